@@ -1,0 +1,125 @@
+"""The trained artefact as one object: an ONNX graph and what must be known of it.
+
+Serving, batch prediction and evaluation all use this class. It imports no TensorFlow, MLflow or Kedro.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.runtime import Network, resolve_precision
+
+GRAPH_FILE = "classifier.onnx"
+MANIFEST_FILE = "manifest.json"
+FORMAT_VERSION = 1
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the classifier says of one image.
+
+    Attributes:
+        label: The most probable class.
+        probabilities: Calibrated probability of each class, 0..1, summing to 1.
+        embedding: Where the image lies in the network's feature space, float32 [D].
+        evidence: How much each cell of the last feature map speaks for each class, float32 [K, h, w], in units of the
+            class score, classes in the order of `probabilities`.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    embedding: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+
+    @property
+    def probability(self) -> float:
+        """Probability of `label`, 0..1."""
+        return self.probabilities[self.label]
+
+
+class Classifier:
+    """A trained classifier of chest CT slices.
+
+    Attributes:
+        manifest: The contents of `manifest.json`.
+        classes: Class names, in the order of the graph's outputs.
+        precision: `bf16` or `fp32`, what it computes in.
+    """
+
+    def __init__(self, graph: bytes, manifest: dict[str, Any], precision: str | None = None) -> None:
+        """Compile the graph for this processor.
+
+        Args:
+            graph: A serialised ONNX graph from `image` to `probabilities`, `embedding` and `evidence`.
+            manifest: What `manifest.json` holds.
+            precision: `auto`, `bf16` or `fp32`; by default that in which the training features were computed, or fp32
+                where the processor can't.
+
+        Raises:
+            ValueError: The manifest is of another format.
+        """
+        if manifest.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"Invalid manifest: expected format_version {FORMAT_VERSION}. "
+                f"Received: {manifest.get('format_version')}. Train the model again with this version of chest_cancer."
+            )
+        self.graph = graph
+        self.manifest = manifest
+        self.classes: tuple[str, ...] = tuple(manifest["classes"])
+        if precision is None:
+            precision = "fp32" if manifest["precision"] == "fp32" else resolve_precision("auto")
+        self._network = Network(graph, precision)
+        self.precision = self._network.precision
+
+    @classmethod
+    def load(cls, folder: str | Path, precision: str | None = None) -> Self:
+        """Load a classifier from its folder.
+
+        Args:
+            folder: Holds `classifier.onnx` and `manifest.json`.
+            precision: See `Classifier`.
+
+        Raises:
+            FileNotFoundError: The folder holds no classifier.
+            ValueError: The manifest is of another format.
+        """
+        graph_path, manifest_path = Path(folder) / GRAPH_FILE, Path(folder) / MANIFEST_FILE
+        for path in (graph_path, manifest_path):
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"No classifier in {folder}: expected {path.name}. Make one with `kedro run`, or name another folder."
+                )
+        return cls(graph_path.read_bytes(), json.loads(manifest_path.read_text()), precision)
+
+    def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """Classify images.
+
+        Args:
+            images: Decoded images, each uint8 [H, W, 3] RGB of any size (see `chest_cancer.imaging.decoding`).
+
+        Returns:
+            One prediction for each image, in order.
+        """
+        batches = (
+            np.stack([resize_for_model(image) for image in images[start : start + _BATCH]])
+            for start in range(0, len(images), _BATCH)
+        )
+        predictions = []
+        for outputs in self._network.stream(batches):
+            rows = zip(outputs["probabilities"], outputs["embedding"], outputs["evidence"], strict=True)
+            predictions += [self._prediction(*row) for row in rows]
+        return predictions
+
+    def _prediction(
+        self, probabilities: NDArray[np.float32], embedding: NDArray[np.float32], evidence: NDArray[np.float32]
+    ) -> Prediction:
+        by_class = dict(zip(self.classes, probabilities.astype(float).tolist(), strict=True))
+        return Prediction(max(by_class, key=by_class.__getitem__), by_class, embedding, evidence)

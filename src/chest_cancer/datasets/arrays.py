@@ -1,0 +1,47 @@
+"""Named arrays in one file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kedro.io import AbstractDataset, DatasetError
+from numpy.typing import NDArray
+
+from chest_cancer.datasets.atomic import replace_file
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class ArraysDataset(AbstractDataset[Arrays, Arrays]):
+    """A dictionary of arrays as an uncompressed `.npz`, never pickled.
+
+    Example:
+        >>> dataset = ArraysDataset(filepath=str(tmp_path / "points.npz"))
+        >>> dataset.save({"x": np.arange(3)})
+        >>> dataset.load()["x"]
+        array([0, 1, 2])
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Arrays:
+        with np.load(self._filepath, allow_pickle=False) as archive:
+            return dict(archive)
+
+    def save(self, data: Arrays) -> None:
+        unsuitable = [name for name, array in data.items() if array.dtype == object]
+        if unsuitable:
+            raise DatasetError(
+                f"Can't save {unsuitable} to {self._filepath}: expected arrays of numbers or fixed-width text. "
+                "Received: dtype=object. Convert them with `.astype(...)` first."
+            )
+        with replace_file(self._filepath) as temporary, temporary.open("wb") as file:
+            np.savez(file, **data)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

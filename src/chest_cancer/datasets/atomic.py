@@ -1,0 +1,65 @@
+"""Writes that are whole or absent: to a temporary file beside the target, then renamed over it."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write; when the block ends well it becomes `path`, else it is removed.
+
+    Args:
+        path: The file to make or replace. Its folder is made when missing.
+
+    Yields:
+        The path to write to, in the same folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        temporary = Path(folder) / path.name
+        yield temporary
+        os.replace(temporary, path)
+
+
+class _AtomicOpener(LocalFileOpener):
+    """A file that takes its name only when it is closed without an error."""
+
+    def __init__(self, path: str, mode: str, **kwargs: Any) -> None:
+        self.target = path
+        super().__init__(f"{Path(path).parent}/.{Path(path).name}.{os.getpid()}.tmp", mode, **kwargs)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            os.replace(self.path, self.target)
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.f.close()
+            os.unlink(self.path)
+
+
+class AtomicLocalFileSystem(LocalFileSystem):
+    """fsspec's local file system, with atomic writes for every dataset of kedro-datasets."""
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any) -> LocalFileOpener:
+        if "w" not in mode or kwargs.get("compression"):
+            return super()._open(path, mode=mode, block_size=block_size, **kwargs)
+        if self.auto_mkdir:
+            self.makedirs(self._parent(path), exist_ok=True)
+        return _AtomicOpener(path, mode, fs=self, **kwargs)
+
+
+def install() -> None:
+    """Make fsspec's `file` protocol atomic in this process."""
+    for protocol in ("file", "local"):
+        fsspec.register_implementation(protocol, AtomicLocalFileSystem, clobber=True)

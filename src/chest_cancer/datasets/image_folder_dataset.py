@@ -1,0 +1,197 @@
+"""The catalog entry that turns a source of images into a folder of images."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kedro.io import AbstractDataset, DatasetError
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from chest_cancer.datasets.download import fetch, file_sha256, require_checksum
+from chest_cancer.datasets.image_folder import LESION_MASKS, RECORD, ImageFolder, SourceRecord
+from chest_cancer.datasets.image_source import ImageSource
+from chest_cancer.datasets.intake import FULL, Intake
+from chest_cancer.datasets.local_folder import copy_folder, fingerprint, list_folder
+from chest_cancer.datasets.recoverable_folder import RecoverableFolder
+from chest_cancer.datasets.unpack import BrokenArchiveError, unpack
+from chest_cancer.imaging.phantoms import PHANTOM_VERSION, generate_phantoms
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 1  # of the folder; a change makes every folder stale
+
+
+class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
+    """Images on disk. Saving a source fetches, copies or generates them; loading gives the folder, unread.
+
+    The folder is replaced only when the new one is whole, and left alone when the source has not changed.
+
+    Example:
+        >>> dataset = ImageFolderDataset(filepath="data/01_raw/images")
+        >>> dataset.save(ImageSource(location="phantom"))
+        >>> dataset.load().paths[0]
+        'adenocarcinoma/phantom_00001.png'
+    """
+
+    def __init__(self, *, filepath: str, downloads: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        """Name the folder.
+
+        Args:
+            filepath: The folder of images.
+            downloads: Where archives are kept; by default `downloads` beside `filepath`.
+            metadata: For other tools; not used here.
+        """
+        self._filepath = Path(filepath)
+        self._downloads = Path(downloads) if downloads else self._filepath.with_name("downloads")
+        self._folder = RecoverableFolder(self._filepath)
+        self.metadata = metadata
+
+    def load(self) -> ImageFolder:
+        """Open the folder.
+
+        Returns:
+            Its files, unread.
+
+        Raises:
+            DatasetError: When no source was saved into it yet.
+        """
+        self._folder.recover()
+        try:
+            return ImageFolder.open(self._filepath)
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"No images in {self._filepath}: expected a folder with `{RECORD}`, which data_ingestion writes. "
+                "Run `kedro run --pipelines data_ingestion` first."
+            ) from error
+
+    def save(self, data: ImageSource) -> None:
+        """Bring the images here, unless they already are.
+
+        Args:
+            data: Where they come from.
+
+        Raises:
+            DatasetError: When the source can't be reached, is broken or hostile, or does not fit on the disk. The
+                images of before are untouched then.
+        """
+        try:
+            with self._folder.locked():
+                self._require_own_folder(data)
+                self._bring(data)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise DatasetError(
+                f"The disk is full: {error}. Free some space, or move the data folder to a larger disk. "
+                f"The images of before in {self._filepath} are untouched."
+            ) from error
+
+    def _bring(self, source: ImageSource) -> None:
+        match source.kind:
+            case "phantom":
+                identity = f"{PHANTOM_VERSION} {source.phantom.model_dump_json()} {source.seed}"
+                if not self._is_current(source, identity):
+                    self._fill(source, identity, partial(_generate, source))
+            case "folder":
+                entries = list_folder(source.path, Intake(self._filepath, source.limits))
+                identity = fingerprint(entries)
+                if not self._is_current(source, identity):
+                    self._fill(source, identity, partial(copy_folder, source.path, entries))
+            case "zip":
+                self._bring_archive(source, source.path)
+            case _:
+                if source.sha256 is None or not self._is_current(source, source.sha256):
+                    self._bring_archive(source, fetch(source, self._downloads))
+
+    def _bring_archive(self, source: ImageSource, archive: Path) -> None:
+        sha256 = file_sha256(archive)
+        require_checksum(archive, expected=source.sha256, received=sha256)
+        if self._is_current(source, sha256):
+            return
+        ratio = source.limits.max_compression_ratio
+        try:
+            self._fill(source, sha256, partial(unpack, archive, max_compression_ratio=ratio), sha256=sha256)
+        except BrokenArchiveError:
+            if source.kind != "zip":  # so that the next run fetches it again
+                archive.unlink()
+            raise
+
+    def _is_current(self, source: ImageSource, identity: str) -> bool:
+        try:
+            folder = ImageFolder.open(self._filepath)
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # none, or a record of another version
+            return False
+        same = folder.source.fingerprint == _fingerprint(source, identity)
+        if current := same and len(folder.paths) == folder.source.files:
+            logger.info("The images of %s in %s are up to date: nothing to do.", source.address, self._filepath)
+        return current
+
+    def _fill(
+        self, source: ImageSource, identity: str, bring: Callable[[Intake], None], *, sha256: str | None = None
+    ) -> None:
+        with self._folder.replacement() as staging:
+            intake = Intake(staging, source.limits)
+            bring(intake)
+            record = SourceRecord(
+                kind=source.kind,
+                location=source.address,
+                sha256=sha256,
+                synthetic=source.kind == "phantom",
+                fingerprint=_fingerprint(source, identity),
+                files=intake.files,
+                bytes=intake.bytes,
+            )
+            ImageFolder(staging, record, tuple(intake.refused)).write_record()
+        logger.info("%s: took %d files, refused %d.", source.address, intake.files, len(intake.refused))
+
+    def _require_own_folder(self, source: ImageSource) -> None:
+        """Raise rather than delete what somebody else put there."""
+        target = self._filepath.resolve()
+        if source.kind in {"zip", "folder"}:
+            origin = source.path.resolve()
+            if origin == target or target in origin.parents or origin in target.parents:
+                raise DatasetError(
+                    f"Invalid value received for `{source.parameter}`. Expected a zip or folder apart from {target}, "
+                    f"which is replaced. Received: {origin}. Move the images elsewhere first."
+                )
+        is_foreign = target.is_dir() and not (target / RECORD).exists() and any(target.iterdir())
+        if is_foreign or target.is_file():
+            raise DatasetError(
+                f"{target} exists and was not made by data_ingestion. Expected a folder with `{RECORD}`, or none. "
+                f"Move it elsewhere, and pass {source.parameter}=<its new path> to use its images."
+            )
+
+    def _exists(self) -> bool:
+        return (self._filepath / RECORD).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "downloads": self._downloads}
+
+
+def _fingerprint(source: ImageSource, identity: str) -> str:
+    parts = (str(_FORMAT), source.kind, source.address, identity, source.limits.model_dump_json())
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _generate(source: ImageSource, intake: Intake) -> None:
+    count = source.phantom.images
+    phantoms = generate_phantoms(source.phantom.classes, count, source.seed)
+    for number, phantom in enumerate(tqdm(phantoms, total=count, desc="Phantoms", disable=None)):
+        name = f"{phantom.label}/phantom_{number:05d}.png"
+        mask = intake.root / LESION_MASKS / name
+        intake.add(name, [_png(phantom.image)])
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        mask.write_bytes(_png(phantom.lesion_mask))
+
+
+def _png(pixels: NDArray[np.uint8] | NDArray[np.bool_]) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,157 @@
+"""Files on their way into a fresh folder: counted against limits; what can't be taken is listed with its reason."""
+
+import errno
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from kedro.io import DatasetError
+
+from chest_cancer.parameters import SourceLimits
+
+CHUNK = 1 << 20
+SYSTEM_NAMES = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+_ALWAYS_ALLOWED_BYTES = 1 << 26
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNSUITABLE_NAME = {
+    errno.ENAMETOOLONG: "name is too long for the file system",
+    errno.EILSEQ: "name is not allowed by the file system",
+    errno.EINVAL: "name is not allowed by the file system",
+    errno.EEXIST: "name is taken by another file or folder",
+    errno.EISDIR: "name is taken by another file or folder",
+    errno.ENOTDIR: "name is taken by another file or folder",
+}
+
+
+class RefusedError(Exception):
+    """One file can't be taken; the message is the reason."""
+
+
+class Intake:
+    """A folder being filled.
+
+    Attributes:
+        root: The folder.
+        files: Files taken so far.
+        bytes: Their size.
+        refused: Path and reason of each file that was not taken.
+    """
+
+    def __init__(self, root: Path, limits: SourceLimits) -> None:
+        """Start with an empty folder."""
+        self.root = root
+        self.files = 0
+        self.bytes = 0
+        self.refused: list[tuple[str, str]] = []
+        self._limits = limits
+        # Larger than any image within the limit on pixels: it would be read into memory only to be quarantined.
+        self._max_file_bytes = max(16 * limits.max_pixels, _ALWAYS_ALLOWED_BYTES)
+
+    def refuse(self, name: str, reason: str) -> None:
+        """List a file that is not taken."""
+        self.refused.append((name.encode("utf-8", "replace").decode(), reason))
+
+    def add_folder(self, name: str) -> None:
+        """Make a folder, so that an empty one is known as well."""
+        try:
+            (self.root / PurePosixPath(name)).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.refuse(name, _name_problem(error))
+
+    def add(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write one file. Nothing of it is left when it is refused half-way.
+
+        Args:
+            name: Relative path, checked with `name_problem` before.
+            chunks: Its content; may raise `RefusedError`.
+
+        Raises:
+            DatasetError: When the source exceeds its limits.
+            OSError: When it can't be written for a reason that is not its name.
+        """
+        self.files += 1
+        self.require_within(files=self.files)
+        path = self.root / PurePosixPath(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")
+        except OSError as error:
+            self.files -= 1
+            self.refuse(name, _name_problem(error))
+            return
+        size = 0
+        try:
+            with file:
+                for chunk in chunks:
+                    size += len(chunk)
+                    self.bytes += len(chunk)
+                    self.require_within(total_bytes=self.bytes)
+                    if size > self._max_file_bytes:
+                        raise RefusedError(f"larger than {self._max_file_bytes} bytes, 16 a pixel of the largest image")
+                    file.write(chunk)
+        except RefusedError as reason:
+            self.files -= 1
+            self.bytes -= size
+            path.unlink()
+            self.refuse(name, str(reason))
+
+    def require_within(self, *, files: int = 0, total_bytes: int = 0) -> None:
+        """Raise when so many files or bytes are more than the limits allow.
+
+        Raises:
+            DatasetError: Names the limit, and how to raise it.
+        """
+        for limit, allowed, received in (
+            ("max_files", self._limits.max_files, files),
+            ("max_total_bytes", self._limits.max_total_bytes, total_bytes),
+        ):
+            if received > allowed:
+                raise DatasetError(
+                    f"The source exceeds `data_ingestion.limits.{limit}`. Expected at most {allowed}. "
+                    f"Received: {received} or more. Nothing was taken; if the source can be trusted, raise the limit."
+                )
+
+    def require_space(self, needed: int) -> None:
+        """Raise before any work when the disk can't hold what the source claims to be.
+
+        Raises:
+            DatasetError: Names both sizes.
+        """
+        free = shutil.disk_usage(self.root).free
+        if needed > free:
+            raise DatasetError(
+                f"Not enough space for {self.root.parent}: the source unpacks to {needed} bytes, {free} are free. "
+                "Free some space, or move the data folder to a larger disk. The images of before are untouched."
+            )
+
+
+def name_problem(name: str) -> str | None:
+    """Tell why a file of this name must not be written; None when it may.
+
+    Args:
+        name: Relative path with `/` between its parts.
+
+    Returns:
+        The reason.
+    """
+    parts = name.split("/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        return "absolute path"
+    if "\\" in name:
+        return "backslash in its name"
+    if ".." in parts:
+        return "path leads out of its folder (`..`)"
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+        return "control character in its name"
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return "name is not valid Unicode"
+    if any((part.startswith(".") and part != ".") or part in SYSTEM_NAMES for part in parts):
+        return "system or hidden file"
+    return None
+
+
+def _name_problem(error: OSError) -> str:
+    if error.errno not in _UNSUITABLE_NAME:
+        raise error
+    return _UNSUITABLE_NAME[error.errno]

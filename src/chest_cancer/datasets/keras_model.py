@@ -1,0 +1,38 @@
+"""A Keras model in one `.keras` file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset
+
+from chest_cancer.datasets.atomic import replace_file
+
+if TYPE_CHECKING:
+    import keras
+
+
+class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
+    """A Keras model, loaded in safe mode.
+
+    kedro-datasets has `TensorFlowModelDataset`, but its class imports TensorFlow, which costs every run five seconds. This
+    one imports Keras when a model is loaded.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> "keras.Model":
+        import keras
+
+        return keras.saving.load_model(self._filepath)
+
+    def save(self, data: "keras.Model") -> None:
+        with replace_file(self._filepath) as temporary:
+            data.save(temporary)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

@@ -1,0 +1,52 @@
+"""What a process must be told before its libraries are imported; `settings.py` imports this first."""
+
+import importlib
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import TracebackType
+
+from dotenv import load_dotenv
+from kedro.io import DatasetError
+from kedro.utils import find_kedro_project
+
+from chest_cancer.datasets import atomic
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+def project_path() -> Path:
+    """The project that the working directory is in."""
+    return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
+def prepare() -> None:
+    """Read `.env`, opt out of telemetry, quieten libraries, make writes atomic and errors plain."""
+    load_dotenv(project_path() / ".env")
+    for name, value in {
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }.items():
+        os.environ.setdefault(name, value)
+    # When imported it defines a model class that MLflow warns about, past any filter.
+    with warnings.catch_warnings(record=True):
+        importlib.import_module("kedro_mlflow.framework.hooks")
+    atomic.install()
+    sys.excepthook = _explain
+
+
+def _explain(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Print an error that this package raised on purpose as its message alone, any other with its traceback."""
+    innermost = traceback
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    deliberate = innermost is not None and innermost.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+    if isinstance(error, DatasetError) or (isinstance(error, (ValueError, ConnectionError)) and deliberate):
+        print(f"\n{kind.__name__}: {error}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+prepare()

@@ -1,0 +1,210 @@
+"""VGG16 and its head as ONNX graphs: 8-bit RGB in; features, embedding, probabilities and evidence out.
+
+The graphs are written as text and parsed by `onnx.parser`; weights go in by name. Keras kernels are HWIO, ONNX's OIHW.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from chest_cancer.vgg16 import CONVOLUTIONS, INPUT_SIDE, LAYERS, Weights
+
+LAST_MAP = "block5_pool"
+RGB_MEAN = (123.68, 116.779, 103.939)
+"""ImageNet's mean, subtracted in VGG16's training, in 0..255."""
+
+_OPSETS = [onnx.helper.make_opsetid("", 18)]
+_IR_VERSION = 10
+
+
+@dataclass(frozen=True)
+class Head:
+    """A classification head on pooled features.
+
+    Attributes:
+        layers: (kernel [in, out], bias [out]) of one or two dense layers; a ReLU stands between two. The first takes the
+            embedding [1024]; standardisation is folded into it.
+        temperature: Divisor of the logits, greater than 0.
+    """
+
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+    temperature: float
+
+
+def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
+    """Build the part of VGG16 that is never trained, with its preprocessing.
+
+    Args:
+        weights: `<layer>/kernel` (HWIO) and `<layer>/bias` of the 13 convolutions, float32.
+        cut: First layer that is trained, or None.
+
+    Returns:
+        A graph from `image` uint8 [N, 224, 224, 3] to `embedding` float32 [N, 1024] (spatial mean and max of the last
+        map) and, with a cut, `features` float32 [N, h, w, C]: what the cut layer receives.
+
+    Raises:
+        ValueError: `cut` is no layer of VGG16.
+    """
+    if cut is not None and cut not in LAYERS:
+        raise ValueError(
+            f"Invalid value for `model_preparation.fine_tune_from`: expected one of {', '.join(LAYERS)}. Received: {cut}"
+        )
+    lines = [*_preprocessing(), *_convolutions(), *_pooling()]
+    outputs = ["float[N, 1024] embedding"]
+    if cut is not None:
+        lines.append(f"features = Transpose <perm = [0, 2, 3, 1]> ({_input_of(cut)})")
+        outputs.append("float[N, h, w, c] features")
+    return _model("frozen_base", lines, outputs, _constants() | _to_oihw(weights))
+
+
+def classifier(weights: Weights, head: Head) -> onnx.ModelProto:
+    """Join the convolutions, those trained above a cut among them, and the head.
+
+    Args:
+        weights: `<layer>/kernel` (HWIO) and `<layer>/bias` of the 13 convolutions, float32.
+        head: The trained head.
+
+    Returns:
+        A graph from `image` uint8 [N, 224, 224, 3] to `probabilities` [N, K] (rows sum to 1), `embedding` [N, 1024] and
+        `evidence` [N, K, 7, 7]. Evidence is HiResCAM (Draelos and Carin, 2020): gradient of the class score (the logit
+        over the temperature) times activation, summed over channels. For a linear head it is an exact decomposition:
+        its cells and the bias sum to the score.
+    """
+    lines = [*_preprocessing(), *_convolutions(), *_pooling(), *_head(len(head.layers)), *_evidence()]
+    classes = head.layers[-1][1].size
+    outputs = [
+        f"float[N, {classes}] probabilities",
+        "float[N, 1024] embedding",
+        f"float[N, {classes}, 7, 7] evidence",
+    ]
+    return _model("classifier", lines, outputs, _constants() | _to_oihw(weights) | _head_constants(head))
+
+
+def _preprocessing() -> Iterator[str]:
+    yield "rgb = Cast <to = 1> (image)"
+    yield "centred = Sub (rgb, rgb_mean)"
+    yield "bgr = Gather <axis = 3> (centred, bgr_order)"
+    yield "input = Transpose <perm = [0, 3, 1, 2]> (bgr)"
+
+
+def _convolutions() -> Iterator[str]:
+    previous = "input"
+    for block, depth in CONVOLUTIONS.items():
+        for i in range(1, depth + 1):
+            layer = f"block{block}_conv{i}"
+            yield f"{layer}_sum = Conv <pads = [1, 1, 1, 1]> ({previous}, {_name(layer, 'kernel')}, {_name(layer, 'bias')})"
+            yield f"{layer} = Relu ({layer}_sum)"
+            previous = layer
+        yield f"block{block}_pool = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> ({previous})"
+        previous = f"block{block}_pool"
+
+
+def _pooling() -> Iterator[str]:
+    yield f"mean = ReduceMean <keepdims = 0> ({LAST_MAP}, spatial)"
+    yield f"max = ReduceMax <keepdims = 0> ({LAST_MAP}, spatial)"
+    yield "embedding = Concat <axis = 1> (mean, max)"
+
+
+def _head(layers: int) -> Iterator[str]:
+    """Logits, and their gradient by the embedding [N, K, 1024]."""
+    if layers == 1:
+        yield "score = Gemm (embedding, kernel_1, bias_1)"
+        yield "gradient = Transpose <perm = [2, 1, 0]> (kernel_1_stacked)"
+    else:
+        yield "hidden_sum = Gemm (embedding, kernel_1, bias_1)"
+        yield "hidden = Relu (hidden_sum)"
+        yield "score = Gemm (hidden, kernel_2, bias_2)"
+        yield "hidden_sign = Sign (hidden)"
+        yield "active = Unsqueeze (hidden_sign, one)"
+        yield "by_hidden = Mul (active, kernel_2_transposed)"
+        yield "gradient = MatMul (by_hidden, kernel_1_transposed)"
+    yield "probabilities = Softmax <axis = 1> (score)"
+
+
+def _evidence() -> Iterator[str]:
+    """The gradient by the mean reaches every cell, the one by the max its largest cells, in equal parts."""
+    yield "by_mean, by_max = Split <axis = 2, num_outputs = 2> (gradient)"
+    yield f"largest = ReduceMax <keepdims = 1> ({LAST_MAP}, spatial)"
+    yield f"is_largest = Equal ({LAST_MAP}, largest)"
+    yield "peaks = Cast <to = 1> (is_largest)"
+    yield "ties = ReduceSum <keepdims = 1> (peaks, spatial)"
+    yield "share = Div (peaks, ties)"
+    yield f"at_peaks = Mul ({LAST_MAP}, share)"
+    yield f"of_mean = Div ({LAST_MAP}, cells)"
+    yield "mean_cells = Reshape (of_mean, cell_rows)"
+    yield "max_cells = Reshape (at_peaks, cell_rows)"
+    yield "mean_evidence = MatMul (by_mean, mean_cells)"
+    yield "max_evidence = MatMul (by_max, max_cells)"
+    yield "evidence_cells = Add (mean_evidence, max_evidence)"
+    yield "evidence = Reshape (evidence_cells, evidence_shape)"
+
+
+def _constants() -> dict[str, NDArray[np.generic]]:
+    return {
+        "rgb_mean": np.array(RGB_MEAN, dtype=np.float32),
+        "bgr_order": np.array([2, 1, 0], dtype=np.int64),
+        "spatial": np.array([2, 3], dtype=np.int64),
+    }
+
+
+def _head_constants(head: Head) -> dict[str, NDArray[np.generic]]:
+    *hidden, (kernel, bias) = head.layers
+    layers = [*hidden, (kernel / head.temperature, bias / head.temperature)]
+    constants: dict[str, NDArray[np.generic]] = {
+        "cells": np.array(49, dtype=np.float32),
+        "cell_rows": np.array([0, 0, 49], dtype=np.int64),
+        "evidence_shape": np.array([0, 0, 7, 7], dtype=np.int64),
+        "one": np.array([1], dtype=np.int64),
+    }
+    for i, (kernel, bias) in enumerate(layers, start=1):
+        constants[f"kernel_{i}"] = kernel.astype(np.float32)
+        constants[f"bias_{i}"] = bias.astype(np.float32)
+    if hidden:
+        constants["kernel_1_transposed"] = layers[0][0].T.astype(np.float32)
+        constants["kernel_2_transposed"] = layers[1][0].T.astype(np.float32)
+    else:
+        constants["kernel_1_stacked"] = layers[0][0][:, :, None].astype(np.float32)
+    return constants
+
+
+def _to_oihw(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.generic]]:
+    return {
+        name.replace("/", "_"): np.ascontiguousarray(array.transpose(3, 2, 0, 1)) if array.ndim == 4 else array
+        for name, array in weights.items()
+    }
+
+
+def _name(layer: str, part: str) -> str:
+    return f"{layer}_{part}"
+
+
+def _input_of(layer: str) -> str:
+    """Name of the tensor that a layer receives."""
+    index = LAYERS.index(layer)
+    if index == 0:
+        return "input"
+    if layer.endswith("_conv1"):
+        return f"block{int(layer[5]) - 1}_pool"
+    return LAYERS[index - 1]
+
+
+def _model(
+    name: str, lines: list[str], outputs: list[str], constants: Mapping[str, NDArray[np.generic]]
+) -> onnx.ModelProto:
+    body = "\n".join(lines)
+    graph = onnx.parser.parse_graph(
+        f"{name} (uint8[N, {INPUT_SIDE}, {INPUT_SIDE}, 3] image) => ({', '.join(outputs)}) {{\n{body}\n}}"
+    )
+    used = {tensor for node in graph.node for tensor in node.input}
+    graph.initializer.extend(
+        numpy_helper.from_array(np.ascontiguousarray(array), tensor)
+        for tensor, array in constants.items()
+        if tensor in used
+    )
+    model = onnx.helper.make_model(graph, opset_imports=_OPSETS, ir_version=_IR_VERSION, producer_name="chest_cancer")
+    onnx.checker.check_model(model)
+    return model

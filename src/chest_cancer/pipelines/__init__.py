@@ -1,0 +1,1 @@
+"""One folder a pipeline: `nodes.py` computes, `pipeline.py` wires."""

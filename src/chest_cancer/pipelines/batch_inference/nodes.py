@@ -1,0 +1,48 @@
+"""Nodes of batch_inference."""
+
+import pandas as pd
+from tqdm import tqdm
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.datasets.image_source import ImageSource
+from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.parameters import BatchInferenceParameters
+
+
+def describe_inference_source(parameters: BatchInferenceParameters) -> ImageSource:
+    """Name the images to predict; the catalog fetches them.
+
+    Args:
+        parameters: The block `batch_inference`.
+
+    Returns:
+        The source, for the catalog to bring here.
+
+    Raises:
+        ValueError: `batch_inference.source` is nothing that images can be taken from.
+    """
+    return ImageSource(location=parameters.source, parameter="batch_inference.source")
+
+
+def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
+    """Predict every image of a folder; what can't be read gets a row with the reason.
+
+    Args:
+        images: The source's files.
+        classifier: The trained classifier.
+
+    Returns:
+        A row per file: `path`, `label`, `probability`, `probability_<class>`, and `reason` where there is no prediction.
+    """
+    rows = [{"path": path, "reason": reason} for path, reason in images.refused]
+    for path in tqdm(images.paths, desc="Predicting", unit="image", mininterval=0.5):
+        try:
+            prediction = classifier.predict([decode_image(images.read(path)).pixels])[0]
+        except UnreadableImageError as error:
+            rows.append({"path": path, "reason": str(error)})
+            continue
+        by_class = {f"probability_{name}": value for name, value in prediction.probabilities.items()}
+        rows.append({"path": path, "label": prediction.label, "probability": prediction.probability, **by_class})
+    columns = ["path", "label", "probability", *(f"probability_{name}" for name in classifier.classes), "reason"]
+    return pd.DataFrame(rows, columns=columns)

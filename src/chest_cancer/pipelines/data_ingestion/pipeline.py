@@ -1,0 +1,27 @@
+"""The wires of data_ingestion."""
+
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from chest_cancer.pipelines.data_ingestion.nodes import describe_source, index_images
+
+
+def create_pipeline(**kwargs: Any) -> Pipeline:
+    """From a source to images on disk, their index, and what had to be left out."""
+    return Pipeline(
+        [
+            Node(
+                func=describe_source,
+                inputs=["params:data_ingestion", "params:seed"],
+                outputs="raw_images",
+                name="describe_source_node",
+            ),
+            Node(
+                func=index_images,
+                inputs=["raw_images", "params:data_ingestion"],
+                outputs=["image_index", "quarantine", "data_summary"],
+                name="index_images_node",
+            ),
+        ]
+    )

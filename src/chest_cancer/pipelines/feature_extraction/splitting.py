@@ -1,0 +1,83 @@
+"""Splits that no group crosses."""
+
+import numpy as np
+import pandas as pd
+
+from chest_cancer.parameters import SplitParameters
+
+SPLITS = ("train", "validation", "test")
+
+
+def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> pd.Series:
+    """Assign whole groups to splits, class by class.
+
+    Where the source brings a split it is kept, minus its leaks: a group that crosses it stays on the side that measures
+    (test before validation before train). Splits that the source lacks are taken from its training groups.
+
+    Args:
+        images: A row per image with `label`, `group`, `pixel_sha256` and `source_split` (train, validation, test or None).
+        shares: Of validation and test.
+        seed: Of the draw.
+
+    Returns:
+        For each row `train`, `validation` or `test`; `leak` where a twin is on the side that measures; `copy` where the
+        same pixels have a row already.
+
+    Raises:
+        ValueError: A class has too few groups to be in every split.
+    """
+    rank = images["source_split"].map({name: i for i, name in enumerate(SPLITS)})
+    strictest = rank.groupby(images["group"]).transform("max")
+    brought = strictest.map(dict(enumerate(SPLITS)))
+    leaks = rank.notna() & (rank < strictest)
+
+    wanted = {"validation": shares.validation, "test": shares.test}
+    wanted = {name: share for name, share in wanted.items() if not (brought == name).any()}
+    wanted["train"] = 1 - sum(wanted.values())
+    free = brought.isna() | (brought == "train")
+    splits = brought.where(~free, _draw(images[free], wanted, np.random.default_rng(seed)))
+    splits = splits.mask(leaks, "leak")
+    copies = images["pixel_sha256"].where(~leaks).duplicated() & ~leaks
+    return splits.mask(copies, "copy").rename("split")
+
+
+def _draw(images: pd.DataFrame, wanted: dict[str, float], generator: np.random.Generator) -> pd.Series:
+    """Fill the splits evenly with groups in random order, each class on its own."""
+    split_of_group: dict[int, str] = {}
+    class_of_group = images.groupby("group")["label"].agg(lambda labels: labels.mode().iloc[0])
+    sizes = images.groupby("group")["pixel_sha256"].nunique()
+    for label, groups in class_of_group.groupby(class_of_group):
+        if len(groups) < len(wanted):
+            raise ValueError(
+                f"Class `{label}` has {len(groups)} group(s) of distinct images: expected at least {len(wanted)}, one for "
+                f"each of {', '.join(wanted)}. Add images of other patients, lower the number of near-duplicates by a "
+                "higher feature_extraction.groups.similarity, or take the class out of the source."
+            )
+        total = sizes[groups.index].sum()
+        filled = dict.fromkeys(wanted, 0)
+        for group in generator.permutation(groups.index.to_numpy()):
+            # The emptiest split by its own measure; the largest first when all are empty.
+            split = min(wanted, key=lambda name: (filled[name] / (wanted[name] * total), -wanted[name]))
+            split_of_group[group] = split
+            filled[split] += sizes[group]
+    return images["group"].map(split_of_group)
+
+
+def check_no_group_crosses(images: pd.DataFrame) -> None:
+    """Guard the figures: no group may be in two splits.
+
+    Args:
+        images: Rows with `group`, `split` and `path`.
+
+    Raises:
+        ValueError: Some group is in more than one of train, validation and test.
+    """
+    used = images[images["split"].isin(SPLITS)]
+    crossing = used.groupby("group")["split"].nunique()
+    crossing = crossing[crossing > 1]
+    if len(crossing):
+        example = used[used["group"] == crossing.index[0]][["path", "split"]].head(4).to_dict("records")
+        raise ValueError(
+            f"Found {len(crossing)} group(s) of near-duplicates in more than one split: expected each in one. "
+            f"The first: {example}"
+        )

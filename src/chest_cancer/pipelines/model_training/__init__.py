@@ -1,0 +1,5 @@
+"""The head, its calibration and the artefact."""
+
+from chest_cancer.pipelines.model_training.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

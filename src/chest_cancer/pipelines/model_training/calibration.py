@@ -1,0 +1,40 @@
+"""What is fitted after training, on validation data only: temperature and operating threshold."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.metrics import roc_curve
+
+
+def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Fit the temperature that makes the probabilities most likely (Guo et al., 2017, On calibration of modern networks).
+
+    Args:
+        logits: [n, K].
+        labels: Class numbers, [n].
+
+    Returns:
+        Divisor of the logits, between 0.05 and 20.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return float(-scaled[np.arange(len(labels)), labels].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+
+
+def fit_threshold(scores: NDArray[np.float64], diseased: NDArray[np.bool_], target_sensitivity: float) -> float:
+    """Find the highest threshold at which enough of the diseased score at least as much.
+
+    Args:
+        scores: Probability of disease, [n].
+        diseased: [n], of both kinds.
+        target_sensitivity: Share of the diseased that must reach the threshold, 0..1.
+
+    Returns:
+        The threshold: a score at or above it reads as disease.
+    """
+    _, sensitivities, thresholds = roc_curve(diseased, scores, drop_intermediate=False)
+    return float(thresholds[np.argmax(sensitivities >= target_sensitivity)])

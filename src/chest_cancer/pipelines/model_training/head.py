@@ -1,0 +1,146 @@
+"""The Keras head: built, trained, and read out for ONNX."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chest_cancer.parameters import ModelTrainingParameters
+
+if TYPE_CHECKING:
+    import keras
+
+    from chest_cancer.graph import Head
+
+History = dict[str, list[float]]
+
+
+def build_model(
+    top: "keras.Model", features: NDArray[np.float32], classes: int, parameters: ModelTrainingParameters
+) -> "keras.Model":
+    """Put a head on the trainable top.
+
+    Args:
+        top: From the base's features to pooled features [N, 1024].
+        features: Training features; pooled, they set the head's standardisation.
+        classes: Number of classes K.
+        parameters: The block `model_training`.
+
+    Returns:
+        A compiled model from the base's features to logits [N, K], in two parts: `top.name` and `head`.
+    """
+    import keras
+
+    pooled = keras.Input(top.output.shape[1:], name="pooled")
+    mean, variance = _statistics(top.predict(features, batch_size=64, verbose=0))
+    hidden = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(pooled)
+    if parameters.head == "dense":
+        hidden = keras.layers.Dense(parameters.hidden_units, activation="relu", name="hidden")(hidden)
+    hidden = keras.layers.Dropout(parameters.dropout, name="dropout")(hidden)
+    head = keras.Model(pooled, keras.layers.Dense(classes, name="logits")(hidden), name="head")
+
+    inputs = keras.Input(top.input.shape[1:], name="base_features")
+    model = keras.Model(inputs, head(top(inputs)), name="trained_top")
+    model.compile(
+        optimizer=_optimizer(parameters),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def _statistics(pooled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and variance of each feature.
+
+    A feature that hardly varies in training would be blown up wherever it does vary: a variance is at least a hundredth of
+    the mean variance of its kind (spatial means, spatial maxima).
+    """
+    variance = pooled.var(axis=0).reshape(2, -1)
+    floored = np.maximum(variance, 0.01 * variance.mean(axis=1, keepdims=True) + np.finfo(np.float32).eps)
+    return pooled.mean(axis=0), floored.ravel()
+
+
+def _optimizer(parameters: ModelTrainingParameters) -> "keras.optimizers.Optimizer":
+    import keras
+
+    if parameters.optimizer == "sgd":
+        return keras.optimizers.SGD(parameters.learning_rate)
+    return keras.optimizers.AdamW(parameters.learning_rate, weight_decay=parameters.weight_decay)
+
+
+def fit(
+    model: "keras.Model",
+    training: tuple[NDArray[np.float32], NDArray[np.int64]],
+    validation: tuple[NDArray[np.float32], NDArray[np.int64]],
+    parameters: ModelTrainingParameters,
+) -> History:
+    """Train until the validation loss has stopped to fall; the model keeps the weights of its best epoch.
+
+    Args:
+        model: What `build_model` returned.
+        training: Features and class numbers.
+        validation: Features and class numbers.
+        parameters: The block `model_training`.
+
+    Returns:
+        `loss`, `accuracy`, `val_loss` and `val_accuracy` of each epoch.
+    """
+    import keras
+    from tqdm.keras import TqdmCallback
+
+    counts = np.bincount(training[1])
+    weights = dict(enumerate(len(training[1]) / (len(counts) * counts))) if parameters.class_weights else None
+    stopping = keras.callbacks.EarlyStopping(
+        patience=parameters.early_stopping.patience,
+        min_delta=parameters.early_stopping.min_delta,
+        restore_best_weights=True,
+    )
+    history = model.fit(
+        *training,
+        validation_data=validation,
+        epochs=parameters.epochs,
+        batch_size=parameters.batch_size,
+        class_weight=weights,
+        callbacks=[stopping, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
+        verbose=0,
+    )
+    return {name: [float(value) for value in values] for name, values in history.history.items()}
+
+
+def read_head(model: "keras.Model", temperature: float) -> "Head":
+    """Read the trained head's weights, its standardisation folded into the first layer.
+
+    Args:
+        model: What `build_model` returned, trained.
+        temperature: Divisor of the logits.
+
+    Returns:
+        The head for `chest_cancer.graph.classifier`.
+    """
+    from chest_cancer.graph import Head
+
+    head = model.get_layer("head")
+    standardise = head.get_layer("standardise")
+    mean, deviation = np.asarray(standardise.mean).ravel(), np.sqrt(np.asarray(standardise.variance)).ravel()
+    dense = [layer.get_weights() for layer in head.layers if layer.name in ("hidden", "logits")]
+    kernel, bias = dense[0]
+    folded = kernel / deviation[:, None]
+    layers = [(folded, bias - mean @ folded), *(tuple(layer) for layer in dense[1:])]
+    return Head(tuple((kernel.astype(np.float32), bias.astype(np.float32)) for kernel, bias in layers), temperature)
+
+
+def tuned_weights(model: "keras.Model") -> dict[str, Any]:
+    """Read the convolutions that were trained.
+
+    Args:
+        model: What `build_model` returned, trained.
+
+    Returns:
+        `<layer>/kernel` (HWIO) and `<layer>/bias` of each convolution above the cut; empty without a cut.
+    """
+    convolutions = [layer for layer in model.get_layer("trainable_top").layers if layer.weights]
+    return {
+        f"{layer.name}/{part}": array
+        for layer in convolutions
+        for part, array in zip(("kernel", "bias"), layer.get_weights(), strict=True)
+    }

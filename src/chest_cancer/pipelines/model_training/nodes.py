@@ -1,0 +1,159 @@
+"""Nodes of model_training."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, log_loss
+
+from chest_cancer.classifier import FORMAT_VERSION, Classifier
+from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
+from chest_cancer.pipelines.model_training.head import History, build_model, fit, read_head, tuned_weights
+from chest_cancer.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
+
+PREPROCESSING_VERSION = 1
+"""Changes with every change of decoding or resizing that changes pixels."""
+
+
+def train_head(
+    features: Arrays,
+    training_views: Arrays,
+    split_table: pd.DataFrame,
+    trainable_top: KerasModel,
+    parameters: ModelTrainingParameters,
+    seed: int,
+) -> tuple[KerasModel, History]:
+    """Train the head, and the convolutions above the cut, on stored features.
+
+    Args:
+        features: Of each distinct image: `pixel_sha256`, `embedding` and, with a cut, `features`.
+        training_views: The same of augmented views of training images; may be empty.
+        split_table: A row per image, with `label`, `pixel_sha256` and `split`.
+        trainable_top: From the base's features to pooled features.
+        parameters: The block `model_training`.
+        seed: Of initial weights, dropout and order.
+
+    Returns:
+        The trained model from the base's features to logits [N, K], and its loss and accuracy of each epoch.
+
+    Raises:
+        ValueError: `normal_class` is none of the classes.
+    """
+    import keras
+
+    classes = _classes(split_table)
+    if parameters.normal_class is not None and parameters.normal_class not in classes:
+        raise ValueError(
+            f"Invalid value for `model_training.normal_class`: expected one of {', '.join(classes)}, or null where no class "
+            f"is without disease. Received: {parameters.normal_class}"
+        )
+    keras.utils.set_random_seed(seed)
+    training = _select(features, split_table, "train")
+    if len(training_views["pixel_sha256"]):
+        views = _select(training_views, split_table, "train")
+        training = tuple(np.concatenate(pair) for pair in zip(training, views, strict=True))
+    model = build_model(trainable_top, training[0], len(classes), parameters)
+    history = fit(model, training, _select(features, split_table, "validation"), parameters)
+    return model, history
+
+
+def list_history(history: History) -> dict[str, list[dict[str, float]]]:
+    """List loss and accuracy of each epoch as MLflow takes them.
+
+    Args:
+        history: Values of each epoch by name.
+
+    Returns:
+        `{"value", "step"}` of each epoch by name; steps count from 1.
+    """
+    return {
+        name: [{"value": value, "step": step} for step, value in enumerate(values, start=1)]
+        for name, values in history.items()
+    }
+
+
+def assemble_classifier(
+    trained_top: KerasModel,
+    imagenet_weights: Weights,
+    features: Arrays,
+    split_table: pd.DataFrame,
+    extraction_record: dict[str, Any],
+    data_summary: dict[str, Any],
+    provenance: dict[str, Any],
+    parameters: ModelTrainingParameters,
+) -> tuple[Classifier, KerasModel]:
+    """Calibrate on validation data, and join base and head into one ONNX graph and one Keras model.
+
+    Args:
+        trained_top: From the base's features to logits.
+        imagenet_weights: Of the 13 convolutions.
+        features: Of each distinct image.
+        split_table: A row per image, with `label`, `pixel_sha256` and `split`.
+        extraction_record: How the features were computed.
+        data_summary: What the images are.
+        provenance: Which run this is.
+        parameters: The block `model_training`.
+
+    Returns:
+        The classifier, and the same as a Keras model from RGB 0..255 [N, 224, 224, 3] to probabilities [N, K].
+    """
+    from chest_cancer.graph import classifier
+
+    classes = _classes(split_table)
+    inputs, labels = _select(features, split_table, "validation")
+    logits = trained_top.predict(inputs, batch_size=64, verbose=0).astype(np.float64)
+    temperature = fit_temperature(logits, labels)
+    probabilities = softmax(logits / temperature, axis=1)
+
+    weights = imagenet_weights | tuned_weights(trained_top)
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "classes": classes,
+        "normal_class": parameters.normal_class,
+        "input": {"name": "image", "shape": [None, INPUT_SIDE, INPUT_SIDE, 3], "dtype": "uint8", "colour": "RGB"},
+        "preprocessing_version": PREPROCESSING_VERSION,
+        "head": parameters.head,
+        "temperature": temperature,
+        "operating_point": _operating_point(probabilities, labels, classes, parameters),
+        "precision": extraction_record["precision"],
+        "validation": {
+            "images": len(labels),
+            "loss": float(log_loss(labels, probabilities, labels=range(len(classes)))),
+            "accuracy": float(accuracy_score(labels, probabilities.argmax(axis=1))),
+        },
+        "splits": {name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
+        "data": data_summary,
+        "provenance": provenance,
+    }
+    graph = classifier(weights, read_head(trained_top, temperature)).SerializeToString()
+    return Classifier(graph, manifest), whole_model(build_vgg16(weights), trained_top.get_layer("head"), temperature)
+
+
+def _operating_point(
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    classes: list[str],
+    parameters: ModelTrainingParameters,
+) -> dict[str, float] | None:
+    if parameters.normal_class is None:
+        return None
+    normal = classes.index(parameters.normal_class)
+    threshold = fit_threshold(1 - probabilities[:, normal], labels != normal, parameters.target_sensitivity)
+    return {"threshold": threshold, "target_sensitivity": parameters.target_sensitivity}
+
+
+def _classes(split_table: pd.DataFrame) -> list[str]:
+    return sorted(split_table["label"].unique())
+
+
+def _select(arrays: Arrays, split_table: pd.DataFrame, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Features and class numbers of one split's images, in the arrays' order."""
+    members = split_table[split_table["split"] == split].set_index("pixel_sha256")["label"]
+    rows = np.isin(arrays["pixel_sha256"], members.index.to_numpy(dtype="U64"))
+    numbers = members.map(_classes(split_table).index)
+    inputs = arrays["features"] if "features" in arrays else arrays["embedding"]
+    return inputs[rows], numbers[arrays["pixel_sha256"][rows]].to_numpy(dtype=np.int64)

@@ -1,0 +1,43 @@
+"""Wiring of model_training."""
+
+from kedro.pipeline import Node, Pipeline
+
+from chest_cancer.pipelines.model_training.nodes import assemble_classifier, list_history, train_head
+
+
+def create_pipeline() -> Pipeline:
+    """Features and trainable top to the classifier."""
+    return Pipeline(
+        [
+            Node(
+                func=train_head,
+                inputs=[
+                    "features",
+                    "training_views",
+                    "split_table",
+                    "trainable_top",
+                    "params:model_training",
+                    "params:seed",
+                ],
+                outputs=["trained_top", "training_history"],
+                name="train_head_node",
+            ),
+            Node(func=list_history, inputs="training_history", outputs="tracked_history", name="list_history_node"),
+            Node(
+                func=assemble_classifier,
+                inputs=[
+                    "trained_top",
+                    "imagenet_weights",
+                    "features",
+                    "split_table",
+                    "extraction_record",
+                    "data_summary",
+                    "provenance",
+                    "params:model_training",
+                ],
+                outputs=["classifier", "keras_model"],
+                name="assemble_classifier_node",
+            ),
+        ],
+        tags="model_training",
+    )

@@ -1,0 +1,57 @@
+"""The classifier as MLflow serves it. MLflow runs this file when it loads the model."""
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, Schema
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.imaging.decoding import decode_image
+
+REQUIREMENTS = ("numpy", "openvino", "pandas", "pillow", "pydantic", "pydicom")
+
+
+class RegisteredClassifier(PythonModel):
+    """Encoded images in, a class and its probabilities out."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the classifier from the model's artifacts."""
+        self._classifier = Classifier.load(context.artifacts["classifier"])
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Classify images.
+
+        Args:
+            context: Not used.
+            model_input: A column `image` with encoded images (PNG, JPEG, DICOM …).
+            params: Not used.
+
+        Returns:
+            `label` and a `probability_<class>` for each class, a row per image.
+        """
+        predictions = self._classifier.predict([decode_image(data).pixels for data in model_input["image"]])
+        return pd.DataFrame(
+            {"label": prediction.label} | {f"probability_{name}": p for name, p in prediction.probabilities.items()}
+            for prediction in predictions
+        )
+
+
+def signature(classes: tuple[str, ...]) -> ModelSignature:
+    """Columns in and out.
+
+    Args:
+        classes: Class names of the classifier.
+
+    Returns:
+        The signature that MLflow checks requests against.
+    """
+    outputs = [ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, f"probability_{c}") for c in classes)]
+    return ModelSignature(inputs=Schema([ColSpec(DataType.binary, "image")]), outputs=Schema(outputs))
+
+
+mlflow.models.set_model(RegisteredClassifier())

@@ -1,0 +1,95 @@
+"""VGG16 in Keras: built with given weights, cut in two, and put together again with its head.
+
+Keras is imported inside the functions: whoever only needs the names pays nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Kedro reads the type hints of nodes when a run starts, so they must resolve; importing Keras for that takes five seconds.
+if TYPE_CHECKING:
+    import keras
+    from keras import Model as KerasModel
+else:
+    KerasModel = Any
+
+INPUT_SIDE = 224
+CONVOLUTIONS = {1: 2, 2: 2, 3: 3, 4: 3, 5: 3}
+"""Convolutions in each block of VGG16 (Simonyan and Zisserman, 2015, configuration D)."""
+LAYERS = tuple(f"block{block}_conv{i}" for block, depth in CONVOLUTIONS.items() for i in range(1, depth + 1))
+
+Weights = dict[str, NDArray[np.float32]]
+"""`<layer>/kernel` (HWIO) and `<layer>/bias` of convolutions."""
+
+
+def build_vgg16(weights: Weights) -> KerasModel:
+    """Build VGG16's frozen convolutions.
+
+    Args:
+        weights: `<layer>/kernel` (HWIO) and `<layer>/bias`, float32.
+
+    Returns:
+        `keras.applications.VGG16` without its top, for preprocessed [N, 224, 224, 3], to [N, 7, 7, 512].
+    """
+    import keras
+
+    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(INPUT_SIDE, INPUT_SIDE, 3))
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights([weights[f"{layer.name}/kernel"], weights[f"{layer.name}/bias"]])
+    model.trainable = False
+    return model
+
+
+def trainable_top(vgg16: KerasModel, cut: str | None) -> KerasModel:
+    """Cut off what is trained: the layers from `cut` on, and the pooling.
+
+    Args:
+        vgg16: What `build_vgg16` returned.
+        cut: First layer that is trained, or None.
+
+    Returns:
+        A model from the cut's input [N, h, w, C] to pooled features [N, 1024]; without a cut the identity on them.
+    """
+    import keras
+
+    if cut is None:
+        features = keras.Input((2 * vgg16.output.shape[-1],), name="features")
+        return keras.Model(features, features, name="trainable_top")
+    layers = vgg16.layers[[layer.name for layer in vgg16.layers].index(cut) :]
+    features = keras.Input(layers[0].input.shape[1:], name="features")
+    output = features
+    for layer in layers:
+        copy = layer.__class__.from_config({**layer.get_config(), "trainable": True})
+        output = copy(output)
+        copy.set_weights(layer.get_weights())
+    return keras.Model(features, pool(output), name="trainable_top")
+
+
+def pool(feature_map: "keras.KerasTensor") -> "keras.KerasTensor":
+    """Spatial mean and max of a map [N, h, w, C], side by side: [N, 2 C]."""
+    import keras
+
+    mean = keras.layers.GlobalAveragePooling2D(name="mean")(feature_map)
+    return keras.layers.Concatenate(name="pooled")([mean, keras.layers.GlobalMaxPooling2D(name="max")(feature_map)])
+
+
+def whole_model(vgg16: KerasModel, head: KerasModel, temperature: float) -> KerasModel:
+    """Join convolutions and head behind VGG16's own preprocessing.
+
+    Args:
+        vgg16: Convolutions, from preprocessed images [N, 224, 224, 3] to [N, 7, 7, 512].
+        head: From pooled features [N, 1024] to logits [N, K].
+        temperature: Divisor of the logits.
+
+    Returns:
+        A model from RGB 0..255 [N, 224, 224, 3] to probabilities [N, K].
+    """
+    import keras
+
+    image = keras.Input((INPUT_SIDE, INPUT_SIDE, 3), name="image")
+    feature_map = vgg16(keras.applications.vgg16.preprocess_input(image))
+    scaled = keras.layers.Rescaling(1 / temperature, name="temperature")(head(pool(feature_map)))
+    return keras.Model(image, keras.layers.Softmax(name="probabilities")(scaled), name="chest_cancer")
