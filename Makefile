@@ -1,24 +1,54 @@
-# Every target installs what it needs into .venv; `make run` and `make test` are all a new machine needs.
+# Every target installs what it needs into .venv; `make run` and `make test` are all that a new machine needs.
 PYTHON ?= python3
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := true
+BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test
+.PHONY: help run test serve viz mlflow repro bench lint docs requirements
 
 help:  ## List the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-run: .venv/train  ## Install, then train and evaluate on the embedded default (phantoms).
-	.venv/bin/kedro run
+run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedro run.
+	$(BIN)/kedro run
 
-test: .venv/dev  ## Install, then run the tests.
-	.venv/bin/pytest
+test: .venv/dev  ## Run the tests, with coverage.
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+serve: .venv/serve  ## Serve the model of the last run on http://127.0.0.1:8080.
+	$(BIN)/gunicorn --config app/gunicorn.conf.py 'app:create_app()'
+
+viz: .venv/train  ## Show the graph of the pipelines, with previews.
+	$(BIN)/kedro viz run
+
+mlflow: .venv/train  ## Show the experiment record.
+	$(BIN)/kedro mlflow ui
+
+repro: .venv/train  ## Run what changed, by DVC.
+	$(BIN)/dvc repro
+
+bench: .venv/train  ## Measure speed against Keras.
+	$(BIN)/python -m benchmarks
+
+lint: .venv/dev  ## Check style, types and the contracts between layers.
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+docs: .venv/dev  ## Build the documentation into docs/_build.
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
+
+requirements: .venv/bin/uv  ## Resolve pyproject.toml anew into requirements/.
+	$(COMPILE) --extra train --upgrade -o requirements/train.txt
+	$(COMPILE) --extra train --group dev -c requirements/train.txt -o requirements/dev.txt
+	$(COMPILE) -c requirements/train.txt -o requirements/serve.txt
+
+# Names, versions and hashes, and no host: the file holds for whichever index a machine uses.
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
 .venv/bin/uv:
-	$(PYTHON) -m venv .venv && .venv/bin/pip install --quiet uv==0.13.9
+	$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet uv==0.13.9
 
-# A stamp file for each set of requirements: touched when it is installed.
+# A stamp for each set of requirements, newer than its file once that is installed.
 .venv/%: requirements/%.txt pyproject.toml | .venv/bin/uv
-	.venv/bin/uv pip install --quiet --compile-bytecode --require-hashes -r $<
-	.venv/bin/uv pip install --quiet --no-deps --editable . && touch $@
+	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
+	$(BIN)/uv pip install --quiet --no-deps --editable . && touch $@

@@ -94,9 +94,7 @@ class Classifier:
         graph_path, manifest_path = Path(folder) / GRAPH_FILE, Path(folder) / MANIFEST_FILE
         for path in (graph_path, manifest_path):
             if not path.is_file():
-                raise FileNotFoundError(
-                    f"No classifier in {folder}: expected {path.name}. Make one with `kedro run`, or name another folder."
-                )
+                raise FileNotFoundError(f"No classifier in {folder}: expected {path.name}. Make one with `kedro run`.")
         return cls(graph_path.read_bytes(), json.loads(manifest_path.read_text()), precision)
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:

@@ -31,7 +31,7 @@ def prepare() -> None:
     }.items():
         os.environ.setdefault(name, value)
     # When imported it defines a model class that MLflow warns about, past any filter.
-    with warnings.catch_warnings(record=True):
+    with warnings.catch_warnings(record=True, action="ignore"):
         importlib.import_module("kedro_mlflow.framework.hooks")
     atomic.install()
     sys.excepthook = _explain
@@ -44,7 +44,7 @@ def _explain(kind: type[BaseException], error: BaseException, traceback: Traceba
         innermost = innermost.tb_next
     deliberate = innermost is not None and innermost.tb_frame.f_code.co_filename.startswith(_PACKAGE)
     if isinstance(error, DatasetError) or (isinstance(error, (ValueError, ConnectionError)) and deliberate):
-        print(f"\n{kind.__name__}: {error}", file=sys.stderr)
+        sys.stderr.write(f"\n{kind.__name__}: {error}\n")
     else:
         sys.__excepthook__(kind, error, traceback)
 

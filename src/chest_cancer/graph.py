@@ -26,8 +26,8 @@ class Head:
     """A classification head on pooled features.
 
     Attributes:
-        layers: (kernel [in, out], bias [out]) of one or two dense layers; a ReLU stands between two. The first takes the
-            embedding [1024]; standardisation is folded into it.
+        layers: (kernel [in, out], bias [out]) of one or two dense layers; a ReLU stands between two. The first takes
+            the embedding [1024]; standardisation is folded into it.
         temperature: Divisor of the logits, greater than 0.
     """
 
@@ -51,7 +51,8 @@ def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
     """
     if cut is not None and cut not in LAYERS:
         raise ValueError(
-            f"Invalid value for `model_preparation.fine_tune_from`: expected one of {', '.join(LAYERS)}. Received: {cut}"
+            "Invalid value for `model_preparation.fine_tune_from`: "
+            f"expected one of {', '.join(LAYERS)}. Received: {cut}"
         )
     lines = [*_preprocessing(), *_convolutions(), *_pooling()]
     outputs = ["float[N, 1024] embedding"]
@@ -96,7 +97,7 @@ def _convolutions() -> Iterator[str]:
     for block, depth in CONVOLUTIONS.items():
         for i in range(1, depth + 1):
             layer = f"block{block}_conv{i}"
-            yield f"{layer}_sum = Conv <pads = [1, 1, 1, 1]> ({previous}, {_name(layer, 'kernel')}, {_name(layer, 'bias')})"
+            yield f"{layer}_sum = Conv <pads = [1, 1, 1, 1]> ({previous}, {layer}_kernel, {layer}_bias)"
             yield f"{layer} = Relu ({layer}_sum)"
             previous = layer
         yield f"block{block}_pool = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> ({previous})"
@@ -176,10 +177,6 @@ def _to_oihw(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np
         name.replace("/", "_"): np.ascontiguousarray(array.transpose(3, 2, 0, 1)) if array.ndim == 4 else array
         for name, array in weights.items()
     }
-
-
-def _name(layer: str, part: str) -> str:
-    return f"{layer}_{part}"
 
 
 def _input_of(layer: str) -> str:

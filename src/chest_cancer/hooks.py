@@ -1,5 +1,6 @@
 """What cuts across a run: checking parameters, the experiment record, the summary."""
 
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.parameters import Block, Parameters
 
 REGISTERED_MODEL = "VGG16Model"
+_METRICS_IN_A_REQUEST = 1000
 
 
 class ParametersHook:
@@ -34,7 +36,7 @@ class ParametersHook:
             Parameters.model_validate(context.config_loader["parameters"])
         except ValidationError as error:
             lines = [
-                f"- `{'.'.join(str(part) for part in problem['loc'])}`: {problem['msg']}. Received: {problem['input']!r}"
+                f"- `{'.'.join(map(str, problem['loc']))}`: {problem['msg']}. Received: {problem['input']!r}"
                 for problem in error.errors()
             ]
             raise ValueError(
@@ -46,7 +48,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     """kedro-mlflow's hook, with typed parameters flattened and the classifier registered."""
 
     @hook_impl
-    def before_node_run(self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool) -> None:
+    def before_node_run(
+        self, node: Node, catalog: CatalogProtocol[Any, Any], inputs: dict[str, Any], is_async: bool
+    ) -> None:
         """Hand typed parameters on as dictionaries, which kedro-mlflow flattens to `block.name`."""
         plain = {
             name: value.model_dump(mode="json") if isinstance(value, Block) else value for name, value in inputs.items()
@@ -54,11 +58,45 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         super().before_node_run(node=node, catalog=catalog, inputs=plain, is_async=is_async)
 
     @hook_impl
-    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Log curves and figures, each in one request: kedro-mlflow's datasets send one for every number."""
+        if not self._is_mlflow_enabled:
+            return
+        if dataset_name == "training_history":
+            _log_metrics({f"training/{name}": values for name, values in data.items()})
+        elif dataset_name == "metrics":
+            _log_metrics(
+                {
+                    f"test/{name}" if part == "value" else f"test/{name}_{part}": [number]
+                    for name, figure in data.items()
+                    for part, number in figure.items()
+                }
+            )
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Register the classifier of a run that ended well, then close the record."""
         if "classifier" in pipeline.all_outputs() and self._is_mlflow_enabled:
             _register_classifier(catalog["classifier"])
         super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+
+
+def _log_metrics(series: dict[str, list[float]]) -> None:
+    """Log series of numbers to the active run; steps count from 1."""
+    import mlflow
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    metrics = [
+        Metric(name, value, now, step) for name, values in series.items() for step, value in enumerate(values, start=1)
+    ]
+    run = mlflow.active_run()
+    if run is None:
+        return
+    for start in range(0, len(metrics), _METRICS_IN_A_REQUEST):
+        mlflow.MlflowClient().log_batch(run.info.run_id, metrics[start : start + _METRICS_IN_A_REQUEST])
 
 
 def _register_classifier(dataset: ClassifierDataset) -> None:
@@ -85,7 +123,9 @@ class SummaryHook:
     """Prints what came out of a run."""
 
     @hook_impl
-    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Print which data, how many images, the figures and where to look."""
         if "metrics" not in pipeline.all_outputs():
             return

@@ -1,12 +1,12 @@
 """The parameters of the project: every knob, its unit, its range and its default.
 
-`conf/base/parameters.yml` has one block per model. A name that is not here, a value of another type or outside its range
-stops a run before any work.
+`conf/base/parameters.yml` has one block per model. A name that is not here, a value of another type or outside its
+range stops a run before any work.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

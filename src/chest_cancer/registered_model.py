@@ -5,8 +5,8 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.pyfunc import PythonModel, PythonModelContext
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from chest_cancer.classifier import Classifier
 from chest_cancer.imaging.decoding import decode_image
@@ -50,7 +50,10 @@ def signature(classes: tuple[str, ...]) -> ModelSignature:
     Returns:
         The signature that MLflow checks requests against.
     """
-    outputs = [ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, f"probability_{c}") for c in classes)]
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string, "label"),
+        *(ColSpec(DataType.double, f"probability_{c}") for c in classes),
+    ]
     return ModelSignature(inputs=Schema([ColSpec(DataType.binary, "image")]), outputs=Schema(outputs))
 
 

@@ -7,7 +7,7 @@ from chest_cancer.tracking import artifact_location, tracking_uri
 # TrackingHook is kedro-mlflow's own hook, made to understand typed parameters: registered twice it would log twice.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 # The last one registered is called first: the summary comes at the very end.
-HOOKS = (SummaryHook(), ParametersHook(), TrackingHook())
+HOOKS = (SummaryHook(), TrackingHook(), ParametersHook())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -3,17 +3,13 @@
 Keras is imported inside the functions: whoever only needs the names pays nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Kedro reads the type hints of nodes when a run starts, so they must resolve; importing Keras for that takes five seconds.
-if TYPE_CHECKING:
-    import keras
-    from keras import Model as KerasModel
-else:
-    KerasModel = Any
+KerasModel = Any
+"""A `keras.Model`. Kedro resolves the type hints of nodes when a run starts, and importing Keras takes five seconds."""
 
 INPUT_SIDE = 224
 CONVOLUTIONS = {1: 2, 2: 2, 3: 3, 4: 3, 5: 3}
@@ -68,7 +64,7 @@ def trainable_top(vgg16: KerasModel, cut: str | None) -> KerasModel:
     return keras.Model(features, pool(output), name="trainable_top")
 
 
-def pool(feature_map: "keras.KerasTensor") -> "keras.KerasTensor":
+def pool(feature_map: Any) -> Any:
     """Spatial mean and max of a map [N, h, w, C], side by side: [N, 2 C]."""
     import keras
 

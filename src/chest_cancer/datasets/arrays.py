@@ -27,7 +27,7 @@ class ArraysDataset(AbstractDataset[Arrays, Arrays]):
         self.metadata = metadata
 
     def load(self) -> Arrays:
-        with np.load(self._filepath, allow_pickle=False) as archive:
+        with self._filepath.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
 
     def save(self, data: Arrays) -> None:
@@ -38,7 +38,7 @@ class ArraysDataset(AbstractDataset[Arrays, Arrays]):
                 "Received: dtype=object. Convert them with `.astype(...)` first."
             )
         with replace_file(self._filepath) as temporary, temporary.open("wb") as file:
-            np.savez(file, **data)
+            np.savez(file, allow_pickle=False, **data)
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

@@ -25,10 +25,10 @@ def replace_file(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         temporary = Path(folder) / path.name
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
-class _AtomicOpener(LocalFileOpener):
+class _AtomicOpener(LocalFileOpener):  # type: ignore[misc]  # fsspec ships no types
     """A file that takes its name only when it is closed without an error."""
 
     def __init__(self, path: str, mode: str, **kwargs: Any) -> None:
@@ -38,17 +38,17 @@ class _AtomicOpener(LocalFileOpener):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            os.replace(self.path, self.target)
+            Path(self.path).replace(self.target)
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         if kind is None:
             self.close()
         else:
             self.f.close()
-            os.unlink(self.path)
+            Path(self.path).unlink()
 
 
-class AtomicLocalFileSystem(LocalFileSystem):
+class AtomicLocalFileSystem(LocalFileSystem):  # type: ignore[misc]  # fsspec ships no types
     """fsspec's local file system, with atomic writes for every dataset of kedro-datasets."""
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any) -> LocalFileOpener:

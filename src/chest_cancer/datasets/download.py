@@ -3,7 +3,6 @@
 import hashlib
 import html
 import logging
-import os
 import re
 import threading
 import time
@@ -86,8 +85,8 @@ class _Transfer:
         # Until the first block; from then on gdown's own time-outs suffice, and a slow line may take its time.
         self._silent_since: float | None = time.monotonic()
         self._bar = tqdm(desc="Downloading", unit="B", unit_scale=True, disable=None)
-        # A whole time-out for the first try, and less for each further one: 18 s by default.
-        self._patience = source.timeout_seconds * (1 + 0.4 * source.retries)
+        # A whole time-out for the first try, and less for each further one: 15 s by default.
+        self._patience = source.timeout_seconds * (1 + 0.25 * source.retries)
 
     def run(self) -> None:
         """Wait for the end, but not for ever for a beginning.
@@ -213,4 +212,4 @@ def _require_zip(source: ImageSource, path: Path) -> None:
         title = re.search(r"<title>(.*?)</title>", start.decode("utf-8", "replace"), re.IGNORECASE | re.DOTALL)
         said = f" titled {' '.join(html.unescape(title[1]).split())[:100]!r}" if title else ""
         _fail(source, f"expected a zip archive, received a web page{said}")
-    _fail(source, f"expected a zip archive, received {os.path.getsize(path)} bytes that are none")
+    _fail(source, f"expected a zip archive, received {path.stat().st_size} bytes that are none")

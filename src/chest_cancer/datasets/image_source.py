@@ -11,7 +11,7 @@ from chest_cancer.parameters import DataIngestionParameters, PhantomParameters, 
 
 SourceKind = Literal["phantom", "google_drive", "https", "zip", "folder"]
 
-_DEFAULTS = DataIngestionParameters()
+_DEFAULTS = DataIngestionParameters.model_validate({})
 _DRIVE_HOSTS = {"drive.google.com", "docs.google.com", "drive.usercontent.google.com"}
 _DRIVE_ID = re.compile(r"[-\w]{10,}", re.ASCII)
 _DRIVE_PATH = re.compile(r"/file/(?:u/\d+/)?d/([^/]+)")

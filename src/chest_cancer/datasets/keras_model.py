@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
     """A Keras model, loaded in safe mode.
 
-    kedro-datasets has `TensorFlowModelDataset`, but its class imports TensorFlow, which costs every run five seconds. This
-    one imports Keras when a model is loaded.
+    kedro-datasets has `TensorFlowModelDataset`, but its class imports TensorFlow, which costs every run five seconds.
+    This one imports Keras when a model is loaded.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:

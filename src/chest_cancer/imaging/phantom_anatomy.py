@@ -25,7 +25,7 @@ _CAGE = np.array(
     + [[0.25, 0.97], [0, 0.9]]
 )  # fmt: skip
 # Muscle outside of the cage at the same points, mm: below the armpit, and what the shoulder girdle adds above it.
-_MUSCLE_BELOW = np.array([14, 14, 15, 12, 12, 16, 21, 27, 38, 44.0])
+_MUSCLE_BELOW = np.array([14, 14, 15, 12, 12, 16, 21, 27, 33, 37.0])
 _MUSCLE_ABOVE = np.array([8, 15, 28, 38, 46, 54, 50, 34, 20, 16.0])
 _FAT_SHARE = np.array([0.5, 0.8, 1, 1.1, 1.1, 1, 0.9, 0.8, 0.7, 0.5])
 # Half width of the mediastinum (mm) by slice level (rows) and depth (columns), towards the patient's right and left.
@@ -98,10 +98,10 @@ def _mirror(half: FloatArray) -> FloatArray:
 
 
 def _draw_patient(rng: np.random.Generator) -> _Patient:
-    level = float(rng.uniform(0.1, 0.93))
+    level = float(rng.triangular(0.12, 0.45, 0.88))
     size = rng.normal(1, 0.07)
     width = size * rng.uniform(118, 142) * np.interp(level, [0, 0.1, 0.25, 0.45, 1], [0.42, 0.6, 0.83, 0.97, 1])
-    depth = size * rng.uniform(78, 104) * np.interp(level, [0, 0.1, 0.25, 0.5, 1], [0.5, 0.66, 0.84, 1, 1.02])
+    depth = size * rng.uniform(72, 96) * np.interp(level, [0, 0.1, 0.25, 0.5, 1], [0.5, 0.66, 0.84, 1, 1.02])
     unit = _mirror(_CAGE)
     unit[10:, 0] *= -1
     lean = 1 + rng.normal(0, 0.025, (18, 1))
@@ -112,12 +112,12 @@ def _draw_patient(rng: np.random.Generator) -> _Patient:
     thickness = _mirror(build * _MUSCLE_BELOW + girdle * rng.uniform(0.8, 1.15) * _MUSCLE_ABOVE)
     thickness = thickness * rng.normal(1, 0.06, 18)
     muscle = cage + outward * closed_spline(thickness[:, None])
-    fat = rng.gamma(2.2, 5.0) + 3
+    fat = rng.gamma(2.2, 4.0) + 4
     layer = closed_spline((_mirror(_FAT_SHARE) * fat * rng.normal(1, 0.08, 18))[:, None])[:, 0]
     if rng.random() < 0.5:
         around = np.arange(len(cage)) * 18 / len(cage)
         bulge = np.exp(-(((around - 2.3) / 0.9) ** 2)) + np.exp(-(((around - 15.7) / 0.9) ** 2))
-        layer = layer + bulge * rng.uniform(8, 48) * np.clip(1 - abs(level - 0.5) / 0.32, 0, 1)
+        layer = layer + bulge * rng.uniform(4, 36) * np.clip(1 - abs(level - 0.5) / 0.32, 0, 1)
     enhanced = rng.random() < 0.55
     rows = [np.array([np.interp(level, _LEVELS, c) for c in t.T]) for t in (_MEDIAL_RIGHT, _MEDIAL_LEFT)]
     scale = size * rng.uniform(0.85, 1.2)
@@ -142,20 +142,23 @@ def _draw_patient(rng: np.random.Generator) -> _Patient:
 def _draw_frame(rng: np.random.Generator, patient: _Patient) -> Frame:
     """Choose picture size, zoom, roll and place, as if someone had cropped an exported slice."""
     low, high = patient.body.min(axis=0), patient.body.max(axis=0)
-    aspect = rng.uniform(1.0, 1.7)
+    aspect = rng.uniform(1.15, 1.5)
     width = int(rng.integers(300, 513))
     height = int(np.clip(width / aspect, 220, 512))
-    zoom = rng.uniform(0.86, 1.08) * min(width / (high[0] - low[0]), height / (high[1] - low[1]) * rng.uniform(1, 1.12))
-    stretch = rng.uniform(0.95, 1.05)
+    zoom = rng.uniform(1.04, 1.2) * min(width / (high[0] - low[0]), height / (high[1] - low[1]) * rng.uniform(1, 1.12))
+    stretch = rng.uniform(0.97, 1.03)
     middle = (low + high) / 2 * zoom
-    shift = rng.uniform(-0.035, 0.035, 2) * (width, height)
+    shift = rng.uniform(-0.02, 0.02, 2) * (width, height)
     centre = np.array([width, height]) / 2 - middle + shift
     scale = (float(zoom * stretch), float(zoom / stretch))
     return Frame(height, width, scale, float(rng.normal(0, 0.035)), (float(centre[0]), float(centre[1])))
 
 
 def _paint_table(canvas: Canvas, rng: np.random.Generator, patient: _Patient) -> None:
-    """Paint the couch under the patient and, now and then, a blanket's line."""
+    """Paint the couch under the patient and, now and then, a cushion or a blanket round the body."""
+    middle = patient.body.mean(axis=0)
+    if rng.random() < 0.7:
+        canvas.fill(middle + (patient.body - middle) * rng.uniform(1.03, 1.4), rng.uniform(-800, -150))
     bottom = patient.body[:, 1].max() + rng.uniform(1, 9)
     x = np.linspace(-260, 260, 60)
     curve = bottom - rng.uniform(0.0002, 0.0009) * x**2
@@ -164,7 +167,6 @@ def _paint_table(canvas: Canvas, rng: np.random.Generator, patient: _Patient) ->
     for depth in (0.0, thickness):
         canvas.line(np.stack([x, curve + depth], axis=1), rng.uniform(1.2, 3), rng.uniform(-350, 150))
     if rng.random() < 0.5:
-        middle = patient.body.mean(axis=0)
         canvas.line(middle + (patient.body - middle) * rng.uniform(1.01, 1.08), 1.0, rng.uniform(-940, -750))
 
 
@@ -250,7 +252,7 @@ def _grow_vessels(rng: np.random.Generator, patient: _Patient, hilum: FloatArray
             hilum[0],
             hilum[1] + 12 * np.sin(angle),
             forward + side * angle + rng.normal(0, 0.15),
-            central * rng.uniform(1, 2.6),
+            central * rng.uniform(0.8, 1.9),
             0,
             True,
         )
@@ -270,12 +272,12 @@ def _grow_vessels(rng: np.random.Generator, patient: _Patient, hilum: FloatArray
         if visible:
             segments.append((x, y, *end, radius))
         outside = (end[0] / patient.width) ** 2 + (end[1] / patient.depth) ** 2 > 0.88
-        if order > 11 or radius < 0.3 or outside:
+        if order > 11 or radius < 0.38 or outside:
             continue
         visible = draw[2] < (stay if visible else appear)
         stack.append((*end, bend, radius * (0.82 + 0.12 * draw[3]), order + 1, visible))
-        if draw[4] < 0.42:
-            fork = bend + (0.4 + 0.6 * draw[5]) * (1 if draw[4] < 0.21 else -1)
+        if draw[4] < 0.37:
+            fork = bend + (0.4 + 0.6 * draw[5]) * (1 if draw[4] < 0.185 else -1)
             stack.append((*end, fork, radius * (0.5 + 0.3 * draw[3]), order + 1, visible))
     return np.array(segments)
 
@@ -284,18 +286,18 @@ def _paint_lungs(canvas: Canvas, rng: np.random.Generator, patient: _Patient, hi
     """Paint vessels along and across the slice, bronchi and fissures; the cage clips them afterwards."""
     for hilum, side in zip(hila, (-1, 1), strict=True):
         vessels = _grow_vessels(rng, patient, hilum, side)
-        density = np.interp(vessels[:, 4], [0.3, 1.2], [-600, 40])
+        density = np.interp(vessels[:, 4], [0.3, 1.2], [-680, 20])
         canvas.lines(vessels[:, :4].reshape(-1, 2, 2), 2 * vessels[:, 4], density)
-        across = hilum + rng.normal(0, 1, (int(rng.integers(25, 70)), 2)) * (0.4 * patient.width, 0.5 * patient.depth)
+        across = hilum + rng.normal(0, 1, (int(rng.integers(12, 36)), 2)) * (0.28 * patient.width, 0.38 * patient.depth)
         for place in across:
             away = place - hilum
             radius = np.clip(rng.gamma(3, 0.8) * np.exp(-np.hypot(*away) / 55), 0.45, 4)
             outline = ellipse(*place, radius * rng.uniform(1, 2.2), radius, np.arctan2(away[1], away[0]))
             canvas.fill(outline, np.interp(radius, [0.4, 1.3], [-500, 40]))
-        for _ in range(int(rng.integers(1, 5))):
-            place = hilum + rng.normal(0, 1, 2) * (10, 14) + (side * 12, 0)
-            radius = rng.uniform(1.8, 4.2)
-            canvas.fill(ellipse(*place, radius + 1.2, radius + 1.2), rng.uniform(-300, 20))
+        for _ in range(int(rng.integers(0, 4))):
+            place = hilum + rng.normal(0, 1, 2) * (7, 12) + (side * 9, 0)
+            radius = rng.uniform(1.5, 3.4)
+            canvas.fill(ellipse(*place, radius + 0.9, radius + 0.9), rng.uniform(-300, 20))
             canvas.fill(ellipse(*place, radius, radius), -960)
         if rng.random() < 0.6:
             tail = np.array([side * patient.width, rng.uniform(-0.5, 0.9) * patient.depth])
@@ -405,7 +407,7 @@ def _paint_spine(canvas: Canvas, rng: np.random.Generator, patient: _Patient) ->
     canvas.fill(ellipse(x, y + 8 * size, 23 * size, 27 * size), _MUSCLE, in_lung=True)
     shown = rng.random() < 0.7  # between two vertebrae there are no processes to the side
     for side in (-1, 1):
-        reach, drop = rng.uniform(24, 36) * size, rng.uniform(24, 31) * size
+        reach, drop = rng.uniform(22, 32) * size, rng.uniform(24, 31) * size
         knee = np.array(
             [(x + side * 9 * size, y + 12 * size), (x + side * 18 * size, y + 22 * size), (x + side * reach, y + drop)]
         )
@@ -417,7 +419,7 @@ def _paint_spine(canvas: Canvas, rng: np.random.Generator, patient: _Patient) ->
             rib = np.linspace((x + side * 17 * size, y + 5 * size), (x + side * (reach + 8), y + drop - 4), 10)
             canvas.fill(strip(rib, 8), cortex, in_lung=True)
             canvas.fill(strip(rib, 5.5), marrow)
-    tip = y + rng.uniform(44, 62) * size
+    tip = y + rng.uniform(42, 56) * size
     canvas.bone(
         np.array([(x - 4, y + 28 * size), (x + 4, y + 28 * size), (x + 2.5, tip), (x - 2.5, tip)]), cortex, marrow, 1.5
     )
@@ -473,7 +475,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     canvas = Canvas(frame, _AIR)
     _paint_table(canvas, rng, patient)
     _paint_wall(canvas, rng, patient)
-    lungs = Canvas(frame, rng.uniform(-890, -800))
+    lungs = Canvas(frame, rng.uniform(-890, -770))
     _paint_lungs(lungs, rng, patient, hila)
     canvas.insert(lungs, patient.cage)
     _paint_mediastinum(canvas, rng, patient, hila)

@@ -186,7 +186,7 @@ def stamp(
     high = np.minimum(high, (frame.width, frame.height))
     if np.any(high <= low):
         return coverage
-    factor = 3
+    factor = 3 if blur_mm < 2 else 1  # a soft edge needs no supersampling
     patch = Image.new("L", tuple(int(n) * factor for n in high - low), 0)
     draw = ImageDraw.Draw(patch)
     for number, outline in enumerate(pixels):

@@ -32,19 +32,33 @@ def _blob(rng: np.random.Generator, place: FloatArray, radius: float, lobes: flo
 def _spicules(rng: np.random.Generator, place: FloatArray, radius: float, count: int) -> list[FloatArray]:
     """Return thin wedges that radiate from a nodule."""
     wedges = []
-    for angle in np.linspace(0, 2 * np.pi, count, endpoint=False) + rng.normal(0, 0.25, count):
-        reach, base = radius * (1.1 + rng.gamma(1.6, 0.3)), rng.uniform(0.4, 1.0) + 0.06 * radius
+    for angle in np.linspace(0, 2 * np.pi, count, endpoint=False) + rng.normal(0, 0.15, count):
+        reach, base = radius * rng.uniform(1.3, 2.6), rng.uniform(0.5, 1.2)
         along = np.array([np.cos(angle), np.sin(angle)])
         across = np.array([-along[1], along[0]]) * base
-        bend = across * rng.normal(0, 1.5)
+        bend = across * rng.normal(0, 4)
         wedges.append(
             place + np.array([0.7 * radius * along + across, reach * along + bend, 0.7 * radius * along - across])
         )
     return wedges
 
 
+def _ventilate(anatomy: Anatomy, rng: np.random.Generator) -> HounsfieldArray:
+    """Return the slice `[H, W]` (HU) with mottled lungs that are denser towards the back and, at times, hazy."""
+    frame, lung = anatomy.frame, anatomy.lung
+    behind = (np.arange(frame.height, dtype=np.float32)[:, None] - frame.centre[1]) / (frame.pixels_per_mm[1] * 90)
+    haze = rng.uniform(0, 0.9) * np.clip(behind + rng.uniform(-0.1, 0.4), 0, 1.2) ** 2
+    if rng.random() < 0.8:
+        cloud = smooth_field(rng, frame, rng.uniform(25, 60))
+        haze = haze + rng.uniform(0.15, 1.1) * np.clip(cloud - rng.uniform(-0.2, 1.5), 0, 1)
+    share = (lung * np.clip(haze, 0, 0.8)).astype(np.float32)
+    aerated = lung * (anatomy.hounsfield < -600)
+    mottle = np.float32(rng.uniform(8, 26)) * smooth_field(rng, frame, rng.uniform(2, 4))
+    return np.asarray(anatomy.hounsfield * (1 - share) + aerated * mottle, dtype=np.float32)
+
+
 def add_benign_findings(anatomy: Anatomy, rng: np.random.Generator) -> HounsfieldArray:
-    """Return the slice `[H, W]` (HU) with scars, granulomas, dependent density and the like.
+    """Return the slice `[H, W]` (HU) with haze, scars, granulomas, small nodules and the like.
 
     Args:
         anatomy: The slice.
@@ -53,87 +67,66 @@ def add_benign_findings(anatomy: Anatomy, rng: np.random.Generator) -> Hounsfiel
     Returns:
         A new float32 picture.
     """
-    picture, frame, lung = anatomy.hounsfield.copy(), anatomy.frame, anatomy.lung
+    frame, lung = anatomy.frame, anatomy.lung
+    picture = _ventilate(anatomy, rng)
     positions, reach = _lung_positions(anatomy)
 
-    def blend(coverage: HounsfieldArray, hounsfield: float | HounsfieldArray) -> None:
-        share = coverage * lung
-        np.copyto(picture, picture + share * (hounsfield - picture))
+    def add(outline: FloatArray, blur_mm: float, share: float, hounsfield: float) -> None:
+        coverage = stamp(frame, [outline], blur_mm) * lung * np.float32(share)
+        picture[:] += coverage * (np.float32(hounsfield) - picture)
 
     def somewhere() -> FloatArray:
         return np.asarray(positions[rng.integers(len(positions))])
 
-    # Parenchyma: mottled, denser towards the back, patchy where ventilation differs.
-    rows, columns = np.ogrid[: frame.height, : frame.width]
-    behind = (rows - frame.centre[1]) / (frame.pixels_per_mm[1] * 100) + 0 * columns
-    texture = rng.uniform(8, 26) * smooth_field(rng, frame, rng.uniform(2, 4)) + rng.uniform(5, 30) * smooth_field(
-        rng, frame, 35
-    )
-    aerated = lung * (picture < -700)
-    picture += aerated * (texture + rng.uniform(10, 60) * behind).astype(np.float32)
-    if rng.random() < 0.3:
-        for _ in range(int(rng.integers(3, 14))):
-            blend(stamp(frame, [_blob(rng, somewhere(), rng.uniform(3, 11), 0.15)], 0.8) * rng.uniform(0.4, 0.9), -970)
-    for _ in range(rng.poisson(0.8)):
-        blend(
-            stamp(frame, [_blob(rng, somewhere(), rng.uniform(8, 26), 0.2)], rng.uniform(3, 6))
-            * rng.uniform(0.08, 0.3),
-            -100,
-        )
-    if rng.random() < 0.5:
-        depth = rng.uniform(0.75, 0.95)
-        side = rng.choice((-1, 1))
-        crescent = ellipse(
-            side * 0.5 * np.ptp(anatomy.cage[:, 0]) / 2,
-            anatomy.cage[:, 1].max(),
-            rng.uniform(20, 50),
-            (1 - depth) * 120,
-        )
-        blend(stamp(frame, [crescent], rng.uniform(3, 8)) * rng.uniform(0.2, 0.9), 0)
-    for _ in range(rng.poisson(0.9)):
-        start, turn = somewhere(), rng.uniform(0, np.pi)
-        t = np.linspace(-0.5, 0.5, 14)[:, None]
+    if rng.random() < 0.12:
+        for _ in range(int(rng.integers(3, 12))):  # bullae
+            add(_blob(rng, somewhere(), rng.uniform(3, 11), 0.15), 0.8, rng.uniform(0.4, 0.9), -970)
+    if rng.random() < 0.5:  # lung collapsed under its own weight, or a little fluid
+        back = (rng.choice((-0.5, 0.5)) * anatomy.cage[:, 0].max(), anatomy.cage[:, 1].max())
+        add(ellipse(*back, rng.uniform(20, 55), rng.uniform(5, 30)), rng.uniform(3, 8), rng.uniform(0.2, 0.9), 0)
+    for _ in range(rng.poisson(0.4)):  # scars and bands
+        start, turn, t = somewhere(), rng.uniform(0, np.pi), np.linspace(-0.5, 0.5, 14)[:, None]
         path = (
-            start
-            + t * rng.uniform(12, 50) * np.array([np.cos(turn), np.sin(turn)])
-            + 4 * rng.normal(0, 1, 2) * t**2 * 4
+            start + t * rng.uniform(12, 50) * np.array([np.cos(turn), np.sin(turn)]) + 16 * rng.normal(0, 1, 2) * t**2
         )
-        blend(stamp(frame, [strip(path, rng.uniform(1.0, 3.6))], 0.5) * rng.uniform(0.4, 1), -50)
-    for _ in range(rng.poisson(0.7)):
-        blend(stamp(frame, [_blob(rng, somewhere(), rng.uniform(1.2, 2.8), 0.1)], 0.3), rng.uniform(100, 500))
-    for _ in range(rng.poisson(0.8)):
-        blend(stamp(frame, [_blob(rng, somewhere(), rng.uniform(2.2, 5.5), 0.06)], 0.5), rng.uniform(-60, 60))
-    if rng.random() < 0.3:
+        add(strip(path, rng.uniform(1.0, 3.6)), 0.5, rng.uniform(0.4, 1), -50)
+    for _ in range(rng.poisson(0.5)):  # calcified granulomas
+        add(_blob(rng, somewhere(), rng.uniform(1.2, 2.8), 0.1), 0.3, 1, rng.uniform(100, 500))
+    for _ in range(rng.poisson(0.4)):  # small smooth nodules
+        add(_blob(rng, somewhere(), rng.uniform(2.2, 5.5), 0.06), 0.5, 1, rng.uniform(-60, 60))
+    if rng.random() < 0.3:  # pleural thickening
         edge = positions[reach <= np.quantile(reach, 0.2)]
-        place = edge[rng.integers(len(edge))]
-        blend(stamp(frame, [_blob(rng, place, rng.uniform(5, 13), 0.12)], rng.uniform(0.8, 2)), rng.uniform(0, 50))
-    return np.asarray(picture, dtype=np.float32)
+        place = np.asarray(edge[rng.integers(len(edge))])
+        add(_blob(rng, place, rng.uniform(5, 13), 0.12), rng.uniform(0.8, 2), 1, rng.uniform(0, 50))
+    return picture
 
 
 def _adenocarcinoma(
     anatomy: Anatomy, rng: np.random.Generator, positions: FloatArray, reach: FloatArray
 ) -> HounsfieldArray:
-    """Peripheral, spiculated, often with a ground-glass rim and a tail to the pleura."""
-    radius = rng.uniform(6.5, 15)
+    """Peripheral, spiculated foci, often with a ground-glass rim and a tail to the pleura."""
     away = np.min(np.hypot(*(positions[None] - anatomy.hila[:, None]).transpose(2, 0, 1)), axis=0)
-    room = (reach > min(0.7 * radius, np.quantile(reach, 0.6))) & (reach < 22)
-    likely = np.where(room, away, 0) ** 2
-    place = positions[rng.choice(len(positions), p=likely / likely.sum())]
-    core = _blob(rng, place, 0.85 * radius, 0.1)
-    shapes = [core, *_spicules(rng, place, radius, int(rng.integers(7, 15)))]
-    if rng.random() < 0.6:
-        pleura = anatomy.cage[np.argmin(np.hypot(*(anatomy.cage - place).T))]
-        shapes.append(strip(np.linspace(place, pleura, 8), rng.uniform(1.2, 2.4), taper=False))
-    solid = stamp(anatomy.frame, shapes, 0.7)
-    rim = stamp(anatomy.frame, [_blob(rng, place, 1.25 * radius, 0.12)], 0.18 * radius) * rng.uniform(0.05, 0.45)
-    return np.maximum(solid, rim)
+    coverage = np.zeros_like(anatomy.lung)
+    for focus in range(int(rng.integers(2, 5))):
+        radius = rng.uniform(10, 15) if focus == 0 else rng.uniform(6, 11)
+        room = (reach > min(0.7 * radius, np.quantile(reach, 0.6))) & (reach < 22)
+        likely = np.where(room, away, 0) ** 2
+        place = positions[rng.choice(len(positions), p=likely / likely.sum())]
+        shapes = [_blob(rng, place, 0.85 * radius, 0.1), *_spicules(rng, place, radius, int(rng.integers(20, 34)))]
+        if rng.random() < 0.5:
+            pleura = anatomy.cage[np.argmin(np.hypot(*(anatomy.cage - place).T))]
+            shapes.append(strip(np.linspace(place, pleura, 8), rng.uniform(1.2, 2.4), taper=False))
+        coverage = np.maximum(coverage, stamp(anatomy.frame, shapes, 0.4))
+        rim = stamp(anatomy.frame, [_blob(rng, place, 1.25 * radius, 0.12)], 0.18 * radius)
+        coverage = np.maximum(coverage, rim * rng.uniform(0, 0.2))
+    return coverage
 
 
 def _squamous_cell(
     anatomy: Anatomy, rng: np.random.Generator, positions: FloatArray, reach: FloatArray
 ) -> HounsfieldArray:
     """Central mass on the hilum, at times with a cavity and collapsed lung behind it."""
-    radius = rng.uniform(12, 24)
+    radius = rng.uniform(18, 30)
     hilum = anatomy.hila[rng.integers(2)]
     nearest = positions[np.argsort(np.hypot(*(positions - hilum).T))[:40]]
     outward = np.array([np.sign(hilum[0]), rng.normal(0, 0.5)])
@@ -154,7 +147,7 @@ def _large_cell(
     anatomy: Anatomy, rng: np.random.Generator, positions: FloatArray, reach: FloatArray
 ) -> HounsfieldArray:
     """Large, peripheral, lobulated and sharply bordered."""
-    radius = rng.uniform(17, 32)
+    radius = rng.uniform(25, 38)
     away = np.min(np.hypot(*(positions[None] - anatomy.hila[:, None]).transpose(2, 0, 1)), axis=0)
     likely = np.where(reach > min(0.5 * radius, np.quantile(reach, 0.7)), away, 0) ** 2
     place = positions[rng.choice(len(positions), p=likely / likely.sum())]

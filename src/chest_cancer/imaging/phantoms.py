@@ -47,14 +47,14 @@ def _smooth(picture: HounsfieldArray, side_tap: float) -> HounsfieldArray:
 
 def _scan(picture: HounsfieldArray, frame: Frame, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Add the scanner's blur and noise, then apply a display window: HU `[H, W]` to uint8."""
-    noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(6, 22))
-    kernel = rng.uniform(-0.08, 0.22)  # below zero: an edge-enhancing lung kernel
+    noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(6, 16))
+    kernel = rng.uniform(0.0, 0.2)  # below zero: an edge-enhancing lung kernel
     picture = _smooth(picture, kernel) + _smooth(noise, rng.uniform(0, 0.3))
     kind = rng.random()
-    if kind < 0.84:  # lung
-        level, width = rng.uniform(-540, -380), rng.uniform(1350, 1650)
-    elif kind < 0.97:  # in between
-        level, width = rng.uniform(-380, -200), rng.uniform(1300, 1600)
+    if kind < 0.72:  # lung
+        level, width = rng.uniform(-560, -320), rng.uniform(1250, 1750)
+    elif kind < 0.98:  # in between
+        level, width = rng.uniform(-320, -150), rng.uniform(1200, 1600)
     else:  # mediastinum
         level, width = rng.uniform(10, 60), rng.uniform(350, 500)
     if rng.random() < 0.25:

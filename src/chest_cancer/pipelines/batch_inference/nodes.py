@@ -33,9 +33,9 @@ def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
         classifier: The trained classifier.
 
     Returns:
-        A row per file: `path`, `label`, `probability`, `probability_<class>`, and `reason` where there is no prediction.
+        A row per file: `path`, `label`, `probability`, `probability_<class>`; `reason` where there is no prediction.
     """
-    rows = [{"path": path, "reason": reason} for path, reason in images.refused]
+    rows: list[dict[str, str | float]] = [{"path": path, "reason": reason} for path, reason in images.refused]
     for path in tqdm(images.paths, desc="Predicting", unit="image", mininterval=0.5):
         try:
             prediction = classifier.predict([decode_image(images.read(path)).pixels])[0]

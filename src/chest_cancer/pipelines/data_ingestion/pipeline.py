@@ -1,13 +1,11 @@
 """The wires of data_ingestion."""
 
-from typing import Any
-
 from kedro.pipeline import Node, Pipeline
 
 from chest_cancer.pipelines.data_ingestion.nodes import describe_source, index_images
 
 
-def create_pipeline(**kwargs: Any) -> Pipeline:
+def create_pipeline() -> Pipeline:
     """From a source to images on disk, their index, and what had to be left out."""
     return Pipeline(
         [

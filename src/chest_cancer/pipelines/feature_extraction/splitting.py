@@ -15,7 +15,7 @@ def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> 
     (test before validation before train). Splits that the source lacks are taken from its training groups.
 
     Args:
-        images: A row per image with `label`, `group`, `pixel_sha256` and `source_split` (train, validation, test or None).
+        images: A row per image: `label`, `group`, `pixel_sha256`, `source_split` (train, validation, test or None).
         shares: Of validation and test.
         seed: Of the draw.
 
@@ -49,9 +49,9 @@ def _draw(images: pd.DataFrame, wanted: dict[str, float], generator: np.random.G
     for label, groups in class_of_group.groupby(class_of_group):
         if len(groups) < len(wanted):
             raise ValueError(
-                f"Class `{label}` has {len(groups)} group(s) of distinct images: expected at least {len(wanted)}, one for "
-                f"each of {', '.join(wanted)}. Add images of other patients, lower the number of near-duplicates by a "
-                "higher feature_extraction.groups.similarity, or take the class out of the source."
+                f"Class `{label}` has {len(groups)} group(s) of distinct images: expected at least {len(wanted)}, one "
+                f"for each of {', '.join(wanted)}. Add images of other patients, raise "
+                "feature_extraction.groups.similarity, or take the class out of the source."
             )
         total = sizes[groups.index].sum()
         filled = dict.fromkeys(wanted, 0)

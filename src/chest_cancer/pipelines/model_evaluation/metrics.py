@@ -1,6 +1,7 @@
 """Figures of a classifier on a test split, each with its interval and its n."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
@@ -86,9 +87,7 @@ def measure(
         figures[f"recall_{name}"] = _share(chosen[numbers == k] == k, parameters.confidence)
         figures[f"precision_{name}"] = _share(numbers[chosen == k] == k, parameters.confidence)
         if len(classes) > 2:
-            figures[f"roc_auc_{name}"] = bootstrap(
-                lambda weights, k=k: _auc(numbers == k, probabilities[:, k], weights)
-            )
+            figures[f"roc_auc_{name}"] = bootstrap(partial(_auc, numbers == k, probabilities[:, k]))
     return figures
 
 

@@ -1,7 +1,5 @@
 """Nodes of model_evaluation."""
 
-from typing import Any
-
 import pandas as pd
 import plotly.graph_objects as go
 from tqdm import tqdm
@@ -110,19 +108,3 @@ def write_report(
         The page.
     """
     return render_report(metrics, classifier.manifest, quarantine, [roc_plot, confusion_plot, history_plot])
-
-
-def list_metrics(metrics: dict[str, Figure]) -> dict[str, dict[str, Any]]:
-    """List the figures and their bounds as MLflow takes them.
-
-    Args:
-        metrics: Each figure with its interval.
-
-    Returns:
-        `<name>`, `<name>_low`, `<name>_high` and `<name>_n`, each as `{"value", "step"}`.
-    """
-    return {
-        name if part == "value" else f"{name}_{part}": {"value": number, "step": 0}
-        for name, figure in metrics.items()
-        for part, number in figure.items()
-    }

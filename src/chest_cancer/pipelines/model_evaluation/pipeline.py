@@ -3,7 +3,6 @@
 from kedro.pipeline import Node, Pipeline
 
 from chest_cancer.pipelines.model_evaluation.nodes import (
-    list_metrics,
     measure_performance,
     plot_evaluation,
     predict_test_images,
@@ -27,7 +26,6 @@ def create_pipeline() -> Pipeline:
                 outputs="metrics",
                 name="measure_performance_node",
             ),
-            Node(func=list_metrics, inputs="metrics", outputs="tracked_metrics", name="list_metrics_node"),
             Node(
                 func=plot_evaluation,
                 inputs=["test_predictions", "metrics", "classifier", "training_history"],

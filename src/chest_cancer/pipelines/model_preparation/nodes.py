@@ -26,8 +26,8 @@ def cut_vgg16(weights: Weights, parameters: ModelPreparationParameters) -> tuple
         parameters: The block `model_preparation`.
 
     Returns:
-        The frozen base as an ONNX graph from 8-bit RGB to `embedding` (and `features` at the cut), and the trainable top as
-        a Keras model from what the base gives to pooled features [N, 1024].
+        The frozen base as an ONNX graph from 8-bit RGB to `embedding` (and `features` at the cut), and the trainable
+        top as a Keras model from what the base gives to pooled features [N, 1024].
 
     Raises:
         ValueError: `fine_tune_from` is no layer of VGG16.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 History = dict[str, list[float]]
 
+_VALIDATION_BATCH = 64
+
 
 def build_model(
     top: "keras.Model", features: NDArray[np.float32], classes: int, parameters: ModelTrainingParameters
@@ -52,8 +54,8 @@ def build_model(
 def _statistics(pooled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and variance of each feature.
 
-    A feature that hardly varies in training would be blown up wherever it does vary: a variance is at least a hundredth of
-    the mean variance of its kind (spatial means, spatial maxima).
+    A feature that hardly varies in training would be blown up wherever it does vary: a variance is at least a hundredth
+    of the mean variance of its kind (spatial means, spatial maxima).
     """
     variance = pooled.var(axis=0).reshape(2, -1)
     floored = np.maximum(variance, 0.01 * variance.mean(axis=1, keepdims=True) + np.finfo(np.float32).eps)
@@ -73,6 +75,7 @@ def fit(
     training: tuple[NDArray[np.float32], NDArray[np.int64]],
     validation: tuple[NDArray[np.float32], NDArray[np.int64]],
     parameters: ModelTrainingParameters,
+    seed: int,
 ) -> History:
     """Train until the validation loss has stopped to fall; the model keeps the weights of its best epoch.
 
@@ -81,27 +84,32 @@ def fit(
         training: Features and class numbers.
         validation: Features and class numbers.
         parameters: The block `model_training`.
+        seed: Of the order of the images.
 
     Returns:
         `loss`, `accuracy`, `val_loss` and `val_accuracy` of each epoch.
     """
     import keras
+    import tensorflow as tf
     from tqdm.keras import TqdmCallback
 
-    counts = np.bincount(training[1])
-    weights = dict(enumerate(len(training[1]) / (len(counts) * counts))) if parameters.class_weights else None
+    features, labels = training
+    counts = np.bincount(labels)
+    class_weights = len(labels) / (len(counts) * counts) if parameters.class_weights else np.ones(len(counts))
+    # Arrays given to `fit` are wrapped anew in every epoch: several times as long as a linear head takes to train.
+    batches = tf.data.Dataset.from_tensor_slices((features, labels, class_weights[labels].astype(np.float32)))
+    batches = batches.shuffle(len(labels), seed=seed).batch(parameters.batch_size)
     stopping = keras.callbacks.EarlyStopping(
         patience=parameters.early_stopping.patience,
         min_delta=parameters.early_stopping.min_delta,
         restore_best_weights=True,
     )
     history = model.fit(
-        *training,
-        validation_data=validation,
+        batches,
+        validation_data=tf.data.Dataset.from_tensor_slices(validation).batch(_VALIDATION_BATCH).cache(),
         epochs=parameters.epochs,
-        batch_size=parameters.batch_size,
-        class_weight=weights,
         callbacks=[stopping, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
+        shuffle=False,
         verbose=0,
     )
     return {name: [float(value) for value in values] for name, values in history.history.items()}

@@ -48,32 +48,17 @@ def train_head(
     classes = _classes(split_table)
     if parameters.normal_class is not None and parameters.normal_class not in classes:
         raise ValueError(
-            f"Invalid value for `model_training.normal_class`: expected one of {', '.join(classes)}, or null where no class "
-            f"is without disease. Received: {parameters.normal_class}"
+            f"Invalid value for `model_training.normal_class`: expected one of {', '.join(classes)}, or null where no "
+            f"class is without disease. Received: {parameters.normal_class}"
         )
     keras.utils.set_random_seed(seed)
     training = _select(features, split_table, "train")
     if len(training_views["pixel_sha256"]):
         views = _select(training_views, split_table, "train")
-        training = tuple(np.concatenate(pair) for pair in zip(training, views, strict=True))
+        training = np.concatenate([training[0], views[0]]), np.concatenate([training[1], views[1]])
     model = build_model(trainable_top, training[0], len(classes), parameters)
-    history = fit(model, training, _select(features, split_table, "validation"), parameters)
+    history = fit(model, training, _select(features, split_table, "validation"), parameters, seed)
     return model, history
-
-
-def list_history(history: History) -> dict[str, list[dict[str, float]]]:
-    """List loss and accuracy of each epoch as MLflow takes them.
-
-    Args:
-        history: Values of each epoch by name.
-
-    Returns:
-        `{"value", "step"}` of each epoch by name; steps count from 1.
-    """
-    return {
-        name: [{"value": value, "step": step} for step, value in enumerate(values, start=1)]
-        for name, values in history.items()
-    }
 
 
 def assemble_classifier(

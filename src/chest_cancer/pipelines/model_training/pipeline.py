@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from chest_cancer.pipelines.model_training.nodes import assemble_classifier, list_history, train_head
+from chest_cancer.pipelines.model_training.nodes import assemble_classifier, train_head
 
 
 def create_pipeline() -> Pipeline:
@@ -22,7 +22,6 @@ def create_pipeline() -> Pipeline:
                 outputs=["trained_top", "training_history"],
                 name="train_head_node",
             ),
-            Node(func=list_history, inputs="training_history", outputs="tracked_history", name="list_history_node"),
             Node(
                 func=assemble_classifier,
                 inputs=[
