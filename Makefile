@@ -26,7 +26,7 @@ mlflow: .venv/train  ## Show the experiment record.
 	$(BIN)/kedro mlflow ui
 
 repro: .venv/train  ## Run what changed, by DVC.
-	$(BIN)/dvc repro
+	PATH=$(abspath $(BIN)):$$PATH dvc repro
 
 bench: .venv/train  ## Measure speed against Keras.
 	$(BIN)/python -m benchmarks

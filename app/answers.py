@@ -1,0 +1,92 @@
+"""What is answered about a slice, the same for the page and for programs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.evidence import draw_evidence
+from app.model import Model
+from app.slices import Slice, picture_url
+from chest_cancer.classifier import Prediction
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A slice and what the model says of it."""
+
+    slice: Slice
+    prediction: Prediction
+    name: str
+
+    @property
+    def picture_url(self) -> str:
+        """The slice as the decoder sees it, as a data URL."""
+        return picture_url(self.slice.shown)
+
+    @property
+    def evidence_url(self) -> str:
+        """The evidence map, as a data URL."""
+        return picture_url(draw_evidence(self.prediction))
+
+
+def answer(slices: list[Slice], model: Model) -> list[Answer]:
+    """Classify slices.
+
+    Args:
+        slices: Of one request.
+        model: Classifies them.
+
+    Returns:
+        An answer for each slice, in order.
+    """
+    predictions = model.classifier.predict([one.pixels for one in slices])
+    normal = model.manifest["normal_class"]
+    return [
+        Answer(one, prediction, display_name(prediction.label, normal))
+        for one, prediction in zip(slices, predictions, strict=True)
+    ]
+
+
+def display_name(label: str, normal: str | None) -> str:
+    """Return what people call a class.
+
+    Args:
+        label: Name of the class, e.g. "squamous_cell".
+        normal: Name of the class without disease, if there is one.
+
+    Returns:
+        E.g. "Normal", "Adenocarcinoma Cancer" (as the public projects have it), "Squamous Cell Cancer".
+    """
+    words = label.replace("_", " ").title()
+    if label == normal or words.split()[-1] in ("Cancer", "Carcinoma"):
+        return words
+    return f"{words} Cancer"
+
+
+def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[str, Any]:
+    """Write an answer for programs; `image` is the key that the public projects read.
+
+    Args:
+        one: The answer.
+        model: Gave it.
+        request_id: Of the request.
+        explain: Add the evidence map.
+
+    Returns:
+        A JSON object.
+    """
+    prediction = one.prediction
+    provenance = model.manifest["provenance"]
+    return {
+        "image": one.name,
+        "label": prediction.label,
+        "probability": round(prediction.probability, 6),
+        "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()},
+        **({"evidence": one.evidence_url} if explain else {}),
+        "model": {
+            "version": provenance["code_version"],
+            "run_id": provenance["mlflow_run_id"],
+            "synthetic": model.manifest["data"]["synthetic"],
+        },
+        "request_id": request_id,
+        **({"filename": one.slice.filename} if one.slice.filename else {}),
+    }

@@ -1,0 +1,37 @@
+"""What browsers may do with our pages: very little."""
+
+from flask import Flask, Response, request
+
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",  # data: is a result's picture, blob: the preview of a file not yet sent
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def init_app(app: Flask) -> None:
+    """Send the headers with every answer."""
+    app.after_request(_add)
+
+
+def _add(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    if request.endpoint != "static":
+        # Answers hold patients' images: no cache may keep them.
+        response.headers["Cache-Control"] = "no-store"
+    return response

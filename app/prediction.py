@@ -1,0 +1,35 @@
+"""`POST /predict`: images in, a JSON list out."""
+
+from collections.abc import Iterable
+
+from flask import Blueprint, current_app, g, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app.answers import answer, record
+from app.model import ModelSource
+from app.problems import ProblemError
+from app.slices import read_slices
+from app.uploads import FIELD, Upload, read_form, read_json
+
+blueprint = Blueprint("prediction", __name__)
+
+
+@blueprint.post("/predict")
+def predict() -> ResponseReturnValue:
+    """Classify the images of a form or the image of a JSON body; `?explain=1` adds evidence maps."""
+    model = ModelSource.of(current_app).get()
+    slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"])
+    explain = request.args.get("explain", "") not in ("", "0", "false")
+    return jsonify([record(one, model, g.request_id, explain) for one in answer(slices, model)])
+
+
+def _read_uploads() -> Iterable[Upload]:
+    if request.mimetype == "multipart/form-data":
+        return read_form(request)
+    if request.is_json:
+        return [read_json(request)]
+    detail = (
+        f"Expected multipart/form-data with files in `{FIELD}`, or application/json with base64 in `{FIELD}`. "
+        f"Received: {request.mimetype or 'no content type'}."
+    )
+    raise ProblemError("unsupported-media-type", "Unsupported media type", 415, detail)

@@ -1,0 +1,58 @@
+"""Synthetic slices to try the page with, files under `static/samples`.
+
+They are drawn anew by `.venv/bin/python -c 'import app.samples; app.samples.draw_samples()'`.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.uploads import Upload
+
+FOLDER = Path(__file__).parent / "static" / "samples"
+
+_SEED = 2026  # not the seed of any training set: the model has not seen these
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A phantom.
+
+    Attributes:
+        label: Its class.
+        index: Its number within the seed's set.
+    """
+
+    label: str
+    index: int
+
+    @property
+    def filename(self) -> str:
+        """Its file."""
+        return f"{self.label}_{self.index}.png"
+
+    def read(self) -> Upload:
+        """Read it as if it had been uploaded."""
+        return Upload((FOLDER / self.filename).read_bytes(), self.filename)
+
+
+SAMPLES = {
+    sample.filename: sample
+    for sample in (Sample("normal", 1), Sample("adenocarcinoma", 2), Sample("normal", 3), Sample("adenocarcinoma", 4))
+}
+
+
+def draw_samples() -> None:
+    """Draw every sample, in place of those that are there."""
+    from PIL import Image
+
+    from chest_cancer.imaging.phantoms import generate_phantom
+
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
+    for sample in SAMPLES.values():
+        phantom = Image.fromarray(generate_phantom(sample.label, _SEED, sample.index).image)
+        phantom.thumbnail((320, 320))
+        file = io.BytesIO()
+        phantom.save(file, "PNG", optimize=True)
+        (FOLDER / sample.filename).write_bytes(file.getvalue())

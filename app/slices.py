@@ -1,0 +1,73 @@
+"""From the bytes of a file to what the network takes and what the page shows."""
+
+import base64
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.problems import ProblemError
+from app.uploads import Upload
+from chest_cancer.imaging.decoding import UnreadableImageError, decode_image, resize_for_model
+
+_SHOWN_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One decoded slice, small.
+
+    Attributes:
+        pixels: What the network takes, uint8 [224, 224, 3].
+        shown: What the page shows, uint8 [h, w, 3], of the image's own proportions, 512 at most on each side.
+        filename: What the client calls the file.
+    """
+
+    pixels: NDArray[np.uint8]
+    shown: NDArray[np.uint8]
+    filename: str | None
+
+
+def read_slices(uploads: Iterable[Upload], max_pixels: int) -> list[Slice]:
+    """Decode files, one after the other: only one is in memory in full size.
+
+    Args:
+        uploads: The files.
+        max_pixels: Largest accepted width x height.
+
+    Returns:
+        A slice for each file, in order.
+
+    Raises:
+        ProblemError: A file is no usable image; names it.
+    """
+    slices = []
+    for upload in uploads:
+        try:
+            pixels = decode_image(upload.data, max_pixels=max_pixels).pixels
+        except UnreadableImageError as error:
+            raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
+        # `Classifier.predict` would resize as well; to the size that it already has that changes nothing.
+        slices.append(Slice(resize_for_model(pixels), _shrink(pixels), upload.filename))
+    return slices
+
+
+def picture_url(pixels: NDArray[np.uint8]) -> str:
+    """Return `[h, w, 3]` or `[h, w, 4]` pixels as the data URL of a PNG."""
+    picture = Image.fromarray(pixels)
+    if picture.mode == "RGB" and (pixels[..., :1] == pixels).all():
+        picture = picture.convert("L")  # a third of the bytes
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=3)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if max(pixels.shape[:2]) <= _SHOWN_SIDE:
+        return pixels
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
+    return np.asarray(picture)

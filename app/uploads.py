@@ -1,0 +1,95 @@
+"""What a request brings: images from a form or from JSON, held in memory only."""
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from flask import Request, current_app
+
+from app.problems import ProblemError
+
+FIELD = "image"
+
+_DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
+_WHITESPACE = re.compile(r"\s+")
+
+
+class InMemoryRequest(Request):
+    """A request whose files never reach the disk.
+
+    By default Werkzeug writes uploads beyond 500 kB to temporary files. These are images of patients; memory is bounded
+    by `MAX_CONTENT_LENGTH`.
+    """
+
+    def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:  # noqa: ARG002
+        return io.BytesIO()
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The bytes of one file.
+
+    Attributes:
+        data: The whole file.
+        filename: What the client calls it; None where it gave no name.
+    """
+
+    data: bytes
+    filename: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return self.filename or FIELD
+
+
+def read_form(request: Request) -> Iterator[Upload]:
+    """Read the files of a multipart form, one at a time.
+
+    Args:
+        request: Holds one or more files in the field `image`.
+
+    Yields:
+        The files, in order.
+
+    Raises:
+        ProblemError: No file, or more than `MAX_FILES`.
+    """
+    # A form that is sent without choosing a file has an empty one without a name.
+    files = [file for file in request.files.getlist(FIELD) if file.filename]
+    limit = current_app.config["MAX_FILES"]
+    if not files:
+        raise ProblemError("no-image", "No image", 400, f"Expected one or more files in the form field `{FIELD}`.")
+    if len(files) > limit:
+        raise ProblemError(
+            "too-many-images", "Too many images", 413, f"{len(files)} files exceed the limit of {limit}."
+        )
+    return (Upload(file.read(), file.filename) for file in files)
+
+
+def read_json(request: Request) -> Upload:
+    """Read the image of a JSON body `{"image": "<base64>"}`, with or without a `data:` prefix.
+
+    Raises:
+        ProblemError: The body is anything else.
+    """
+    try:
+        body: Any = request.get_json(silent=True, cache=False)
+    except RecursionError:  # json's parser on deeply nested brackets
+        body = None
+    text = body.get(FIELD) if isinstance(body, dict) else None
+    if not isinstance(text, str) or not text:
+        detail = f'Expected a JSON object {{"{FIELD}": "<base64 of an image file>"}}.'
+        raise ProblemError("no-image", "No image", 400, detail)
+    prefix = _DATA_PREFIX.match(text)
+    try:
+        # Python's `encodebytes` and many command lines break the text into lines.
+        data = base64.b64decode(_WHITESPACE.sub("", text[prefix.end() if prefix else 0 :]), validate=True)
+    except (binascii.Error, ValueError) as error:
+        detail = f"The value of `{FIELD}` is not base64: {error}."
+        raise ProblemError("invalid-base64", "Invalid base64", 400, detail) from error
+    return Upload(data)

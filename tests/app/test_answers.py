@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from app.answers import display_name
+from app.evidence import draw_evidence
+from chest_cancer.classifier import Prediction
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("normal", "Normal"),
+        ("adenocarcinoma", "Adenocarcinoma Cancer"),
+        ("squamous_cell", "Squamous Cell Cancer"),
+        ("large_cell_carcinoma", "Large Cell Carcinoma"),
+        ("lung_cancer", "Lung Cancer"),
+    ],
+)
+def test_display_names_are_those_of_the_public_projects(label, name):
+    assert display_name(label, "normal") == name
+
+
+def test_without_a_normal_class_every_class_is_a_cancer():
+    assert display_name("normal", None) == "Normal Cancer"
+
+
+def prediction(evidence):
+    return Prediction("b", {"a": 0.3, "b": 0.7}, np.zeros(4, np.float32), np.asarray(evidence, np.float32))
+
+
+def test_evidence_is_orange_where_it_speaks_for_and_blue_where_it_speaks_against():
+    evidence = np.zeros((2, 7, 7))
+    evidence[1, 1, 1], evidence[1, 5, 5] = 2, -2
+    picture = draw_evidence(prediction(evidence))
+    red, _, blue, opacity = picture[48, 48].astype(int)
+    assert red > blue
+    assert opacity > 200
+    red, _, blue, opacity = picture[176, 176].astype(int)
+    assert blue > red
+    assert opacity > 200
+    assert picture[48, 176, 3] < 20
+
+
+def test_what_speaks_for_every_class_alike_is_not_drawn():
+    evidence = np.random.default_rng(0).random((1, 7, 7)).repeat(2, axis=0)
+    assert draw_evidence(prediction(evidence))[..., 3].max() == 0

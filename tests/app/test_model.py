@@ -1,0 +1,101 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.model import ModelSource, ModelUnavailableError
+from chest_cancer.classifier import Classifier
+
+METRICS = "data/08_reporting/metrics.json"
+
+
+def test_without_a_model_every_answer_says_what_helps(project, make_app, encode):
+    shutil.rmtree(project / "data/06_models/classifier")
+    client = make_app(project).test_client()
+    text = client.get("/").get_data(as_text=True)
+    assert "No model to serve yet" in text
+    assert "kedro run" in text
+    for response in (client.post("/predict", json={}), client.get("/readyz"), client.post("/")):
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "60"
+        assert response.get_json()["type"] == "urn:chest-cancer:problem:no-model"
+        assert "No classifier in data/06_models/classifier" in response.get_json()["detail"]
+        assert "kedro run" in response.get_json()["detail"]
+    assert "kedro run" in client.post("/", headers={"Accept": "text/html"}).get_data(as_text=True)
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_model_that_comes_later_is_served_without_a_restart(trained_project, project, make_app):
+    folder = project / "data/06_models/classifier"
+    shutil.rmtree(folder)
+    client = make_app(project).test_client()
+    assert client.get("/readyz").status_code == 503
+    shutil.copytree(trained_project / "data/06_models/classifier", folder)
+    assert client.get("/readyz").get_json() == {
+        "status": "ready",
+        "classes": ["adenocarcinoma", "normal"],
+        "precision": "fp32",
+    }
+
+
+def test_the_model_is_loaded_once_however_many_ask(trained_project, monkeypatch):
+    loads = []
+    load = Classifier.load
+    monkeypatch.setattr(Classifier, "load", lambda *arguments: loads.append(1) or load(*arguments))
+    source = ModelSource(trained_project, "local")
+    with ThreadPoolExecutor(8) as threads:
+        models = list(threads.map(lambda _: source.get(), range(16)))
+    assert len(loads) == 1
+    assert len({id(model) for model in models}) == 1
+
+
+def test_the_environment_chooses_the_model(project):
+    (project / "data/06_models/classifier").rename(project / "data/06_models/another")
+    (project / "conf/clinic").mkdir()
+    entry = {"type": "chest_cancer.datasets.classifier.ClassifierDataset", "filepath": "data/06_models/another"}
+    (project / "conf/clinic/catalog.yml").write_text(json.dumps({"classifier": entry}))
+    assert ModelSource(project, "clinic").get().classifier.classes == ("adenocarcinoma", "normal")
+    with pytest.raises(ModelUnavailableError, match="No classifier in"):
+        ModelSource(project, "local").get()
+
+
+def test_a_project_without_configuration_is_told(project):
+    (project / "conf/base/catalog.yml").write_text("{}")
+    with pytest.raises(ModelUnavailableError, match="No entry `classifier` in the catalog"):
+        ModelSource(project, "local").get()
+    shutil.rmtree(project / "conf")
+    with pytest.raises(ModelUnavailableError, match="conf"):
+        ModelSource(project, "local").get()
+
+
+def test_figures_that_are_older_than_the_model_are_not_shown_as_its_own(project, make_app):
+    os.utime(project / METRICS, (0, 0))
+    assert ModelSource(project, "local").get().figures == {}
+    assert "Not measured" in make_app(project).test_client().get("/").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("content", [None, '{"loss": {"val'])
+def test_figures_that_are_missing_or_half_written_do_not_stop_the_app(project, content):
+    (project / METRICS).unlink()
+    if content:
+        (project / METRICS).write_text(content)
+    assert ModelSource(project, "local").get().figures == {}
+
+
+def test_serving_imports_nothing_of_training(trained_project):
+    script = (
+        "import sys; sys.modules['kedro_datasets'] = None  # as if not installed\n"
+        "from app import create_app; from app.samples import SAMPLES\n"
+        f"client = create_app({{'PROJECT': {str(trained_project)!r}, 'ENV': 'local'}}).test_client()\n"
+        "assert client.post('/', data={'sample': next(iter(SAMPLES))}).status_code == 200\n"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    imported = set(result.stdout.split())
+    assert "openvino" in imported
+    forbidden = {"kedro_mlflow", "keras", "mlflow", "onnx", "pandas", "sklearn", "tensorflow"}
+    assert not imported & forbidden
