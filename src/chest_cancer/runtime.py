@@ -49,7 +49,7 @@ class Network:
         # OpenVINO's own default is bf16 wherever the processor has it, without a word: always say which.
         settings = {"INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp32": "f32"}[self.precision]}
         self._compiled = core.compile_model(model, "CPU", {**settings, "PERFORMANCE_HINT": "LATENCY"})
-        # OpenVINO's Python binding can lock up when a process's first two inferences run at once: the first is made here.
+        # OpenVINO's Python binding can lock up when a process's first two inferences run at once: make one here.
         shape = [1 if size.is_dynamic else size.get_length() for size in self._compiled.input(0).partial_shape]
         self._compiled.create_infer_request().infer([np.zeros(shape, dtype=np.uint8)])
         self.outputs = tuple(output.get_any_name() for output in self._compiled.outputs)

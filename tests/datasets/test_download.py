@@ -228,7 +228,7 @@ def test_an_answer_that_gdown_does_not_expect_is_reported(
     drive: FakeDrive, dataset: ImageFolderDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Handler, "send_archive", lambda handler: (handler.send_response(200), handler.end_headers()))
-    with pytest.raises(DatasetError, match="KeyError: 'content-type'.* pass data_ingestion.source=<zip or folder>"):
+    with pytest.raises(DatasetError, match=r"KeyError: 'content-type'.* pass data_ingestion.source=<zip or folder>"):
         dataset.save(from_drive())
 
 
@@ -334,7 +334,7 @@ def test_a_name_look_up_that_hangs_is_given_up(dataset: ImageFolderDataset, monk
             DatasetError,
             match=r"drive\.google\.com/file/d/.*: nothing received for 1 s, the most that `data",
         ):
-            dataset.save(from_drive(timeout_seconds=0.5, retries=2))
+            dataset.save(from_drive(timeout_seconds=0.6, retries=2))
         assert time.monotonic() - start < 5
     finally:
         over.set()
@@ -441,7 +441,7 @@ def test_credentials_in_a_link_are_neither_stored_nor_shown(
     record = (tmp_path / "data" / "images" / ".source.json").read_text()
     told = "".join(line for error in (page, failure) for line in traceback.format_exception(error.value))
     assert "Could not download" in told
-    assert "secret" not in record + repr(source) + caplog.text + told.replace('"secret"', "")
+    assert "secret" not in record + repr(source) + caplog.text + told
 
 
 def test_a_downloaded_archive_with_a_broken_directory_is_fetched_again(

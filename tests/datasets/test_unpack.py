@@ -137,7 +137,7 @@ def test_a_member_larger_than_any_image_is_refused(take: Take) -> None:
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_damaged_member_is_refused_and_leaves_nothing(take: Take, compression: int) -> None:
     content = bytes(range(256)) * 40
-    data = bytearray(pack({"normal/a.png": content, **{"adenocarcinoma/b.png": b"second"}}, compression))
+    data = bytearray(pack({"normal/a.png": content, "adenocarcinoma/b.png": b"second"}, compression))
     middle = (30 + data.index(b"adenocarcinoma/b.png")) // 2
     data[middle] ^= 0xFF
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,11 +26,11 @@ class Outcome(NamedTuple):
     summary: dict[str, Any]
 
 
-def picture(seed: int, format: str = "PNG", size: tuple[int, int] = (40, 32), mode: str = "L", **options: Any) -> bytes:
+def picture(seed: int, kind: str = "PNG", size: tuple[int, int] = (40, 32), mode: str = "L", **options: Any) -> bytes:
     shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], len(mode))
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format=format, **options)
+    Image.fromarray(pixels).save(buffer, format=kind, **options)
     return buffer.getvalue()
 
 
@@ -109,7 +108,7 @@ def test_the_tables_survive_parquet(tmp_path: Path) -> None:
 
 
 def test_the_summary_counts_copies_and_what_was_left_out(tmp_path: Path) -> None:
-    same_pixels = picture(0, format="BMP")
+    same_pixels = picture(0, kind="BMP")
     files = pictures("normal/a.png", "adenocarcinoma/b.png", "adenocarcinoma/c.png")
     outcome = ingest(
         tmp_path, {**files, "normal/copy.png": files["normal/a.png"], "normal/a.bmp": same_pixels, "x": b""}
@@ -225,7 +224,7 @@ def test_what_is_no_image_is_quarantined_with_its_reason(tmp_path: Path) -> None
     }
     buffer = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(buffer, format="PNG")
-    wrong_extension = {"normal/really_a.png": picture(7, format="JPEG")}
+    wrong_extension = {"normal/really_a.png": picture(7, kind="JPEG")}
 
     outcome = ingest(tmp_path, {**good, **wrong_extension, **bad, "normal/huge.png": buffer.getvalue()})
 
@@ -264,7 +263,7 @@ def test_images_with_contradicting_labels_are_all_left_out(tmp_path: Path) -> No
         "normal/a.png": shared,
         "normal/copy of a.png": shared,
         "adenocarcinoma/b.png": shared,
-        "adenocarcinoma/c.bmp": picture(2, format="BMP"),
+        "adenocarcinoma/c.bmp": picture(2, kind="BMP"),
         "normal/c.png": other,
         "normal/good.png": picture(3),
         "normal/good again.png": picture(3),
@@ -318,4 +317,4 @@ def test_fewer_than_two_classes_stop_the_run(tmp_path: Path, files: dict[str, by
 def test_a_source_that_does_not_exist_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"`data_ingestion\.source`.*existing zip or folder. Received: 'nowhere\.zip'"):
         run(tmp_path, source="nowhere.zip")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

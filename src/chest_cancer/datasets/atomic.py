@@ -1,5 +1,6 @@
 """Writes that are whole or absent: to a temporary file beside the target, then renamed over it."""
 
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -48,8 +49,25 @@ class _AtomicOpener(LocalFileOpener):  # type: ignore[misc]  # fsspec ships no t
             Path(self.path).unlink()
 
 
+class _AtomicText(io.TextIOWrapper):
+    """Text written to an atomic file: an error reaches the file, which `TextIOWrapper` would just close."""
+
+    def __exit__(self, kind: type[BaseException] | None, *details: Any) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.buffer.__exit__(kind, *details)
+
+
 class AtomicLocalFileSystem(LocalFileSystem):  # type: ignore[misc]  # fsspec ships no types
     """fsspec's local file system, with atomic writes for every dataset of kedro-datasets."""
+
+    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
+        """Open a file; see fsspec."""
+        if "w" not in mode or "b" in mode:
+            return super().open(path, mode, **kwargs)
+        text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
+        return _AtomicText(super().open(path, mode.replace("t", "") + "b", **kwargs), **text)
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any) -> LocalFileOpener:
         if "w" not in mode or kwargs.get("compression"):

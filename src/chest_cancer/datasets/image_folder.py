@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.datasets.image_source import SourceKind
+from chest_cancer.imaging.decoding import decode_image
 
 RECORD = ".source.json"
 LESION_MASKS = ".lesion_masks"
@@ -95,6 +97,20 @@ class ImageFolder:
             FileNotFoundError: When there is no such file.
         """
         return self._inside(path).read_bytes()
+
+    def pixels(self, path: str) -> NDArray[np.uint8]:
+        """Decode an image that the index holds. Its size was checked when it was indexed, and is not checked again.
+
+        Args:
+            path: One of `paths`.
+
+        Returns:
+            RGB, uint8 [H, W, 3].
+
+        Raises:
+            UnreadableImageError: The file is no image.
+        """
+        return decode_image(self.read(path), max_pixels=sys.maxsize, min_side=1).pixels
 
     def lesion_mask(self, path: str) -> NDArray[np.bool_] | None:
         """Read where a phantom's lesion is.

@@ -38,12 +38,18 @@ class ImageNetWeightsDataset(AbstractDataset[str, Weights]):
         return weights
 
     def save(self, data: str) -> None:
-        if self._exists() and digest(self._arrays.load()) == SHA256:
+        if self._is_right():
             logger.info("ImageNet weights are at hand and have the right digest.")
             return
         weights = _read(data)
         _check(weights, data)
         self._arrays.save(weights)
+
+    def _is_right(self) -> bool:
+        try:
+            return self._exists() and digest(self._arrays.load()) == SHA256
+        except DatasetError:  # a damaged file is replaced
+            return False
 
     def _exists(self) -> bool:
         return self._arrays.exists()

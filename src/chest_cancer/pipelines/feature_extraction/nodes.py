@@ -9,10 +9,10 @@ from onnx import ModelProto
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.augmentation import augment
-from chest_cancer.imaging.decoding import decode_image, resize_for_model
+from chest_cancer.imaging.decoding import resize_for_model
 from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
-from chest_cancer.pipelines.feature_extraction.near_duplicates import group_by_similarity
+from chest_cancer.near_duplicates import group_by_similarity
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
 from chest_cancer.runtime import Network
 
@@ -115,7 +115,7 @@ def extract_training_views(
 
 
 def _load(images: ImageFolder, path: str) -> Image:
-    return resize_for_model(decode_image(images.read(path)).pixels)
+    return resize_for_model(images.pixels(path))
 
 
 def _view(pixels: Image, augmentation: AugmentationParameters, entropy: list[int]) -> Image:

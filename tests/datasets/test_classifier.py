@@ -1,0 +1,92 @@
+"""The classifier as a catalog entry: replaced as a whole, loaded with errors that say what to do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DatasetError
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.datasets.classifier import ClassifierDataset
+from chest_cancer.graph import Head, classifier
+from chest_cancer.vgg16 import Weights
+
+MANIFEST: dict[str, Any] = {"format_version": 1, "classes": ["größer", "normal"], "precision": "fp32", "note": "first"}
+
+
+@pytest.fixture(scope="module")
+def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
+    return classifier(vgg16_weights, random_head(6, 2)).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def trained(graph: bytes) -> Classifier:
+    return Classifier(graph, MANIFEST)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> ClassifierDataset:
+    return ClassifierDataset(filepath=str(tmp_path / "models" / "classifier"))
+
+
+def test_a_classifier_comes_back_with_its_manifest(dataset: ClassifierDataset, trained: Classifier) -> None:
+    assert not dataset.exists()
+
+    dataset.save(trained)
+
+    loaded = dataset.load()
+    assert loaded.graph == trained.graph
+    assert loaded.manifest == MANIFEST
+    assert dataset.exists()
+    assert sorted(path.name for path in dataset.folder.iterdir()) == ["classifier.onnx", "manifest.json"]
+    assert "größer" in (dataset.folder / "manifest.json").read_text(encoding="utf-8")
+
+
+def test_a_save_that_fails_leaves_the_classifier_of_before(
+    dataset: ClassifierDataset, trained: Classifier, graph: bytes
+) -> None:
+    dataset.save(trained)
+    broken = Classifier(graph, {**MANIFEST, "note": "second"})
+    broken.manifest["unwritable"] = object()
+
+    with pytest.raises(DatasetError, match="not JSON serializable"):
+        dataset.save(broken)
+
+    assert dataset.load().manifest == MANIFEST
+    assert [path.name for path in dataset.folder.parent.iterdir() if path.is_dir()] == ["classifier"]
+
+
+def test_a_second_save_replaces_graph_and_manifest_together(
+    dataset: ClassifierDataset, trained: Classifier, graph: bytes
+) -> None:
+    dataset.save(trained)
+    (dataset.folder / "left_over.txt").touch()
+
+    dataset.save(Classifier(graph, {**MANIFEST, "note": "second"}))
+
+    assert dataset.load().manifest["note"] == "second"
+    assert sorted(path.name for path in dataset.folder.iterdir()) == ["classifier.onnx", "manifest.json"]
+
+
+def test_a_missing_classifier_is_reported_with_the_way_to_make_one(dataset: ClassifierDataset) -> None:
+    with pytest.raises(DatasetError, match=r"No classifier in .*models/classifier.*Make one with `kedro run`"):
+        dataset.load()
+
+
+def test_a_manifest_of_another_version_is_a_dataset_error(dataset: ClassifierDataset) -> None:
+    dataset.folder.mkdir(parents=True)
+    (dataset.folder / "classifier.onnx").write_bytes(b"")
+    (dataset.folder / "manifest.json").write_text(json.dumps({**MANIFEST, "format_version": 99}))
+
+    with pytest.raises(DatasetError, match=r"expected format_version 1\. Received: 99"):
+        dataset.load()
+
+
+def test_the_catalog_chooses_the_precision(tmp_path: Path, trained: Classifier) -> None:
+    dataset = ClassifierDataset(filepath=str(tmp_path / "classifier"), precision="int3")
+    dataset.save(trained)
+
+    with pytest.raises(DatasetError, match=r"expected auto, bf16 or fp32\. Received: int3"):
+        dataset.load()

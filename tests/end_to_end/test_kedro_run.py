@@ -1,0 +1,222 @@
+"""The whole graph by `kedro run` in a process of its own, on a copy of the project, and what is left of it."""
+
+import importlib
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.imaging.decoding import decode_image, resize_for_model
+from conftest import copy_project
+
+PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
+
+
+def kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments], cwd=project, capture_output=True, text=True, timeout=300
+    )
+
+
+def succeed(project: Path, *arguments: str) -> str:
+    result = kedro(project, *arguments)
+    assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
+    return result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def output(project: Path) -> str:
+    """What the run printed; it is done once for all tests here."""
+    return succeed(project, "run", "--env", "test")
+
+
+@pytest.fixture(scope="module")
+def results(project: Path, output: str) -> Path:
+    return project / "data"
+
+
+@pytest.fixture(scope="module")
+def record(project: Path, output: str) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(f"file:{project / 'mlflow.db'}?mode=ro", uri=True)
+    yield connection
+    connection.close()
+
+
+def rows(record: sqlite3.Connection, query: str) -> list[tuple]:
+    return record.execute(query).fetchall()
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def test_figures_have_value_interval_and_count(results: Path) -> None:
+    metrics = read_json(results / "08_reporting" / "metrics.json")
+
+    assert {"loss", "accuracy", "roc_auc", "sensitivity", "specificity"} <= set(metrics)
+    for figure in metrics.values():
+        assert set(figure) == {"value", "low", "high", "n"}
+    test_images = pd.read_parquet(results / "07_model_output" / "test_predictions.parquet")
+    assert metrics["accuracy"]["n"] == len(test_images)
+    assert metrics["accuracy"]["value"] == pytest.approx((test_images["label"] == test_images["predicted"]).mean())
+
+
+def test_the_report_says_that_the_data_are_synthetic(results: Path) -> None:
+    page = (results / "08_reporting" / "report.html").read_text()
+
+    assert "Synthetic data" in page
+    assert "not a medical device" in page
+
+
+def test_every_output_is_there_and_nothing_half_written(results: Path) -> None:
+    for name in (
+        "04_feature/features.npz", "05_model_input/split_table.parquet", "06_models/classifier/classifier.onnx",
+        "06_models/classifier/manifest.json", "06_models/model.keras", "08_reporting/roc_plot.json",
+        "08_reporting/confusion_plot.json", "08_reporting/training_history.json", "02_intermediate/quarantine.csv",
+    ):  # fmt: skip
+        assert (results / name).stat().st_size > 0, name
+    assert not [path for path in results.rglob("*") if path.suffix == ".tmp" or path.name.endswith(".staging")]
+
+
+def test_no_group_of_near_duplicates_is_in_two_splits(results: Path) -> None:
+    table = pd.read_parquet(results / "05_model_input" / "split_table.parquet")
+
+    used = table[table["split"].isin(["train", "validation", "test"])]
+    assert used.groupby("group")["split"].nunique().max() == 1
+    assert used.groupby("label")["split"].nunique().min() == 3
+    assert (
+        read_json(results / "04_feature" / "extraction_record.json")["images"] == table["pixel_sha256"].nunique() == 30
+    )
+
+
+def test_the_manifest_names_the_run_of_the_record(results: Path, record: sqlite3.Connection) -> None:
+    manifest = read_json(results / "06_models" / "classifier" / "manifest.json")
+
+    ((run_id, status),) = rows(record, "select run_uuid, status from runs")
+    assert manifest["provenance"]["mlflow_run_id"] == run_id
+    assert status == "FINISHED"
+    assert manifest["data"]["synthetic"] is True
+
+
+def test_parameters_are_recorded_each_under_its_own_name(record: sqlite3.Connection) -> None:
+    parameters = dict(rows(record, "select key, value from params"))
+
+    assert parameters["model_training.epochs"] == "1"
+    assert parameters["feature_extraction.augmentation.views"] == "5"
+    assert parameters["data_ingestion.phantom.images"] == "30"
+    assert parameters["seed"] == "17"
+    assert not [name for name, value in parameters.items() if value.startswith("{") and value != "{}"]
+
+
+def test_history_and_figures_are_recorded(results: Path, record: sqlite3.Connection) -> None:
+    measured = {(key, step): value for key, value, step in rows(record, "select key, value, step from metrics")}
+
+    history = read_json(results / "08_reporting" / "training_history.json")
+    for name, values in history.items():
+        for step, value in enumerate(values, start=1):
+            assert measured[f"training/{name}", step] == pytest.approx(value)
+    latest = dict(rows(record, "select key, value from latest_metrics"))
+    for name, figure in read_json(results / "08_reporting" / "metrics.json").items():
+        for suffix, part in {"": "value", "_low": "low", "_high": "high", "_n": "n"}.items():
+            assert latest[f"test/{name}{suffix}"] == pytest.approx(figure[part])
+
+
+def test_artifacts_and_the_model_are_recorded_beside_the_project(project: Path, record: sqlite3.Connection) -> None:
+    names = {path.name for path in (project / "mlartifacts").rglob("*") if path.is_file()}
+
+    assert {"metrics.json", "report.html", "roc_plot.json", "quarantine.csv", "classifier.onnx", "MLmodel"} <= names
+    assert rows(record, "select name, version from model_versions") == [("VGG16Model", 1)]
+
+
+def test_the_summary_shows_the_figures_and_where_to_look(output: str) -> None:
+    for text in ("Synthetic phantoms", "roc_auc", "30 files", "data/08_reporting/report.html", "not a medical device"):
+        assert text in output
+    assert "Traceback" not in output
+    assert "Warning" not in output
+
+
+def test_the_classifier_and_the_keras_model_agree_on_the_test_images(results: Path) -> None:
+    import keras
+
+    table = pd.read_parquet(results / "05_model_input" / "split_table.parquet")
+    paths = table.loc[table["split"] == "test", "path"].iloc[:3]
+    images = [decode_image((results / "01_raw" / "images" / path).read_bytes()).pixels for path in paths]
+
+    predictions = Classifier.load(results / "06_models" / "classifier", precision="fp32").predict(images)
+
+    model = keras.saving.load_model(results / "06_models" / "model.keras", safe_mode=True)
+    expected = model.predict(np.stack([resize_for_model(image) for image in images]).astype(np.float32), verbose=0)
+    received = [list(prediction.probabilities.values()) for prediction in predictions]
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-3)
+
+
+def test_the_registry_lists_every_pipeline(project: Path) -> None:
+    listed = [line.removeprefix("- ") for line in succeed(project, "registry", "list").splitlines() if line[:2] == "- "]
+
+    assert sorted(listed) == sorted(["__default__", "batch_inference", *PIPELINES])
+
+
+def test_the_catalog_describes_every_dataset(project: Path, output: str) -> None:
+    described = succeed(project, "catalog", "describe-datasets")
+
+    for name in ("raw_images", "features", "classifier", "metrics", "predictions"):
+        assert name in described
+
+
+@pytest.mark.parametrize("name", [*PIPELINES, "batch_inference"])
+def test_every_pipeline_finds_what_it_needs_on_the_disk(
+    project: Path, output: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    catalog = DataCatalog.from_config(yaml.safe_load((project / "conf" / "base" / "catalog.yml").read_text()))
+    pipeline = importlib.import_module(f"chest_cancer.pipelines.{name}").create_pipeline()
+
+    needed = {name for name in pipeline.inputs() if name.split(":")[0] not in ("params", "provenance")}
+
+    assert [name for name in needed if not catalog.exists(name)] == []
+
+
+def test_evaluation_and_batch_inference_work_on_the_results_of_an_earlier_run(
+    project: Path, results: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "slices").mkdir()
+    for name in ("normal/phantom_00000.png", "adenocarcinoma/phantom_00001.png"):
+        (tmp_path / "slices" / Path(name).name).write_bytes((results / "01_raw" / "images" / name).read_bytes())
+    (tmp_path / "slices" / "notes.txt").write_text("not an image")
+    before = read_json(results / "08_reporting" / "metrics.json")
+
+    succeed(
+        project, "run", "--env", "test", "--pipelines", "model_evaluation,batch_inference",
+        "--params", f"batch_inference.source={tmp_path / 'slices'}",
+    )  # fmt: skip
+
+    assert read_json(results / "08_reporting" / "metrics.json") == before
+    predictions = pd.read_parquet(results / "07_model_output" / "predictions.parquet").set_index("path")
+    assert predictions["label"].notna().sum() == 2
+    assert isinstance(predictions.loc["notes.txt", "reason"], str)
+
+
+def test_a_typo_in_a_parameter_ends_the_process_with_one_plain_message(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+
+    result = kedro(project, "run", "--params", "model_training.epoch=3")
+
+    assert result.returncode == 1
+    assert "- `model_training.epoch`: Extra inputs are not permitted. Received: 3" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(project.glob("data/*"))
+    assert not (project / "mlflow.db").exists()

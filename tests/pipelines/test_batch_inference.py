@@ -1,0 +1,90 @@
+"""batch_inference: a row for every file, and a reason where there is no prediction."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.graph import Head, classifier
+from chest_cancer.parameters import BatchInferenceParameters
+from chest_cancer.pipelines.batch_inference import create_pipeline
+from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
+from chest_cancer.vgg16 import Weights
+from conftest import Pixels
+
+CLASSES = ["adenocarcinoma", "normal"]
+
+
+@pytest.fixture(scope="module")
+def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
+    graph = classifier(vgg16_weights, random_head(9, 2)).SerializeToString()
+    return Classifier(graph, {"format_version": 1, "classes": CLASSES, "precision": "fp32"})
+
+
+def png(pixels: Pixels) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def test_every_file_has_a_row(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels]
+) -> None:
+    folder = image_folder(
+        {
+            "b.png": png(picture(1, 50, 60)),
+            "a.png": png(picture(0, 40, 48)),
+            "deep/er/c.png": png(picture(2, 33, 44)),
+            "broken.png": b"not an image",
+        }
+    )
+    folder = ImageFolder(folder.root, folder.source, refused=(("huge.png", "too large"),))
+
+    table = predict_images(folder, trained)
+
+    assert table.columns.tolist() == [
+        "path", "label", "probability", "probability_adenocarcinoma", "probability_normal", "reason"
+    ]  # fmt: skip
+    table = table.set_index("path")
+    assert sorted(table.index) == ["a.png", "b.png", "broken.png", "deep/er/c.png", "huge.png"]
+    for path, pixels in {
+        "a.png": picture(0, 40, 48),
+        "b.png": picture(1, 50, 60),
+        "deep/er/c.png": picture(2, 33, 44),
+    }.items():
+        (expected,) = trained.predict([pixels])
+        assert table.loc[path, "label"] == expected.label
+        assert table.loc[path, "probability"] == pytest.approx(expected.probability, abs=1e-5)
+        assert table.loc[path, "probability_normal"] == pytest.approx(expected.probabilities["normal"], abs=1e-5)
+        assert not isinstance(table.loc[path, "reason"], str)
+    assert table.loc["huge.png", "reason"] == "too large"
+    assert "DICOM" in table.loc["broken.png", "reason"]
+    assert np.isnan(table.loc[["broken.png", "huge.png"], "probability"]).all()
+
+
+def test_an_empty_folder_gives_an_empty_table(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder]
+) -> None:
+    folder = image_folder({"a.png": b""})
+    (folder.root / "a.png").unlink()
+
+    table = predict_images(folder, trained)
+
+    assert table.empty
+    assert "probability_normal" in table.columns
+
+
+def test_a_source_that_is_none_is_refused_under_its_own_name() -> None:
+    with pytest.raises(ValueError, match=r"`batch_inference\.source`.*Received: '/no/such/folder'"):
+        describe_inference_source(BatchInferenceParameters(source="/no/such/folder"))
+
+
+def test_the_pipeline_goes_from_a_source_and_the_classifier_to_predictions() -> None:
+    pipeline = create_pipeline()
+
+    assert pipeline.inputs() == {"params:batch_inference", "classifier"}
+    assert "predictions" in pipeline.all_outputs()

@@ -1,0 +1,177 @@
+"""feature_extraction's nodes on real files and the real network: what is computed, and how often."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from PIL import Image
+
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.parameters import FeatureExtractionParameters
+from chest_cancer.pipelines.feature_extraction import create_pipeline
+from chest_cancer.pipelines.feature_extraction.extraction import extract
+from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images
+from chest_cancer.runtime import Network
+from conftest import Pixels
+
+MakeFolder = Callable[[dict[str, bytes]], ImageFolder]
+
+
+def png(pixels: Pixels) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def parameters(**block: object) -> FeatureExtractionParameters:
+    return FeatureExtractionParameters.model_validate({"precision": "fp32", "batch_size": 2} | block)
+
+
+@pytest.fixture(scope="module")
+def base(base_graph: bytes) -> onnx.ModelProto:
+    return onnx.load_from_string(base_graph)
+
+
+@pytest.fixture(scope="module")
+def network(base_graph: bytes) -> Network:
+    return Network(base_graph, "fp32")
+
+
+@pytest.fixture
+def images(image_folder: MakeFolder, picture: Callable[..., Pixels]) -> ImageFolder:
+    return image_folder({f"a/{number}.png": png(picture(number, 40, 48)) for number in range(3)})
+
+
+def test_only_distinct_images_are_read_and_computed(
+    images: ImageFolder, base: onnx.ModelProto, network: Network, picture: Callable[..., Pixels]
+) -> None:
+    # The copy is not even on the disk: reading it would fail.
+    index = pd.DataFrame(
+        {
+            "path": ["a/0.png", "a/1.png", "a/copy_of_1.png", "a/2.png"],
+            "pixel_sha256": ["0" * 64, "1" * 64, "1" * 64, "2" * 64],
+        }
+    )
+
+    features, record = extract_features(images, index, base, parameters())
+
+    assert record == {"precision": "fp32", "images": 3}
+    assert list(features) == ["pixel_sha256", "embedding"]
+    assert features["pixel_sha256"].tolist() == ["0" * 64, "1" * 64, "2" * 64]
+    assert features["pixel_sha256"].dtype == np.dtype("U64")
+    for row, number in zip(features["embedding"], range(3), strict=True):
+        expected = network(resize_for_model(picture(number, 40, 48))[None])["embedding"][0]
+        np.testing.assert_allclose(row, expected, rtol=1e-4)
+
+
+def split_table(**splits: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        [(f"a/{name[1:]}.png", name[1:] * 64, split) for name, split in splits.items()],
+        columns=["path", "pixel_sha256", "split"],
+    )
+
+
+def test_views_are_made_of_training_images_alone_and_depend_on_the_seed(
+    images: ImageFolder, base: onnx.ModelProto
+) -> None:
+    # Images 7 to 9 are not on the disk: reading them would fail.
+    table = split_table(_0="train", _7="validation", _1="train", _8="test", _9="leak")
+    augmented = parameters(augmentation={"enabled": True, "views": 2})
+
+    views = extract_training_views(images, table, base, augmented, seed=4)
+    again = extract_training_views(images, table[table["path"] == "a/1.png"], base, augmented, seed=4)
+    other = extract_training_views(images, table.iloc[:1], base, augmented, seed=5)
+
+    assert views["pixel_sha256"].tolist() == ["0" * 64, "0" * 64, "1" * 64, "1" * 64]
+    assert views["embedding"].shape == (4, 1024)
+    assert len(np.unique(views["embedding"].round(2), axis=0)) == 4
+    # A view depends on the seed, the image and its number, not on its neighbours.
+    np.testing.assert_allclose(again["embedding"], views["embedding"][2:], rtol=1e-4)
+    assert not np.allclose(other["embedding"], views["embedding"][:2], rtol=1e-2)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_without_augmentation_or_training_images_there_are_no_views(
+    images: ImageFolder, base: onnx.ModelProto, enabled: bool
+) -> None:
+    table = split_table(_7="test" if enabled else "train")
+
+    views = extract_training_views(images, table, base, parameters(augmentation={"enabled": enabled}), seed=0)
+
+    assert list(views) == ["pixel_sha256"]
+    assert views["pixel_sha256"].shape == (0,)
+    assert views["pixel_sha256"].dtype == np.dtype("U64")
+
+
+def test_an_image_that_ingestion_accepted_under_its_own_limits_is_extracted(
+    image_folder: MakeFolder, picture: Callable[..., Pixels], base: onnx.ModelProto
+) -> None:
+    small = image_folder({"a/0.png": png(picture(0, 20, 20))})  # data_ingestion.limits.min_side=16 lets it pass
+
+    extract_features(small, split_table(_0="train"), base, parameters())
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 100])
+def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
+    network: Network, picture: Callable[..., Pixels], batch_size: int
+) -> None:
+    jobs = [1, 0, 1]
+
+    outputs = extract(network, jobs, picture, batch_size, "Testing")
+
+    assert list(outputs) == ["embedding"]
+    assert outputs["embedding"].shape == (3, 1024)
+    expected = np.concatenate([network(picture(number)[None])["embedding"] for number in (0, 1)])
+    np.testing.assert_allclose(outputs["embedding"], expected[jobs], rtol=1e-4)
+
+
+def test_an_error_in_a_thread_ends_the_extraction(network: Network) -> None:
+    def load(job: int) -> Pixels:
+        raise FileNotFoundError(f"image {job}")
+
+    with pytest.raises(FileNotFoundError, match="image 1"):
+        extract(network, [1], load, 2, "Testing")
+
+
+def features_of(*degrees: float) -> dict[str, np.ndarray]:
+    angles = np.deg2rad(degrees)
+    # Means that point in different directions, and larger maxima that all point in one.
+    embedding = np.stack([np.cos(angles), np.sin(angles), *np.full((2, len(angles)), 50.0)], axis=1).astype(np.float32)
+    keys = np.array([f"{number:064d}" for number in range(len(degrees))], dtype="U64")
+    return {"pixel_sha256": keys, "embedding": embedding}
+
+
+def test_near_duplicates_share_a_group_and_a_split() -> None:
+    features = features_of(*range(0, 180, 20), *range(1, 181, 20))
+    index = pd.DataFrame({"pixel_sha256": features["pixel_sha256"], "label": ["a"] * 18, "source_split": [None] * 18})
+    index["path"] = [f"a/{number}.png" for number in range(18)]
+
+    table = split_images(index, features, parameters(groups={"similarity": 0.99}), seed=2)
+
+    assert table["group"].tolist() == [*range(9), *range(9)]
+    assert table["split"][:9].tolist() == table["split"][9:].tolist()
+    assert table["split"].value_counts().to_dict() == {"train": 10, "validation": 4, "test": 4}
+    assert index.columns.tolist() == ["pixel_sha256", "label", "source_split", "path"]
+
+
+def test_a_lower_similarity_joins_what_a_higher_one_keeps_apart() -> None:
+    features = features_of(*range(0, 90, 10))
+    index = pd.DataFrame({"pixel_sha256": features["pixel_sha256"], "label": ["a"] * 9, "source_split": [None] * 9})
+    index["path"] = features["pixel_sha256"]
+
+    with pytest.raises(ValueError, match=r"Class `a` has 1 group\(s\)"):
+        split_images(index, features, parameters(groups={"similarity": 0.98}), seed=2)
+    assert split_images(index, features, parameters(groups={"similarity": 0.99}), seed=2)["group"].nunique() == 9
+
+
+def test_the_pipeline_goes_from_images_and_base_to_features_views_and_splits() -> None:
+    pipeline = create_pipeline()
+
+    assert pipeline.inputs() == {
+        "raw_images", "image_index", "frozen_base", "params:feature_extraction", "params:seed"
+    }  # fmt: skip
+    assert pipeline.all_outputs() == {"features", "extraction_record", "split_table", "training_views"}

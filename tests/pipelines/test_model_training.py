@@ -1,0 +1,293 @@
+"""model_training: the head learns, is calibrated on validation data, and becomes the artefact."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+from sklearn.metrics import log_loss
+
+from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.pipelines.model_training import create_pipeline
+from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
+from chest_cancer.pipelines.model_training.head import build_model, fit, read_head, tuned_weights
+from chest_cancer.pipelines.model_training.nodes import assemble_classifier, train_head
+from chest_cancer.vgg16 import Weights, trainable_top
+from conftest import Pixels
+
+NO_VIEWS = {"pixel_sha256": np.empty(0, dtype="U64")}
+SPLITS = ["train"] * 3 + ["validation", "test"]
+
+
+def parameters(**block: object) -> ModelTrainingParameters:
+    return ModelTrainingParameters.model_validate({"epochs": 3} | block)
+
+
+def data(count: int = 60, classes: tuple[str, ...] = ("adenocarcinoma", "normal"), seed: int = 0) -> tuple:
+    """Features in which the class shows, and a split table in another order."""
+    generator = np.random.default_rng(seed)
+    labels = np.array([classes[number % len(classes)] for number in range(count)])
+    keys = np.array([f"{number:064d}" for number in range(count)], dtype="U64")
+    embedding = generator.random((count, 1024), dtype=np.float32)
+    for k, name in enumerate(classes):
+        embedding[labels == name, k * 100 : k * 100 + 100] += 1.0
+    table = pd.DataFrame(
+        {
+            "pixel_sha256": keys,
+            "label": labels,
+            "split": [SPLITS[number // len(classes) % len(SPLITS)] for number in range(count)],
+        }
+    )
+    return {"pixel_sha256": keys, "embedding": embedding}, table.sample(frac=1, random_state=1)
+
+
+@pytest.fixture(scope="module")
+def identity(keras_vgg16):
+    return trainable_top(keras_vgg16, None)
+
+
+def test_the_same_seed_trains_the_same_weights_and_another_seed_others(identity) -> None:
+    features, table = data()
+    block = parameters(epochs=2, head="dense", hidden_units=8, dropout=0.3)
+
+    (first, history), (again, same), (other, _) = (
+        train_head(features, NO_VIEWS, table, identity, block, seed) for seed in (1, 1, 2)
+    )
+
+    for one, two in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert history == same
+    assert not np.array_equal(first.get_weights()[-2], other.get_weights()[-2])
+
+
+def test_training_learns_a_class_that_shows_in_the_features(identity) -> None:
+    features, table = data()
+
+    model, history = train_head(features, NO_VIEWS, table, identity, parameters(epochs=30, learning_rate=0.01), 0)
+
+    assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert history["val_accuracy"][-1] == 1.0
+    assert history["loss"][-1] < 0.1 * history["loss"][0]
+    assert model.output_shape == (None, 2)
+
+
+def test_only_training_images_and_their_views_are_trained_on(identity) -> None:
+    features, table = data()
+    block = parameters(epochs=2)
+    hidden = ~np.isin(features["pixel_sha256"], table.loc[table["split"] == "train", "pixel_sha256"])
+    test = np.isin(features["pixel_sha256"], table.loc[table["split"] == "test", "pixel_sha256"])
+    spoilt = features | {"embedding": np.where(test[:, None], np.float32(1e9), features["embedding"])}
+
+    clean, _ = train_head(features, NO_VIEWS, table, identity, block, 1)
+    same, _ = train_head(spoilt, NO_VIEWS, table, identity, block, 1)
+    views = {"pixel_sha256": features["pixel_sha256"][~hidden], "embedding": features["embedding"][~hidden] + 1}
+    more, _ = train_head(features, views, table, identity, block, 1)
+
+    np.testing.assert_array_equal(clean.get_weights()[-2], same.get_weights()[-2])
+    assert not np.array_equal(clean.get_weights()[-2], more.get_weights()[-2])
+    with_views = np.concatenate([features["embedding"][~hidden], views["embedding"]])
+    standardise = more.get_layer("head").get_layer("standardise")
+    np.testing.assert_allclose(np.asarray(standardise.mean).ravel(), with_views.mean(axis=0), rtol=1e-4)
+
+
+def test_a_normal_class_that_does_not_exist_is_refused_with_the_choices(identity) -> None:
+    features, table = data()
+
+    with pytest.raises(
+        ValueError, match=r"normal_class`: expected one of adenocarcinoma, normal, or null .*: healthy$"
+    ):
+        train_head(features, NO_VIEWS, table, identity, parameters(normal_class="healthy"), 0)
+
+
+def biased(weigh: bool, identity) -> np.ndarray:
+    """Mean probabilities of a head that sees nothing but noise, with nine images of one class to one of the other."""
+    generator = np.random.default_rng(0)
+    training = generator.random((200, 1024), dtype=np.float32), (np.arange(200) % 10 == 0).astype(np.int64)
+    block = parameters(epochs=25, class_weights=weigh, optimizer="sgd", learning_rate=0.005)
+    model = build_model(identity, training[0], 2, block)
+    for layer in model.get_layer("head").layers:
+        if layer.name == "logits":
+            layer.set_weights([np.zeros((1024, 2)), np.zeros(2)])
+            layer.kernel.trainable = False
+    fit(model, training, training, block, 0)
+    bias = model.get_layer("head").get_layer("logits").get_weights()[1]
+    return np.exp(bias) / np.exp(bias).sum()
+
+
+def test_class_weights_take_away_the_head_start_of_the_frequent_class(identity) -> None:
+    weighted, plain = biased(True, identity), biased(False, identity)
+
+    assert abs(weighted[0] - 0.5) < 0.05
+    assert plain[0] > 0.55
+
+
+def test_early_stopping_keeps_the_weights_of_the_best_epoch(identity) -> None:
+    features, table = data(seed=3)
+    noise = features | {"embedding": np.random.default_rng(1).random((60, 1024), dtype=np.float32)}
+    block = parameters(epochs=60, learning_rate=0.01, early_stopping={"patience": 3})
+
+    model, history = train_head(noise, NO_VIEWS, table, identity, block, 0)
+
+    best = int(np.argmin(history["val_loss"]))
+    assert len(history["val_loss"]) == best + 1 + 3 < 60
+    validation = table[table["split"] == "validation"]
+    rows = [noise["pixel_sha256"].tolist().index(key) for key in validation["pixel_sha256"]]
+    logits = model.predict(noise["embedding"][rows], verbose=0).astype(float)
+    loss = log_loss(validation["label"], softmax(logits, axis=1), labels=["adenocarcinoma", "normal"])
+    assert loss == pytest.approx(min(history["val_loss"]), rel=1e-3)
+
+
+@pytest.mark.parametrize("head", ["linear", "dense"])
+def test_the_head_read_out_computes_what_keras_computes(identity, head: str) -> None:
+    features, table = data(classes=("a", "b", "c"))
+    block = parameters(head=head, hidden_units=6, dropout=0.5, normal_class=None)
+    model, _ = train_head(features, NO_VIEWS, table, identity, block, 0)
+
+    layers = read_head(model, 1.0).layers
+
+    values = features["embedding"].astype(np.float64)
+    for number, (kernel, bias) in enumerate(layers):
+        values = (np.maximum(values, 0) if number else values) @ kernel + bias
+    assert len(layers) == (2 if head == "dense" else 1)
+    np.testing.assert_allclose(values, model.predict(features["embedding"], verbose=0), rtol=1e-3, atol=1e-4)
+
+
+def test_features_that_never_vary_in_training_do_not_blow_up(identity) -> None:
+    features, table = data()
+    features["embedding"][:, 100] = 0
+    model, _ = train_head(features, NO_VIEWS, table, identity, parameters(), 0)
+    unseen = features["embedding"][:1].copy()
+    unseen[0, 100] = 1.0
+
+    change = model.predict(unseen, verbose=0) - model.predict(features["embedding"][:1], verbose=0)
+
+    assert np.abs(change).max() < 10
+
+
+def test_fine_tuning_changes_the_convolutions_above_the_cut_and_no_others(keras_vgg16, vgg16_weights: Weights) -> None:
+    _, table = data(count=10)
+    generator = np.random.default_rng(0)
+    features = {
+        "pixel_sha256": np.sort(table["pixel_sha256"].to_numpy(dtype="U64")),
+        "embedding": generator.random((10, 1024), dtype=np.float32),
+        "features": generator.random((10, 14, 14, 512), dtype=np.float32),
+    }
+    block = parameters(epochs=1)
+
+    model, _ = train_head(features, NO_VIEWS, table, trainable_top(keras_vgg16, "block5_conv3"), block, 0)
+
+    tuned = tuned_weights(model)
+    assert sorted(tuned) == ["block5_conv3/bias", "block5_conv3/kernel"]
+    assert not np.array_equal(tuned["block5_conv3/kernel"], vgg16_weights["block5_conv3/kernel"])
+    np.testing.assert_array_equal(
+        keras_vgg16.get_layer("block5_conv3").get_weights()[0], vgg16_weights["block5_conv3/kernel"]
+    )
+
+
+@pytest.fixture(scope="module")
+def assembled(identity, vgg16_weights: Weights):
+    """A classifier of three classes, its Keras twin, and what they were made of."""
+    features, table = data(count=75, classes=("adenocarcinoma", "large_cell", "normal"))
+    block = parameters(target_sensitivity=0.8)
+    trained, _ = train_head(features, NO_VIEWS, table, identity, block, 0)
+    record: dict[str, Any] = {"precision": "fp32", "images": 75}
+    result = assemble_classifier(
+        trained, vgg16_weights, features, table, record, {"synthetic": True}, {"git_commit": None}, block
+    )
+    return *result, trained, features, table
+
+
+def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> None:
+    classifier, _, trained, features, table = assembled
+    manifest = classifier.manifest
+
+    assert manifest["format_version"] == 1
+    assert manifest["classes"] == ["adenocarcinoma", "large_cell", "normal"]
+    assert manifest["normal_class"] == "normal"
+    assert manifest["input"] == {"name": "image", "shape": [None, 224, 224, 3], "dtype": "uint8", "colour": "RGB"}
+    assert manifest["preprocessing_version"] == 1
+    assert manifest["head"] == "linear"
+    assert manifest["precision"] == "fp32"
+    assert manifest["splits"] == {"test": 15, "train": 45, "validation": 15}
+    assert manifest["data"] == {"synthetic": True}
+    assert manifest["provenance"] == {"git_commit": None}
+    assert manifest["validation"]["images"] == 15
+    assert manifest["operating_point"]["target_sensitivity"] == 0.8
+
+    validation = table[table["split"] == "validation"].sort_values("pixel_sha256")
+    rows = np.isin(features["pixel_sha256"], validation["pixel_sha256"])
+    logits = trained.predict(features["embedding"][rows], verbose=0).astype(float)
+    probabilities = softmax(logits / manifest["temperature"], axis=1)
+    numbers = validation["label"].map(manifest["classes"].index).to_numpy()
+    assert manifest["validation"]["loss"] == pytest.approx(log_loss(numbers, probabilities), rel=1e-6)
+    assert manifest["validation"]["accuracy"] == (probabilities.argmax(axis=1) == numbers).mean()
+    diseased = 1 - probabilities[numbers != 2, 2]
+    assert (diseased >= manifest["operating_point"]["threshold"]).mean() >= 0.8
+
+
+def test_the_classifier_and_the_keras_model_are_one(assembled, picture: Callable[..., Pixels]) -> None:
+    classifier, keras_model, *_ = assembled
+    images = [picture(0), picture(5)]
+
+    predictions = classifier.predict(images)
+
+    expected = keras_model.predict(np.stack(images).astype(np.float32), verbose=0)
+    received = [list(prediction.probabilities.values()) for prediction in predictions]
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-3)
+
+
+def miscalibrated(temperature: float, count: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are too large by a factor, and labels drawn as the right ones say."""
+    generator = np.random.default_rng(7)
+    logits = generator.standard_normal((count, classes)) * 2
+    labels = np.array([generator.choice(classes, p=row) for row in softmax(logits, axis=1)])
+    return logits * temperature, labels
+
+
+@pytest.mark.parametrize("temperature", [0.25, 1.0, 3.0, 9.0])
+def test_the_temperature_of_miscalibrated_logits_is_recovered(temperature: float) -> None:
+    assert fit_temperature(*miscalibrated(temperature, 4000)) == pytest.approx(temperature, rel=0.08)
+
+
+def test_a_few_images_that_are_all_right_do_not_ask_for_certainty() -> None:
+    labels = np.array([0, 1] * 4)
+    logits = np.eye(2)[labels] * 4.0
+
+    temperature = fit_temperature(logits, labels)
+
+    assert 0.05 < temperature < 20
+    assert softmax(logits / temperature, axis=1).max() < 0.9
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    healthy=st.integers(1, 20),
+    diseased=st.integers(1, 20),
+    target=st.floats(0.01, 0.99),
+    levels=st.sampled_from([3, 10, 10_000]),
+)
+def test_the_threshold_is_the_highest_that_reaches_the_target(
+    seed: int, healthy: int, diseased: int, target: float, levels: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(0, levels + 1, healthy + diseased) / levels
+    truth = np.arange(healthy + diseased) < diseased
+
+    threshold = fit_threshold(scores, truth, target)
+
+    assert (scores[truth] >= threshold).mean() >= target
+    higher = np.unique(scores[scores > threshold])
+    assert all((scores[truth] >= candidate).mean() < target for candidate in higher)
+    assert threshold in scores
+
+
+def test_the_pipeline_goes_from_features_to_classifier() -> None:
+    pipeline = create_pipeline()
+
+    assert {"features", "training_views", "split_table", "trainable_top", "imagenet_weights"} < pipeline.inputs()
+    assert {"trained_top", "training_history", "classifier", "keras_model"} <= pipeline.all_outputs()

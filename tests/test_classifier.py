@@ -1,0 +1,111 @@
+"""The trained artefact: loading, order, precision, and what its import drags in."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.graph import Head, classifier
+from chest_cancer.vgg16 import Weights
+from conftest import Pixels
+
+CLASSES = ["adenocarcinoma", "großzellig", "normal"]
+MANIFEST: dict[str, Any] = {"format_version": 1, "classes": CLASSES, "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
+    return classifier(vgg16_weights, random_head(3)).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def folder(graph: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("classifier")
+    (folder / "classifier.onnx").write_bytes(graph)
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(folder: Path) -> Classifier:
+    return Classifier.load(folder)
+
+
+def test_loaded_classifier_knows_its_classes_and_precision(loaded: Classifier) -> None:
+    assert loaded.classes == tuple(CLASSES)
+    assert loaded.precision == "fp32"
+    assert loaded.manifest == MANIFEST
+
+
+def test_missing_folder_is_reported_with_the_way_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"No classifier in .*nowhere: expected classifier\.onnx\. Make one with"
+    ):
+        Classifier.load(tmp_path / "nowhere")
+
+
+def test_folder_without_manifest_is_reported(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "classifier.onnx").write_bytes(b"")
+
+    with pytest.raises(FileNotFoundError, match=r"expected manifest\.json"):
+        Classifier.load(tmp_path)
+
+
+@pytest.mark.parametrize("version", [0, 2, None])
+def test_manifest_of_another_format_is_refused_before_the_graph_is_read(version: int | None) -> None:
+    with pytest.raises(ValueError, match=rf"expected format_version 1\. Received: {version}\. Train the model again"):
+        Classifier(b"no graph", {**MANIFEST, "format_version": version})
+
+
+def test_predictions_keep_the_order_of_the_images_over_several_batches(
+    loaded: Classifier, picture: Callable[..., Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chest_cancer.classifier._BATCH", 2)
+    images = [picture(number, height=60 + 10 * number, width=90) for number in range(3)]
+
+    together = loaded.predict(images)
+
+    singly = [loaded.predict([image])[0] for image in images]
+    assert len({prediction.probability for prediction in singly}) == 3
+    for one, other in zip(together, singly, strict=True):
+        np.testing.assert_allclose(one.embedding, other.embedding, rtol=1e-4)
+        np.testing.assert_allclose([*one.probabilities.values()], [*other.probabilities.values()], atol=1e-5)
+
+
+def test_a_prediction_names_the_most_probable_class(loaded: Classifier, picture: Callable[..., Pixels]) -> None:
+    (prediction,) = loaded.predict([picture(2)])
+
+    assert list(prediction.probabilities) == CLASSES
+    assert prediction.probability == max(prediction.probabilities.values())
+    assert prediction.probabilities[prediction.label] == prediction.probability
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-6)
+    assert prediction.embedding.shape == (1024,)
+    assert prediction.evidence.shape == (3, 7, 7)
+
+
+def test_no_images_give_no_predictions(loaded: Classifier) -> None:
+    assert loaded.predict([]) == []
+
+
+@pytest.mark.parametrize(("trained_in", "asked", "expected"), [("bf16", None, "fp32"), ("bf16", "fp32", "fp32")])
+def test_classifier_runs_where_the_processor_lacks_the_precision_of_training(
+    graph: bytes, monkeypatch: pytest.MonkeyPatch, trained_in: str, asked: str | None, expected: str
+) -> None:
+    monkeypatch.setattr("openvino.Core.get_property", lambda self, device, name: ["FP32"])
+
+    assert Classifier(graph, {**MANIFEST, "precision": trained_in}, asked).precision == expected
+
+
+def test_importing_the_classifier_loads_no_training_library() -> None:
+    forbidden = ["keras", "kedro", "kedro_mlflow", "mlflow", "onnx", "pandas", "sklearn", "tensorflow"]
+    code = f"import sys, chest_cancer.classifier; print([name for name in {forbidden} if name in sys.modules])"
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,108 @@
+"""Parameters: one set of defaults, and what a mistake in one says, through Kedro's own session."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from pydantic import ValidationError
+
+from chest_cancer.parameters import Parameters
+from conftest import PROJECT
+
+MISTAKES = {
+    "typo": ("model_training.epoch", 5, "`model_training.epoch`: Extra inputs are not permitted. Received: 5"),
+    "type": (
+        "model_training.epochs",
+        "many",
+        "`model_training.epochs`: Input should be a valid integer, unable to parse string as an integer. "
+        "Received: 'many'",
+    ),
+    "range": (
+        "feature_extraction.split.test",
+        0.7,
+        "`feature_extraction.split.test`: Input should be less than 0.5. Received: 0.7",
+    ),
+    "choice": (
+        "model_training.head",
+        "conv",
+        "`model_training.head`: Input should be 'linear' or 'dense'. Received: 'conv'",
+    ),
+    "nested typo": (
+        "feature_extraction.augmentation.flip",
+        True,
+        "`feature_extraction.augmentation.flip`: Extra inputs are not permitted. Received: True",
+    ),
+    "block typo": ("training.epochs", 1, "`training`: Extra inputs are not permitted. Received: {'epochs': 1}"),
+    "seed": ("seed", -1, "`seed`: Input should be greater than or equal to 0. Received: -1"),
+}
+
+
+def read(environment: str) -> dict:
+    return yaml.safe_load((PROJECT / "conf" / environment / "parameters.yml").read_text())
+
+
+def nested(name: str, value: object) -> dict:
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return value
+
+
+def merged(base: dict, over: dict) -> dict:
+    return base | {
+        name: merged(base[name], value) if isinstance(value, dict) and isinstance(base.get(name), dict) else value
+        for name, value in over.items()
+    }
+
+
+def test_defaults_are_the_same_in_the_configuration_and_in_the_models() -> None:
+    assert Parameters.model_validate(read("base")) == Parameters()
+
+
+def test_configuration_lists_every_parameter() -> None:
+    assert Parameters.model_validate(read("base")).model_dump(mode="json") == read("base")
+
+
+@pytest.mark.parametrize("environment", ["test", "chest_ct"])
+def test_environments_give_valid_parameters_that_differ_from_the_base(environment: str) -> None:
+    assert Parameters.model_validate(merged(read("base"), read(environment))) != Parameters()
+
+
+def test_parameters_cannot_be_changed_during_a_run() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Parameters().model_training.epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_stops_a_run_before_any_work_and_names_the_parameter(project_copy: Path, mistake: str) -> None:
+    name, value, message = MISTAKES[mistake]
+    bootstrap_project(project_copy)
+
+    with (
+        KedroSession.create(project_copy, env="test", runtime_params=nested(name, value)) as session,
+        pytest.raises(
+            ValueError, match=r"^Invalid parameters \(conf/base/parameters.yml lists all of them\):\n"
+        ) as error,
+    ):
+        session.run()
+
+    assert str(error.value).splitlines()[1:] == [f"- {message}"]
+    assert not list(project_copy.glob("data/**/*"))
+
+
+def test_all_mistakes_are_reported_at_once(project_copy: Path) -> None:
+    bootstrap_project(project_copy)
+    mistakes = {"seed": "x", "model_training": {"epochs": 0, "dropout": 1.0}}
+
+    with (
+        KedroSession.create(project_copy, runtime_params=mistakes) as session,
+        pytest.raises(ValueError, match="Invalid parameters") as error,
+    ):
+        session.run()
+
+    assert [line.split("`")[1] for line in str(error.value).splitlines()[1:]] == [
+        "seed",
+        "model_training.epochs",
+        "model_training.dropout",
+    ]
