@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.decoding import resize_for_model
-from chest_cancer.runtime import Network, resolve_precision
+from chest_cancer.runtime import Network, Outputs, resolve_precision
 
 GRAPH_FILE = "classifier.onnx"
 MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION = 1
+
+NOT_SURE = "not sure"
+NOT_A_CHEST_CT_SLICE = "not a chest CT slice"
 
 _BATCH = 16
 
@@ -32,12 +35,21 @@ class Prediction:
         embedding: Where the image lies in the network's feature space, float32 [D].
         evidence: How much each cell of the last feature map speaks for each class, float32 [K, h, w], in units of the
             class score, classes in the order of `probabilities`.
+        distance: How far the image lies from the training images; about 1 for one like them.
+        reason: Why `label` should not be used, `NOT_SURE` or `NOT_A_CHEST_CT_SLICE`; None where it may be.
     """
 
     label: str
     probabilities: dict[str, float]
     embedding: NDArray[np.float32]
     evidence: NDArray[np.float32]
+    distance: float = 0.0
+    reason: str | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the classifier declines to answer."""
+        return self.reason is not None
 
     @property
     def probability(self) -> float:
@@ -58,8 +70,9 @@ class Classifier:
         """Compile the graph for this processor.
 
         Args:
-            graph: A serialised ONNX graph from `image` to `probabilities`, `embedding` and `evidence`.
-            manifest: What `manifest.json` holds.
+            graph: A serialised ONNX graph from `image` to `probabilities`, `embedding`, `evidence` and, where the
+                manifest has limits, `distance`.
+            manifest: What `manifest.json` holds; without `abstention` every image is answered.
             precision: `auto`, `bf16` or `fp32`; by default that in which the training features were computed, or fp32
                 where the processor can't.
 
@@ -110,14 +123,29 @@ class Classifier:
             np.stack([resize_for_model(image) for image in images[start : start + _BATCH]])
             for start in range(0, len(images), _BATCH)
         )
-        predictions = []
-        for outputs in self._network.stream(batches):
-            rows = zip(outputs["probabilities"], outputs["embedding"], outputs["evidence"], strict=True)
-            predictions += [self._prediction(*row) for row in rows]
-        return predictions
+        return [
+            self._prediction(outputs, row)
+            for outputs in self._network.stream(batches)
+            for row in range(len(outputs["probabilities"]))
+        ]
 
-    def _prediction(
-        self, probabilities: NDArray[np.float32], embedding: NDArray[np.float32], evidence: NDArray[np.float32]
-    ) -> Prediction:
-        by_class = dict(zip(self.classes, probabilities.astype(float).tolist(), strict=True))
-        return Prediction(max(by_class, key=by_class.__getitem__), by_class, embedding, evidence)
+    def _prediction(self, outputs: Outputs, row: int) -> Prediction:
+        probabilities = dict(zip(self.classes, outputs["probabilities"][row].astype(float).tolist(), strict=True))
+        distance = float(outputs["distance"][row]) if "distance" in outputs else 0.0
+        return Prediction(
+            label=max(probabilities, key=probabilities.__getitem__),
+            probabilities=probabilities,
+            embedding=outputs["embedding"][row],
+            evidence=outputs["evidence"][row],
+            distance=distance,
+            reason=self._reason(distance, max(probabilities.values())),
+        )
+
+    def _reason(self, distance: float, confidence: float) -> str | None:
+        limits = self.manifest.get("abstention")
+        if limits is None:
+            return None
+        # Negated, so that what is not a number is refused too.
+        if not distance <= limits["distance_limit"]:
+            return NOT_A_CHEST_CT_SLICE
+        return None if confidence >= limits["confidence_limit"] else NOT_SURE

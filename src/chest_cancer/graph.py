@@ -1,4 +1,4 @@
-"""VGG16 and its head as ONNX graphs: 8-bit RGB in; features, embedding, probabilities and evidence out.
+"""VGG16 and its head as ONNX graphs: 8-bit RGB in; features, embedding, probabilities, evidence and distance out.
 
 The graphs are written as text and parsed by `onnx.parser`; weights go in by name. Keras kernels are HWIO, ONNX's OIHW.
 """
@@ -35,6 +35,19 @@ class Head:
     temperature: float
 
 
+@dataclass(frozen=True)
+class EmbeddingSpace:
+    """Where training images lie, as directions and spreads of their spatial means, scaled to length 1.
+
+    Attributes:
+        centre: [512].
+        whitening: [512, 512]; sends a difference from the centre to one whose length is the distance.
+    """
+
+    centre: NDArray[np.float32]
+    whitening: NDArray[np.float32]
+
+
 def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
     """Build the part of VGG16 that is never trained, with its preprocessing.
 
@@ -62,18 +75,19 @@ def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
     return _model("frozen_base", lines, outputs, _constants() | _to_oihw(weights))
 
 
-def classifier(weights: Weights, head: Head) -> onnx.ModelProto:
+def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None) -> onnx.ModelProto:
     """Join the convolutions, those trained above a cut among them, and the head.
 
     Args:
         weights: `<layer>/kernel` (HWIO) and `<layer>/bias` of the 13 convolutions, float32.
         head: The trained head.
+        space: Where training images lie, or None.
 
     Returns:
-        A graph from `image` uint8 [N, 224, 224, 3] to `probabilities` [N, K] (rows sum to 1), `embedding` [N, 1024] and
-        `evidence` [N, K, 7, 7]. Evidence is HiResCAM (Draelos and Carin, 2020): gradient of the class score (the logit
-        over the temperature) times activation, summed over channels. For a linear head it is an exact decomposition:
-        its cells and the bias sum to the score.
+        A graph from `image` uint8 [N, 224, 224, 3] to `probabilities` [N, K] (rows sum to 1), `embedding` [N, 1024],
+        `evidence` [N, K, 7, 7] and, with a space, `distance` [N] of the image from it. Evidence is HiResCAM (Draelos
+        and Carin, 2020): gradient of the class score (the logit over the temperature) times activation, summed over
+        channels. For a linear head it is an exact decomposition: its cells and the bias sum to the score.
     """
     lines = [*_preprocessing(), *_convolutions(), *_pooling(), *_head(len(head.layers)), *_evidence()]
     classes = head.layers[-1][1].size
@@ -82,7 +96,12 @@ def classifier(weights: Weights, head: Head) -> onnx.ModelProto:
         "float[N, 1024] embedding",
         f"float[N, {classes}, 7, 7] evidence",
     ]
-    return _model("classifier", lines, outputs, _constants() | _to_oihw(weights) | _head_constants(head))
+    constants = _constants() | _to_oihw(weights) | _head_constants(head)
+    if space is not None:
+        lines += _distance()
+        outputs.append("float[N] distance")
+        constants |= {"space_centre": space.centre, "whitening": space.whitening}
+    return _model("classifier", lines, outputs, constants)
 
 
 def _preprocessing() -> Iterator[str]:
@@ -144,11 +163,22 @@ def _evidence() -> Iterator[str]:
     yield "evidence = Reshape (evidence_cells, evidence_shape)"
 
 
+def _distance() -> Iterator[str]:
+    yield "length = ReduceL2 <keepdims = 1> (mean, channels)"
+    yield "positive_length = Max (length, smallest_length)"
+    yield "direction = Div (mean, positive_length)"
+    yield "from_centre = Sub (direction, space_centre)"
+    yield "whitened = MatMul (from_centre, whitening)"
+    yield "distance = ReduceL2 <keepdims = 0> (whitened, channels)"
+
+
 def _constants() -> dict[str, NDArray[np.generic]]:
     return {
         "rgb_mean": np.array(RGB_MEAN, dtype=np.float32),
         "bgr_order": np.array([2, 1, 0], dtype=np.int64),
         "spatial": np.array([2, 3], dtype=np.int64),
+        "channels": np.array([1], dtype=np.int64),
+        "smallest_length": np.array(np.finfo(np.float32).tiny, dtype=np.float32),
     }
 
 

@@ -70,6 +70,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
                     f"test/{name}" if part == "value" else f"test/{name}_{part}": [number]
                     for name, figure in data.items()
                     for part, number in figure.items()
+                    if number is not None
                 }
             )
 
@@ -135,7 +136,10 @@ class SummaryHook:
         table = Table("figure", "value", "interval", "n", title=title, title_justify="left")
         for name, figure in metrics.items():
             table.add_row(
-                name, f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}", str(figure["n"])
+                name,
+                "unknown" if figure["value"] is None else f"{figure['value']:.3f}",
+                f"{figure['low']:.3f} to {figure['high']:.3f}",
+                str(figure["n"]),
             )
         splits = ", ".join(f"{name} {count}" for name, count in manifest["splits"].items())
         console = Console()

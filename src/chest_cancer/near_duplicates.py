@@ -1,18 +1,53 @@
-"""Near-duplicates: images whose embeddings point the same way, joined into groups."""
+"""Near-duplicates: images whose embeddings point the same way, or that show the same picture, joined into groups.
+
+Groups are the connected components of near pairs (single linkage): a chain of near pairs is one group. Similarities are
+computed block by block and never kept, so that memory grows with the number of images and not with its square.
+"""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from chest_cancer.imaging.perceptual_hash import hash_vectors
+
+SAME_PICTURE = 0.9
+"""Similarity of perceptual hashes. Measured on 249 CT slices and 300 phantoms: mirrored, JPEG of quality 40, half size,
+a drawn line and all of these at once 0.88 to 1; distinct phantoms at most 0.66, and 0.86 inside a wide black margin."""
 _BLOCK = 2048
+_ROUNDING = 1e-6
+"""Of a cosine in single precision: equal vectors come out just below 1."""
+
+Groups = NDArray[np.int64]
+Block = Callable[[slice, slice], NDArray[np.float32]]
 
 
-def group_by_similarity(embeddings: NDArray[np.float32], similarity: float) -> NDArray[np.int64]:
-    """Join images into groups by single linkage: a chain of near pairs is one group.
+def group_near_duplicates(embeddings: NDArray[np.float32], hashes: Sequence[str], similarity: float) -> Groups:
+    """Join images that are near by their embeddings, or that show the same picture, perhaps mirrored.
 
-    The n x n similarities are computed block by block and never kept; after each row of blocks only one link per image
-    remains.
+    Args:
+        embeddings: [n, D].
+        hashes: Perceptual hash of each image, n.
+        similarity: Cosine of embeddings at and above which two images are near, -1 to 1.
+
+    Returns:
+        Group of each image, [n], numbered from 0 in order of first appearance.
+    """
+
+    def same_picture(rows: slice, columns: slice) -> NDArray[np.float32]:
+        left, _ = hash_vectors(hashes[rows])
+        right, mirrored = hash_vectors(hashes[columns])
+        return np.asarray(np.maximum(left @ right.T, left @ mirrored.T))
+
+    pictures = _link_blocks(len(hashes), same_picture, [SAME_PICTURE])[0]
+    _, first, position = np.unique(group_by_similarity(embeddings, similarity), return_index=True, return_inverse=True)
+    return _number(_join(pictures, pictures, pictures[first[position]]))
+
+
+def group_by_similarity(embeddings: NDArray[np.float32], similarity: float) -> Groups:
+    """Join images that are near by their embeddings.
 
     Args:
         embeddings: [n, D].
@@ -21,18 +56,57 @@ def group_by_similarity(embeddings: NDArray[np.float32], similarity: float) -> N
     Returns:
         Group of each image, [n], numbered from 0 in order of first appearance.
     """
+    return group_at_similarities(embeddings, [similarity])[0]
+
+
+def group_at_similarities(embeddings: NDArray[np.float32], similarities: Sequence[float]) -> list[Groups]:
+    """Join images at several similarities in one pass over the pairs.
+
+    Args:
+        embeddings: [n, D].
+        similarities: Cosines at and above which two images are near, -1 to 1.
+
+    Returns:
+        For each similarity the group of each image, [n], numbered from 0 in order of first appearance.
+    """
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    count = len(unit)
-    groups = np.arange(count)
-    for start in range(0, count, _BLOCK):
-        rows, columns = [np.arange(count)], [groups]
-        for other in range(start, count, _BLOCK):
-            near = np.argwhere(unit[start : start + _BLOCK] @ unit[other : other + _BLOCK].T >= similarity)
-            rows.append(near[:, 0] + start)
-            columns.append(near[:, 1] + other)
-        links = np.concatenate(rows), np.concatenate(columns)
-        # A group's number is the index of one of its images, so that it is a link as well.
-        _, labels = connected_components(coo_array((np.ones(len(links[0]), bool), links), shape=(count, count)))
-        _, first = np.unique(labels, return_index=True)
-        groups = first[labels]
-    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    links = _link_blocks(len(unit), lambda rows, columns: unit[rows] @ unit[columns].T, similarities)
+    return [_number(groups) for groups in links]
+
+
+def _link_blocks(count: int, block: Block, similarities: Sequence[float]) -> list[Groups]:
+    """Visit each pair once, and join the groups of those that are near."""
+    found = [np.arange(count) for _ in similarities]
+    if not similarities:
+        return found
+    highest, lowest = int(np.argmax(similarities)), min(similarities) - _ROUNDING
+    slices = [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+    for position, rows in enumerate(slices):
+        for columns in slices[position:]:
+            similarity = block(rows, columns)
+            near = similarity >= lowest
+            if not near.any():
+                continue
+            # What is joined at the highest similarity is joined at all of them.
+            near &= found[highest][rows, None] != found[highest][None, columns]
+            left, right = np.nonzero(near)
+            values = similarity[left, right]
+            for i, limit in enumerate(similarities):
+                chosen = values >= limit - _ROUNDING
+                found[i] = _join(found[i], found[i][rows][left[chosen]], found[i][columns][right[chosen]])
+    return found
+
+
+def _join(groups: Groups, left: Groups, right: Groups) -> Groups:
+    """Make one group of each pair of groups; all are numbered below the number of images."""
+    apart = left != right
+    if not apart.any():
+        return groups
+    links = coo_array((np.ones(np.count_nonzero(apart), bool), (left[apart], right[apart])), shape=(len(groups),) * 2)
+    return np.asarray(connected_components(links, directed=False)[1][groups], dtype=np.int64)
+
+
+def _number(groups: Groups) -> Groups:
+    """Number groups from 0 in order of first appearance."""
+    _, first, position = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[position].astype(np.int64)

@@ -21,7 +21,7 @@ class Block(BaseModel):
 class PhantomParameters(Block):
     """Synthetic slices, made when `source` is `phantom`."""
 
-    images: int = Field(240, ge=2, le=100_000, description="Number of images, shared evenly by the classes.")
+    images: int = Field(400, ge=2, le=100_000, description="Number of images, shared evenly by the classes.")
     classes: tuple[str, ...] = Field(("normal", "adenocarcinoma"), min_length=2, max_length=4)
 
 
@@ -100,18 +100,36 @@ class FeatureExtractionParameters(Block):
 class EarlyStoppingParameters(Block):
     """When training ends before its last epoch."""
 
-    patience: int = Field(15, ge=1, description="Epochs without a lower validation loss.")
+    patience: int = Field(60, ge=1, description="Epochs without a lower validation loss.")
     min_delta: float = Field(0.0, ge=0.0, description="Smallest fall of the loss that counts.")
+
+
+class AbstentionParameters(Block):
+    """When the classifier declines to answer; both limits are set on validation data."""
+
+    max_false_refusal: float = Field(
+        0.01,
+        gt=0.0,
+        le=0.2,
+        description="Share of slices like the validation ones that may lie beyond the distance limit.",
+    )
+    distance_margin: float = Field(
+        1.3, ge=1.0, le=10.0, description="Factor on that limit, for patients and scanners that validation lacks."
+    )
+    min_confidence: Fraction = Field(0.65, description="An answer less probable than this is `not sure`, ...")
+    max_unsure: float = Field(
+        0.1, ge=0.0, lt=1.0, description="... unless more than this share of the validation images would be."
+    )
 
 
 class ModelTrainingParameters(Block):
     """The head (and the convolutions above the cut)."""
 
-    epochs: int = Field(150, ge=1, le=10_000)
+    epochs: int = Field(300, ge=1, le=10_000)
     batch_size: int = Field(32, ge=1, le=65_536)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(1e-3, gt=0.0, le=10.0)
-    weight_decay: float = Field(0.05, ge=0.0, le=10.0, description="Of adamw.")
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = Field(2e-3, gt=0.0, le=10.0)
+    l2: float = Field(0.05, ge=0.0, le=10.0, description="Penalty on the squared weights of the head.")
     head: Literal["linear", "dense"] = Field("linear", description="linear: its evidence map is exact.")
     hidden_units: int = Field(128, ge=1, le=8192, description="Of the dense head.")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Before the last layer.")
@@ -119,11 +137,13 @@ class ModelTrainingParameters(Block):
     early_stopping: EarlyStoppingParameters = EarlyStoppingParameters()
     normal_class: str | None = Field("normal", description="The class without disease; null where there is none.")
     target_sensitivity: float = Field(0.95, gt=0.0, lt=1.0, description="The threshold reaches it on validation.")
+    abstention: AbstentionParameters = AbstentionParameters()
 
 
 class ModelEvaluationParameters(Block):
-    """How the figures' intervals are made."""
+    """What is measured, and how sure the intervals are."""
 
+    audits: bool = Field(True, description="Look for duplicates, leakage and shortcuts too.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
 

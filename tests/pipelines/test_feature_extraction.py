@@ -11,6 +11,7 @@ from PIL import Image
 
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.parameters import FeatureExtractionParameters
 from chest_cancer.pipelines.feature_extraction import create_pipeline
 from chest_cancer.pipelines.feature_extraction.extraction import extract
@@ -145,23 +146,31 @@ def features_of(*degrees: float) -> dict[str, np.ndarray]:
     return {"pixel_sha256": keys, "embedding": embedding}
 
 
+def hashes(count: int) -> list[str]:
+    """Hashes of pictures that have nothing in common."""
+    generator = np.random.default_rng(0)
+    return [perceptual_hash(generator.integers(0, 256, (34, 34, 3), dtype=np.uint8)) for _ in range(count)]
+
+
 def test_near_duplicates_share_a_group_and_a_split() -> None:
     features = features_of(*range(0, 180, 20), *range(1, 181, 20))
     index = pd.DataFrame({"pixel_sha256": features["pixel_sha256"], "label": ["a"] * 18, "source_split": [None] * 18})
     index["path"] = [f"a/{number}.png" for number in range(18)]
+    index["perceptual_hash"] = hashes(18)
 
     table = split_images(index, features, parameters(groups={"similarity": 0.99}), seed=2)
 
     assert table["group"].tolist() == [*range(9), *range(9)]
     assert table["split"][:9].tolist() == table["split"][9:].tolist()
     assert table["split"].value_counts().to_dict() == {"train": 10, "validation": 4, "test": 4}
-    assert index.columns.tolist() == ["pixel_sha256", "label", "source_split", "path"]
+    assert index.columns.tolist() == ["pixel_sha256", "label", "source_split", "path", "perceptual_hash"]
 
 
 def test_a_lower_similarity_joins_what_a_higher_one_keeps_apart() -> None:
     features = features_of(*range(0, 90, 10))
     index = pd.DataFrame({"pixel_sha256": features["pixel_sha256"], "label": ["a"] * 9, "source_split": [None] * 9})
     index["path"] = features["pixel_sha256"]
+    index["perceptual_hash"] = hashes(9)
 
     with pytest.raises(ValueError, match=r"Class `a` has 1 group\(s\)"):
         split_images(index, features, parameters(groups={"similarity": 0.98}), seed=2)

@@ -71,7 +71,7 @@ def test_training_learns_a_class_that_shows_in_the_features(identity) -> None:
 
     assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert history["val_accuracy"][-1] == 1.0
-    assert history["loss"][-1] < 0.1 * history["loss"][0]
+    assert history["loss"][-1] < 0.2 * history["loss"][0]
     assert model.output_shape == (None, 2)
 
 
@@ -128,7 +128,7 @@ def test_class_weights_take_away_the_head_start_of_the_frequent_class(identity) 
 def test_early_stopping_keeps_the_weights_of_the_best_epoch(identity) -> None:
     features, table = data(seed=3)
     noise = features | {"embedding": np.random.default_rng(1).random((60, 1024), dtype=np.float32)}
-    block = parameters(epochs=60, learning_rate=0.01, early_stopping={"patience": 3})
+    block = parameters(epochs=60, learning_rate=0.01, l2=0.0, early_stopping={"patience": 3})
 
     model, history = train_head(noise, NO_VIEWS, table, identity, block, 0)
 
@@ -176,7 +176,7 @@ def test_fine_tuning_changes_the_convolutions_above_the_cut_and_no_others(keras_
         "embedding": generator.random((10, 1024), dtype=np.float32),
         "features": generator.random((10, 14, 14, 512), dtype=np.float32),
     }
-    block = parameters(epochs=1)
+    block = parameters(epochs=1, batch_size=2)
 
     model, _ = train_head(features, NO_VIEWS, table, trainable_top(keras_vgg16, "block5_conv3"), block, 0)
 
@@ -217,6 +217,9 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     assert manifest["provenance"] == {"git_commit": None}
     assert manifest["validation"]["images"] == 15
     assert manifest["operating_point"]["target_sensitivity"] == 0.8
+    assert manifest["abstention"]["validation_images"] == 15
+    assert manifest["abstention"]["distance_limit"] > 0
+    assert manifest["abstention"]["validation_unsure"] <= 0.1
 
     validation = table[table["split"] == "validation"].sort_values("pixel_sha256")
     rows = np.isin(features["pixel_sha256"], validation["pixel_sha256"])

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
@@ -56,7 +56,7 @@ class _AtomicText(io.TextIOWrapper):
         if kind is None:
             self.close()
         else:
-            self.buffer.__exit__(kind, *details)
+            cast(LocalFileOpener, self.buffer).__exit__(kind, *details)
 
 
 class AtomicLocalFileSystem(LocalFileSystem):  # type: ignore[misc]  # fsspec ships no types

@@ -159,7 +159,7 @@ class Canvas:
     def develop(self) -> tuple[HounsfieldArray, HounsfieldArray]:
         """Return the picture (HU) and the lung's share of every pixel (0 to 1), both `[H, W]` float32."""
         picture = np.array(self.picture.reduce(SUPERSAMPLING), dtype=np.float32)
-        lung = np.asarray(self.lung.reduce(SUPERSAMPLING), dtype=np.float32) / 255
+        lung = np.asarray(self.lung.reduce(SUPERSAMPLING), dtype=np.float32) / np.float32(255)
         return picture, lung
 
 
@@ -187,7 +187,8 @@ def stamp(
     if np.any(high <= low):
         return coverage
     factor = 3 if blur_mm < 2 else 1  # a soft edge needs no supersampling
-    patch = Image.new("L", tuple(int(n) * factor for n in high - low), 0)
+    width, height = (int(n) * factor for n in high - low)
+    patch = Image.new("L", (width, height), 0)
     draw = ImageDraw.Draw(patch)
     for number, outline in enumerate(pixels):
         draw.polygon(((outline - low) * factor).ravel().tolist(), fill=255 if number < len(outlines) else 0)

@@ -11,7 +11,7 @@ _FAINTEST = 0.04
 
 
 def _lung_positions(anatomy: Anatomy) -> tuple[FloatArray, FloatArray]:
-    """Return a coarse grid of positions in the lungs (mm, `[N, 2]`) and each one's distance to the lung's edge (mm, capped at 24)."""
+    """Return a coarse grid of lung positions (mm, `[N, 2]`) and their distance to the lung's edge (mm, up to 24)."""
     frame, step = anatomy.frame, 3
     inside = anatomy.lung[::step, ::step] > 0.6
     reach = np.zeros(inside.shape)
@@ -21,7 +21,7 @@ def _lung_positions(anatomy: Anatomy) -> tuple[FloatArray, FloatArray]:
         padded = np.pad(ring, 1)
         ring = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     rows, columns = np.nonzero(inside)
-    pixels = np.stack([columns, rows], axis=1) * float(step)
+    pixels = np.stack([columns, rows], axis=1).astype(np.float64) * step
     return frame.to_millimetres(pixels), reach[inside] * step / frame.scale
 
 
@@ -33,7 +33,7 @@ def _spicules(rng: np.random.Generator, place: FloatArray, radius: float, count:
     """Return thin wedges that radiate from a nodule."""
     wedges = []
     for angle in np.linspace(0, 2 * np.pi, count, endpoint=False) + rng.normal(0, 0.15, count):
-        reach, base = radius * rng.uniform(1.3, 2.6), rng.uniform(0.5, 1.2)
+        reach, base = radius * rng.uniform(1.3, 2.5), rng.uniform(0.5, 1.2)
         along = np.array([np.cos(angle), np.sin(angle)])
         across = np.array([-along[1], along[0]]) * base
         bend = across * rng.normal(0, 4)
@@ -47,10 +47,10 @@ def _ventilate(anatomy: Anatomy, rng: np.random.Generator) -> HounsfieldArray:
     """Return the slice `[H, W]` (HU) with mottled lungs that are denser towards the back and, at times, hazy."""
     frame, lung = anatomy.frame, anatomy.lung
     behind = (np.arange(frame.height, dtype=np.float32)[:, None] - frame.centre[1]) / (frame.pixels_per_mm[1] * 90)
-    haze = rng.uniform(0, 0.9) * np.clip(behind + rng.uniform(-0.1, 0.4), 0, 1.2) ** 2
-    if rng.random() < 0.8:
+    haze = rng.uniform(0, 0.85) * np.clip(behind + rng.uniform(-0.1, 0.4), 0, 1.1) ** 2
+    if rng.random() < 0.7:
         cloud = smooth_field(rng, frame, rng.uniform(25, 60))
-        haze = haze + rng.uniform(0.15, 1.1) * np.clip(cloud - rng.uniform(-0.2, 1.5), 0, 1)
+        haze = haze + rng.uniform(0.05, 0.7) * np.clip(0.7 * cloud - rng.uniform(-0.2, 1), 0, 1)
     share = (lung * np.clip(haze, 0, 0.8)).astype(np.float32)
     aerated = lung * (anatomy.hounsfield < -600)
     mottle = np.float32(rng.uniform(8, 26)) * smooth_field(rng, frame, rng.uniform(2, 4))
@@ -108,54 +108,62 @@ def _adenocarcinoma(
     away = np.min(np.hypot(*(positions[None] - anatomy.hila[:, None]).transpose(2, 0, 1)), axis=0)
     coverage = np.zeros_like(anatomy.lung)
     for focus in range(int(rng.integers(2, 5))):
-        radius = rng.uniform(10, 15) if focus == 0 else rng.uniform(6, 11)
+        radius = rng.uniform(9, 14) if focus == 0 else rng.uniform(5.5, 10)
         room = (reach > min(0.7 * radius, np.quantile(reach, 0.6))) & (reach < 22)
         likely = np.where(room, away, 0) ** 2
         place = positions[rng.choice(len(positions), p=likely / likely.sum())]
-        shapes = [_blob(rng, place, 0.85 * radius, 0.1), *_spicules(rng, place, radius, int(rng.integers(20, 34)))]
+        shapes = [_blob(rng, place, 0.85 * radius, 0.1), *_spicules(rng, place, radius, int(rng.integers(22, 34)))]
         if rng.random() < 0.5:
             pleura = anatomy.cage[np.argmin(np.hypot(*(anatomy.cage - place).T))]
             shapes.append(strip(np.linspace(place, pleura, 8), rng.uniform(1.2, 2.4), taper=False))
         coverage = np.maximum(coverage, stamp(anatomy.frame, shapes, 0.4))
         rim = stamp(anatomy.frame, [_blob(rng, place, 1.25 * radius, 0.12)], 0.18 * radius)
-        coverage = np.maximum(coverage, rim * rng.uniform(0, 0.2))
+        coverage = np.maximum(coverage, rim * rng.uniform(0, 0.12))
     return coverage
 
 
 def _squamous_cell(
-    anatomy: Anatomy, rng: np.random.Generator, positions: FloatArray, reach: FloatArray
+    anatomy: Anatomy, rng: np.random.Generator, positions: FloatArray, _reach: FloatArray
 ) -> HounsfieldArray:
-    """Central mass on the hilum, at times with a cavity and collapsed lung behind it."""
-    radius = rng.uniform(18, 30)
+    """Central mass on the hilum, with a thick-walled cavity and, mostly, collapsed lung behind it."""
+    radius = rng.uniform(22, 32)
     hilum = anatomy.hila[rng.integers(2)]
+    outward = np.sign(hilum[0])
     nearest = positions[np.argsort(np.hypot(*(positions - hilum).T))[:40]]
-    outward = np.array([np.sign(hilum[0]), rng.normal(0, 0.5)])
-    place = nearest[rng.integers(len(nearest))] + outward * radius * rng.uniform(0.1, 0.55)
-    holes = [_blob(rng, place, radius * rng.uniform(0.3, 0.55), 0.12)] if rng.random() < 0.3 else []
-    mass = stamp(anatomy.frame, [_blob(rng, place, radius, 0.1)], 1.0, holes)
-    if rng.random() < 0.45:
-        turn = rng.normal(0, 0.8)
-        tip = place + outward[0] * radius * rng.uniform(1.8, 2.8) * np.array([np.cos(turn), np.sin(turn)])
-        wedge = np.array(
-            [place + (0, -0.6 * radius), tip + (0, -radius * 0.7), tip + (0, radius * 0.7), place + (0, 0.6 * radius)]
-        )
-        mass = np.maximum(mass, stamp(anatomy.frame, [wedge], 3.0) * rng.uniform(0.35, 0.75))
-    return mass
+    offset = np.array([outward * rng.uniform(0.4, 0.8), rng.normal(0, 0.2)])
+    place = nearest[rng.integers(len(nearest))] + radius * offset
+    centre = place + rng.normal(0, 0.1, 2) * radius
+    holes = [_blob(rng, centre, radius * rng.uniform(0.4, 0.65), 0.12)]
+    mass = stamp(anatomy.frame, [_blob(rng, place, radius, 0.08)], 0.6, holes)
+    if rng.random() < 0.85:
+        aim = (0 if outward > 0 else np.pi) + rng.normal(0, 0.5)
+        turns = aim + rng.uniform(0.35, 0.6) * np.array([-1, 1])
+        tips = place + radius * rng.uniform(1.9, 2.8) * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+        bronchi = []
+        for share in rng.uniform(0.1, 0.9, 4):  # air that stayed in the bronchi of the collapsed lung
+            end = tips[0] + share * (tips[1] - tips[0])
+            bronchi.append(strip(np.linspace(place + 0.45 * (end - place), end, 6), rng.uniform(1.5, 3)))
+        wedge = stamp(anatomy.frame, [np.array([place, *tips])], 0.8, bronchi) * rng.uniform(0.6, 0.9)
+        mass = np.maximum(mass, wedge * (1 - stamp(anatomy.frame, holes, 0.6)))
+    return np.asarray(mass, dtype=np.float32)
 
 
 def _large_cell(
     anatomy: Anatomy, rng: np.random.Generator, positions: FloatArray, reach: FloatArray
 ) -> HounsfieldArray:
-    """Large, peripheral, lobulated and sharply bordered."""
-    radius = rng.uniform(25, 38)
+    """Large, peripheral, lobulated and sharply bordered, with patches of necrosis."""
+    radius = rng.uniform(32, 44)
     away = np.min(np.hypot(*(positions[None] - anatomy.hila[:, None]).transpose(2, 0, 1)), axis=0)
     likely = np.where(reach > min(0.5 * radius, np.quantile(reach, 0.7)), away, 0) ** 2
     place = positions[rng.choice(len(positions), p=likely / likely.sum())]
-    lumps = [_blob(rng, place, 0.85 * radius, 0.1)]
-    for angle in rng.uniform(0, 2 * np.pi, int(rng.integers(3, 7))):
-        centre = place + 0.6 * radius * np.array([np.cos(angle), np.sin(angle)])
-        lumps.append(_blob(rng, centre, radius * rng.uniform(0.35, 0.55), 0.06))
-    return stamp(anatomy.frame, lumps, 0.8)
+    lumps = [_blob(rng, place, 0.8 * radius, 0.06)]
+    count = int(rng.integers(9, 14))
+    for angle in np.linspace(0, 2 * np.pi, count, endpoint=False) + rng.normal(0, 0.12, count):
+        centre = place + radius * rng.uniform(0.68, 0.85) * np.array([np.cos(angle), np.sin(angle)])
+        lumps.append(_blob(rng, centre, radius * rng.uniform(0.2, 0.32), 0.05))
+    mass = stamp(anatomy.frame, lumps, 0.5)
+    patches = np.clip(1.2 * smooth_field(rng, anatomy.frame, rng.uniform(5, 8)) - 0.2, 0, 1)
+    return np.asarray(mass * (1 - rng.uniform(0.2, 0.4) * patches * (mass > 0.9)), dtype=np.float32)
 
 
 _TUMOURS = {"adenocarcinoma": _adenocarcinoma, "squamous_cell": _squamous_cell, "large_cell": _large_cell}

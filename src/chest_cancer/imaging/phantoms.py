@@ -47,12 +47,12 @@ def _smooth(picture: HounsfieldArray, side_tap: float) -> HounsfieldArray:
 
 def _scan(picture: HounsfieldArray, frame: Frame, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Add the scanner's blur and noise, then apply a display window: HU `[H, W]` to uint8."""
-    noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(6, 16))
+    noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(6, 18))
     kernel = rng.uniform(0.0, 0.2)  # below zero: an edge-enhancing lung kernel
     picture = _smooth(picture, kernel) + _smooth(noise, rng.uniform(0, 0.3))
     kind = rng.random()
     if kind < 0.72:  # lung
-        level, width = rng.uniform(-560, -320), rng.uniform(1250, 1750)
+        level, width = rng.uniform(-580, -310), rng.uniform(1225, 1775)
     elif kind < 0.98:  # in between
         level, width = rng.uniform(-320, -150), rng.uniform(1200, 1600)
     else:  # mediastinum
@@ -63,7 +63,7 @@ def _scan(picture: HounsfieldArray, frame: Frame, rng: np.random.Generator) -> N
         across = (columns - frame.centre[0]) ** 2 + (rows - frame.centre[1]) ** 2
         picture = np.where(across > (rng.uniform(0.5, 0.62) * max(picture.shape)) ** 2, -2000, picture)
     shown = (picture - (level - width / 2)) * (255 / width)
-    return np.clip(shown + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(shown + 0.5, 0, 255), dtype=np.uint8)
 
 
 def generate_phantom(label: str, seed: int, index: int) -> Phantom:

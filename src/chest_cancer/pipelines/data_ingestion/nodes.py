@@ -13,6 +13,7 @@ from tqdm import tqdm
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.datasets.image_source import ImageSource
 from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.parameters import DataIngestionParameters, SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import (
@@ -26,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Missing values stay missing under pandas 2 as well.
 _TEXT = pd.StringDtype(na_value=float("nan"))
-_TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "format", "mode"]
+_TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
+_TEXT_COLUMNS += ["format", "mode"]
 
 
 def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSource:
@@ -71,6 +73,7 @@ def _examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimit
         source_split=folder.source_split,
         content_sha256=hashlib.sha256(data).hexdigest(),
         pixel_sha256=pixels.hexdigest(),
+        perceptual_hash=perceptual_hash(decoded.pixels),
         format=decoded.format,
         mode=decoded.mode,
         width=decoded.width,
@@ -109,8 +112,9 @@ def index_images(
         parameters: Class names and limits.
 
     Returns:
-        The index (one row an image: path, label, source_split or missing, content_sha256, pixel_sha256, format, mode,
-        width, height, bytes), the quarantine table (path, reason), both sorted by path, and the summary.
+        The index (one row an image: path, label, source_split or missing, content_sha256, pixel_sha256,
+        perceptual_hash, format, mode, width, height, bytes), the quarantine table (path, reason), both
+        sorted by path, and the summary.
 
     Raises:
         ValueError: When fewer than two classes have a readable image.

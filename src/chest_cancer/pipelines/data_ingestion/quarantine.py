@@ -19,6 +19,7 @@ class IndexedImage:
     source_split: str | None
     content_sha256: str
     pixel_sha256: str
+    perceptual_hash: str
     format: str
     mode: str
     width: int

@@ -10,9 +10,9 @@ from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.augmentation import augment
 from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.near_duplicates import group_near_duplicates
 from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
-from chest_cancer.near_duplicates import group_by_similarity
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
 from chest_cancer.runtime import Network
 
@@ -68,7 +68,8 @@ def split_images(
     """
     # The spatial means alone: the maxima are larger, and would outweigh them in the cosine.
     means = np.split(features["embedding"], 2, axis=1)[0]
-    groups = group_by_similarity(means, parameters.groups.similarity)
+    hashes = image_index.drop_duplicates("pixel_sha256").set_index("pixel_sha256")["perceptual_hash"]
+    groups = group_near_duplicates(means, hashes.loc[features["pixel_sha256"]].to_list(), parameters.groups.similarity)
     images = image_index.assign(
         group=image_index["pixel_sha256"].map(dict(zip(features["pixel_sha256"], groups, strict=True)))
     )

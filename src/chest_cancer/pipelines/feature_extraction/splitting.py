@@ -70,7 +70,7 @@ def _check_every_class_in_every_split(labels: pd.Series, splits: pd.Series) -> N
         missing = [split for split in SPLITS if row[split] == 0]
         if missing:
             raise ValueError(
-                f"Class `{label}` has no image for {' and '.join(missing)}, twins of images in another split and groups "
+                f"Class `{label}` has no image for {' and '.join(missing)}, twins in another split and groups "
                 "that are mostly of another class not counted: expected some in every split. Add images of other "
                 "patients, raise feature_extraction.groups.similarity, or take the class out of the source."
             )

@@ -1,14 +1,15 @@
 """Nodes of model_evaluation."""
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 from tqdm import tqdm
 
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.pipelines.model_evaluation.metrics import Figure, measure, probability_columns
+from chest_cancer.pipelines.model_evaluation.metrics import Figure, measure, probability_columns, unknown_as_none
 from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_roc
 from chest_cancer.pipelines.model_evaluation.report import render_report
 
@@ -31,7 +32,7 @@ def predict_test_images(images: ImageFolder, split_table: pd.DataFrame, classifi
     with tqdm(total=len(test), desc="Predicting test images", unit="image", mininterval=0.5) as bar:
         for start in range(0, len(test), _BATCH):
             batch = test.iloc[start : start + _BATCH]
-            pixels = [decode_image(images.read(path)).pixels for path in batch["path"]]
+            pixels = [images.pixels(path) for path in batch["path"]]
             rows += [
                 [prediction.label, *prediction.probabilities.values()] for prediction in classifier.predict(pixels)
             ]
@@ -43,7 +44,7 @@ def predict_test_images(images: ImageFolder, split_table: pd.DataFrame, classifi
 
 def measure_performance(
     test_predictions: pd.DataFrame, classifier: Classifier, parameters: ModelEvaluationParameters, seed: int
-) -> dict[str, Figure]:
+) -> dict[str, Any]:
     """Measure the classifier on the locked test images.
 
     Args:
@@ -53,12 +54,21 @@ def measure_performance(
         seed: Of the bootstrap.
 
     Returns:
-        Each figure as `{"value", "low", "high", "n"}` under its plain name.
+        Each figure as `{"value", "low", "high", "n"}` under its plain name; an unknown value is None.
     """
     manifest = classifier.manifest
     operating_point = manifest["operating_point"]
     threshold = operating_point["threshold"] if operating_point else None
-    return measure(test_predictions, list(classifier.classes), manifest["normal_class"], threshold, parameters, seed)
+    figures = measure(
+        test_predictions,
+        list(classifier.classes),
+        manifest["normal_class"],
+        threshold,
+        parameters,
+        seed,
+        manifest["temperature"],
+    )
+    return unknown_as_none(figures)
 
 
 def plot_evaluation(
@@ -93,6 +103,11 @@ def write_report(
     confusion_plot: go.Figure,
     roc_plot: go.Figure,
     history_plot: go.Figure,
+    duplicates: dict[str, Any],
+    leakage: dict[str, Any],
+    leakage_plot: go.Figure,
+    shortcuts: dict[str, Any],
+    shortcuts_plot: go.Figure,
 ) -> str:
     """Write the report: one HTML page that needs no network.
 
@@ -103,8 +118,16 @@ def write_report(
         confusion_plot: Confusion matrix.
         roc_plot: ROC curve.
         history_plot: Training curves.
+        duplicates: Copies and near-duplicates; empty without audits.
+        leakage: Naive score beside the grouped one, and the leakage curve; empty without audits.
+        leakage_plot: The curve.
+        shortcuts: Baselines that see no anatomy; empty without audits.
+        shortcuts_plot: Their figures.
 
     Returns:
         The page.
     """
-    return render_report(metrics, classifier.manifest, quarantine, [roc_plot, confusion_plot, history_plot])
+    audits = {"duplicates": duplicates, "leakage": leakage, "shortcuts": shortcuts}
+    plots = {"roc": roc_plot, "confusion": confusion_plot, "history": history_plot}
+    plots |= {"leakage": leakage_plot, "shortcuts": shortcuts_plot}
+    return render_report(metrics, classifier.manifest, quarantine, audits, plots)

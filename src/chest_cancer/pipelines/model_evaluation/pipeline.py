@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from chest_cancer.pipelines.model_evaluation.audits import audit_baselines, audit_leakage, find_duplicates
 from chest_cancer.pipelines.model_evaluation.nodes import (
     measure_performance,
     plot_evaluation,
@@ -33,8 +34,45 @@ def create_pipeline() -> Pipeline:
                 name="plot_evaluation_node",
             ),
             Node(
+                func=find_duplicates,
+                inputs=["raw_images", "split_table", "features", "quarantine", "params:model_evaluation"],
+                outputs="duplicates_audit",
+                name="find_duplicates_node",
+            ),
+            Node(
+                func=audit_leakage,
+                inputs=["split_table", "features", "classifier", "params:model_evaluation", "params:seed"],
+                outputs=["leakage_audit", "leakage_plot"],
+                name="audit_leakage_node",
+            ),
+            Node(
+                func=audit_baselines,
+                inputs=[
+                    "raw_images",
+                    "split_table",
+                    "features",
+                    "classifier",
+                    "params:model_evaluation",
+                    "params:seed",
+                ],
+                outputs=["shortcuts_audit", "shortcuts_plot"],
+                name="audit_baselines_node",
+            ),
+            Node(
                 func=write_report,
-                inputs=["metrics", "classifier", "quarantine", "confusion_plot", "roc_plot", "history_plot"],
+                inputs={
+                    "metrics": "metrics",
+                    "classifier": "classifier",
+                    "quarantine": "quarantine",
+                    "confusion_plot": "confusion_plot",
+                    "roc_plot": "roc_plot",
+                    "history_plot": "history_plot",
+                    "duplicates": "duplicates_audit",
+                    "leakage": "leakage_audit",
+                    "leakage_plot": "leakage_plot",
+                    "shortcuts": "shortcuts_audit",
+                    "shortcuts_plot": "shortcuts_plot",
+                },
                 outputs="report",
                 name="write_report_node",
             ),

@@ -66,9 +66,10 @@ def plot_roc(
     for name, column, colour in zip(curves, probability_columns(curves), _LINES, strict=False):
         false_positives, sensitivities, _ = roc_curve(predictions["label"] == name, predictions[column])
         area = metrics["roc_auc" if binary else f"roc_auc_{name}"]
-        label = f"{name}: {area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]"
+        value = "unknown" if area["value"] is None else f"{area['value']:.3f}"
+        label = f"{name}: {value} [{area['low']:.3f}, {area['high']:.3f}]"
         figure.add_scatter(x=false_positives, y=sensitivities, mode="lines", name=label, line={"color": colour})
-    if "sensitivity" in metrics:
+    if "sensitivity" in metrics and None not in (metrics["sensitivity"]["value"], metrics["specificity"]["value"]):
         figure.add_scatter(
             x=[1 - metrics["specificity"]["value"]],
             y=[metrics["sensitivity"]["value"]],

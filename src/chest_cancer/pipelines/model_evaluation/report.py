@@ -14,7 +14,11 @@ _TEMPLATES = Environment(
 
 
 def render_report(
-    metrics: dict[str, Figure], manifest: dict[str, Any], quarantine: pd.DataFrame, plots: list[go.Figure]
+    metrics: dict[str, Figure],
+    manifest: dict[str, Any],
+    quarantine: pd.DataFrame,
+    audits: dict[str, dict[str, Any]],
+    plots: dict[str, go.Figure],
 ) -> str:
     """Fill the template.
 
@@ -22,19 +26,21 @@ def render_report(
         metrics: Figures of the test split.
         manifest: The classifier's manifest.
         quarantine: `path` and `reason` of each file that was not used.
-        plots: In the order in which they appear.
+        audits: `duplicates`, `leakage` and `shortcuts`; each empty where it was not made.
+        plots: By the name that the template knows.
 
     Returns:
         A page that needs no network: Plotly's script is inside, once.
     """
-    divisions = [
-        plot.to_html(full_html=False, include_plotlyjs=position == 0, config={"displaylogo": False})
-        for position, plot in enumerate(plots)
-    ]
+    divisions = {
+        name: plot.to_html(full_html=False, include_plotlyjs=position == 0, config={"displaylogo": False})
+        for position, (name, plot) in enumerate(plots.items())
+    }
     return _TEMPLATES.get_template("report.html").render(
         metrics=metrics,
         manifest=manifest,
         data=manifest["data"],
         quarantine=quarantine.to_dict("records"),
+        audits=audits,
         plots=divisions,
     )

@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from chest_cancer.classifier import FORMAT_VERSION, Classifier
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.head import History, build_model, fit, read_head, tuned_weights
 from chest_cancer.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
@@ -94,6 +95,9 @@ def assemble_classifier(
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits / temperature, axis=1)
 
+    space = fit_space(_pooled(trained_top, _select(features, split_table, "train")[0]))
+    distances = distances_from(space, _pooled(trained_top, inputs))
+
     weights = imagenet_weights | tuned_weights(trained_top)
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -104,6 +108,7 @@ def assemble_classifier(
         "head": parameters.head,
         "temperature": temperature,
         "operating_point": _operating_point(probabilities, labels, classes, parameters),
+        "abstention": fit_limits(distances, probabilities.max(axis=1), parameters.abstention),
         "precision": extraction_record["precision"],
         "validation": {
             "images": len(labels),
@@ -114,8 +119,14 @@ def assemble_classifier(
         "data": data_summary,
         "provenance": provenance,
     }
-    graph = classifier(weights, read_head(trained_top, temperature)).SerializeToString()
+    graph = classifier(weights, read_head(trained_top, temperature), space).SerializeToString()
     return Classifier(graph, manifest), whole_model(build_vgg16(weights), trained_top.get_layer("head"), temperature)
+
+
+def _pooled(trained_top: KerasModel, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the head receives, [N, 1024]."""
+    pooled: NDArray[np.float32] = trained_top.get_layer("trainable_top").predict(inputs, batch_size=64, verbose=0)
+    return pooled
 
 
 def _operating_point(

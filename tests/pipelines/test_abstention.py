@@ -1,0 +1,149 @@
+"""When the classifier declines to answer: the distance, the limits, and what a prediction says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from chest_cancer.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
+from chest_cancer.graph import Head, classifier
+from chest_cancer.parameters import AbstentionParameters
+from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
+from chest_cancer.vgg16 import Weights
+from conftest import Pixels
+
+MANIFEST: dict[str, Any] = {"format_version": 1, "classes": ["adenocarcinoma", "normal"], "precision": "fp32"}
+
+
+def parameters(**block: float) -> AbstentionParameters:
+    return AbstentionParameters.model_validate(block)
+
+
+def pooled(count: int, seed: int = 0) -> np.ndarray:
+    """Features whose means vary in all directions, and most in a few, as those of slices do."""
+    generator = np.random.default_rng(seed)
+    directions = np.random.default_rng(99).random((8, 1024), dtype=np.float32)
+    noise = generator.standard_normal((count, 1024), dtype=np.float32) / 10
+    return 2 + generator.standard_normal((count, 8), dtype=np.float32) @ directions / 10 + noise
+
+
+def test_images_like_the_training_ones_lie_at_a_distance_of_about_one() -> None:
+    training, alike, other = pooled(400), pooled(100, seed=1), np.random.default_rng(2).random((50, 1024)) * 3
+
+    space = fit_space(training)
+
+    assert np.sqrt((distances_from(space, training) ** 2).mean()) == pytest.approx(1, rel=0.3)
+    assert distances_from(space, alike).max() < 2
+    assert distances_from(space, other.astype(np.float32)).min() > 5
+
+
+def test_brighter_features_of_the_same_kind_are_no_further_away() -> None:
+    space = fit_space(pooled(50))
+    images = pooled(5, seed=3)
+
+    np.testing.assert_allclose(distances_from(space, images), distances_from(space, 7 * images), rtol=1e-6)
+
+
+def test_a_single_repeated_training_image_makes_a_space_and_dark_features_a_distance() -> None:
+    training = np.ones((3, 1024), dtype=np.float32)
+
+    space = fit_space(training)
+
+    assert distances_from(space, training).max() < 1e-2
+    assert np.isfinite(distances_from(space, np.zeros((1, 1024), dtype=np.float32))).all()
+
+
+@pytest.mark.parametrize("count", [5, 50])
+def test_the_distance_limit_keeps_its_promise_in_nineteen_of_twenty_validation_sets(count: int) -> None:
+    generator = np.random.default_rng(4)
+    block = parameters(max_false_refusal=0.05, distance_margin=1.0)
+    confidences = np.ones(count)
+
+    limits = [
+        fit_limits(np.exp(0.3 * draw), confidences, block)["distance_limit"]
+        for draw in generator.standard_normal((400, count))
+    ]
+
+    refused = norm.sf(np.log(limits) / 0.3)
+    assert 0.92 < (refused <= 0.05).mean() < 0.98
+
+
+def test_fewer_validation_images_and_a_margin_move_the_distance_limit_out() -> None:
+    distances = np.exp(0.2 * norm.ppf((np.arange(40) + 0.5) / 40))
+
+    wide, narrow = (fit_limits(chosen, np.ones(len(chosen)), parameters()) for chosen in (distances[::8], distances))
+    without = fit_limits(distances, np.ones(40), parameters(distance_margin=1.0))
+
+    assert wide["distance_limit"] > narrow["distance_limit"] > distances.max()
+    assert narrow["distance_limit"] == pytest.approx(1.3 * without["distance_limit"])
+    assert narrow["validation_images"] == 40
+    assert narrow["validation_refused"] == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    confidences=st.lists(st.floats(0.5, 1.0), min_size=2, max_size=40),
+    smallest=st.floats(0, 1),
+    most=st.floats(0, 0.99),
+)
+def test_no_more_validation_images_than_allowed_are_unsure(
+    confidences: list[float], smallest: float, most: float
+) -> None:
+    distances = np.linspace(0.9, 1.1, len(confidences))
+
+    limits = fit_limits(distances, np.array(confidences), parameters(min_confidence=smallest, max_unsure=most))
+
+    assert limits["confidence_limit"] <= smallest
+    assert limits["validation_unsure"] <= most
+    assert limits["validation_unsure"] == (np.array(confidences) < limits["confidence_limit"]).mean()
+
+
+@pytest.fixture(scope="module")
+def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
+    space = fit_space(pooled(30))
+    return classifier(vgg16_weights, random_head(3, 2), space).SerializeToString()
+
+
+def with_limits(graph: bytes, distance: float, confidence: float) -> Classifier:
+    limits = {"distance_limit": distance, "confidence_limit": confidence}
+    return Classifier(graph, {**MANIFEST, "abstention": limits})
+
+
+def test_the_graph_measures_the_distance_that_the_limit_was_fitted_on(
+    graph: bytes, picture: Callable[..., Pixels]
+) -> None:
+    predictions = with_limits(graph, 1e9, 0.0).predict([picture(0), picture(4)])
+
+    embeddings = np.stack([prediction.embedding for prediction in predictions])
+    expected = distances_from(fit_space(pooled(30)), embeddings)
+    np.testing.assert_allclose([prediction.distance for prediction in predictions], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("distance", "confidence", "reason"),
+    [
+        (1e9, 0.0, None),
+        (1e9, 1.1, NOT_SURE),
+        (1e-9, 0.0, NOT_A_CHEST_CT_SLICE),
+        (1e-9, 1.1, NOT_A_CHEST_CT_SLICE),
+        (float("nan"), 0.0, NOT_A_CHEST_CT_SLICE),
+    ],
+)
+def test_a_prediction_beyond_a_limit_abstains_and_says_why(
+    graph: bytes, picture: Callable[..., Pixels], distance: float, confidence: float, reason: str | None
+) -> None:
+    (prediction,) = with_limits(graph, distance, confidence).predict([picture(1)])
+
+    assert prediction.reason == reason
+    assert prediction.abstained == (reason is not None)
+    assert prediction.label in MANIFEST["classes"]
+
+
+def test_a_classifier_without_limits_answers_everything(graph: bytes, picture: Callable[..., Pixels]) -> None:
+    (prediction,) = Classifier(graph, MANIFEST).predict([picture(1)])
+
+    assert not prediction.abstained

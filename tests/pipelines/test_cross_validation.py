@@ -1,0 +1,117 @@
+"""Repeated grouped cross-validation: no leaks, honest intervals, in seconds."""
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from chest_cancer.pipelines.model_evaluation.cross_validation import (
+    linear_head,
+    out_of_fold,
+    repeated_cross_validation,
+)
+
+BINARY = ["adenocarcinoma", "normal"]
+THREE = ["adenocarcinoma", "large_cell", "normal"]
+
+
+def slices(count: int, classes: int, signal: float, per_group: int = 1, seed: int = 0, size: int = 32) -> Any:
+    """Embeddings, class numbers and groups; the images of a group are nearly the same."""
+    generator = np.random.default_rng(seed)
+    groups = np.arange(count) // per_group
+    numbers = generator.integers(classes, size=count)[groups]
+    centres = generator.standard_normal((count, size))[groups] + signal * np.eye(classes, size)[numbers]
+    return (centres + 0.05 * generator.standard_normal((count, size))).astype(np.float32), numbers, groups
+
+
+class Watcher(ClassifierMixin, BaseEstimator):
+    """Remembers the images that it was fitted on, and certifies them."""
+
+    def fit(self, features: Any, numbers: Any) -> "Watcher":
+        self.classes_, self.seen_ = np.unique(numbers), set(features[:, 0])
+        return self
+
+    def predict_proba(self, features: Any) -> Any:
+        seen = np.isin(features[:, 0], list(self.seen_))
+        return np.stack([seen, ~seen], axis=1).astype(float)
+
+
+def test_no_image_is_predicted_by_a_model_that_saw_its_group() -> None:
+    _, numbers, groups = slices(60, 2, 1.0, per_group=3)
+
+    seen = out_of_fold(Watcher(), groups[:, None].astype(float), numbers, groups, seed=0)[:, 0]
+
+    assert seen.sum() == 0
+
+
+def test_a_class_that_a_fold_lacks_has_no_probability() -> None:
+    features, numbers, groups = slices(40, 2, 1.0)
+    numbers[:] = 0
+    numbers[7] = 1
+
+    with pytest.warns(UserWarning, match="n_splits"):
+        probabilities = out_of_fold(KNeighborsClassifier(1), features, numbers, groups, seed=0)
+
+    assert probabilities[7].tolist() == [1, 0]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("classes", "normal_class", "disease"), [(BINARY, "normal", 0), (BINARY, None, 1), (THREE, None, None)]
+)
+def test_figures_are_means_over_repeats(classes: list[str], normal_class: str | None, disease: int | None) -> None:
+    features, numbers, groups = slices(90, len(classes), 2.0, per_group=2)
+
+    figures = repeated_cross_validation(features, numbers, groups, classes, normal_class, seed=3, repeats=3)
+
+    runs = [out_of_fold(linear_head(3), features, numbers, groups, seed) for seed in (3, 4, 5)]
+    assert len({run.tobytes() for run in runs}) == 3
+    accuracy = np.mean([accuracy_score(numbers, run.argmax(axis=1)) for run in runs])
+    areas = [
+        roc_auc_score(numbers, run, multi_class="ovr") if disease is None
+        else roc_auc_score(numbers == disease, run[:, disease])
+        for run in runs
+    ]  # fmt: skip
+    assert figures["accuracy"]["value"] == pytest.approx(accuracy, abs=1e-9)
+    assert figures["roc_auc"]["value"] == pytest.approx(np.mean(areas), abs=1e-9)
+    for figure in figures.values():
+        assert figure["low"] < figure["value"] < figure["high"]
+        assert figure["n"] == 90
+
+
+def test_more_repeats_do_not_pass_for_more_images() -> None:
+    features, numbers, groups = slices(80, 2, 1.5)
+
+    few, many = (
+        repeated_cross_validation(features, numbers, groups, BINARY, "normal", seed=0, repeats=repeats)
+        for repeats in (1, 6)
+    )
+
+    for name in ("accuracy", "roc_auc"):
+        widths = [figures[name]["high"] - figures[name]["low"] for figures in (few, many)]
+        assert widths[1] > 0.8 * widths[0]
+        assert widths[0] > 0.08
+
+
+def test_copies_widen_the_interval_and_do_not_raise_the_score() -> None:
+    features, numbers, groups = slices(240, 2, 0.0, per_group=4)
+
+    honest = repeated_cross_validation(features, numbers, groups, BINARY, "normal", seed=0, repeats=2)
+    naive = repeated_cross_validation(features, numbers, np.arange(240), BINARY, "normal", seed=0, repeats=2)
+
+    assert naive["accuracy"]["low"] > 0.7  # what memory of copies is taken for
+    assert honest["accuracy"]["low"] < 0.5 < honest["accuracy"]["high"]
+    assert honest["roc_auc"]["low"] < 0.5 < honest["roc_auc"]["high"]
+
+
+def test_five_times_five_folds_of_343_images_take_less_than_a_minute() -> None:
+    features, numbers, groups = slices(343, 2, 2.0, size=1024)
+    start = time.perf_counter()
+
+    repeated_cross_validation(features, numbers, groups, BINARY, "normal", seed=0)
+
+    assert time.perf_counter() - start < 60

@@ -1,0 +1,403 @@
+"""model_evaluation: figures against scikit-learn and formulas, plots and the report against what they claim."""
+
+import json
+import re
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy.stats import norm
+from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_score, roc_auc_score
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.graph import Head
+from chest_cancer.graph import classifier as classifier_graph
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.pipelines.model_evaluation import create_pipeline
+from chest_cancer.pipelines.model_evaluation.metrics import disease_class, measure, probability_columns, unknown_as_none
+from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, plot_evaluation, predict_test_images
+from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_roc
+from chest_cancer.pipelines.model_evaluation.report import render_report
+from chest_cancer.vgg16 import Weights
+from conftest import Pixels
+
+BINARY = ["adenocarcinoma", "normal"]
+THREE = ["adenocarcinoma", "large_cell", "normal"]
+FEW = ModelEvaluationParameters(bootstrap_repetitions=100)
+
+
+def predictions(
+    classes: list[str], count: int = 80, seed: int = 0, truth: list[str] | None = None, groups: Any = None
+) -> pd.DataFrame:
+    """Predictions that are better than chance."""
+    generator = np.random.default_rng(seed)
+    labels = np.array(truth) if truth else generator.choice(classes, count)
+    scores = generator.standard_normal((len(labels), len(classes))) + 1.2 * (labels[:, None] == np.array(classes))
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    table = pd.DataFrame(probabilities, columns=probability_columns(classes))
+    table["label"] = labels
+    table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
+    table["group"] = np.arange(len(labels)) if groups is None else groups
+    table["path"] = [f"{number}.png" for number in range(len(labels))]
+    return table
+
+
+@pytest.mark.parametrize("normal_class", ["normal", "adenocarcinoma", None])
+def test_figures_of_two_classes_equal_those_of_scikit_learn(normal_class: str | None) -> None:
+    table = predictions(BINARY)
+    probabilities = table[probability_columns(BINARY)].to_numpy()
+    disease = {"normal": 0, "adenocarcinoma": 1, None: 1}[normal_class]
+
+    figures = measure(table, BINARY, normal_class, 0.3, FEW, 0)
+
+    truth, chosen = table["label"], table["predicted"]
+    assert figures["accuracy"]["value"] == pytest.approx(accuracy_score(truth, chosen), abs=1e-9)
+    assert figures["loss"]["value"] == pytest.approx(log_loss(truth, probabilities, labels=BINARY), abs=1e-9)
+    area = roc_auc_score(truth == BINARY[disease], probabilities[:, disease])
+    assert figures["roc_auc"]["value"] == pytest.approx(area, abs=1e-9)
+    for name in BINARY:
+        recall = recall_score(truth, chosen, labels=[name], average="macro")
+        precision = precision_score(truth, chosen, labels=[name], average="macro")
+        assert figures[f"recall_{name}"]["value"] == pytest.approx(recall, abs=1e-9)
+        assert figures[f"precision_{name}"]["value"] == pytest.approx(precision, abs=1e-9)
+        assert figures[f"recall_{name}"]["n"] == (truth == name).sum()
+        assert figures[f"precision_{name}"]["n"] == (chosen == name).sum()
+    assert {figures[name]["n"] for name in ("accuracy", "loss", "roc_auc")} == {80}
+    if normal_class is None:
+        assert "sensitivity" not in figures
+    else:
+        normal = BINARY.index(normal_class)
+        positive = 1 - probabilities[:, normal] >= 0.3
+        assert figures["sensitivity"]["value"] == pytest.approx(positive[truth != normal_class].mean(), abs=1e-9)
+        assert figures["specificity"]["value"] == pytest.approx(1 - positive[truth == normal_class].mean(), abs=1e-9)
+        assert figures["sensitivity"]["n"] == (truth != normal_class).sum()
+        assert figures["specificity"]["n"] == (truth == normal_class).sum()
+
+
+def test_figures_of_three_classes_equal_those_of_scikit_learn() -> None:
+    table = predictions(THREE)
+    probabilities = table[probability_columns(THREE)].to_numpy()
+
+    figures = measure(table, THREE, "normal", 0.5, FEW, 0)
+
+    macro = roc_auc_score(table["label"], probabilities, multi_class="ovr", average="macro", labels=THREE)
+    assert figures["roc_auc"]["value"] == pytest.approx(macro, abs=1e-9)
+    assert figures["loss"]["value"] == pytest.approx(log_loss(table["label"], probabilities, labels=THREE), abs=1e-9)
+    for k, name in enumerate(THREE):
+        area = roc_auc_score(table["label"] == name, probabilities[:, k])
+        assert figures[f"roc_auc_{name}"]["value"] == pytest.approx(area, abs=1e-9)
+    assert figures["sensitivity"]["n"] + figures["specificity"]["n"] == 80
+
+
+@settings(max_examples=6, deadline=None)
+@given(hits=st.integers(0, 60), misses=st.integers(0, 60), confidence=st.sampled_from([0.9, 0.95, 0.99]))
+def test_shares_have_wilson_intervals(hits: int, misses: int, confidence: float) -> None:
+    n = hits + misses
+    if not n:
+        return
+    table = predictions(BINARY, truth=["normal"] * n)
+    table["predicted"] = ["normal"] * hits + ["adenocarcinoma"] * misses
+    table[probability_columns(BINARY)] = [0.5, 0.5]
+    other = {"label": "adenocarcinoma", "predicted": "adenocarcinoma", "group": n}
+    table.loc[n] = table.loc[0].to_dict() | other  # or there would be no area under the curve
+    parameters = ModelEvaluationParameters(confidence=confidence, bootstrap_repetitions=100)
+
+    figure = measure(table, BINARY, None, None, parameters, 0)["recall_normal"]
+
+    z, share = norm.ppf(0.5 + confidence / 2), hits / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    assert figure["value"] == pytest.approx(share, abs=1e-12)
+    assert figure["low"] == pytest.approx(max(centre - half, 0), abs=1e-9)
+    assert figure["high"] == pytest.approx(min(centre + half, 1), abs=1e-9)
+    assert figure["n"] == n
+
+
+def test_every_figure_lies_in_its_interval_and_every_interval_in_its_range() -> None:
+    figures = measure(predictions(THREE), THREE, "normal", 0.5, FEW, 0)
+
+    for name, figure in figures.items():
+        assert figure["low"] <= figure["value"] <= figure["high"], name
+        assert figure["low"] >= 0
+        assert figure["high"] <= 1 or name == "loss"
+
+
+def test_intervals_over_groups_are_wider_than_over_images() -> None:
+    one = predictions(BINARY, count=20, seed=4)
+    table = pd.concat([one] * 10, ignore_index=True)  # ten slices each that are all alike
+    parameters = ModelEvaluationParameters(bootstrap_repetitions=400)
+
+    by_group = measure(table, BINARY, "normal", 0.5, parameters, 0)
+    by_image = measure(table.assign(group=np.arange(200)), BINARY, "normal", 0.5, parameters, 0)
+
+    for name in ("loss", "roc_auc"):
+        wide, narrow = (figures[name]["high"] - figures[name]["low"] for figures in (by_group, by_image))
+        assert by_group[name]["value"] == by_image[name]["value"]
+        assert wide > 2 * narrow
+
+
+def test_the_same_seed_gives_the_same_intervals() -> None:
+    table = predictions(BINARY)
+
+    first, again, other = (measure(table, BINARY, "normal", 0.5, FEW, seed) for seed in (0, 0, 1))
+
+    assert first == again
+    assert first["loss"]["low"] != other["loss"]["low"]
+
+
+def test_a_share_of_nothing_is_unknown_and_may_be_anything() -> None:
+    table = predictions(BINARY, truth=["adenocarcinoma", "normal"] * 20).assign(predicted="normal")
+
+    figures = measure(table, BINARY, "normal", 0.5, FEW, 0)
+
+    nothing = figures["precision_adenocarcinoma"]
+    assert np.isnan(nothing["value"])
+    assert (nothing["low"], nothing["high"], nothing["n"]) == (0.0, 1.0, 0)
+    assert figures["recall_adenocarcinoma"]["value"] == 0
+    assert figures["recall_adenocarcinoma"]["n"] == 20
+
+
+def test_an_area_without_images_of_one_side_is_unknown_and_may_be_anything() -> None:
+    table = predictions(BINARY, truth=["normal"] * 12)
+
+    figure = measure(table, BINARY, "normal", 0.5, FEW, 0)["roc_auc"]
+
+    assert np.isnan(figure["value"])
+    assert (figure["low"], figure["high"]) == (0.0, 1.0)
+
+
+def test_unknown_figures_can_be_written_as_json() -> None:
+    table = predictions(BINARY, truth=["adenocarcinoma", "normal"] * 10).assign(predicted="normal")
+
+    figures = unknown_as_none(measure(table, BINARY, "normal", 0.5, FEW, 0))
+
+    assert json.loads(json.dumps(figures, allow_nan=False))["precision_adenocarcinoma"]["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("normal_class", "expected"), [("normal", "adenocarcinoma"), ("adenocarcinoma", "normal"), (None, "normal")]
+)
+def test_disease_is_what_is_not_normal(normal_class: str | None, expected: str) -> None:
+    assert disease_class(BINARY, normal_class) == expected
+
+
+def test_the_confusion_plot_counts_true_classes_down_and_predicted_across() -> None:
+    table = predictions(THREE)
+
+    (heatmap,) = plot_confusion(table, THREE).data
+
+    counts = [[((table["label"] == true) & (table["predicted"] == chosen)).sum() for chosen in THREE] for true in THREE]
+    assert np.array(heatmap.text).astype(int).tolist() == counts
+    assert list(heatmap.x) == list(heatmap.y) == THREE
+    np.testing.assert_allclose(np.array(heatmap.z).sum(axis=1), 1)
+
+
+def test_the_roc_plot_draws_the_area_and_the_operating_point_that_were_measured() -> None:
+    table = predictions(BINARY)
+    metrics = measure(table, BINARY, "normal", 0.3, FEW, 0)
+
+    chance, curve, point = plot_roc(table, BINARY, "normal", metrics).data
+
+    assert list(chance.x) == list(chance.y) == [0, 1]
+    assert np.trapezoid(curve.y, curve.x) == pytest.approx(metrics["roc_auc"]["value"], abs=1e-9)
+    assert curve.name.startswith(f"adenocarcinoma: {metrics['roc_auc']['value']:.3f}")
+    assert point.y[0] == metrics["sensitivity"]["value"]
+    assert point.x[0] == 1 - metrics["specificity"]["value"]
+    # The operating point of two classes lies on their curve: between two neighbours of it.
+    corners, (x, y) = np.c_[curve.x, curve.y], (point.x[0], point.y[0])
+    lengths = np.hypot(*np.diff(corners, axis=0).T)
+    detours = np.hypot(*(corners - [x, y]).T)
+    assert (detours[:-1] + detours[1:] - lengths).min() < 1e-9
+
+
+def test_the_roc_plot_of_three_classes_has_a_curve_for_each() -> None:
+    table = predictions(THREE)
+    metrics = measure(table, THREE, None, None, FEW, 0)
+
+    _, *curves = plot_roc(table, THREE, None, metrics).data
+
+    assert [curve.name.split(":")[0] for curve in curves] == THREE
+    for curve, name in zip(curves, THREE, strict=True):
+        assert np.trapezoid(curve.y, curve.x) == pytest.approx(metrics[f"roc_auc_{name}"]["value"], abs=1e-9)
+
+
+def test_the_history_plot_marks_the_epoch_whose_weights_were_kept() -> None:
+    figure = plot_history({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.5], "accuracy": [0, 0, 0]})
+
+    training, validation = figure.data
+    assert list(training.x) == [1, 2, 3]
+    assert list(training.y) == [3.0, 2.0, 1.0]
+    assert list(validation.y) == [3.0, 1.5, 2.5]
+    assert figure.layout.shapes[0].x0 == 2
+    assert figure.layout.annotations[0].text == "kept: epoch 2"
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    data = {
+        "location": "phantom", "kind": "phantom", "synthetic": True, "digest": "d" * 64, "files": 9, "readable": 8,
+        "quarantined": 1, "distinct_by_content": 7, "distinct_by_pixels": 6,
+        "classes": {"normal": {"images": 4, "distinct": 3}, "adenocarcinoma": {"images": 4, "distinct": 4}},
+    }  # fmt: skip
+    return {
+        "data": data | changes,
+        "splits": {"test": 2, "train": 3},
+        "operating_point": {"threshold": 0.4321, "target_sensitivity": 0.95},
+        "normal_class": "normal",
+        "validation": {"images": 11},
+        "temperature": 1.5,
+        "provenance": {"git_commit": "c0ffee"},
+        "precision": "bf16",
+    }
+
+
+METRICS = {
+    "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
+    "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
+}
+
+
+def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["path", "reason"])
+
+
+def test_the_report_says_what_was_measured_on_what() -> None:
+    page = render_report(METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {})
+
+    for text in ("0.750", "0.410 to 0.930", "unknown", "0.432", "test 2, train 3", "c0ffee", "d" * 64, "not an image",
+                 "normal/broken.png", "9; 8 readable, 7 distinct by content, 6 distinct by pixels, 1 in quarantine",
+                 "not a medical device", "CC BY 4.0"):  # fmt: skip
+        assert text in page
+    assert "nan" not in page
+
+
+def test_the_report_calls_phantoms_synthetic_and_nothing_else() -> None:
+    synthetic, real = (
+        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}) for is_so in (True, False)
+    )
+
+    assert "<strong>Synthetic data.</strong>" in synthetic
+    assert "Synthetic" not in real
+    assert "not a medical device" in real
+    assert "Every file was used." in real
+
+
+def test_the_report_shows_hostile_names_as_text() -> None:
+    hostile = "<script>alert('x')</script>.png"
+    classes = {"<b>bold</b>": {"images": 1, "distinct": 1}}
+
+    page = render_report(
+        METRICS, manifest(location="https://x/?<img>", classes=classes), quarantine((hostile, "a < b & c")), {}, {}
+    )
+
+    assert hostile not in page
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;.png" in page
+    assert "a &lt; b &amp; c" in page
+    assert "<b>bold" not in page
+    assert "<img>" not in page
+
+
+def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
+    plot = go.Figure(go.Heatmap(x=["</script><script>alert(1)</script>"], z=[[1]]))
+
+    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot})
+
+    assert "</script><script>alert(1)" not in page
+
+
+def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> None:
+    plots = {name: go.Figure(go.Scatter(x=[1], y=[1])) for name in ("roc", "confusion", "history")}
+
+    page = render_report(METRICS, manifest(), quarantine(), {}, plots)
+
+    assert page.count("Plotly.newPlot(") >= 3
+    assert 4_000_000 < len(page) < 8_000_000
+    assert not re.search(r"<script[^>]*\ssrc=", re.sub(r"(?s)(<script[^>]*>).*?</script>", r"\1", page))
+    assert not re.search(r"https?://|<link|@import", re.sub(r"(?s)<script.*?</script>", "", page))
+
+
+def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
+    short, long = (
+        render_report(METRICS, manifest(), quarantine(*[(f"{n}.png", "bad") for n in range(count)]), {}, {})
+        for count in (2, 40)
+    )
+
+    assert "<details open>" in short
+    assert "<details open>" not in long
+    assert "40 files were not used" in long
+
+
+@pytest.fixture(scope="module")
+def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
+    graph = classifier_graph(vgg16_weights, random_head(8, 2)).SerializeToString()
+    about = {
+        "format_version": 1, "classes": BINARY, "precision": "fp32", "normal_class": "normal", "operating_point": None,
+        "temperature": 1.5,
+    }  # fmt: skip
+    return Classifier(graph, about)
+
+
+def test_only_test_images_are_predicted_each_in_its_row(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("chest_cancer.pipelines.model_evaluation.nodes._BATCH", 2)
+    files = {}
+    for number in range(3):
+        buffer = BytesIO()
+        Image.fromarray(picture(number, 40, 48)).save(buffer, format="PNG")
+        files[f"normal/{number}.png"] = buffer.getvalue()
+    # Images of other splits are not on the disk: reading them would fail.
+    table = pd.DataFrame(
+        {
+            "path": ["x.png", "normal/2.png", "y.png", "normal/0.png", "normal/1.png", "z.png"],
+            "label": "normal",
+            "group": range(6),
+            "split": ["train", "test", "validation", "test", "test", "copy"],
+        }
+    )
+
+    received = predict_test_images(image_folder(files), table, trained)
+
+    assert received["path"].tolist() == ["normal/2.png", "normal/0.png", "normal/1.png"]
+    assert received["group"].tolist() == [1, 3, 4]
+    assert received.columns.tolist() == ["path", "label", "group", "predicted", *probability_columns(BINARY)]
+    expected = trained.predict([picture(number, 40, 48) for number in (2, 0, 1)])
+    assert received["predicted"].tolist() == [prediction.label for prediction in expected]
+    np.testing.assert_allclose(
+        received[probability_columns(BINARY)],
+        [[*prediction.probabilities.values()] for prediction in expected],
+        atol=1e-5,
+    )
+
+
+def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifier) -> None:
+    table = predictions(BINARY, count=30)
+
+    metrics = measure_performance(table, trained, FEW, 0)
+    confusion, roc, history = plot_evaluation(table, metrics, trained, {"loss": [1.0], "val_loss": [1.0]})
+
+    assert metrics == measure(table, BINARY, "normal", None, FEW, 0, trained.manifest["temperature"])
+    assert "sensitivity" not in metrics
+    assert [len(plot.data) for plot in (confusion, roc, history)] == [1, 2, 2]
+
+
+def test_the_pipeline_goes_from_classifier_and_images_to_figures_and_report() -> None:
+    pipeline = create_pipeline()
+
+    assert {"raw_images", "split_table", "classifier", "quarantine", "training_history"} < pipeline.inputs()
+    assert {
+        "test_predictions",
+        "metrics",
+        "confusion_plot",
+        "roc_plot",
+        "history_plot",
+        "report",
+    } <= pipeline.all_outputs()
