@@ -1,0 +1,205 @@
+"""Checks of evidence maps: against masks, against deletions, and against a head that learned nothing."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from chest_cancer.classifier import Classifier, Prediction
+from chest_cancer.datasets.image_folder import LESION_MASKS, ImageFolder
+from chest_cancer.graph import Head, classifier
+from chest_cancer.pipelines.model_evaluation import evidence
+from chest_cancer.pipelines.model_evaluation.evidence import examine_evidence, measure_evidence, plot_deletion
+from chest_cancer.pipelines.model_evaluation.evidence_maps import (
+    OVERLAPS,
+    blur_cells,
+    contrast,
+    lesion_cells,
+    overlap,
+    shuffle_head,
+)
+from chest_cancer.runtime import Network
+from chest_cancer.vgg16 import Weights
+from conftest import Pixels
+
+
+def test_a_mask_of_any_size_becomes_the_cells_that_it_touches() -> None:
+    mask = np.zeros((70, 140), dtype=bool)
+    mask[9:11, 139] = True
+
+    cells = lesion_cells(mask)
+
+    assert np.argwhere(cells).tolist() == [[0, 6], [1, 6]]
+
+
+def test_evidence_on_the_lesion_scores_and_evidence_far_away_does_not() -> None:
+    lesion = np.zeros((7, 7), dtype=bool)
+    lesion[2, 2:4] = True
+    far = np.zeros((7, 7))
+    far[6, 6] = 1.0
+    beside = np.zeros((7, 7))
+    beside[3, 4] = 1.0
+
+    on, near, off = (overlap(cells, lesion) for cells in (lesion.astype(float) - 0.1, beside, far))
+
+    assert [on[name] for name in OVERLAPS] == [1, 1, pytest.approx(1), 1]
+    assert [near[name] for name in OVERLAPS[:3]] == [1, 0, 0]
+    assert [off[name] for name in OVERLAPS[:3]] == [0, 0, 0]
+    assert on["pointing_chance"] == 12 / 49
+    assert on["inside_chance"] == 2 / 49
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sets(st.integers(0, 48), min_size=1, max_size=48))
+def test_chance_is_what_a_peak_in_every_cell_in_turn_reaches(numbers: set[int]) -> None:
+    lesion = np.isin(np.arange(49), list(numbers)).reshape(7, 7)
+
+    scores = [overlap(np.eye(49)[number].reshape(7, 7), lesion) for number in range(49)]
+
+    for name in ("pointing", "pointing_exact", "inside"):
+        assert np.mean([score[name] for score in scores]) == pytest.approx(scores[0][f"{name}_chance"])
+
+
+def test_a_map_without_evidence_for_the_class_has_none_inside() -> None:
+    assert overlap(-np.ones((7, 7)), np.eye(7, dtype=bool))["inside"] == 0
+
+
+def test_contrast_takes_away_what_all_classes_share() -> None:
+    evidence_map = np.stack([np.full((7, 7), 3.0), np.full((7, 7), 1.0)]).astype(np.float32)
+    prediction = Prediction("b", {"a": 0.4, "b": 0.6}, np.zeros(2, np.float32), evidence_map)
+
+    np.testing.assert_array_equal(contrast(prediction, "b"), np.full((7, 7), -1.0))
+
+
+def test_only_the_chosen_cells_are_blurred(picture: Callable[..., Pixels]) -> None:
+    pixels = picture(3, 140, 70)
+
+    changed = (blur_cells(pixels, np.array([0, 48])) != pixels).any(axis=2)
+
+    assert changed[:20, :10].mean() > 0.9
+    assert changed[-20:, -10:].mean() > 0.9
+    assert not changed[:20, 10:].any()
+    assert not changed[20:-20].any()
+    np.testing.assert_array_equal(blur_cells(pixels, np.array([], dtype=int)), pixels)
+
+
+@pytest.mark.parametrize("hidden", [None, 6])
+def test_a_shuffled_head_is_still_a_head_and_its_maps_are_others(
+    vgg16_weights: Weights, random_head: Callable[..., Head], picture: Callable[..., Pixels], hidden: int | None
+) -> None:
+    head = random_head(1, 2, hidden)
+    graph = classifier(vgg16_weights, head).SerializeToString()
+    batch = picture(1)[None]
+
+    before, after = (Network(each, "fp32")(batch) for each in (graph, shuffle_head(graph, 0)))
+
+    np.testing.assert_allclose(before["embedding"], after["embedding"], rtol=1e-5)
+    assert np.abs(np.corrcoef(before["evidence"].ravel(), after["evidence"].ravel())[0, 1]) < 0.9
+    if hidden is None:
+        scores = after["evidence"].sum(axis=(2, 3)) + head.layers[0][1]
+        expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(after["probabilities"], expected, atol=1e-3)
+
+
+@pytest.fixture
+def folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> ImageFolder:
+    """Four images, of which three have a mask, one of them empty."""
+
+    def png(array: np.ndarray) -> bytes:
+        file = BytesIO()
+        Image.fromarray(array).save(file, "PNG")
+        return file.getvalue()
+
+    generator = np.random.default_rng(0)
+    files = {}
+    for number in range(4):
+        files[f"a/{number}.png"] = png(generator.integers(0, 256, (60, 60, 3), dtype=np.uint8))
+        if number < 3:
+            mask = np.zeros((60, 60), dtype=bool)
+            mask[10:20, 30:40] = number > 0
+            files[f"{LESION_MASKS}/a/{number}.png"] = png(mask)
+    return image_folder(files)
+
+
+def test_masks_are_used_for_true_positives_and_deletion_for_all(
+    folder: ImageFolder, vgg16_weights: Weights, random_head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "_BATCH", 3)
+    monkeypatch.setattr(evidence, "_RANDOM_DRAWS", 1)
+    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "bf16"}
+    served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
+    (label,) = {prediction.label for prediction in served.predict([folder.pixels(path) for path in folder.paths])}
+    test = pd.DataFrame({"path": folder.paths, "label": label, "group": range(4)})
+    test.loc[1, "label"] = "another"
+
+    examined = examine_evidence(folder, test, served, 0)
+
+    assert examined["path"].to_list() == list(folder.paths)
+    # No mask that is empty, none of a false answer, none where there is no file.
+    assert examined["pointing"].notna().to_list() == [False, False, True, False]
+    assert (examined["pointing_chance"].dropna() < 0.5).all()
+    assert examined[["strongest", "random", "shuffled_correlation"]].notna().all(axis=None)
+    pd.testing.assert_frame_equal(examined, examine_evidence(folder, test, served, 0))
+
+
+def table(advantage: float, count: int = 30) -> pd.DataFrame:
+    generator = np.random.default_rng(2)
+    random = generator.normal(0.2, 0.1, count)
+    columns = {f"{name}{end}": 0.25 for name in OVERLAPS for end in ("", "_chance")}
+    return pd.DataFrame(
+        {
+            "path": [str(number) for number in range(count)],
+            "label": "a",
+            "group": range(count),
+            "predicted": "a",
+            "random": random,
+            "strongest": random + advantage * generator.random(count),
+            "shuffled_correlation": 0.1,
+        }
+        | columns
+    ).assign(pointing=np.arange(count) % 5 > 0)
+
+
+def test_the_checks_are_summed_up_with_intervals_and_chance() -> None:
+    result = measure_evidence(table(0.5), 0.95)
+
+    assert result["pointing"] is not None
+    assert result["pointing"]["measured"]["value"] == pytest.approx(0.8)
+    assert result["pointing"]["measured"]["n"] == 30
+    assert result["pointing"]["chance"] == 0.25
+    assert result["deletion"]["p"] < 0.01
+    assert result["deletion"]["strongest"] > result["deletion"]["random"]
+    assert result["shuffled_correlation"] == pytest.approx(0.1)
+
+
+def test_maps_that_say_nothing_fail_the_deletion_test() -> None:
+    assert measure_evidence(table(-0.5), 0.95)["deletion"]["p"] > 0.9
+    assert measure_evidence(table(0.0), 0.95)["deletion"]["p"] == 1.0
+
+
+def test_slices_of_one_group_count_once_in_the_deletion_test() -> None:
+    examined = table(0.5).assign(group=np.arange(30) // 10)
+
+    deletion = measure_evidence(examined, 0.95)["deletion"]
+
+    assert deletion["n"] == 3
+    assert deletion["p"] == 0.125  # the smallest that three groups can give
+
+
+def test_without_masks_only_the_deletion_test_and_the_shuffle_remain() -> None:
+    examined = table(0.5)
+    examined[[f"{name}{end}" for name in OVERLAPS for end in ("", "_chance")]] = np.nan
+
+    result = measure_evidence(examined, 0.95)
+
+    assert {result[name] for name in OVERLAPS} == {None}
+    assert result["deletion"]["n"] == 30
+
+
+def test_the_plot_has_a_point_for_every_image() -> None:
+    assert len(plot_deletion(table(0.5)).data[1].x) == 30

@@ -1,0 +1,177 @@
+"""Perturbations as functions on pixels, and what they do to predictions."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.graph import Head, classifier
+from chest_cancer.pipelines.model_evaluation import perturbations, robustness
+from chest_cancer.pipelines.model_evaluation.perturbations import PERTURBATIONS
+from chest_cancer.pipelines.model_evaluation.robustness import (
+    measure_robustness,
+    plot_robustness,
+    predict_perturbed_images,
+)
+from chest_cancer.vgg16 import Weights
+from conftest import Pixels
+
+FUNCTIONS = list({perturbation.apply.__name__: perturbation.apply for perturbation in PERTURBATIONS}.values())
+
+
+def drawn(seed: int, height: int = 40, width: int = 50) -> Pixels:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), height=st.integers(8, 60), width=st.integers(8, 60))
+def test_strength_zero_changes_nothing(function, seed: int, height: int, width: int) -> None:
+    pixels = drawn(seed, height, width)
+
+    np.testing.assert_array_equal(function(pixels, 0.0, np.random.default_rng(0)), pixels)
+
+
+@pytest.mark.parametrize("perturbation", PERTURBATIONS, ids=lambda perturbation: perturbation.label)
+def test_a_perturbation_changes_pixels_and_neither_their_type_nor_the_image_it_was_given(perturbation) -> None:
+    pixels = drawn(1, 300, 260)
+    before = pixels.copy()
+
+    one, two = (perturbation(pixels, np.random.default_rng(3)) for _ in range(2))
+
+    assert one.dtype == np.uint8
+    assert one.shape == pixels.shape
+    assert not np.array_equal(one, pixels)
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(pixels, before)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_more_brightness_is_never_darker(one: float, two: float) -> None:
+    pixels = drawn(0)
+    low, high = (perturbations.brightness(pixels, s, np.random.default_rng(0)) for s in sorted((one, two)))
+
+    assert (low <= high).all()
+
+
+def test_perturbations_do_what_their_names_say() -> None:
+    generator = np.random.default_rng(0)
+    pixels = drawn(2, 224, 224)
+    spread = pixels.std()
+
+    assert perturbations.contrast(pixels, -0.3, generator).std() == pytest.approx(0.7 * spread, rel=0.02)
+    added = perturbations.noise(np.full((200, 200, 3), 128, np.uint8), 0.1, generator) - 128.0
+    assert added.std() == pytest.approx(25.5, rel=0.05)
+    np.testing.assert_array_equal(added[..., 0], added[..., 2])
+    assert perturbations.blur(pixels, 2, generator).std() < perturbations.blur(pixels, 1, generator).std() < spread
+    assert perturbations.resampling(pixels, 0.6, generator).std() < spread
+    worse, better = (
+        np.abs(perturbations.jpeg(pixels, strength, generator) - pixels.astype(float)).mean() for strength in (70, 5)
+    )
+    assert worse > better
+    bordered = perturbations.border_removal(pixels, 0.1, generator)
+    assert not bordered[:22].any()
+    assert not bordered[:, -22:].any()
+    np.testing.assert_array_equal(bordered[22:-22, 22:-22], pixels[22:-22, 22:-22])
+    marked = np.zeros((101, 101, 3), np.uint8)
+    marked[50, 90] = 255
+    assert perturbations.rotation(marked, 90, generator)[10, 50, 0] > 200  # from the right to the top
+
+
+def test_every_image_is_predicted_under_every_perturbation(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+    vgg16_weights: Weights,
+    random_head: Callable[..., Head],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(robustness, "PERTURBATIONS", PERTURBATIONS[:2])
+    monkeypatch.setattr(robustness, "MOST_IMAGES", 3)
+    files = {}
+    for number in range(5):
+        file = BytesIO()
+        Image.fromarray(drawn(number)).save(file, "PNG")
+        files[f"a/{number}.png"] = file.getvalue()
+    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "bf16"}
+    served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
+    test = pd.DataFrame({"path": list(files), "label": "a", "group": range(5)})
+    folder = image_folder(files)
+
+    table = predict_perturbed_images(folder, test, served, 0)
+
+    assert table["path"].nunique() == 3
+    assert len(table) == 9
+    assert table["perturbation"].value_counts(dropna=False).to_list() == [3, 3, 3]
+    assert not table["abstained"].any()
+    row = table[table["perturbation"] == PERTURBATIONS[1].label].iloc[0]
+    changed = PERTURBATIONS[1](folder.pixels(row["path"]), np.random.default_rng(0))
+    assert served.predict([changed])[0].probabilities["a"] == pytest.approx(row["probability_a"], abs=1e-2)
+
+
+def perturbed(classes: list[str], count: int = 40, flipped: int = 6) -> pd.DataFrame:
+    """Predictions of which so many change under the first perturbation, and none under the others."""
+    generator = np.random.default_rng(1)
+    probabilities = generator.dirichlet(np.ones(len(classes)), count)
+    base = pd.DataFrame(
+        {
+            "perturbation": None,
+            "path": [f"{number:02d}" for number in range(count)],
+            "label": [classes[number % len(classes)] for number in range(count)],
+            "group": range(count),
+            "predicted": [classes[k] for k in probabilities.argmax(axis=1)],
+            "abstained": False,
+        }
+    )
+    base[[f"probability_{name}" for name in classes]] = probabilities
+    tables = [base]
+    for number, perturbation in enumerate(PERTURBATIONS):
+        changed = base.assign(perturbation=perturbation.label)
+        if number == 0:
+            moved = changed["predicted"].map(lambda name: classes[(classes.index(name) + 1) % len(classes)])
+            changed["predicted"] = moved.where(changed.index < flipped, changed["predicted"])
+        tables.append(changed.sample(frac=1, random_state=number))
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_changed_answers_are_counted_image_by_image_with_intervals() -> None:
+    table = perturbed(["adenocarcinoma", "normal"])
+
+    result = measure_robustness(table, ["adenocarcinoma", "normal"], "normal", 0.95).set_index("label")
+
+    assert len(result) == len(PERTURBATIONS) + 1
+    assert (result["n"] == 40).all()
+    assert result["flipped"].to_list() == [0.0, 6 / 40] + [0.0] * (len(PERTURBATIONS) - 1)
+    assert ((result["flipped_low"] <= result["flipped"]) & (result["flipped"] <= result["flipped_high"])).all()
+    base = table[table["perturbation"].isna()]
+    area = roc_auc_score(base["label"] == "adenocarcinoma", base["probability_adenocarcinoma"])
+    assert result.loc["unchanged", "roc_auc"] == pytest.approx(area, abs=1e-12)
+    assert result.loc["unchanged", "accuracy"] == (base["label"] == base["predicted"]).mean()
+    assert (result["roc_auc"] == result["roc_auc"].iloc[0]).all()
+
+
+def test_more_than_two_classes_have_the_mean_area() -> None:
+    classes = ["adenocarcinoma", "large_cell", "normal"]
+    table = perturbed(classes)
+
+    result = measure_robustness(table, classes, "normal", 0.95)
+
+    base = table[table["perturbation"].isna()]
+    areas = [roc_auc_score(base["label"] == name, base[f"probability_{name}"]) for name in classes]
+    assert result["roc_auc"].iloc[0] == pytest.approx(np.mean(areas), abs=1e-12)
+
+
+def test_the_plot_has_a_row_for_every_perturbation() -> None:
+    result = measure_robustness(perturbed(["a", "normal"]), ["a", "normal"], "normal", 0.95)
+
+    figure = plot_robustness(result)
+
+    assert [len(trace.y) for trace in figure.data] == [len(PERTURBATIONS) + 1] * 3
+    assert "40 test images" in figure.layout.title.text
