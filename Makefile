@@ -14,7 +14,7 @@ run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedr
 	$(BIN)/kedro run
 
 test: .venv/dev  ## Run the tests, with coverage.
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 serve: .venv/serve  ## Serve the model of the last run on http://127.0.0.1:8080.
 	$(BIN)/gunicorn --config app/gunicorn.conf.py 'app:create_app()'

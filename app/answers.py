@@ -41,9 +41,16 @@ def answer(slices: list[Slice], model: Model) -> list[Answer]:
     predictions = model.classifier.predict([one.pixels for one in slices])
     normal = model.manifest["normal_class"]
     return [
-        Answer(one, prediction, display_name(prediction.label, normal))
+        Answer(one, prediction, _headline(prediction, normal))
         for one, prediction in zip(slices, predictions, strict=True)
     ]
+
+
+def _headline(prediction: Prediction, normal: str | None) -> str:
+    """An abstention is shown as what it is, never as a class."""
+    if prediction.reason is not None:
+        return prediction.reason[:1].upper() + prediction.reason[1:]
+    return display_name(prediction.label, normal)
 
 
 def display_name(label: str, normal: str | None) -> str:
@@ -77,7 +84,9 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
     prediction = one.prediction
     provenance = model.manifest["provenance"]
     return {
-        "image": one.name,
+        "image": "Not sure" if prediction.abstained else one.name,
+        "abstained": prediction.abstained,
+        "reason": prediction.reason,
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
         "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()},

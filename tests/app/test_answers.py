@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from app.answers import display_name
+from app.answers import answer, display_name, record
 from app.evidence import draw_evidence
 from chest_cancer.classifier import Prediction
 
@@ -44,3 +46,23 @@ def test_evidence_is_orange_where_it_speaks_for_and_blue_where_it_speaks_against
 def test_what_speaks_for_every_class_alike_is_not_drawn():
     evidence = np.random.default_rng(0).random((1, 7, 7)).repeat(2, axis=0)
     assert draw_evidence(prediction(evidence))[..., 3].max() == 0
+
+
+@pytest.mark.parametrize("reason", ["not sure", "not a chest CT slice"])
+def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
+    by_class = {"normal": 0.6, "adenocarcinoma": 0.4}
+    prediction = Prediction("normal", by_class, np.zeros(2), np.zeros((2, 7, 7)), reason=reason)
+    model = SimpleNamespace(
+        manifest={
+            "normal_class": "normal",
+            "provenance": {"code_version": "1", "mlflow_run_id": None},
+            "data": {"synthetic": True},
+        },
+        classifier=SimpleNamespace(predict=lambda images: [prediction]),
+    )
+
+    (one,) = answer([SimpleNamespace(pixels=None, filename=None)], model)
+
+    assert one.name == f"N{reason[1:]}"
+    written = record(one, model, "id", explain=False)
+    assert (written["image"], written["abstained"], written["reason"]) == ("Not sure", True, reason)

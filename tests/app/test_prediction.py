@@ -40,6 +40,8 @@ def test_a_record_says_what_was_found_and_who_says_so(client, encode, tumour_pro
     assert response.get_json() == [
         {
             "image": "Normal",
+            "abstained": False,
+            "reason": None,
             "label": "normal",
             "probability": pytest.approx(1 - expected, abs=1e-4),
             "probabilities": {
