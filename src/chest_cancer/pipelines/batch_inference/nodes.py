@@ -33,9 +33,9 @@ def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
         classifier: The trained classifier.
 
     Returns:
-        A row per file: `path`, `label`, `probability`, `probability_<class>`; `reason` where there is no prediction.
+        A row per file: `path`, `label`, `probability`, `probability_<class>`; `reason` where there is no answer.
     """
-    rows: list[dict[str, str | float]] = [{"path": path, "reason": reason} for path, reason in images.refused]
+    rows: list[dict[str, str | float | None]] = [{"path": path, "reason": reason} for path, reason in images.refused]
     for path in tqdm(images.paths, desc="Predicting", unit="image", mininterval=0.5):
         try:
             prediction = classifier.predict([decode_image(images.read(path)).pixels])[0]
@@ -43,6 +43,7 @@ def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
             rows.append({"path": path, "reason": str(error)})
             continue
         by_class = {f"probability_{name}": value for name, value in prediction.probabilities.items()}
-        rows.append({"path": path, "label": prediction.label, "probability": prediction.probability, **by_class})
+        answer = {"label": None if prediction.abstained else prediction.label, "reason": prediction.reason}
+        rows.append({"path": path, **answer, "probability": prediction.probability, **by_class})
     columns = ["path", "label", "probability", *(f"probability_{name}" for name in classifier.classes), "reason"]
     return pd.DataFrame(rows, columns=columns)
