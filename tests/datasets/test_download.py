@@ -41,7 +41,7 @@ def make_zip(seed: int = 0) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in ("normal/a.png", "normal/b.png", "adenocarcinoma/c.png"):
             content = b"".join(hashlib.sha256(f"{seed}{name}{i}".encode()).digest() for i in range(17_000))
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content)  # a fixed date: the same bytes at any second
     return buffer.getvalue()
 
 
