@@ -82,20 +82,21 @@ def plot_roc(
     return _styled(figure, f"ROC, {len(predictions)} test images; area with interval")
 
 
-def plot_history(history: dict[str, list[float]]) -> go.Figure:
+def plot_history(history: pd.DataFrame) -> go.Figure:
     """Draw the loss of each epoch.
 
     Args:
-        history: `loss` and `val_loss`, an item an epoch.
+        history: `loss` and `val_loss`, a row an epoch.
 
     Returns:
         Two curves; the epoch whose weights were kept is marked.
     """
-    epochs = np.arange(1, len(history["loss"]) + 1)
     best = int(np.argmin(history["val_loss"]))
     figure = go.Figure()
-    figure.add_scatter(x=epochs, y=history["loss"], mode="lines", name="training", line={"color": _LINES[0]})
-    figure.add_scatter(x=epochs, y=history["val_loss"], mode="lines", name="validation", line={"color": _LINES[1]})
+    figure.add_scatter(x=history.index, y=history["loss"], mode="lines", name="training", line={"color": _LINES[0]})
+    figure.add_scatter(
+        x=history.index, y=history["val_loss"], mode="lines", name="validation", line={"color": _LINES[1]}
+    )
     figure.add_vline(x=best + 1, line_dash="dot", annotation_text=f"kept: epoch {best + 1}")
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(title="cross-entropy", rangemode="tozero")
