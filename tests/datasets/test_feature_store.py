@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from chest_cancer.datasets.arrays import ArraysDataset
 from chest_cancer.datasets.feature_store import FeatureStore, FeatureStoreDataset, FeatureTable, RowKey
+from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
 
 IDENTITY = {"base": "b", "preprocessing": "p", "precision": "fp32"}
 DAY = 86_400
@@ -122,7 +122,7 @@ def test_large_rows_are_never_all_in_memory(table: FeatureTable, tmp_path: Path)
 
     tracemalloc.start()
     rows, _ = table.rows(wanted, compute)
-    dataset = ArraysDataset(filepath=str(tmp_path / "features"))
+    dataset = MappedArraysDataset(filepath=str(tmp_path / "features"))
     dataset.save(rows)
     loaded = dataset.load()["features"]
     peak = tracemalloc.get_traced_memory()[1]

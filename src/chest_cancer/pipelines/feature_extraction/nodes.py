@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from onnx import ModelProto
 
-from chest_cancer.datasets.arrays import Arrays, Rows
+from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.feature_store import FeatureStore, RowKey
 from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.datasets.mapped_arrays import Rows
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
 from chest_cancer.imaging.decoding import PREPROCESSING_VERSION, resize_for_model
 from chest_cancer.near_duplicates import group_near_duplicates
