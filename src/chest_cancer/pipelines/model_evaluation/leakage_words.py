@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
-from chest_cancer.pipelines.model_evaluation.comparison import in_words
+from chest_cancer.pipelines.model_evaluation.intervals import in_words
 
 Point = dict[str, Any]
 
