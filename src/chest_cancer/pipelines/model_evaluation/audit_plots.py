@@ -95,7 +95,7 @@ def plot_shortcuts(audit: dict[str, Any], confidence: float) -> go.Figure:
         )
     figure.add_vline(x=0.5, line_dash="dot", line_color="#999", annotation_text="chance")
     figure.update_xaxes(title="area under the ROC curve, grouped 5-fold", range=[0, 1.02])
-    return styled(figure, f"What can be had without anatomy, with {percent(confidence)} intervals", height=380)
+    return styled(figure, f"What can be had without anatomy, with {percent(confidence)} intervals", height=340)
 
 
 def plot_refusal(test_predictions: pd.DataFrame, foreign_predictions: pd.DataFrame, limit: float) -> go.Figure:
@@ -185,7 +185,7 @@ def plot_robustness(robustness: Sequence[Mapping[str, Any]], confidence: float) 
         figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%" if name != "roc_auc" else ".1f", row=1, col=column)
     figure.update_yaxes(autorange="reversed")
     title = f"Robustness, {robustness[0]['accuracy']['n']} test images, with {percent(confidence)} intervals"
-    return styled(figure, title, height=520).update_layout(showlegend=False, margin_t=90)
+    return styled(figure, title, height=460).update_layout(showlegend=False, margin_t=90)
 
 
 def _whiskers(figures: list[Figure]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ BLUES = [[0.0, "#f4f8fb"], [1.0, BLUE]]
 DOTTED = {"dash": "dot", "color": "#999"}
 
 
-def styled(figure: go.Figure, title: str, height: int = 460) -> go.Figure:
+def styled(figure: go.Figure, title: str, height: int = 400) -> go.Figure:
     """Give a figure its title and the look that all have.
 
     Args:

@@ -92,7 +92,9 @@ def render_report(
         A page that needs no network: Plotly's script is inside, once.
     """
     divisions = {
-        name: plot.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
+        name: plot.to_html(
+            full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
+        )
         for name, plot in plots.items()
         if plot.data
     }
