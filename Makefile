@@ -3,6 +3,8 @@ PYTHON ?= python3
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := true
 BIN := .venv/bin
+# kedro mlflow and dvc start other commands by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test serve viz mlflow repro bench lint docs requirements
@@ -26,7 +28,7 @@ mlflow: .venv/train  ## Show the experiment record.
 	$(BIN)/kedro mlflow ui
 
 repro: .venv/train  ## Run what changed, by DVC.
-	PATH=$(abspath $(BIN)):$$PATH dvc repro
+	$(BIN)/dvc repro
 
 bench: .venv/train  ## Measure speed against Keras.
 	$(BIN)/python -m benchmarks

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chest_cancer.graph import Head, classifier, frozen_base
+from chest_cancer.graph import Head, KernelHead, classifier, frozen_base
 from chest_cancer.runtime import Network, Outputs
 from chest_cancer.vgg16 import LAYERS, Weights
 from conftest import Pixels
@@ -157,6 +157,31 @@ def test_dense_head_evidence_is_gradient_times_activation(
     active = outputs["embedding"] @ kernel_1 + bias_1 > 0
     effective_bias = ((active * bias_1) @ kernel_2 + bias_2) / head.temperature
     assert_near(outputs["evidence"].sum(axis=(2, 3)), scores - effective_bias, 1e-4)
+
+
+def test_kernel_head_compares_with_landmarks_and_its_evidence_is_gradient_times_activation(
+    vgg16_weights: Weights, batch: Pixels, reference: dict[str, np.ndarray]
+) -> None:
+    import tensorflow as tf
+
+    draw = np.random.default_rng(5).standard_normal
+    mean, deviation = reference["pooled"].mean(axis=0), np.abs(reference["pooled"]).mean(axis=0) + 0.1
+    landmarks = draw((30, 1024)).astype(np.float32)
+    weights, bias = draw((30, 3)).astype(np.float32), draw(3).astype(np.float32)
+    head = KernelHead(mean, deviation, landmarks, 1 / 1024, weights, bias, 0.8)
+    feature_map = tf.constant(reference["last"])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(feature_map)
+        pooled = tf.concat([tf.reduce_mean(feature_map, (1, 2)), tf.reduce_max(feature_map, (1, 2))], axis=1)
+        away = ((pooled - mean) / deviation)[:, None] - landmarks
+        scores = (tf.exp(-tf.reduce_sum(away**2, axis=-1) / 1024) @ weights + bias) / head.temperature
+        of_class = tf.unstack(scores, axis=1)
+    maps = [tf.reduce_sum(tape.gradient(score, feature_map) * feature_map, axis=-1).numpy() for score in of_class]
+
+    outputs = Network(classifier(vgg16_weights, head).SerializeToString(), "fp32")(batch)
+
+    np.testing.assert_allclose(outputs["probabilities"], softmax(scores.numpy()), atol=1e-4)
+    assert_near(outputs["evidence"], np.stack(maps, axis=1))
 
 
 def test_cells_that_tie_for_the_maximum_share_its_evidence(vgg16_weights: Weights) -> None:

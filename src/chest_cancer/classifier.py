@@ -6,6 +6,7 @@ Serving, batch prediction and evaluation all use this class. It imports no Tenso
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,7 +71,7 @@ class Classifier:
     """
 
     def __init__(self, graph: bytes, manifest: dict[str, Any], precision: str | None = None) -> None:
-        """Compile the graph for this processor.
+        """Take a graph and its manifest; the graph is compiled for this processor at the first prediction.
 
         Args:
             graph: A serialised ONNX graph from `image` to `probabilities`, `embedding`, `evidence` and, where the
@@ -91,9 +92,13 @@ class Classifier:
         self.manifest = manifest
         self.classes: tuple[str, ...] = tuple(manifest["classes"])
         if precision is None:
-            precision = "fp32" if manifest["precision"] == "fp32" else resolve_precision("auto")
-        self._network = Network(graph, precision)
-        self.precision = self._network.precision
+            precision = "fp32" if manifest["precision"] == "fp32" else "auto"
+        self.precision = resolve_precision(precision)
+
+    @cached_property
+    def _network(self) -> Network:
+        """Compiled when first needed: many only ask what the manifest says."""
+        return Network(self.graph, self.precision)
 
     @classmethod
     def load(cls, folder: str | Path, precision: str | None = None) -> Self:

@@ -36,6 +36,28 @@ class Head:
 
 
 @dataclass(frozen=True)
+class KernelHead:
+    """A head that compares an image's pooled features with those of landmarks, by a Gaussian kernel.
+
+    Attributes:
+        mean, deviation: Of the pooled features, [1024] each; landmarks and images are standardised by them.
+        landmarks: Standardised features of training images, [m, 1024].
+        width: The kernel is exp(-width |x - landmark|^2); greater than 0.
+        weights: What each landmark says for each class, [m, K].
+        bias: [K].
+        temperature: Divisor of the logits, greater than 0.
+    """
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    width: float
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    temperature: float
+
+
+@dataclass(frozen=True)
 class EmbeddingSpace:
     """Where training images lie, as directions and spreads of their spatial means, scaled to length 1.
 
@@ -75,7 +97,7 @@ def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
     return _model("frozen_base", lines, outputs, _constants() | _to_oihw(weights))
 
 
-def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None) -> onnx.ModelProto:
+def classifier(weights: Weights, head: Head | KernelHead, space: EmbeddingSpace | None = None) -> onnx.ModelProto:
     """Join the convolutions, those trained above a cut among them, and the head.
 
     Args:
@@ -89,14 +111,18 @@ def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None
         and Carin, 2020): gradient of the class score (the logit over the temperature) times activation, summed over
         channels. For a linear head it is an exact decomposition: its cells and the bias sum to the score.
     """
-    lines = [*_preprocessing(), *_convolutions(), *_pooling(), *_head(len(head.layers)), *_evidence()]
-    classes = head.layers[-1][1].size
+    if isinstance(head, KernelHead):
+        head_lines, head_constants, classes = [*_kernel_head()], _kernel_constants(head), head.bias.size
+    else:
+        head_lines, head_constants = [*_dense_head(len(head.layers))], _dense_constants(head)
+        classes = head.layers[-1][1].size
+    lines = [*_preprocessing(), *_convolutions(), *_pooling(), *head_lines, *_evidence()]
     outputs = [
         f"float[N, {classes}] probabilities",
         "float[N, 1024] embedding",
         f"float[N, {classes}, 7, 7] evidence",
     ]
-    constants = _constants() | _to_oihw(weights) | _head_constants(head)
+    constants = _constants() | _to_oihw(weights) | head_constants
     if space is not None:
         lines += _distance()
         outputs.append("float[N] distance")
@@ -129,7 +155,7 @@ def _pooling() -> Iterator[str]:
     yield "embedding = Concat <axis = 1> (mean, max)"
 
 
-def _head(layers: int) -> Iterator[str]:
+def _dense_head(layers: int) -> Iterator[str]:
     """Logits, and their gradient by the embedding [N, K, 1024]."""
     if layers == 1:
         yield "score = Gemm (embedding, kernel_1, bias_1)"
@@ -142,6 +168,28 @@ def _head(layers: int) -> Iterator[str]:
         yield "active = Unsqueeze (hidden_sign, one)"
         yield "by_hidden = Mul (active, kernel_2_transposed)"
         yield "gradient = MatMul (by_hidden, kernel_1_transposed)"
+    yield "probabilities = Softmax <axis = 1> (score)"
+
+
+def _kernel_head() -> Iterator[str]:
+    """Logits, and their gradient by the embedding [N, K, 1024]; |x - l|^2 is written out as |x|^2 - 2 x l + |l|^2."""
+    yield "from_mean = Sub (embedding, pooled_mean)"
+    yield "standardised = Mul (from_mean, pooled_scale)"
+    yield "square = ReduceSumSquare <keepdims = 1> (standardised, channels)"
+    yield "square_part = Mul (square, width)"
+    yield "landmark_part = Gemm (standardised, landmarks_transposed, landmark_squares)"
+    yield "exponent = Sub (landmark_part, square_part)"
+    yield "similarity = Exp (exponent)"
+    yield "score = Gemm (similarity, landmark_weights, landmark_bias)"
+    yield "similarity_row = Unsqueeze (similarity, one)"
+    yield "votes = Mul (similarity_row, landmark_weights_transposed)"
+    yield "towards = MatMul (votes, landmarks_twice)"
+    yield "total = ReduceSum <keepdims = 1> (votes, two)"
+    yield "total_twice = Mul (total, width_twice)"
+    yield "standardised_row = Unsqueeze (standardised, one)"
+    yield "away = Mul (total_twice, standardised_row)"
+    yield "by_standardised = Sub (towards, away)"
+    yield "gradient = Mul (by_standardised, pooled_scale)"
     yield "probabilities = Softmax <axis = 1> (score)"
 
 
@@ -179,18 +227,18 @@ def _constants() -> dict[str, NDArray[np.generic]]:
         "spatial": np.array([2, 3], dtype=np.int64),
         "channels": np.array([1], dtype=np.int64),
         "smallest_length": np.array(np.finfo(np.float32).tiny, dtype=np.float32),
-    }
-
-
-def _head_constants(head: Head) -> dict[str, NDArray[np.generic]]:
-    *hidden, (kernel, bias) = head.layers
-    layers = [*hidden, (kernel / head.temperature, bias / head.temperature)]
-    constants: dict[str, NDArray[np.generic]] = {
         "cells": np.array(49, dtype=np.float32),
         "cell_rows": np.array([0, 0, 49], dtype=np.int64),
         "evidence_shape": np.array([0, 0, 7, 7], dtype=np.int64),
         "one": np.array([1], dtype=np.int64),
+        "two": np.array([2], dtype=np.int64),
     }
+
+
+def _dense_constants(head: Head) -> dict[str, NDArray[np.generic]]:
+    *hidden, (kernel, bias) = head.layers
+    layers = [*hidden, (kernel / head.temperature, bias / head.temperature)]
+    constants: dict[str, NDArray[np.generic]] = {}
     for i, (kernel, bias) in enumerate(layers, start=1):
         constants[f"kernel_{i}"] = kernel.astype(np.float32)
         constants[f"bias_{i}"] = bias.astype(np.float32)
@@ -200,6 +248,23 @@ def _head_constants(head: Head) -> dict[str, NDArray[np.generic]]:
     else:
         constants["kernel_1_stacked"] = layers[0][0][:, :, None].astype(np.float32)
     return constants
+
+
+def _kernel_constants(head: KernelHead) -> dict[str, NDArray[np.generic]]:
+    weights, twice = head.weights / head.temperature, 2 * head.width * head.landmarks
+    constants = {
+        "pooled_mean": head.mean,
+        "pooled_scale": 1 / head.deviation,
+        "width": np.array(head.width),
+        "width_twice": np.array(2 * head.width),
+        "landmarks_transposed": twice.T,
+        "landmarks_twice": twice,
+        "landmark_squares": -head.width * (head.landmarks**2).sum(axis=1),
+        "landmark_weights": weights,
+        "landmark_weights_transposed": weights.T,
+        "landmark_bias": head.bias / head.temperature,
+    }
+    return {name: array.astype(np.float32) for name, array in constants.items()}
 
 
 def _to_oihw(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.generic]]:

@@ -122,6 +122,13 @@ class AbstentionParameters(Block):
     )
 
 
+class KernelParameters(Block):
+    """The Gaussian kernel of a kernel head, on standardised features."""
+
+    width: float = Field(1.0, gt=0.0, le=100.0, description="Inverse; over the number of features.")
+    landmarks: int = Field(1000, ge=2, le=20_000, description="Training images that others are compared with, at most.")
+
+
 class ModelTrainingParameters(Block):
     """The head (and the convolutions above the cut)."""
 
@@ -130,7 +137,10 @@ class ModelTrainingParameters(Block):
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = Field(2e-3, gt=0.0, le=10.0)
     l2: float = Field(0.05, ge=0.0, le=10.0, description="Penalty on the squared weights of the head.")
-    head: Literal["linear", "dense"] = Field("linear", description="linear: its evidence map is exact.")
+    head: Literal["auto", "linear", "dense", "kernel"] = Field(
+        "auto", description="linear: its evidence map is exact; auto: kernel where cross-validation shows it is better."
+    )
+    kernel: KernelParameters = KernelParameters()
     hidden_units: int = Field(128, ge=1, le=8192, description="Of the dense head.")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Before the last layer.")
     class_weights: bool = Field(True, description="Weigh classes by the inverse of their number of images.")

@@ -1,5 +1,6 @@
 """model_training: the head learns, is calibrated on validation data, and becomes the artefact."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training import create_pipeline
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.head import build_model, fit, read_head, tuned_weights
-from chest_cancer.pipelines.model_training.nodes import assemble_classifier, train_head
+from chest_cancer.pipelines.model_training.nodes import assemble_classifier, choose_head, train_head
 from chest_cancer.vgg16 import Weights, trainable_top
 from conftest import Pixels
 
@@ -24,7 +25,7 @@ SPLITS = ["train"] * 3 + ["validation", "test"]
 
 
 def parameters(**block: object) -> ModelTrainingParameters:
-    return ModelTrainingParameters.model_validate({"epochs": 3} | block)
+    return ModelTrainingParameters.model_validate({"epochs": 3, "head": "linear"} | block)
 
 
 def data(count: int = 60, classes: tuple[str, ...] = ("adenocarcinoma", "normal"), seed: int = 0) -> tuple:
@@ -45,6 +46,11 @@ def data(count: int = 60, classes: tuple[str, ...] = ("adenocarcinoma", "normal"
     return {"pixel_sha256": keys, "embedding": embedding}, table.sample(frac=1, random_state=1)
 
 
+def train(features, views, table, top, block: ModelTrainingParameters, seed: int) -> tuple:
+    choice = choose_head(features, table, block, seed)
+    return train_head(features, views, table, top, choice, block, seed)
+
+
 @pytest.fixture(scope="module")
 def identity(keras_vgg16):
     return trainable_top(keras_vgg16, None)
@@ -55,7 +61,7 @@ def test_the_same_seed_trains_the_same_weights_and_another_seed_others(identity)
     block = parameters(epochs=2, head="dense", hidden_units=8, dropout=0.3)
 
     (first, history), (again, same), (other, _) = (
-        train_head(features, NO_VIEWS, table, identity, block, seed) for seed in (1, 1, 2)
+        train(features, NO_VIEWS, table, identity, block, seed) for seed in (1, 1, 2)
     )
 
     for one, two in zip(first.get_weights(), again.get_weights(), strict=True):
@@ -67,7 +73,7 @@ def test_the_same_seed_trains_the_same_weights_and_another_seed_others(identity)
 def test_training_learns_a_class_that_shows_in_the_features(identity) -> None:
     features, table = data()
 
-    model, history = train_head(features, NO_VIEWS, table, identity, parameters(epochs=30, learning_rate=0.01), 0)
+    model, history = train(features, NO_VIEWS, table, identity, parameters(epochs=30, learning_rate=0.01), 0)
 
     assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert history["val_accuracy"][-1] == 1.0
@@ -82,10 +88,10 @@ def test_only_training_images_and_their_views_are_trained_on(identity) -> None:
     test = np.isin(features["pixel_sha256"], table.loc[table["split"] == "test", "pixel_sha256"])
     spoilt = features | {"embedding": np.where(test[:, None], np.float32(1e9), features["embedding"])}
 
-    clean, _ = train_head(features, NO_VIEWS, table, identity, block, 1)
-    same, _ = train_head(spoilt, NO_VIEWS, table, identity, block, 1)
+    clean, _ = train(features, NO_VIEWS, table, identity, block, 1)
+    same, _ = train(spoilt, NO_VIEWS, table, identity, block, 1)
     views = {"pixel_sha256": features["pixel_sha256"][~hidden], "embedding": features["embedding"][~hidden] + 1}
-    more, _ = train_head(features, views, table, identity, block, 1)
+    more, _ = train(features, views, table, identity, block, 1)
 
     np.testing.assert_array_equal(clean.get_weights()[-2], same.get_weights()[-2])
     assert not np.array_equal(clean.get_weights()[-2], more.get_weights()[-2])
@@ -100,7 +106,7 @@ def test_a_normal_class_that_does_not_exist_is_refused_with_the_choices(identity
     with pytest.raises(
         ValueError, match=r"normal_class`: expected one of adenocarcinoma, normal, or null .*: healthy$"
     ):
-        train_head(features, NO_VIEWS, table, identity, parameters(normal_class="healthy"), 0)
+        train(features, NO_VIEWS, table, identity, parameters(normal_class="healthy"), 0)
 
 
 def biased(weigh: bool, identity) -> np.ndarray:
@@ -108,7 +114,7 @@ def biased(weigh: bool, identity) -> np.ndarray:
     generator = np.random.default_rng(0)
     training = generator.random((200, 1024), dtype=np.float32), (np.arange(200) % 10 == 0).astype(np.int64)
     block = parameters(epochs=25, class_weights=weigh, optimizer="sgd", learning_rate=0.005)
-    model = build_model(identity, training[0], 2, block)
+    model = build_model(identity, training[0], 2, "linear", block, 0)
     for layer in model.get_layer("head").layers:
         if layer.name == "logits":
             layer.set_weights([np.zeros((1024, 2)), np.zeros(2)])
@@ -130,7 +136,7 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(identity) -> None:
     noise = features | {"embedding": np.random.default_rng(1).random((60, 1024), dtype=np.float32)}
     block = parameters(epochs=60, learning_rate=0.01, l2=0.0, early_stopping={"patience": 3})
 
-    model, history = train_head(noise, NO_VIEWS, table, identity, block, 0)
+    model, history = train(noise, NO_VIEWS, table, identity, block, 0)
 
     best = int(np.argmin(history["val_loss"]))
     assert len(history["val_loss"]) == best + 1 + 3 < 60
@@ -145,7 +151,7 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(identity) -> None:
 def test_the_head_read_out_computes_what_keras_computes(identity, head: str) -> None:
     features, table = data(classes=("a", "b", "c"))
     block = parameters(head=head, hidden_units=6, dropout=0.5, normal_class=None)
-    model, _ = train_head(features, NO_VIEWS, table, identity, block, 0)
+    model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
     layers = read_head(model, 1.0).layers
 
@@ -156,10 +162,25 @@ def test_the_head_read_out_computes_what_keras_computes(identity, head: str) -> 
     np.testing.assert_allclose(values, model.predict(features["embedding"], verbose=0), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("landmarks", [6, 1000])
+def test_the_kernel_head_read_out_computes_what_keras_computes(identity, landmarks: int) -> None:
+    features, table = data(classes=("a", "b", "c"))
+    block = parameters(head="kernel", kernel={"landmarks": landmarks, "width": 0.7}, normal_class=None)
+    model, _ = train(features, NO_VIEWS, table, identity, block, 0)
+
+    head = read_head(model, 1.0)
+
+    standardised = (features["embedding"].astype(np.float64) - head.mean) / head.deviation
+    squares = ((standardised[:, None] - head.landmarks) ** 2).sum(axis=-1)
+    scores = np.exp(-head.width * squares) @ head.weights + head.bias
+    assert len(head.landmarks) == min(landmarks, (table["split"] == "train").sum())
+    np.testing.assert_allclose(scores, model.predict(features["embedding"], verbose=0), rtol=1e-3, atol=1e-4)
+
+
 def test_features_that_never_vary_in_training_do_not_blow_up(identity) -> None:
     features, table = data()
     features["embedding"][:, 100] = 0
-    model, _ = train_head(features, NO_VIEWS, table, identity, parameters(), 0)
+    model, _ = train(features, NO_VIEWS, table, identity, parameters(), 0)
     unseen = features["embedding"][:1].copy()
     unseen[0, 100] = 1.0
 
@@ -178,7 +199,7 @@ def test_fine_tuning_changes_the_convolutions_above_the_cut_and_no_others(keras_
     }
     block = parameters(epochs=1, batch_size=2)
 
-    model, _ = train_head(features, NO_VIEWS, table, trainable_top(keras_vgg16, "block5_conv3"), block, 0)
+    model, _ = train(features, NO_VIEWS, table, trainable_top(keras_vgg16, "block5_conv3"), block, 0)
 
     tuned = tuned_weights(model)
     assert sorted(tuned) == ["block5_conv3/bias", "block5_conv3/kernel"]
@@ -188,15 +209,93 @@ def test_fine_tuning_changes_the_convolutions_above_the_cut_and_no_others(keras_
     )
 
 
+def clusters(classes_alternate: bool, groups: int = 60, of_each: int = 4) -> tuple:
+    """Four clusters in a plane; their classes alternate round the circle (no line parts them), or are its halves."""
+    generator = np.random.default_rng(3)
+    count = groups * of_each
+    group = np.repeat(np.arange(groups), of_each)
+    cluster = group % 4
+    embedding = generator.normal(0, 0.3, (count, 1024)).astype(np.float32)
+    angle = cluster * np.pi / 2 + np.pi / 4
+    embedding[:, :512] += 2 * np.cos(angle)[:, None]
+    embedding[:, 512:] += 2 * np.sin(angle)[:, None]
+    diseased = cluster % 2 == 0 if classes_alternate else cluster < 2
+    keys = np.array([f"{number:064d}" for number in range(count)], dtype="U64")
+    table = pd.DataFrame(
+        {
+            "pixel_sha256": keys,
+            "label": np.where(diseased, "adenocarcinoma", "normal"),
+            "group": group,
+            "split": np.array(["train", "train", "train", "validation", "test"])[(group // 4) % 5],
+        }
+    )
+    return {"pixel_sha256": keys, "embedding": embedding}, table.sample(frac=1, random_state=1)
+
+
+def test_auto_takes_the_kernel_where_no_line_parts_the_classes_and_says_by_how_much() -> None:
+    features, table = clusters(classes_alternate=True)
+
+    choice = choose_head(features, table, parameters(head="auto"), 0)
+
+    assert choice["head"] == "kernel"
+    assert choice["accuracy"]["kernel"] > 0.95 > 0.8 > choice["accuracy"]["linear"]
+    assert re.fullmatch(
+        r"the kernel adds \+0\.\d{3} \(standard error 0\.\d{3}\) to the linear head's accuracy of 0\.\d{3}, "
+        r"by grouped cross-validation on 144 training images",
+        choice["reason"],
+    )
+
+
+def test_auto_stays_with_the_linear_head_where_the_kernel_adds_nothing() -> None:
+    features, table = clusters(classes_alternate=False)
+
+    choice = choose_head(features, table, parameters(head="auto"), 0)
+
+    assert choice["head"] == "linear"
+    assert choice["accuracy"]["linear"] > 0.95
+
+
+def test_auto_looks_at_training_images_only() -> None:
+    features, table = clusters(classes_alternate=True)
+    spoilt = features | {"embedding": features["embedding"].copy()}
+    others = table.loc[table["split"] != "train", "pixel_sha256"].to_numpy(dtype="U64")
+    spoilt["embedding"][np.isin(features["pixel_sha256"], others)] = np.nan
+
+    first, second = (choose_head(f, table, parameters(head="auto"), 0) for f in (features, spoilt))
+
+    assert first == second
+
+
+def test_auto_stays_with_the_linear_head_where_a_class_has_one_group() -> None:
+    features, table = clusters(classes_alternate=True)
+    table.loc[table["label"] == "normal", "group"] = 1
+
+    choice = choose_head(features, table, parameters(head="auto"), 0)
+
+    assert (choice["head"], choice["accuracy"]) == ("linear", {})
+    assert "fewer than two groups" in choice["reason"]
+
+
+def test_auto_stays_with_the_linear_head_when_convolutions_are_trained() -> None:
+    features, table = clusters(classes_alternate=True)
+    features["features"] = features["embedding"]
+
+    choice = choose_head(features, table, parameters(head="auto"), 0)
+
+    assert choice["head"] == "linear"
+    assert "convolutions" in choice["reason"]
+
+
 @pytest.fixture(scope="module")
 def assembled(identity, vgg16_weights: Weights):
     """A classifier of three classes, its Keras twin, and what they were made of."""
     features, table = data(count=75, classes=("adenocarcinoma", "large_cell", "normal"))
     block = parameters(target_sensitivity=0.8)
-    trained, _ = train_head(features, NO_VIEWS, table, identity, block, 0)
+    trained, _ = train(features, NO_VIEWS, table, identity, block, 0)
     record: dict[str, Any] = {"precision": "fp32", "images": 75}
+    choice = choose_head(features, table, block, 0)
     result = assemble_classifier(
-        trained, vgg16_weights, features, table, record, {"synthetic": True}, {"git_commit": None}, block
+        trained, choice, vgg16_weights, features, table, record, {"synthetic": True}, {"git_commit": None}, block
     )
     return *result, trained, features, table
 
@@ -210,7 +309,7 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     assert manifest["normal_class"] == "normal"
     assert manifest["input"] == {"name": "image", "shape": [None, 224, 224, 3], "dtype": "uint8", "colour": "RGB"}
     assert manifest["preprocessing_version"] == 1
-    assert manifest["head"] == "linear"
+    assert (manifest["head"], manifest["head_reason"]) == ("linear", "asked for")
     assert manifest["precision"] == "fp32"
     assert manifest["splits"] == {"test": 15, "train": 45, "validation": 15}
     assert manifest["data"] == {"synthetic": True}

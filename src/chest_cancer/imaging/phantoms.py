@@ -4,7 +4,9 @@ Anatomy, picture size, window and noise come from one random stream, the tumour 
 with another label therefore give the same picture outside of the tumour, and nothing else tells the classes apart.
 """
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,8 @@ PHANTOM_VERSION: int = 1  # raise it whenever a pixel changes: stored features a
 _ANATOMY_STREAM = 0
 _ACQUISITION_STREAM = 1
 _TUMOUR_STREAM = 2
+
+_DRAWN_AHEAD = 32
 
 
 @dataclass(frozen=True)
@@ -105,5 +109,8 @@ def generate_phantoms(classes: Sequence[str], images: int, seed: int) -> Iterato
     Yields:
         Phantom `index` of the set, for every index below `images`.
     """
-    for index in range(images):
-        yield generate_phantom(classes[index % len(classes)], seed, index)
+    # NumPy lets go of the interpreter while it draws, so threads share the cores.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, images, _DRAWN_AHEAD):
+            indices = range(start, min(start + _DRAWN_AHEAD, images))
+            yield from pool.map(lambda index: generate_phantom(classes[index % len(classes)], seed, index), indices)

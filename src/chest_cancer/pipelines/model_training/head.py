@@ -11,7 +11,7 @@ from chest_cancer.parameters import ModelTrainingParameters
 if TYPE_CHECKING:
     import keras
 
-    from chest_cancer.graph import Head
+    from chest_cancer.graph import Head, KernelHead
 
 History = dict[str, list[float]]
 
@@ -19,7 +19,12 @@ _VALIDATION_BATCH = 64
 
 
 def build_model(
-    top: "keras.Model", features: NDArray[np.float32], classes: int, parameters: ModelTrainingParameters
+    top: "keras.Model",
+    features: NDArray[np.float32],
+    classes: int,
+    head: str,
+    parameters: ModelTrainingParameters,
+    seed: int,
 ) -> "keras.Model":
     """Put a head on the trainable top.
 
@@ -27,7 +32,9 @@ def build_model(
         top: From the base's features to pooled features [N, 1024].
         features: Training features; pooled, they set the head's standardisation.
         classes: Number of classes K.
+        head: `linear`, `dense` or `kernel`.
         parameters: The block `model_training`.
+        seed: Of the draw of landmarks.
 
     Returns:
         A compiled model from the base's features to logits [N, K], in two parts: `top.name` and `head`.
@@ -35,27 +42,55 @@ def build_model(
     import keras
 
     pooled = keras.Input(top.output.shape[1:], name="pooled")
-    mean, variance = _statistics(top.predict(features, batch_size=64, verbose=0))
+    pooled_training = top.predict(features, batch_size=64, verbose=0)
+    mean, variance = _statistics(pooled_training)
     hidden = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(pooled)
     penalty = keras.regularizers.L2(parameters.l2)
-    if parameters.head == "dense":
+    if head == "dense":
         hidden = keras.layers.Dense(
             parameters.hidden_units, activation="relu", kernel_regularizer=penalty, name="hidden"
         )(hidden)
+    elif head == "kernel":
+        hidden = _compare_with_landmarks(hidden, (pooled_training - mean) / np.sqrt(variance), parameters, seed)
     hidden = keras.layers.Dropout(parameters.dropout, name="dropout")(hidden)
     # From zero: with fewer images than features, training never reaches most directions, and what random weights leave
     # there is noise, in predictions on other images and above all in evidence maps.
     logits = keras.layers.Dense(classes, kernel_initializer="zeros", kernel_regularizer=penalty, name="logits")(hidden)
-    head = keras.Model(pooled, logits, name="head")
-
     inputs = keras.Input(top.input.shape[1:], name="base_features")
-    model = keras.Model(inputs, head(top(inputs)), name="trained_top")
+    model = keras.Model(inputs, keras.Model(pooled, logits, name="head")(top(inputs)), name="trained_top")
     model.compile(
         optimizer=_optimizer(parameters),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
     return model
+
+
+def _compare_with_landmarks(
+    standardised: "keras.KerasTensor", training: NDArray[np.float32], parameters: ModelTrainingParameters, seed: int
+) -> "keras.KerasTensor":
+    """Map standardised features [N, D] to those of a Gaussian kernel [N, m].
+
+    A linear head on them is a kernel machine (Williams and Seeger, 2001, Using the Nyström method to speed up kernel
+    machines), exact where every training image is a landmark. They are scaled to the length that standardised features
+    have, so that one learning rate and one penalty suit both.
+    """
+    import keras
+    from sklearn.kernel_approximation import Nystroem
+
+    count, size = training.shape
+    width = parameters.kernel.width / size
+    nystroem = Nystroem(gamma=width, n_components=min(count, parameters.kernel.landmarks), random_state=seed)
+    nystroem.fit(training.astype(np.float64))
+    landmarks = nystroem.components_
+    cross = keras.layers.Dense(len(landmarks), trainable=False, name="landmarks")
+    square = keras.layers.Rescaling(-width, name="square")(keras.layers.Dot(axes=1)([standardised, standardised]))
+    similarity = keras.layers.Activation("exponential")(keras.layers.Add()([cross(standardised), square]))
+    whiten = keras.layers.Dense(len(landmarks), use_bias=False, trainable=False, name="whiten")
+    features = whiten(similarity)
+    cross.set_weights([2 * width * landmarks.T, -width * (landmarks**2).sum(axis=1)])
+    whiten.set_weights([nystroem.normalization_.T * np.sqrt(size)])
+    return features
 
 
 def _statistics(pooled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -130,8 +165,8 @@ def fit(
     return {name: [float(value) for value in values] for name, values in history.history.items()}
 
 
-def read_head(model: "keras.Model", temperature: float) -> "Head":
-    """Read the trained head's weights, its standardisation folded into the first layer.
+def read_head(model: "keras.Model", temperature: float) -> "Head | KernelHead":
+    """Read the trained head's weights, the standardisation of a linear or dense one folded into its first layer.
 
     Args:
         model: What `build_model` returned, trained.
@@ -140,12 +175,19 @@ def read_head(model: "keras.Model", temperature: float) -> "Head":
     Returns:
         The head for `chest_cancer.graph.classifier`.
     """
-    from chest_cancer.graph import Head
+    from chest_cancer.graph import Head, KernelHead
 
     head = model.get_layer("head")
     standardise = head.get_layer("standardise")
     mean, deviation = np.asarray(standardise.mean).ravel(), np.sqrt(np.asarray(standardise.variance)).ravel()
-    dense = [layer.get_weights() for layer in head.layers if layer.name in ("hidden", "logits")]
+    named = {layer.name: layer.get_weights() for layer in head.layers}
+    if "landmarks" in named:
+        width = -head.get_layer("square").scale
+        (twice_transposed, _), (whitening,), (weights, bias) = (named[n] for n in ("landmarks", "whiten", "logits"))
+        return KernelHead(
+            mean, deviation, twice_transposed.T / (2 * width), width, whitening @ weights, bias, temperature
+        )
+    dense = [named[name] for name in ("hidden", "logits") if name in named]
     kernel, bias = dense[0]
     folded = kernel / deviation[:, None]
     layers = [(folded, bias - mean @ folded), *(tuple(layer) for layer in dense[1:])]

@@ -14,10 +14,36 @@ from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.head import History, build_model, fit, read_head, tuned_weights
+from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
 
 PREPROCESSING_VERSION = 1
 """Changes with every change of decoding or resizing that changes pixels."""
+
+
+def choose_head(
+    features: Arrays, split_table: pd.DataFrame, parameters: ModelTrainingParameters, seed: int
+) -> HeadChoice:
+    """Say which head is trained: the one that was asked for, or with `auto` that which training images speak for.
+
+    Args:
+        features: Of each distinct image.
+        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
+        parameters: The block `model_training`.
+        seed: Of folds and landmarks.
+
+    Returns:
+        The head and the reason.
+    """
+    if parameters.head != "auto":
+        return {"head": parameters.head, "reason": "asked for", "accuracy": {}}
+    if "features" in features:
+        return {"head": "linear", "reason": "the convolutions below it are trained with it", "accuracy": {}}
+    rows = split_table[split_table["split"] == "train"].set_index("pixel_sha256")
+    rows = rows.loc[[key for key in features["pixel_sha256"] if key in rows.index]]
+    embeddings = features["embedding"][np.isin(features["pixel_sha256"], rows.index.to_numpy(dtype="U64"))]
+    numbers = rows["label"].map(_classes(split_table).index).to_numpy(dtype=np.int64)
+    return compare_heads(embeddings, numbers, rows["group"].to_numpy(dtype=np.int64), parameters, seed)
 
 
 def train_head(
@@ -25,6 +51,7 @@ def train_head(
     training_views: Arrays,
     split_table: pd.DataFrame,
     trainable_top: KerasModel,
+    head_choice: HeadChoice,
     parameters: ModelTrainingParameters,
     seed: int,
 ) -> tuple[KerasModel, History]:
@@ -35,6 +62,7 @@ def train_head(
         training_views: The same of augmented views of training images; may be empty.
         split_table: A row per image, with `label`, `pixel_sha256` and `split`.
         trainable_top: From the base's features to pooled features.
+        head_choice: Which head.
         parameters: The block `model_training`.
         seed: Of initial weights, dropout and order.
 
@@ -57,13 +85,14 @@ def train_head(
     if len(training_views["pixel_sha256"]):
         views = _select(training_views, split_table, "train")
         training = np.concatenate([training[0], views[0]]), np.concatenate([training[1], views[1]])
-    model = build_model(trainable_top, training[0], len(classes), parameters)
+    model = build_model(trainable_top, training[0], len(classes), head_choice["head"], parameters, seed)
     history = fit(model, training, _select(features, split_table, "validation"), parameters, seed)
     return model, history
 
 
 def assemble_classifier(
     trained_top: KerasModel,
+    head_choice: HeadChoice,
     imagenet_weights: Weights,
     features: Arrays,
     split_table: pd.DataFrame,
@@ -76,6 +105,7 @@ def assemble_classifier(
 
     Args:
         trained_top: From the base's features to logits.
+        head_choice: Which head it has, and why.
         imagenet_weights: Of the 13 convolutions.
         features: Of each distinct image.
         split_table: A row per image, with `label`, `pixel_sha256` and `split`.
@@ -105,7 +135,8 @@ def assemble_classifier(
         "normal_class": parameters.normal_class,
         "input": {"name": "image", "shape": [None, INPUT_SIDE, INPUT_SIDE, 3], "dtype": "uint8", "colour": "RGB"},
         "preprocessing_version": PREPROCESSING_VERSION,
-        "head": parameters.head,
+        "head": head_choice["head"],
+        "head_reason": head_choice["reason"],
         "temperature": temperature,
         "operating_point": _operating_point(probabilities, labels, classes, parameters),
         "abstention": fit_limits(distances, probabilities.max(axis=1), parameters.abstention),

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from chest_cancer.pipelines.model_training.nodes import assemble_classifier, train_head
+from chest_cancer.pipelines.model_training.nodes import assemble_classifier, choose_head, train_head
 
 
 def create_pipeline() -> Pipeline:
@@ -10,12 +10,19 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                func=choose_head,
+                inputs=["features", "split_table", "params:model_training", "params:seed"],
+                outputs="head_choice",
+                name="choose_head_node",
+            ),
+            Node(
                 func=train_head,
                 inputs=[
                     "features",
                     "training_views",
                     "split_table",
                     "trainable_top",
+                    "head_choice",
                     "params:model_training",
                     "params:seed",
                 ],
@@ -26,6 +33,7 @@ def create_pipeline() -> Pipeline:
                 func=assemble_classifier,
                 inputs=[
                     "trained_top",
+                    "head_choice",
                     "imagenet_weights",
                     "features",
                     "split_table",

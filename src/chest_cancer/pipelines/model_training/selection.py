@@ -1,0 +1,77 @@
+"""Which head to train, by grouped cross-validation on training images."""
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from threadpoolctl import threadpool_limits
+
+from chest_cancer.heads import kernel_head, linear_head
+from chest_cancer.parameters import ModelTrainingParameters
+
+_FOLDS = 5
+_FEWEST_GROUPS = 2
+
+
+class HeadChoice(TypedDict):
+    """Which head, and why.
+
+    Attributes:
+        head: `linear`, `dense` or `kernel`.
+        reason: In a sentence.
+        accuracy: Of each head that was compared, out of fold, 0..1; empty where none was.
+    """
+
+    head: str
+    reason: str
+    accuracy: dict[str, float]
+
+
+def compare_heads(
+    embeddings: NDArray[np.float32],
+    numbers: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    parameters: ModelTrainingParameters,
+    seed: int,
+) -> HeadChoice:
+    """Choose between the linear and the kernel head.
+
+    The linear one stays unless the kernel's accuracy is more than one standard error of their difference above it, the
+    rule of Breiman et al. (1984, Classification and regression trees): it is the simpler one, and its evidence maps are
+    exact. Images of a group are not independent, so the error is that of sums over groups.
+
+    Args:
+        embeddings: Of training images, [n, 1024].
+        numbers: Class numbers, [n].
+        groups: Group of each image, [n].
+        parameters: The block `model_training`.
+        seed: Of folds and landmarks.
+
+    Returns:
+        The choice. Linear where a class has fewer than two groups.
+    """
+    fewest = min(len(np.unique(groups[numbers == number])) for number in np.unique(numbers))
+    if fewest < _FEWEST_GROUPS:
+        return {"head": "linear", "reason": "a class has fewer than two groups: nothing to compare on", "accuracy": {}}
+    splitter = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
+    folds = list(splitter.split(embeddings, numbers, groups))
+    landmarks = min(parameters.kernel.landmarks, *(len(training) for training, _ in folds))
+    heads = {"linear": linear_head(seed), "kernel": kernel_head(parameters.kernel.width, landmarks, seed)}
+    with threadpool_limits(1, user_api="blas"):
+        right = {
+            name: cross_val_predict(head, embeddings, numbers, cv=folds) == numbers for name, head in heads.items()
+        }
+    gains = right["kernel"].astype(np.float64) - right["linear"]
+    gain = float(gains.mean())
+    of_groups = np.bincount(np.unique(groups, return_inverse=True)[1], weights=gains - gain)
+    error = float(np.sqrt((of_groups**2).sum())) / len(gains)
+    chosen = "kernel" if gain > error else "linear"
+    return {
+        "head": chosen,
+        "reason": (
+            f"the kernel adds {gain:+.3f} (standard error {error:.3f}) to the linear head's accuracy of "
+            f"{right['linear'].mean():.3f}, by grouped cross-validation on {len(gains)} training images"
+        ),
+        "accuracy": {name: float(hits.mean()) for name, hits in right.items()},
+    }
