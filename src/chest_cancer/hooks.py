@@ -1,5 +1,6 @@
 """What cuts across a run: checking parameters, the experiment record, the summary."""
 
+import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from chest_cancer import progress
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.parameters import Block, Parameters
 from chest_cancer.tracking import speed_up_sqlite, start_run
@@ -186,3 +188,37 @@ class SummaryHook:
             "[bold]Look[/]    data/08_reporting/report.html · make viz · make mlflow · make serve\n"
             "For research only: not a medical device.",
         )
+
+
+class ProgressHook:
+    """Reports the nodes of a run to the file that `CHEST_CANCER_PROGRESS` names, if it names one."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Say which nodes will run, in order."""
+        if path := os.environ.get(progress.FILE_VARIABLE):
+            progress.write_to(Path(path))
+        progress.report("run_started", nodes=[node.name for node in pipeline.nodes])
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self, node: Node) -> None:
+        """Say that a node starts."""
+        self._started[node.name] = time.monotonic()
+        progress.report("node_started", node=node.name)
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Say that a node has ended, and how long it took."""
+        progress.report(
+            "node_finished", node=node.name, seconds=round(time.monotonic() - self._started.pop(node.name), 2)
+        )
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node) -> None:
+        """Say which node failed, and why."""
+        progress.report("node_failed", node=node.name, error=f"{type(error).__name__}: {error}")

@@ -84,9 +84,9 @@ def test_the_report_says_that_the_data_are_synthetic(results: Path) -> None:
 
 def test_every_output_is_there_and_nothing_half_written(results: Path) -> None:
     for name in (
-        "04_feature/features.npz", "05_model_input/split_table.parquet", "06_models/classifier/classifier.onnx",
-        "06_models/classifier/manifest.json", "06_models/model.keras", "08_reporting/roc_plot.json",
-        "08_reporting/confusion_plot.json", "08_reporting/training_history.csv", "02_intermediate/quarantine.csv",
+        "02_intermediate/quarantine.csv", "04_feature/features/embedding.npy", "05_model_input/split_table.parquet",
+        "06_models/classifier/classifier.onnx", "06_models/classifier/manifest.json", "06_models/model.keras",
+        "08_reporting/roc_plot.json", "08_reporting/confusion_plot.json", "08_reporting/training_history.csv",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0, name
     assert not [path for path in results.rglob("*") if path.suffix == ".tmp" or path.name.endswith(".staging")]

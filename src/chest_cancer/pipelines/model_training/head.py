@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chest_cancer import progress
 from chest_cancer.parameters import ModelTrainingParameters
 
 if TYPE_CHECKING:
@@ -147,11 +148,19 @@ def fit(
         min_delta=parameters.early_stopping.min_delta,
         restore_best_weights=True,
     )
+    reporting = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: progress.report(
+            "epoch",
+            epoch=epoch + 1,
+            epochs=parameters.epochs,
+            figures={name: float(value) for name, value in logs.items()},
+        )
+    )
     history = model.fit(
         batches,
         validation_data=tf.data.Dataset.from_tensor_slices(validation).batch(_VALIDATION_BATCH).cache(),
         epochs=parameters.epochs,
-        callbacks=[stopping, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
+        callbacks=[stopping, reporting, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
         shuffle=False,
         verbose=0,
     )
