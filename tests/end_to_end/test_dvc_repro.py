@@ -139,7 +139,7 @@ def test_the_second_time_no_stage_runs_and_it_takes_no_ten_seconds(first: str, d
     ],
 )
 def test_edited_code_runs_again_only_the_stage_whose_results_it_makes(
-    first: str, dvc: Dvc, project: Path, file: str, stale: list[str]
+    first: str, dvc: Dvc, project: Path, file: str, expected: list[str]
 ) -> None:
     with appended(project / file, "\n# edited\n"):
         output = dvc("status")
@@ -187,6 +187,7 @@ def test_an_added_image_runs_from_ingestion_on_and_is_the_only_one_computed(
     output = dvc("repro", "feature_extraction")
 
     assert executed(output) == ["data_ingestion", "feature_extraction"]
+    assert "Features of 25 images: 1 computed, 24 reused." in output
     assert stale(dvc("status")) == ["model_training", "model_evaluation"]
 
 
