@@ -156,6 +156,12 @@ class ModelEvaluationParameters(Block):
     audits: bool = Field(True, description="Look for duplicates, leakage, shortcuts and what moves answers too.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+    promotion_margin: float = Field(
+        0.05,
+        ge=0.0,
+        lt=0.5,
+        description="Area under the ROC curve that a new champion may have less than the old one, at worst.",
+    )
     foreign_images: int = Field(
         40, ge=1, description="Images of each kind that is no chest CT, where there are so many; one pass each."
     )

@@ -1,0 +1,46 @@
+"""The project's own commands: `kedro record …`."""
+
+import json
+
+import click
+
+
+@click.group(name="chest_cancer")
+def cli() -> None:
+    """Commands of this project."""
+
+
+@cli.group()
+def record() -> None:
+    """The experiment record and the model registry."""
+
+
+@record.command()
+def send() -> None:
+    """Send the runs that the tracking server lacks, oldest first."""
+    from chest_cancer import registry, tracking
+
+    runs = tracking.unsent()
+    for run_id in runs:
+        sent = tracking.send(run_id)
+        artifacts = tracking.local_artifacts(run_id)
+        manifest = artifacts / tracking.MODEL_FOLDER / registry.MANIFEST_PATH
+        if manifest.is_file():
+            decision = json.loads((artifacts / "promotion.json").read_text())
+            try:
+                registry.submit(run_id, manifest.read_bytes(), decision)
+            except registry.ChampionChangedError:
+                registry.submit_undecided(run_id, manifest.read_bytes())
+        tracking.close(run_id)
+        if sent:
+            click.echo(f"Run {run_id}: {sent.parameters} parameters, {sent.metrics} metric values, {sent.files} files.")
+    click.echo(f"{len(runs)} runs sent." if runs else "Nothing to send.")
+
+
+@record.command()
+def rollback() -> None:
+    """Make the former champion champion again."""
+    from chest_cancer import registry
+
+    former, current = registry.roll_back()
+    click.echo(f"{registry.MODEL}: version {current} is champion again, version {former} was.")

@@ -1,0 +1,266 @@
+"""The model registry: versions of the classifier, of which the alias `champion` names the one to serve."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from chest_cancer.classifier import MANIFEST_FILE
+from chest_cancer.datasets.recoverable_folder import locked
+from chest_cancer.tracking import MODEL_FOLDER, reaching_server, registry_uri, run_on
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+MODEL = "VGG16Model"
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+MANIFEST_PATH = f"artifacts/classifier/{MANIFEST_FILE}"
+"""In the folder of a registered model."""
+
+_DIGEST_TAG = "manifest_sha256"
+_FORMER_TAG = "former_champion"
+
+
+class Decision(TypedDict):
+    """What the gate says of a model.
+
+    Attributes:
+        promoted: Whether it becomes champion.
+        reason: Why, or why not: a sentence.
+        champion: Version that it was compared with; None where there was none.
+    """
+
+    promoted: bool
+    reason: str
+    champion: str | None
+
+
+class ChampionChangedError(RuntimeError):
+    """Another run has made its model champion since this one was compared."""
+
+
+def champion() -> "ModelVersion | None":
+    """Return the version that is champion, or None.
+
+    Raises:
+        ConnectionError: The server can't be used.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with reaching_server():
+        try:
+            return _client().get_model_version_by_alias(MODEL, CHAMPION)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+
+def download(version: str, folder: Path) -> None:
+    """Copy a version's classifier, and what it has learnt from, into a folder.
+
+    Args:
+        version: Its number.
+        folder: Made when missing; gets `classifier.onnx`, `manifest.json` and `training_images.json`.
+    """
+    from mlflow.artifacts import download_artifacts
+
+    with reaching_server(), tempfile.TemporaryDirectory() as temporary:
+        source = f"{_client().get_model_version_download_uri(MODEL, version)}/artifacts"
+        found = Path(download_artifacts(artifact_uri=source, dst_path=temporary, tracking_uri=registry_uri()))
+        shutil.copytree(found / "classifier", folder, dirs_exist_ok=True)
+        shutil.copy(found / "training_images.json", folder)
+
+
+def record(run_id: str, classifier: Path, split_table: "pd.DataFrame") -> None:
+    """Put the classifier among a run's artifacts, as a model that MLflow serves; one that is registered already is not.
+
+    Args:
+        run_id: Its id here.
+        classifier: Its folder.
+        split_table: A row per image, with `pixel_sha256` and `split`: what the model has learnt from.
+    """
+    import mlflow
+
+    from chest_cancer import registered_model
+
+    if _is_registered((classifier / MANIFEST_FILE).read_bytes()):
+        return
+    classes = json.loads((classifier / MANIFEST_FILE).read_text())["classes"]
+    learnt = split_table.loc[split_table["split"].isin(["train", "validation"]), "pixel_sha256"]
+    with tempfile.TemporaryDirectory() as temporary:
+        images = Path(temporary) / "training_images.json"
+        images.write_text(json.dumps(sorted(learnt)))
+        script = Path(registered_model.__file__)
+        mlflow.pyfunc.save_model(
+            Path(temporary) / MODEL_FOLDER,
+            python_model=str(script),
+            artifacts={"classifier": str(classifier), "training_images": str(images)},
+            code_paths=[str(script.parent)],
+            # Given, because inferring them would load the model once more, in a process of its own.
+            pip_requirements=list(registered_model.REQUIREMENTS),
+            signature=registered_model.signature(tuple(classes)),
+            input_example=registered_model.example(),
+        )
+        mlflow.MlflowClient().log_artifacts(run_id, str(Path(temporary) / MODEL_FOLDER), MODEL_FOLDER)
+
+
+def submit(run_id: str, manifest: bytes, decision: Decision) -> str:
+    """Register the model that a run has recorded, and give the aliases as the gate decided.
+
+    Args:
+        run_id: Its id here; its artifacts hold the model, unless it is registered already.
+        manifest: The file of the classifier.
+        decision: What came of comparing it with the champion.
+
+    Returns:
+        The version.
+
+    Raises:
+        ChampionChangedError: Another model has become champion since; nothing but the version was made then.
+        ConnectionError: The server can't be used.
+    """
+    client, facts = _client(), json.loads(manifest)
+    with reaching_server(), _locked():
+        version = _find(manifest) or _create(client, run_id, manifest)
+        current = champion()
+        if _number(current) != decision["champion"]:
+            raise ChampionChangedError(
+                f"Champion of {MODEL} is now {_name(current)}, and this model was compared with "
+                f"{decision['champion'] or 'none'}."
+            )
+        number = str(version.version)
+        if number != _number(current):
+            client.update_model_version(MODEL, number, _describe(decision["reason"], facts))
+            client.set_registered_model_alias(MODEL, CHALLENGER, number)
+        if decision["promoted"]:
+            if current:
+                client.set_model_version_tag(MODEL, number, _FORMER_TAG, _number(current))
+            client.set_registered_model_alias(MODEL, CHAMPION, number)
+            client.delete_registered_model_alias(MODEL, CHALLENGER)
+    return number
+
+
+def submit_undecided(run_id: str, manifest: bytes) -> str:
+    """Register a model whose comparison is out of date, as challenger.
+
+    Args:
+        run_id: Its id here.
+        manifest: The file of the classifier.
+
+    Returns:
+        The version.
+    """
+    current = champion()
+    reason = (
+        f"Not compared with {_name(current)}, which has become champion since. "
+        "`kedro run --pipelines model_evaluation` compares again."
+    )
+    return submit(run_id, manifest, {"promoted": False, "reason": reason, "champion": _number(current)})
+
+
+def roll_back() -> tuple[str, str]:
+    """Make the former champion champion again.
+
+    Returns:
+        The version that was champion, and the one that now is.
+
+    Raises:
+        ValueError: There is no champion, or none before it.
+    """
+    client = _client()
+    with reaching_server(), _locked():
+        current = champion()
+        if current is None:
+            raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
+        former = current.tags.get(_FORMER_TAG)
+        if former is None:
+            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there is none before it.")
+        client.set_registered_model_alias(MODEL, CHAMPION, former)
+        today = datetime.now(UTC).date().isoformat()
+        for version, note in ((current.version, f"Rolled back on {today}."), (former, f"Champion again on {today}.")):
+            before = client.get_model_version(MODEL, version).description
+            client.update_model_version(MODEL, version, f"{before}\n\n{note}")
+    return str(current.version), former
+
+
+def _number(version: "ModelVersion | None") -> str | None:
+    # Stores differ in whether it is a number or text.
+    return None if version is None else str(version.version)
+
+
+def _name(version: "ModelVersion | None") -> str:
+    return "none" if version is None else f"version {version.version}"
+
+
+def _find(manifest: bytes) -> "ModelVersion | None":
+    """The version with this manifest."""
+    digest = hashlib.sha256(manifest).hexdigest()
+    versions = _client().search_model_versions(f"name = '{MODEL}'")
+    return next((version for version in versions if version.tags.get(_DIGEST_TAG) == digest), None)
+
+
+def _is_registered(manifest: bytes) -> bool:
+    try:
+        with reaching_server():
+            return _find(manifest) is not None
+    except ConnectionError:  # it will be said when the record is sent
+        return False
+
+
+def _create(client: "MlflowClient", run_id: str, manifest: bytes) -> "ModelVersion":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(MODEL)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    facts = json.loads(manifest)
+    provenance = facts["provenance"]
+    tags = {
+        _DIGEST_TAG: hashlib.sha256(manifest).hexdigest(),
+        "training_run_id": provenance["mlflow_run_id"],
+        "git_commit": provenance["git_commit"],
+        "data_digest": facts["data"]["digest"],
+        "split_digest": facts["split_digest"],
+    }
+    run = run_on(registry_uri(), run_id)
+    return client.create_model_version(
+        MODEL,
+        f"{run.info.artifact_uri}/{MODEL_FOLDER}",
+        run.info.run_id,
+        tags={name: str(value) for name, value in tags.items() if value is not None},
+    )
+
+
+def _describe(reason: str, manifest: dict[str, Any]) -> str:
+    provenance, data = manifest["provenance"], manifest["data"]
+    clean = {True: "", False: ", with uncommitted changes", None: ""}[provenance["git_clean"]]
+    return (
+        f"{reason}\n\nTrained on {data['location']} (digest {data['digest'][:12]}) by run "
+        f"{provenance['mlflow_run_id']}, commit {(provenance['git_commit'] or 'unknown')[:12]}{clean}."
+    )
+
+
+def _client() -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=registry_uri(), registry_uri=registry_uri())
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Keep this user's other processes on this machine from deciding at the same moment; a registry has no lock."""
+    name = hashlib.sha256(registry_uri().encode()).hexdigest()[:16]
+    with locked(Path(tempfile.gettempdir()) / f"chest_cancer_registry_{os.getuid()}_{name}.lock"):
+        yield

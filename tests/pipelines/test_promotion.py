@@ -1,0 +1,180 @@
+"""The gate: better, equal and worse models, other data, and champions that can't be compared."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chest_cancer.classifier import Classifier
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.datasets.registered_classifier import Champion
+from chest_cancer.graph import Head, classifier
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.pipelines.model_evaluation.metrics import probability_columns
+from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
+from chest_cancer.vgg16 import Weights
+from conftest import Pixels
+
+CLASSES = ["adenocarcinoma", "normal"]
+COUNT = 12
+MANIFEST: dict[str, Any] = {
+    "format_version": 1, "classes": CLASSES, "precision": "fp32", "data": {"digest": "a" * 64}, "made": "before",
+}  # fmt: skip
+NEW = MANIFEST | {"made": "now"}
+PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=200, promotion_margin=0.05)
+
+
+@pytest.fixture(scope="module")
+def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
+    return classifier(vgg16_weights, random_head(6, 2)).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def old(graph: bytes) -> Classifier:
+    return Classifier(graph, MANIFEST)
+
+
+@pytest.fixture
+def images(image_folder: Callable[[dict[str, bytes]], ImageFolder], png: Callable[[int], bytes]) -> ImageFolder:
+    return image_folder({f"{number}.png": png(number) for number in range(COUNT)})
+
+
+@pytest.fixture(scope="module")
+def png(picture: Callable[..., Pixels]) -> Callable[[int], bytes]:
+    from io import BytesIO
+
+    from PIL import Image
+
+    def encode(number: int) -> bytes:
+        buffer = BytesIO()
+        Image.fromarray(picture(number, 64, 64)).save(buffer, format="PNG")
+        return buffer.getvalue()
+
+    return encode
+
+
+@pytest.fixture(scope="module")
+def said(old: Classifier, picture: Callable[..., Pixels]) -> np.ndarray:
+    """What the champion says of the images."""
+    answers = old.predict([picture(number, 64, 64) for number in range(COUNT)])
+    return np.array([list(answer.probabilities.values()) for answer in answers])
+
+
+def table(labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "path": [f"{number}.png" for number in range(COUNT)],
+            "label": np.array(CLASSES)[labels],
+            "group": np.arange(COUNT),
+            "pixel_sha256": [f"{number:064}" for number in range(COUNT)],
+            "split": "test",
+        }
+    )
+    return frame.join(pd.DataFrame(np.stack([1 - scores, scores], axis=1), columns=probability_columns(CLASSES)))
+
+
+def decide(images: ImageFolder, frame: pd.DataFrame, champion: Champion, **manifest: Any) -> dict[str, Any]:
+    new = Classifier(b"never compiled", NEW | manifest)
+    return compare_with_champion(images, frame, frame, new, champion, PARAMETERS, 0)
+
+
+def ranks(said: np.ndarray) -> np.ndarray:
+    """True where the champion is surer of the second class than in half of the images."""
+    return (said[:, 1] > np.median(said[:, 1])).astype(int)
+
+
+def test_a_better_model_is_promoted(images: ImageFolder, old: Classifier, said: np.ndarray) -> None:
+    labels = 1 - ranks(said)  # the champion is wrong everywhere
+
+    decision = decide(images, table(labels, labels.astype(float)), Champion("3", old))
+
+    assert decision["promoted"] is True
+    assert decision["difference"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": COUNT}
+    assert decision["reason"] == (
+        "Promoted: better than champion version 3: 1.000 [1.000, 1.000] more area under the ROC curve, on the same 12 "
+        "test images in 12 groups."
+    )
+
+
+def test_an_equal_model_is_promoted_by_margin(images: ImageFolder, old: Classifier, said: np.ndarray) -> None:
+    decision = decide(images, table(ranks(said), said[:, 1]), Champion("3", old))
+
+    assert decision["promoted"] is True
+    assert decision["reason"].startswith(
+        "Promoted by margin: not worse by more than 0.05 than champion version 3: 0.000 [0.000, 0.000] more area"
+    )
+
+
+def test_a_worse_model_is_refused(images: ImageFolder, old: Classifier, said: np.ndarray) -> None:
+    labels = ranks(said)
+
+    decision = decide(images, table(labels, np.where(np.arange(COUNT) % 3, labels, 1 - labels)), Champion("3", old))
+
+    assert decision["promoted"] is False
+    assert decision["champion"] == "3"
+    assert decision["reason"].startswith("Refused: it may be worse by more than 0.05 than champion version 3:")
+
+
+def test_groups_that_the_champion_has_learnt_from_are_left_out_and_other_data_are_named(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    frame = table(ranks(said), said[:, 1])
+    frame["group"] //= 2
+    champion = Champion("3", old, training_images=frozenset({frame["pixel_sha256"][4]}))
+
+    decision = decide(images, frame, champion, data={"digest": "b" * 64})
+
+    assert decision["difference"]["n"] == COUNT - 2
+    assert decision["reason"].endswith(
+        "on the same 10 test images in 5 groups; version 3 was trained on other data (aaaaaaaaaaaa, not bbbbbbbbbbbb); "
+        "2 images left out that are, or resemble, its training images."
+    )
+
+
+def test_a_champion_that_has_learnt_from_every_test_image_is_not_beaten(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    frame = table(ranks(said), said[:, 1])
+
+    decision = decide(images, frame, Champion("3", old, frozenset(frame["pixel_sha256"])))
+
+    assert decision["promoted"] is False
+    assert "too few test images that champion version 3 has not learnt from" in decision["reason"]
+
+
+def test_the_first_model_is_promoted_and_said_to_be_first(images: ImageFolder, said: np.ndarray) -> None:
+    decision = decide(images, table(ranks(said), said[:, 1]), Champion())
+
+    assert decision == {
+        "promoted": True,
+        "reason": "Promoted: the first model, with no champion before it.",
+        "champion": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"problem": "the server does not answer"}, "Not compared: .* the server does not answer"),
+        ({"other_classes": True}, "tells a, b apart and this model adenocarcinoma, normal: they can't be compared"),
+        ({"same": True}, "This is the champion, version 3"),
+    ],
+)
+def test_what_cannot_be_compared_is_not_promoted(
+    images: ImageFolder, graph: bytes, old: Classifier, said: np.ndarray, changes: dict[str, Any], reason: str
+) -> None:
+    champion = Champion("3", old)
+    if "problem" in changes:
+        champion = replace(champion, **changes)
+    elif "other_classes" in changes:
+        champion = Champion("3", Classifier(graph, MANIFEST | {"classes": ["a", "b"]}))
+    else:
+        champion = Champion("3", Classifier(graph, NEW))
+
+    decision = decide(images, table(ranks(said), said[:, 1]), champion)
+
+    assert decision["promoted"] is False
+    assert pd.Series([decision["reason"]]).str.contains(reason).all()
