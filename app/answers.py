@@ -25,7 +25,7 @@ class Answer:
     @property
     def evidence_url(self) -> str:
         """The evidence map, as a data URL."""
-        return picture_url(draw_evidence(self.prediction))
+        return picture_url(draw_evidence(self.prediction, self.slice.frame))
 
 
 def answer(slices: list[Slice], model: Model) -> list[Answer]:
@@ -38,7 +38,7 @@ def answer(slices: list[Slice], model: Model) -> list[Answer]:
     Returns:
         An answer for each slice, in order.
     """
-    predictions = model.classifier.predict([one.pixels for one in slices])
+    predictions = model.classifier.predict_standardised([one.pixels for one in slices])
     normal = model.manifest["normal_class"]
     return [
         Answer(one, prediction, _headline(prediction, normal))

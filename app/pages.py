@@ -33,7 +33,8 @@ def classify() -> ResponseReturnValue:
     """Classify the form's images, or the sample whose button was pressed, and show the page with the result."""
     model = ModelSource.of(current_app).get()
     uploads = [_read_sample(request.form["sample"])] if "sample" in request.form else read_form(request)
-    answers = answer(read_slices(uploads, current_app.config["MAX_PIXELS"]), model)
+    slices = read_slices(uploads, current_app.config["MAX_PIXELS"], model.classifier.standardisation)
+    answers = answer(slices, model)
     return render_template("index.html", samples=SAMPLES, model=model, answers=answers)
 
 

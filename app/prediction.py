@@ -18,7 +18,7 @@ blueprint = Blueprint("prediction", __name__)
 def predict() -> ResponseReturnValue:
     """Classify the images of a form or the image of a JSON body; `?explain=1` adds evidence maps."""
     model = ModelSource.of(current_app).get()
-    slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"])
+    slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], model.classifier.standardisation)
     explain = request.args.get("explain", "") not in ("", "0", "false")
     return jsonify([record(one, model, g.request_id, explain) for one in answer(slices, model)])
 

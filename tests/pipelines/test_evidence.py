@@ -13,6 +13,7 @@ from PIL import Image
 from chest_cancer.classifier import Classifier, Prediction
 from chest_cancer.datasets.image_folder import LESION_MASKS, ImageFolder
 from chest_cancer.graph import Head, classifier
+from chest_cancer.imaging.standardise import Frame
 from chest_cancer.pipelines.model_evaluation import evidence
 from chest_cancer.pipelines.model_evaluation.evidence import examine_evidence, measure_evidence, plot_deletion
 from chest_cancer.pipelines.model_evaluation.evidence_maps import (
@@ -35,6 +36,18 @@ def test_a_mask_of_any_size_becomes_the_cells_that_it_touches() -> None:
     cells = lesion_cells(mask)
 
     assert np.argwhere(cells).tolist() == [[0, 6], [1, 6]]
+
+
+def test_a_mask_is_seen_through_the_frame_that_the_network_saw() -> None:
+    mask = np.zeros((100, 200), dtype=bool)
+    mask[40:44, 150:152] = True
+    mask[0, 0] = True  # not in the frame
+
+    cells = lesion_cells(mask, Frame(0.5, -0.25, 1.0, 0.75))
+
+    # The frame spans columns 100 to 200 and rows -25 to 75: row 40 is at 0.65 of it, column 150 at 0.5.
+    assert np.argwhere(cells).tolist() == [[4, 3]]
+    assert not lesion_cells(mask, Frame(0.9, 0.6, 1.0, 0.8)).any()
 
 
 def test_evidence_on_the_lesion_scores_and_evidence_far_away_does_not() -> None:

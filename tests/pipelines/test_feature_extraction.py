@@ -9,14 +9,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from app.slices import read_slices
+from app.uploads import Upload
+from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.graph import classifier
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.parameters import FeatureExtractionParameters
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.parameters import FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction import create_pipeline
 from chest_cancer.pipelines.feature_extraction.extraction import extract
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images
 from chest_cancer.runtime import Network
+from chest_cancer.vgg16 import Weights
 from conftest import Pixels
 
 MakeFolder = Callable[[dict[str, bytes]], ImageFolder]
@@ -60,13 +65,34 @@ def test_only_distinct_images_are_read_and_computed(
 
     features, record = extract_features(images, index, base, parameters())
 
-    assert record == {"precision": "fp32", "images": 3}
+    untouched = {"brightness": "none", "crop": "none"}
+    assert record == {"precision": "fp32", "standardisation": untouched, "images": 3}
     assert list(features) == ["pixel_sha256", "embedding"]
     assert features["pixel_sha256"].tolist() == ["0" * 64, "1" * 64, "2" * 64]
     assert features["pixel_sha256"].dtype == np.dtype("U64")
     for row, number in zip(features["embedding"], range(3), strict=True):
-        expected = network(resize_for_model(picture(number, 40, 48))[None])["embedding"][0]
+        expected = network(standardise(picture(number, 40, 48), StandardisationParameters())[None])["embedding"][0]
         np.testing.assert_allclose(row, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("brightness", "crop"), [("none", "none"), ("percentile", "body"), ("clahe", "none")])
+def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
+    images: ImageFolder, base: onnx.ModelProto, brightness: str, crop: str, vgg16_weights: Weights, random_head
+) -> None:
+    block = parameters(standardisation={"brightness": brightness, "crop": crop})
+    features, record = extract_features(images, split_table(_0="train", _1="train"), base, block)
+    graph = classifier(vgg16_weights, random_head(0)).SerializeToString()
+    manifest = {"format_version": 1, "classes": ["a", "b", "c"], "precision": "fp32"}
+    served = Classifier(graph, manifest | {"standardisation": record["standardisation"]})
+
+    predicted = served.predict([images.pixels(path) for path in ("a/0.png", "a/1.png")])
+    uploads = [Upload(images.read(path)) for path in ("a/0.png", "a/1.png")]
+    slices = read_slices(uploads, 10**6, served.standardisation)
+    on_the_page = served.predict_standardised([one.pixels for one in slices])
+
+    for row, one, other in zip(features["embedding"], predicted, on_the_page, strict=True):
+        np.testing.assert_allclose(row, one.embedding, rtol=1e-4)
+        np.testing.assert_array_equal(one.embedding, other.embedding)
 
 
 def split_table(**splits: str) -> pd.DataFrame:

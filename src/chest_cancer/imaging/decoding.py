@@ -110,19 +110,6 @@ def decode_image(data: bytes, *, max_pixels: int = 64_000_000, min_side: int = 3
     return image
 
 
-def resize_for_model(pixels: NDArray[np.uint8], side: int = 224) -> NDArray[np.uint8]:
-    """Squash a whole image into the square that the network takes; the aspect ratio is not kept.
-
-    Args:
-        pixels: `[H, W, 3]` uint8, RGB 0..255.
-        side: Height and width of the result, in pixels.
-
-    Returns:
-        `[side, side, 3]` uint8, RGB 0..255, by Pillow's bilinear filter, which averages when it shrinks.
-    """
-    return np.array(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))
-
-
 def describe(error: Exception) -> str:
     """Return an exception's text as one short line."""
     return " ".join(str(error).split())[:_LONGEST_DETAIL] or type(error).__name__

@@ -9,9 +9,9 @@ from onnx import ModelProto
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.augmentation import augment
-from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.imaging.standardise import standardise
 from chest_cancer.near_duplicates import group_near_duplicates
-from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters
+from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
 from chest_cancer.runtime import Network
@@ -33,19 +33,21 @@ def extract_features(
 
     Returns:
         Arrays `pixel_sha256` [n], `embedding` [n, 1024] and, with a cut, `features` [n, h, w, C]; and a record of how
-        they were computed: `precision` and `images`.
+        they were computed: `precision`, `standardisation` and `images`.
     """
     distinct = image_index.drop_duplicates("pixel_sha256")
     network = Network(frozen_base.SerializeToString(), parameters.precision)
     outputs = extract(
         network,
         distinct["path"].to_list(),
-        lambda path: _load(images, path),
+        lambda path: _load(images, path, parameters.standardisation),
         parameters.batch_size,
         f"Extracting features ({network.precision})",
     )
     keys = distinct["pixel_sha256"].to_numpy(dtype="U64")
-    return {"pixel_sha256": keys, **outputs}, {"precision": network.precision, "images": len(distinct)}
+    standardisation = parameters.standardisation.model_dump()
+    record = {"precision": network.precision, "standardisation": standardisation, "images": len(distinct)}
+    return {"pixel_sha256": keys, **outputs}, record
 
 
 def split_images(
@@ -108,15 +110,17 @@ def extract_training_views(
     outputs = extract(
         Network(frozen_base.SerializeToString(), parameters.precision),
         jobs,
-        lambda job: _view(_load(images, job[0]), augmentation, [seed, int(job[1][:16], 16), job[2]]),
+        lambda job: _view(
+            _load(images, job[0], parameters.standardisation), augmentation, [seed, int(job[1][:16], 16), job[2]]
+        ),
         parameters.batch_size,
         "Extracting augmented views",
     )
     return {"pixel_sha256": np.array([key for _, key, _ in jobs], dtype="U64"), **outputs}
 
 
-def _load(images: ImageFolder, path: str) -> Image:
-    return resize_for_model(images.pixels(path))
+def _load(images: ImageFolder, path: str, standardisation: StandardisationParameters) -> Image:
+    return standardise(images.pixels(path), standardisation)
 
 
 def _view(pixels: Image, augmentation: AugmentationParameters, entropy: list[int]) -> Image:

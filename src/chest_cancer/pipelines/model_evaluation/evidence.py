@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from chest_cancer.classifier import Classifier, Prediction
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.imaging.standardise import seen_frame, standardise
 from chest_cancer.pipelines.model_evaluation.evidence_maps import (
     OVERLAPS,
     Cells,
@@ -98,18 +98,22 @@ def examine_evidence(
     with tqdm(total=len(sample), desc="Checking evidence maps", unit="image", mininterval=0.5) as bar:
         for start in range(0, len(sample), _BATCH):
             batch = sample.iloc[start : start + _BATCH]
-            pixels = [resize_for_model(images.pixels(path)) for path in batch["path"]]
-            predictions = classifier.predict(pixels)
+            frames, pixels = [], []
+            for decoded in map(images.pixels, batch["path"]):
+                frames.append(seen_frame(decoded, classifier.standardisation))
+                pixels.append(standardise(decoded, classifier.standardisation))
+            predictions = classifier.predict_standardised(pixels)
             falls = _falls(pixels, predictions, classifier, generator)
-            others = shuffled.predict(pixels)
+            others = shuffled.predict_standardised(pixels)
             known = batch[["path", "label", "group"]].to_dict("records")
-            for image, prediction, other, fall in zip(known, predictions, others, falls, strict=True):
+            for image, frame, prediction, other, fall in zip(known, frames, predictions, others, falls, strict=True):
                 cells = contrast(prediction, prediction.label)
                 found = {"predicted": prediction.label, "strongest": fall[0], "random": fall[1:].mean()}
                 found["shuffled_correlation"] = _rank_correlation(cells, contrast(other, prediction.label))
                 mask = images.lesion_mask(image["path"]) if image["label"] == prediction.label else None
-                if mask is not None and mask.any():
-                    found |= overlap(cells, lesion_cells(mask))
+                lesion = None if mask is None else lesion_cells(mask, frame)
+                if lesion is not None and lesion.any():
+                    found |= overlap(cells, lesion)
                 rows.append(image | found)
             bar.update(len(batch))
     masked = [f"{name}{end}" for name in OVERLAPS for end in ("", "_chance")]
@@ -127,7 +131,7 @@ def _falls(
         cells = contrast(prediction, prediction.label)
         draws = [generator.choice(cells.size, DELETED_CELLS, replace=False) for _ in range(_RANDOM_DRAWS)]
         changed += [blur_cells(image, chosen) for chosen in (np.argsort(-cells, axis=None)[:DELETED_CELLS], *draws)]
-    after = classifier.predict(changed)
+    after = classifier.predict_standardised(changed)
     falls = [
         _log_odds(prediction, prediction.label) - _log_odds(other, prediction.label)
         for prediction, other in zip(
