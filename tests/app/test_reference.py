@@ -1,13 +1,8 @@
 import re
 
-import pytest
-import schemathesis
-from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import AuthKind  # noqa: F401
 
-from app import create_app
 from chest_cancer import __version__
-from serving import TOKEN, make_project
 
 NOT_DESCRIBED = {"/", "/reference", "/train", "/train/login", "/train/logout", "/static/<path:filename>"}
 
