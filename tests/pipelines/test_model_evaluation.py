@@ -296,7 +296,12 @@ def test_the_report_shows_hostile_names_as_text() -> None:
     classes = {"<b>bold</b>": {"images": 1, "distinct": 1}}
 
     page = render_report(
-        METRICS, manifest(location="https://x/?<img>", classes=classes), quarantine((hostile, "a < b & c")), {}, {}
+        METRICS,
+        manifest(location="https://x/?<img>", classes=classes),
+        quarantine((hostile, "a < b & c")),
+        {},
+        {},
+        0.95,
     )
 
     assert hostile not in page

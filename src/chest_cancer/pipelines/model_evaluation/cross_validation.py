@@ -5,12 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, share
@@ -20,22 +16,6 @@ Scores = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 FOLDS = 5
-
-
-def linear_head(seed: int) -> ClassifierMixin:
-    """Build a head that is refitted in milliseconds: what the Keras linear head is, with a penalty for early stopping.
-
-    The rotation onto principal components keeps everything that the training images span, so that the penalised
-    solution is the same in far fewer dimensions.
-
-    Args:
-        seed: Of the rotation's solver.
-    """
-    return make_pipeline(
-        StandardScaler(),
-        PCA(random_state=seed),
-        LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000),
-    )
 
 
 def out_of_fold(
