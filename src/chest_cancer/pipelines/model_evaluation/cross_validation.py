@@ -1,12 +1,12 @@
 """Grouped cross-validation on stored embeddings."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, share
@@ -48,8 +48,10 @@ def out_of_fold(
         probabilities[np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
 
     # A thread a fold, not a thread a matrix: these are so small that threads would mostly wait for each other.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(predict, list(splitter.split(features, numbers, groups))))
+    with threadpool_limits(1, user_api="blas"):
+        Parallel(os.cpu_count(), prefer="threads")(
+            delayed(predict)(fold) for fold in splitter.split(features, numbers, groups)
+        )
     return probabilities
 
 
