@@ -3,15 +3,13 @@
 Start it with `.venv/bin/gunicorn --config app/gunicorn.conf.py 'app:create_app()'`.
 """
 
+import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
-
-from app import access_log, headers, health, pages, prediction, problems
-from app.model import ModelSource
-from app.uploads import InMemoryRequest
 
 DEFAULTS: dict[str, Any] = {
     "ENV": "local",  # Kedro's environment
@@ -19,6 +17,13 @@ DEFAULTS: dict[str, Any] = {
     "MAX_CONTENT_LENGTH": 32 * 1024 * 1024,  # bytes of a request
     "MAX_FILES": 16,  # images of a request
     "MAX_PIXELS": 16_000_000,  # width x height of an image; decoding takes up to about 20 bytes for each
+    "MAX_REQUESTS": 32,  # requests with images that are worked on or wait at once
+    "MAX_BYTES": 256 * 1024 * 1024,  # bytes of all these requests together
+    "MAX_DECODES": 2,  # images decoded at once
+    "MAX_STREAMS": 8,  # training pages that follow a job at once, each on a thread of its own
+    "REQUEST_SECONDS": 30,  # for a request to arrive, to wait and to be answered
+    "TRAIN_TOKEN": "",  # whoever has it may train; training over the web is off without one
+    "TRAIN_COMMAND": [sys.executable, "-m", "kedro", "run"],
 }
 
 
@@ -30,16 +35,54 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
     Returns:
         The app. It loads the model when it first needs it.
+
+    Raises:
+        ValueError: A limit is no positive whole number, or the token for training is too short.
     """
+    # Here, not at the top: gunicorn's master imports this package for its worker class, and needs none of this.
+    from app import (
+        access,
+        access_log,
+        headers,
+        health,
+        metrics,
+        pages,
+        prediction,
+        presentation,
+        problems,
+        reference,
+        training,
+    )
+    from app.capacity import Capacity
+    from app.jobs import Jobs
+    from app.model import ModelSource
+    from app.uploads import InMemoryRequest
+
     app = Flask(__name__)
     app.request_class = InMemoryRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of a record is for people to read
     app.config.from_mapping(DEFAULTS)
     app.config.from_prefixed_env("CHEST_CANCER")
     app.config.from_mapping(config or {})
-    app.extensions["model"] = ModelSource(Path(app.config["PROJECT"]), str(app.config["ENV"]))
-    for concern in (access_log, headers, problems):
+    _check_limits(app.config)
+    project = Path(app.config["PROJECT"])
+    jobs = Jobs(project, app.config["TRAIN_COMMAND"])
+    app.extensions["jobs"] = jobs
+    app.extensions["model"] = ModelSource(project, str(app.config["ENV"]), is_held=jobs.is_running)
+    app.extensions["capacity"] = Capacity(app.config)
+    app.extensions["streams"] = threading.BoundedSemaphore(app.config["MAX_STREAMS"])
+    app.extensions["stopping"] = threading.Event()
+    for concern in (access_log, metrics, headers, problems, access, presentation):
         concern.init_app(app)
-    for blueprint in (pages.blueprint, prediction.blueprint, health.blueprint):
-        app.register_blueprint(blueprint)
+    for module in (pages, prediction, training, health, metrics, reference):
+        app.register_blueprint(module.blueprint)
     return app
+
+
+def _check_limits(settings: Mapping[str, Any]) -> None:
+    for name, default in DEFAULTS.items():
+        value = settings[name]
+        if type(default) is int and (type(value) is not int or value < 1):
+            raise ValueError(
+                f"Invalid value for CHEST_CANCER_{name}: expected a whole number of at least 1. Received: {value!r}"
+            )

@@ -1,9 +1,10 @@
-"""One line of JSON for each request, with an id that the answer carries too. Never names or contents of files."""
+"""Lines of JSON: one for each request, with an id that the answer carries too. Never names or contents of files."""
 
 import json
 import logging
 import re
 import time
+import traceback
 import uuid
 
 from flask import Flask, Response, g, request
@@ -11,6 +12,25 @@ from flask import Flask, Response, g, request
 logger = logging.getLogger("app.access")
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class JsonFormatter(logging.Formatter):
+    """A line of JSON for each message, whoever wrote it; for errors with where they happened, without their text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        facts = record.__dict__.get("facts") or {"message": record.getMessage()}
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            **facts,
+        }
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+            # An error's text might quote what was uploaded.
+            line["trace"] = "".join(traceback.format_tb(record.exc_info[2]))
+        return json.dumps(line)
 
 
 def init_app(app: Flask) -> None:
@@ -28,8 +48,7 @@ def _start() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    line = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    facts = {
         "method": request.method,
         # The rule, not the path: of an address that does not exist nothing is known, so nothing is kept.
         "path": str(request.url_rule) if request.url_rule else None,
@@ -37,5 +56,5 @@ def _finish(response: Response) -> Response:
         "ms": round((time.perf_counter() - g.started) * 1000, 1),
         "request_id": g.request_id,
     }
-    logger.info(json.dumps(line))
+    logger.info("%(method)s %(path)s %(status)s", facts, extra={"facts": facts})
     return response

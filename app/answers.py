@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from app import metrics
+from app.capacity import Capacity
 from app.evidence import draw_evidence
 from app.model import Model
 from app.slices import Slice, picture_url
@@ -28,17 +30,21 @@ class Answer:
         return picture_url(draw_evidence(self.prediction))
 
 
-def answer(slices: list[Slice], model: Model) -> list[Answer]:
+def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer]:
     """Classify slices.
 
     Args:
         slices: Of one request.
         model: Classifies them.
+        capacity: Says when it is their turn.
 
     Returns:
         An answer for each slice, in order.
     """
-    predictions = model.classifier.predict([one.pixels for one in slices])
+    with capacity.infer():
+        predictions = model.classifier.predict([one.pixels for one in slices])
+    for prediction in predictions:
+        metrics.ANSWERS.labels(prediction.reason or prediction.label).inc()
     normal = model.manifest["normal_class"]
     return [
         Answer(one, prediction, _headline(prediction, normal))

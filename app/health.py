@@ -16,6 +16,15 @@ def healthz() -> ResponseReturnValue:
 
 @blueprint.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """Say that the model is loaded, loading it if need be; 503 when there is none."""
+    """Say that the model is loaded and passed its self-test, loading it if need be; 503 when there is none.
+
+    `self_test` is by how much a probability of the self-test differed from what the manifest holds.
+    """
     model = ModelSource.of(current_app).get()
-    return {"status": "ready", "classes": model.classifier.classes, "precision": model.classifier.precision}
+    return {
+        "status": "ready",
+        "classes": model.classifier.classes,
+        "precision": model.classifier.precision,
+        "run_id": model.manifest["provenance"]["mlflow_run_id"],
+        "self_test": model.self_test,
+    }

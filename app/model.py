@@ -1,25 +1,20 @@
 """The served model: the catalog entry `classifier`, and the test figures that belong to it."""
 
-import json
+import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TypedDict, cast
+from typing import Any, Self, cast
 
 from flask import Flask
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError
 
 from chest_cancer.classifier import MANIFEST_FILE, Classifier
+from chest_cancer.model_files import Figure, FileState, ModelFiles
 
-
-class Figure(TypedDict):
-    """A test figure with its interval and the number of images behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
+logger = logging.getLogger(__name__)
 
 
 class ModelUnavailableError(RuntimeError):
@@ -33,10 +28,14 @@ class Model:
     Attributes:
         classifier: The trained artefact.
         figures: Its test figures by name; empty where it was not evaluated.
+        self_test: Largest difference of a probability in its self-test; None where its manifest has no self-test.
+        states: Which contents of its files it was read from.
     """
 
     classifier: Classifier
     figures: dict[str, Figure]
+    self_test: float | None
+    states: tuple[FileState, FileState]
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -45,27 +44,38 @@ class Model:
 
 
 class ModelSource:
-    """Loads the model once for the process, when it is first asked for.
+    """Loads the model once for the process, when it is first asked for, and again when its folder was replaced.
 
-    A failure is not remembered: after the first `kedro run` the app answers without a restart.
+    A failure of the first load is not remembered: after the first `kedro run` the app answers without a restart. A new
+    model is loaded beside the old one, which answers until the new one has passed its self-test.
     """
 
-    def __init__(self, project: Path, environment: str) -> None:
+    def __init__(self, project: Path, environment: str, is_held: Callable[[], bool] = lambda: False) -> None:
         """Remember where to look.
 
         Args:
             project: The folder with `conf/` and `data/`.
             environment: Name of the Kedro environment, a folder of `conf/`.
+            is_held: Says whether what lies in the folder now may not be served yet.
         """
         self._project = project
         self._environment = environment
+        self._is_held = is_held
         self._lock = threading.Lock()
+        self._reloading = threading.Lock()
         self._model: Model | None = None
+        self._files: ModelFiles | None = None
+        self._refused: FileState = None
 
     @classmethod
     def of(cls, app: Flask) -> Self:
         """Return the one that belongs to an app."""
         return cast(Self, app.extensions["model"])
+
+    @property
+    def current(self) -> Model | None:
+        """The model as far as it is loaded."""
+        return self._model
 
     def get(self) -> Model:
         """Return the model; the first call loads it, and calls beside it wait for that.
@@ -77,51 +87,78 @@ class ModelSource:
             with self._lock:
                 if self._model is None:
                     self._model = self._load()
+        elif self._is_outdated(self._model) and self._reloading.acquire(blocking=False):
+            threading.Thread(target=self._reload, args=[self._model], name="model-reload", daemon=True).start()
         return self._model
 
-    def _load(self) -> Model:
-        try:
-            catalog = self._read_catalog()
-            entry = self._entry(catalog)
-            # Only this entry: others need packages that a server does not have.
-            classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")
-        except (MissingConfigException, DatasetError) as error:
-            raise ModelUnavailableError(self._reason(error)) from error
-        manifest = Path(entry["filepath"]) / MANIFEST_FILE
-        return Model(classifier, _read_figures(self._metrics_file(catalog), manifest))
+    def files(self) -> ModelFiles:
+        """Read from the catalog where the model comes from.
 
-    def _read_catalog(self) -> dict[str, Any]:
+        Raises:
+            ModelUnavailableError: The catalog has no entry for it.
+        """
+        return self._read_catalog()[1]
+
+    def _is_outdated(self, model: Model) -> bool:
+        if self._files is None:
+            return False
+        states = self._files.states()
+        # Without a manifest the folder is just changing places.
+        return (
+            states not in (model.states, (self._refused, states[1])) and states[0] is not None and not self._is_held()
+        )
+
+    def _reload(self, old: Model) -> None:
+        try:
+            states = self._files.states() if self._files else old.states
+            if states[0] == old.states[0] and self._files:
+                self._model = replace(old, figures=self._files.figures(), states=states)
+            else:
+                self._model = self._load()
+                logger.info("A new model is served: run %s.", self._model.manifest["provenance"]["mlflow_run_id"])
+        except ModelUnavailableError as error:
+            self._refused = states[0]
+            logger.error("The new model is not served, the former one is: %s", error)
+        finally:
+            self._reloading.release()
+
+    def _load(self) -> Model:
+        entry, files = self._read_catalog()
+        try:
+            while True:
+                states = files.states()
+                # Only this entry: others need packages that a server does not have.
+                classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")
+                self_test = classifier.self_test()
+                if states == files.states():  # else the folder was replaced while it was read
+                    break
+        except (DatasetError, ValueError) as error:
+            raise ModelUnavailableError(self._reason(error)) from error
+        self._files = files
+        return Model(classifier, files.figures(), self_test, states)
+
+    def _read_catalog(self) -> tuple[dict[str, Any], ModelFiles]:
+        """Return the entry of the classifier, and the files behind it."""
         # The project's settings are not imported: its hooks need MLflow. These two names are Kedro's defaults as well.
         loader = OmegaConfigLoader(
             str(self._project / "conf"), env=self._environment, base_env="base", default_run_env="local"
         )
-        catalog: dict[str, Any] = loader["catalog"]
-        return catalog
-
-    def _entry(self, catalog: dict[str, Any]) -> dict[str, Any]:
+        try:
+            catalog: dict[str, Any] = loader["catalog"]
+        except MissingConfigException as error:
+            raise ModelUnavailableError(self._reason(error)) from error
         if "classifier" not in catalog:
             msg = f"No entry `classifier` in the catalog of conf/, environment {self._environment}."
             raise ModelUnavailableError(msg)
-        entry: dict[str, Any] = catalog["classifier"]
-        return entry | {"filepath": str(self._project / entry["filepath"])}
+        entry: dict[str, Any] = dict(catalog["classifier"])
+        folder = self._project / entry["filepath"] if "filepath" in entry else None
+        if folder:
+            entry["filepath"] = str(folder)
+        # The entry of the figures itself logs to MLflow; the file behind it is plain JSON.
+        metrics = catalog.get("metrics", {})
+        filepath = metrics.get("dataset", metrics).get("filepath")
+        return entry, ModelFiles(folder and folder / MANIFEST_FILE, self._project / filepath if filepath else None)
 
     def _reason(self, error: Exception) -> str:
         # Kedro puts lines about its own classes before the one that says what helps. Clients see it: no path of ours.
         return str(error).strip().splitlines()[-1].replace(f"{self._project}/", "")
-
-    def _metrics_file(self, catalog: dict[str, Any]) -> Path | None:
-        # The entry itself logs to MLflow; the file behind it is plain JSON.
-        entry = catalog.get("metrics", {})
-        filepath = entry.get("dataset", entry).get("filepath")
-        return self._project / filepath if filepath else None
-
-
-def _read_figures(metrics: Path | None, manifest: Path) -> dict[str, Figure]:
-    """Read the test figures, unless they were measured before this model was made and so belong to another."""
-    if metrics is None or not metrics.is_file() or metrics.stat().st_mtime < manifest.stat().st_mtime:
-        return {}
-    try:
-        figures: dict[str, Figure] = json.loads(metrics.read_text())
-    except json.JSONDecodeError:  # a run is just writing it
-        return {}
-    return figures

@@ -6,6 +6,7 @@ from flask import Blueprint, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.answers import answer, record
+from app.capacity import Capacity
 from app.model import ModelSource
 from app.problems import ProblemError
 from app.slices import read_slices
@@ -18,9 +19,11 @@ blueprint = Blueprint("prediction", __name__)
 def predict() -> ResponseReturnValue:
     """Classify the images of a form or the image of a JSON body; `?explain=1` adds evidence maps."""
     model = ModelSource.of(current_app).get()
-    slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"])
     explain = request.args.get("explain", "") not in ("", "0", "false")
-    return jsonify([record(one, model, g.request_id, explain) for one in answer(slices, model)])
+    capacity = Capacity.of(current_app)
+    with capacity.admit():
+        slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], capacity)
+        return jsonify([record(one, model, g.request_id, explain) for one in answer(slices, model, capacity)])
 
 
 def _read_uploads() -> Iterable[Upload]:

@@ -1,13 +1,18 @@
 """Whatever goes wrong: a problem document (RFC 9457) for programs, a plain page for people."""
 
 import json
+import logging
+import time
 import traceback
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, g, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
+from app import metrics
 from app.model import ModelUnavailableError
+
+logger = logging.getLogger(__name__)
 
 _TYPES = "urn:chest-cancer:problem:"
 
@@ -20,14 +25,18 @@ class ProblemError(Exception):
         title: The same for people; always the same for a kind.
         status: HTTP status.
         detail: What was expected and what was received, this time.
+        retry_seconds: After how long it is worth trying again; None where it isn't.
     """
 
-    def __init__(self, kind: str | None, title: str, status: int, detail: str) -> None:
+    def __init__(
+        self, kind: str | None, title: str, status: int, detail: str, retry_seconds: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.title = title
         self.status = status
         self.detail = detail
+        self.retry_seconds = retry_seconds
 
 
 def prefers_html() -> bool:
@@ -45,6 +54,7 @@ def init_app(app: Flask) -> None:
 
 
 def _respond(problem: ProblemError) -> Response:
+    metrics.PROBLEMS.labels(problem.kind or HTTPStatus(problem.status).phrase).inc()
     if prefers_html():
         response = Response(render_template("problem.html", problem=problem))
     else:
@@ -57,13 +67,15 @@ def _respond(problem: ProblemError) -> Response:
         }
         response = Response(json.dumps(document), mimetype="application/problem+json")
     response.status_code = problem.status
+    if problem.retry_seconds is not None:
+        response.headers["Retry-After"] = str(problem.retry_seconds)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
 def _on_missing_model(error: Exception) -> Response:
-    response = _respond(ProblemError("no-model", "No model", 503, str(error)))
-    response.headers["Retry-After"] = "60"
-    return response
+    return _respond(ProblemError("no-model", "No model", 503, str(error), retry_seconds=60))
 
 
 def _on_http_error(error: HTTPException) -> Response | HTTPException:
@@ -71,8 +83,10 @@ def _on_http_error(error: HTTPException) -> Response | HTTPException:
         return error  # a redirect
     status = HTTPStatus(error.code)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        limit = current_app.config["MAX_CONTENT_LENGTH"]
-        problem = ProblemError("too-large", "Request too large", 413, f"A request may hold up to {limit:,} bytes.")
+        problem = ProblemError("too-large", "Request too large", 413, _explain_size())
+    elif isinstance(error, ClientDisconnected) and _is_late():
+        detail = f"The request did not arrive within {current_app.config['REQUEST_SECONDS']} s."
+        problem = ProblemError("too-slow", "Request too slow", 408, detail)
     else:
         problem = ProblemError(None, status.phrase, status, error.description or status.description)
     response = _respond(problem)
@@ -82,8 +96,21 @@ def _on_http_error(error: HTTPException) -> Response | HTTPException:
     return response
 
 
+def _explain_size() -> str:
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    if request.content_length is None or request.content_length > limit:
+        return f"A request may hold up to {limit:,} bytes."
+    parts, memory = request.max_form_parts, request.max_form_memory_size
+    return f"A form may have up to {parts:,} parts, with up to {memory:,} bytes that are not in files."
+
+
+def _is_late() -> bool:
+    return bool(time.perf_counter() - g.started >= current_app.config["REQUEST_SECONDS"])
+
+
 def _on_crash(error: Exception) -> Response:
     # Where it happened and what it is, without its text: that might quote what was uploaded.
     trace = "".join(traceback.format_tb(error.__traceback__))
-    current_app.logger.error("Request %s failed: %s\n%s", g.request_id, type(error).__name__, trace)
+    facts = {"request_id": g.request_id, "error": type(error).__name__, "trace": trace}
+    logger.error("Request %(request_id)s failed: %(error)s\n%(trace)s", facts, extra={"facts": facts})
     return _respond(ProblemError(None, "Internal Server Error", 500, "The server failed. Its log says more."))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.capacity import Capacity
 from app.problems import ProblemError
 from app.uploads import Upload
 from chest_cancer.imaging.decoding import UnreadableImageError, decode_image, resize_for_model
@@ -31,27 +32,29 @@ class Slice:
     filename: str | None
 
 
-def read_slices(uploads: Iterable[Upload], max_pixels: int) -> list[Slice]:
+def read_slices(uploads: Iterable[Upload], max_pixels: int, capacity: Capacity) -> list[Slice]:
     """Decode files, one after the other: only one is in memory in full size.
 
     Args:
         uploads: The files.
         max_pixels: Largest accepted width x height.
+        capacity: Says when there is a place to decode.
 
     Returns:
         A slice for each file, in order.
 
     Raises:
-        ProblemError: A file is no usable image; names it.
+        ProblemError: A file is no usable image, named; or there was no time.
     """
     slices = []
     for upload in uploads:
-        try:
-            pixels = decode_image(upload.data, max_pixels=max_pixels).pixels
-        except UnreadableImageError as error:
-            raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
-        # `Classifier.predict` would resize as well; to the size that it already has that changes nothing.
-        slices.append(Slice(resize_for_model(pixels), _shrink(pixels), upload.filename))
+        with capacity.decode():
+            try:
+                pixels = decode_image(upload.data, max_pixels=max_pixels).pixels
+            except UnreadableImageError as error:
+                raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
+            # `Classifier.predict` would resize as well; to the size that it already has that changes nothing.
+            slices.append(Slice(resize_for_model(pixels), _shrink(pixels), upload.filename))
     return slices
 
 

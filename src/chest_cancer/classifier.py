@@ -25,6 +25,9 @@ NOT_A_CHEST_CT_SLICE = "not a chest CT slice"
 
 _BATCH = 16
 
+_SELF_TEST_TOLERANCE = 0.05
+"""Of a probability: between processors and precisions it moves by a few thousandths, with another graph by far more."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -134,6 +137,29 @@ class Classifier:
             for row in range(len(outputs["probabilities"]))
         ]
 
+    def self_test(self) -> float | None:
+        """Compare what it says of `self_test_image` with what it said when it was trained.
+
+        Returns:
+            The largest difference of a probability; None where the manifest does not hold what was said.
+
+        Raises:
+            ValueError: It says something else: the graph or this machine computes wrongly.
+        """
+        expected = self.manifest.get("self_test")
+        if expected is None:
+            return None
+        (prediction,) = self.predict([self_test_image()])
+        found = prediction.probabilities
+        difference: float = max(abs(found[name] - expected["probabilities"][name]) for name in self.classes)
+        # Negated, so that what is not a number fails too.
+        if not difference <= _SELF_TEST_TOLERANCE:
+            raise ValueError(
+                f"The classifier fails its self-test: expected probabilities {expected['probabilities']}. "
+                f"Received: {found}. Train the model again, or restore its folder."
+            )
+        return difference
+
     def _prediction(self, outputs: Outputs, row: int) -> Prediction:
         probabilities = dict(zip(self.classes, outputs["probabilities"][row].astype(float).tolist(), strict=True))
         distance = float(outputs["distance"][row]) if "distance" in outputs else 0.0
@@ -154,3 +180,9 @@ class Classifier:
         if not distance <= limits["distance_limit"]:
             return NOT_A_CHEST_CT_SLICE
         return None if confidence >= limits["confidence_limit"] else NOT_SURE
+
+
+def self_test_image() -> NDArray[np.uint8]:
+    """Return the image of the self-test, by arithmetic alone: the same on every machine, uint8 [224, 224, 3]."""
+    y, x = np.indices((224, 224))
+    return np.stack([(x * y // 50) % 256, (x + y) // 2, (x - 90) ** 2 // 60 % 256], axis=-1).astype(np.uint8)

@@ -1,13 +1,13 @@
 """Project settings. Kedro reads the names in capitals."""
 
 from chest_cancer import environment  # noqa: F401  # first: it tells the libraries what they must know when imported
-from chest_cancer.hooks import ParametersHook, SummaryHook, TrackingHook
+from chest_cancer.hooks import ParametersHook, ProgressHook, SummaryHook, TrackingHook
 from chest_cancer.tracking import artifact_location, tracking_uri
 
 # TrackingHook is kedro-mlflow's own hook, made to understand typed parameters: registered twice it would log twice.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 # The last one registered is called first: the summary comes at the very end.
-HOOKS = (SummaryHook(), TrackingHook(), ParametersHook())
+HOOKS = (SummaryHook(), TrackingHook(), ProgressHook(), ParametersHook())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

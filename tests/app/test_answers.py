@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -61,7 +62,8 @@ def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
         classifier=SimpleNamespace(predict=lambda images: [prediction]),
     )
 
-    (one,) = answer([SimpleNamespace(pixels=None, filename=None)], model)
+    capacity = SimpleNamespace(infer=nullcontext)
+    (one,) = answer([SimpleNamespace(pixels=None, filename=None)], model, capacity)
 
     assert one.name == f"N{reason[1:]}"
     written = record(one, model, "id", explain=False)

@@ -3,14 +3,15 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from app.model import ModelSource, ModelUnavailableError
 from chest_cancer.classifier import Classifier
-
-METRICS = "data/08_reporting/metrics.json"
+from chest_cancer.datasets.classifier import ClassifierDataset
+from serving import CLASSIFIER, METRICS, RUN_ID, tiny_classifier
 
 
 def test_without_a_model_every_answer_says_what_helps(project, make_app, encode):
@@ -39,6 +40,8 @@ def test_a_model_that_comes_later_is_served_without_a_restart(trained_project, p
         "status": "ready",
         "classes": ["adenocarcinoma", "normal"],
         "precision": "fp32",
+        "run_id": RUN_ID,
+        "self_test": 0.0,
     }
 
 
@@ -84,6 +87,81 @@ def test_figures_that_are_missing_or_half_written_do_not_stop_the_app(project, c
     if content:
         (project / METRICS).write_text(content)
     assert ModelSource(project, "local").get().figures == {}
+
+
+def served_run(source):
+    return source.get().manifest["provenance"]["mlflow_run_id"]
+
+
+def wait_for_reload():
+    for thread in threading.enumerate():
+        if thread.name == "model-reload":
+            thread.join()
+
+
+def test_a_replaced_model_is_served_after_the_former_one_has_answered_in_the_meantime(project):
+    source = ModelSource(project, "local")
+    former = source.get()
+    ClassifierDataset(filepath=str(project / CLASSIFIER)).save(tiny_classifier("a-new-run"))
+
+    assert source.get() is former
+    wait_for_reload()
+    assert served_run(source) == "a-new-run"
+    assert source.get().figures == {}  # they were measured before
+
+
+def test_a_new_model_waits_while_it_is_held(project):
+    held = threading.Event()
+    held.set()
+    source = ModelSource(project, "local", is_held=held.is_set)
+    source.get()
+    ClassifierDataset(filepath=str(project / CLASSIFIER)).save(tiny_classifier("a-new-run"))
+    source.get()
+    wait_for_reload()
+    assert served_run(source) == RUN_ID
+    held.clear()
+    source.get()
+    wait_for_reload()
+    assert served_run(source) == "a-new-run"
+
+
+def test_new_figures_are_shown_without_loading_the_model_again(project):
+    source = ModelSource(project, "local")
+    former = source.get()
+    (project / METRICS).write_text('{"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}}')
+    source.get()
+    wait_for_reload()
+    assert source.get().figures["accuracy"]["n"] == 9
+    assert source.get().classifier is former.classifier
+
+
+def break_model(project, run_id):
+    """Save a model that says something else than its manifest tells."""
+    classifier = tiny_classifier(run_id)
+    classifier.manifest["self_test"]["probabilities"] = {"adenocarcinoma": 0.0, "normal": 1.0}
+    ClassifierDataset(filepath=str(project / CLASSIFIER)).save(classifier)
+
+
+def test_a_new_model_that_fails_its_self_test_is_not_served_and_not_tried_again(project, monkeypatch, caplog):
+    source = ModelSource(project, "local")
+    source.get()
+    loads = []
+    load = Classifier.load
+    monkeypatch.setattr(Classifier, "load", lambda *arguments: loads.append(1) or load(*arguments))
+    break_model(project, "a-broken-run")
+    for _ in range(3):
+        source.get()
+        wait_for_reload()
+    assert served_run(source) == RUN_ID
+    assert len(loads) == 1
+    assert "The new model is not served" in caplog.text
+
+
+def test_a_first_model_that_fails_its_self_test_is_not_served(project, make_app):
+    break_model(project, "a-broken-run")
+    response = make_app(project).test_client().get("/readyz")
+    assert response.status_code == 503
+    assert "fails its self-test: expected probabilities" in response.get_json()["detail"]
 
 
 def test_serving_imports_nothing_of_training(trained_project):

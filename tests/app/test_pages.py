@@ -4,7 +4,7 @@ import re
 import pytest
 from flask import render_template_string
 
-from app.pages import source_name
+from app.presentation import source_name
 from app.samples import SAMPLES
 
 HTML = {"Accept": "text/html"}
@@ -65,11 +65,11 @@ def test_a_sample_is_a_name_from_the_list(client):
 def test_everything_comes_from_the_app_itself_and_nothing_is_inline(client, encode):
     text = page(client.post("/", data={"image": (io.BytesIO(encode(255)), "a.png")}))
     addresses = re.findall(r'(?:src|href|action)="(.*?)"', text)
-    assert all(re.match(r"/(static/|$)|#|data:image/png;base64,", address) for address in addresses)
+    assert all(re.match(r"/(static/|train$|reference$|$)|#|data:image/png;base64,", address) for address in addresses)
     assert not re.search(r"<style|\sstyle=|<script(?! src=)|\son\w+=|javascript:", text)
     for address in set(addresses):
         if address.startswith("/"):
-            assert client.get(address, buffered=True).status_code == 200
+            assert client.get(address, buffered=True).status_code == (403 if address == "/train" else 200)
 
 
 def test_a_browser_gets_errors_as_a_page(client):

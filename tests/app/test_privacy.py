@@ -9,6 +9,8 @@ import pytest
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from app.access_log import JsonFormatter
+
 _opened = None
 
 
@@ -55,13 +57,15 @@ def test_the_access_line_holds_no_name_query_or_content(client, encode, caplog):
     client.post("/predict?patient=Doe", data={"image": (io.BytesIO(encode(255)), "john_doe.png")})
     client.post("/predict", data={"image": (io.BytesIO(b"Doe, John"), "john_doe.txt")})
     client.get("/john_doe.png")
-    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "app.access"]
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records if record.name == "app.access"]
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("POST", "/predict", 200),
         ("POST", "/predict", 422),
         ("GET", None, 404),
     ]
-    assert all(set(line) == {"time", "method", "path", "status", "ms", "request_id"} for line in lines)
+    assert all(
+        set(line) == {"time", "level", "logger", "method", "path", "status", "ms", "request_id"} for line in lines
+    )
     assert "doe" not in caplog.text.lower()
 
 
@@ -79,6 +83,17 @@ def test_a_crash_is_logged_without_its_text(trained_project, make_app, monkeypat
     assert "RuntimeError" in caplog.text
     assert "test_privacy.py" in caplog.text
     assert "Doe" not in caplog.text + response.get_data(as_text=True)
+
+
+def test_the_log_holds_where_an_error_happened_and_not_what_it_said(caplog):
+    try:
+        raise ValueError("Doe, John")
+    except ValueError:
+        logging.getLogger("app").exception("It failed.")
+    line = json.loads(JsonFormatter().format(caplog.records[-1]))
+    assert (line["level"], line["message"], line["error"]) == ("error", "It failed.", "ValueError")
+    assert "test_privacy.py" in line["trace"]
+    assert "Doe" not in json.dumps({**line, "trace": line["trace"].replace('raise ValueError("Doe, John")', "")})
 
 
 def test_a_sensible_request_id_is_kept(client):

@@ -229,7 +229,7 @@ def test_the_roc_plot_of_three_classes_has_a_curve_for_each() -> None:
 
 
 def test_the_history_plot_marks_the_epoch_whose_weights_were_kept() -> None:
-    figure = plot_history({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.5], "accuracy": [0, 0, 0]})
+    figure = plot_history(pd.DataFrame({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.5]}, index=[1, 2, 3]))
 
     training, validation = figure.data
     assert list(training.x) == [1, 2, 3]
@@ -291,7 +291,8 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
     table = predictions(BINARY, count=30).assign(reason=None)
 
     metrics = measure_performance(table, trained, FEW, 0)
-    plots = plot_evaluation(table, metrics, trained, {"loss": [1.0], "val_loss": [1.0]}, FEW)
+    history = pd.DataFrame({"loss": [1.0], "val_loss": [1.0]}, index=[1])
+    plots = plot_evaluation(table, metrics, trained, history, FEW)
 
     temperature = trained.manifest["temperature"]
     assert metrics == measure(table, BINARY, "normal", None, FEW, 0, temperature) | measure_answers(table, 0.95)

@@ -83,7 +83,7 @@ def plot_evaluation(
     test_predictions: pd.DataFrame,
     metrics: dict[str, Figure],
     classifier: Classifier,
-    training_history: dict[str, list[float]],
+    training_history: pd.DataFrame,
     parameters: ModelEvaluationParameters,
 ) -> tuple[go.Figure, go.Figure, go.Figure, go.Figure]:
     """Draw what people would rather look at than read.

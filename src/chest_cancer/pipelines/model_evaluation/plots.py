@@ -124,18 +124,18 @@ def plot_reliability(
     return styled(figure, f"Reliability, {len(predictions)} test images; bins with {percent(confidence)} intervals")
 
 
-def plot_history(history: dict[str, list[float]]) -> go.Figure:
+def plot_history(history: pd.DataFrame) -> go.Figure:
     """Draw the loss of each epoch.
 
     Args:
-        history: `loss` and `val_loss`, an item an epoch.
+        history: `loss` and `val_loss`, a row an epoch.
 
     Returns:
         Two curves; the epoch whose weights were kept is marked.
     """
-    epochs = np.arange(1, len(history["loss"]) + 1)
     best = int(np.argmin(history["val_loss"]))
     figure = go.Figure()
+    epochs = history.index
     figure.add_scatter(x=epochs, y=history["loss"], mode="lines", name="training", line={"color": BLUE})
     figure.add_scatter(x=epochs, y=history["val_loss"], mode="lines", name="validation", line={"color": ORANGE})
     figure.add_vline(x=best + 1, line_dash="dot", annotation_text=f"kept: epoch {best + 1}")

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from chest_cancer import progress
 from chest_cancer.parameters import ModelTrainingParameters
 
 if TYPE_CHECKING:
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
 
     from chest_cancer.graph import Head, KernelHead
 
-History = dict[str, list[float]]
+History = pd.DataFrame
+"""Figures of training, a row an epoch."""
 
 _VALIDATION_BATCH = 64
 
@@ -128,7 +131,7 @@ def fit(
         seed: Of the order of the images.
 
     Returns:
-        `loss`, `accuracy`, `val_loss` and `val_accuracy` of each epoch.
+        `loss`, `accuracy`, `val_loss` and `val_accuracy`, a row an epoch; the index counts from 1.
     """
     import keras
     import tensorflow as tf
@@ -145,15 +148,23 @@ def fit(
         min_delta=parameters.early_stopping.min_delta,
         restore_best_weights=True,
     )
+    reporting = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: progress.report(
+            "epoch",
+            epoch=epoch + 1,
+            epochs=parameters.epochs,
+            figures={name: float(value) for name, value in logs.items()},
+        )
+    )
     history = model.fit(
         batches,
         validation_data=tf.data.Dataset.from_tensor_slices(validation).batch(_VALIDATION_BATCH).cache(),
         epochs=parameters.epochs,
-        callbacks=[stopping, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
+        callbacks=[stopping, reporting, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
         shuffle=False,
         verbose=0,
     )
-    return {name: [float(value) for value in values] for name, values in history.history.items()}
+    return pd.DataFrame(history.history, index=pd.RangeIndex(1, len(history.epoch) + 1, name="epoch"), dtype=float)
 
 
 def read_head(model: "keras.Model", temperature: float) -> "Head | KernelHead":

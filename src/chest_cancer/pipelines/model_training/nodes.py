@@ -8,17 +8,15 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
-from chest_cancer.classifier import FORMAT_VERSION, Classifier
+from chest_cancer.classifier import FORMAT_VERSION, Classifier, self_test_image
 from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.imaging.decoding import PREPROCESSING_VERSION
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.head import History, build_model, fit, read_head, tuned_weights
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
-
-PREPROCESSING_VERSION = 1
-"""Changes with every change of decoding or resizing that changes pixels."""
 
 
 def choose_head(
@@ -117,7 +115,7 @@ def assemble_classifier(
     Returns:
         The classifier, and the same as a Keras model from RGB 0..255 [N, 224, 224, 3] to probabilities [N, K].
     """
-    from chest_cancer.graph import classifier
+    from chest_cancer import graph
 
     classes = _classes(split_table)
     inputs, labels = _select(features, split_table, "validation")
@@ -151,8 +149,11 @@ def assemble_classifier(
         "data": data_summary,
         "provenance": provenance,
     }
-    graph = classifier(weights, read_head(trained_top, temperature), space).SerializeToString()
-    return Classifier(graph, manifest), whole_model(build_vgg16(weights), trained_top.get_layer("head"), temperature)
+    serialised = graph.classifier(weights, read_head(trained_top, temperature), space).SerializeToString()
+    classifier = Classifier(serialised, manifest)
+    (said,) = classifier.predict([self_test_image()])
+    manifest["self_test"] = {"probabilities": said.probabilities}
+    return classifier, whole_model(build_vgg16(weights), trained_top.get_layer("head"), temperature)
 
 
 def _pooled(trained_top: KerasModel, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,181 @@
+"""All training jobs of a project: `kedro run`, one at a time, whatever becomes of the server.
+
+The process that runs a job holds a lock for as long as it lives: whether one runs is asked of the lock, by any worker,
+and needs no one to tidy up.
+"""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self, cast
+
+from flask import Flask
+
+from chest_cancer.model_files import ModelFiles
+from chest_cancer.training_job import Job, JobFolder, now
+
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+_KEPT_JOBS = 50
+_PROBES = 20
+_PROBE_SECONDS = 0.02
+_START_SECONDS = 5
+
+
+class JobRunningError(RuntimeError):
+    """A job runs already, and only one may."""
+
+
+class Jobs:
+    """All jobs of a project."""
+
+    def __init__(self, project: Path, command: list[str]) -> None:
+        """Do not touch the disk yet.
+
+        Args:
+            project: The folder with `conf/` and `data/`.
+            command: What trains, without `--env`.
+        """
+        self.project = project
+        self.folder = project / "data" / "training_jobs"
+        self._command = command
+        self._lock = self.folder / ".lock"
+
+    @classmethod
+    def of(cls, app: Flask) -> Self:
+        """Return those that belong to an app."""
+        return cast(Self, app.extensions["jobs"])
+
+    def environments(self) -> list[str]:
+        """Name the Kedro environments that a job may run, the usual one first."""
+        found = sorted(path.name for path in (self.project / "conf").iterdir() if path.is_dir())
+        return ["local", *(name for name in found if name not in ("base", "local"))]
+
+    def start(self, environment: str, files: ModelFiles) -> JobFolder:
+        """Start a job and return at once.
+
+        Args:
+            environment: One of `environments`.
+            files: Where the served model lies.
+
+        Raises:
+            JobRunningError: One runs already, started by whichever worker.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not _lock_patiently(lock):
+                raise JobRunningError
+            self._tidy(files)
+            folder = JobFolder(self.folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
+            folder.path.mkdir()
+            folder.write(Job(folder.path.name, "running", environment, now()))
+            self._launch(folder, [*self._command, "--env", environment], files, lock)
+        finally:
+            # The lock belongs to the open file, which the runner has now; here only our handle on it ends.
+            os.close(lock)
+        return folder
+
+    def is_running(self) -> bool:
+        """Say whether a job runs."""
+        try:
+            lock = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def find(self, job_id: str) -> JobFolder | None:
+        """Find a job; None when there is none of that id, which may come from anywhere."""
+        folder = JobFolder(self.folder / job_id)
+        return folder if _ID.fullmatch(job_id) and (folder.path / "job.json").is_file() else None
+
+    def folders(self) -> list[JobFolder]:
+        """List jobs, the newest first."""
+        if not self.folder.is_dir():
+            return []
+        names = sorted((path.name for path in self.folder.iterdir() if _ID.fullmatch(path.name)), reverse=True)
+        return [folder for name in names if (folder := self.find(name))]
+
+    def status(self, folder: JobFolder) -> Job:
+        """Read a job; one whose process is gone without a word has failed."""
+        job = folder.read()
+        if job.status == "running" and not self.is_running():
+            job = folder.read()  # it may have ended between the two questions
+            if job.status == "running":
+                return replace(job, status="failed", error="Its process was killed.")
+        return job
+
+    def cancel(self, folder: JobFolder) -> bool:
+        """End a running job with everything that it started; return whether there was something to end."""
+        end = time.monotonic() + _START_SECONDS
+        while (job := self.status(folder)).status == "running" and time.monotonic() < end:
+            # The second one only if the first is gone: that one ends its group itself, and writes down how it went.
+            for process in (job.runner, job.kedro):
+                if process is not None:
+                    with suppress(ProcessLookupError):
+                        os.killpg(process, signal.SIGTERM)
+                        return True
+            time.sleep(_PROBE_SECONDS)  # it has not yet said who it is
+        return False
+
+    def _tidy(self, files: ModelFiles) -> None:
+        """End what a killed runner left behind, and remove the oldest jobs."""
+        folders = self.folders()
+        for folder in folders:
+            if folder.read().status == "running":
+                folder.finish(files, "failed", "Its process was killed.")
+        for folder in folders[_KEPT_JOBS - 1 :]:
+            shutil.rmtree(folder.path)
+
+    def _launch(self, folder: JobFolder, command: list[str], files: ModelFiles, lock: int) -> None:
+        orders = {
+            "folder": str(folder.path),
+            "project": str(self.project),
+            "command": command,
+            "manifest": files.manifest and str(files.manifest),
+            "metrics": files.metrics and str(files.metrics),
+            "lock": lock,
+        }
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "chest_cancer.training_job", json.dumps(orders)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=[lock],
+            )
+        except OSError as error:
+            folder.finish(files, "failed", f"It could not be started: {error}")
+            raise
+        # Waited for, so that it does not stay behind as a zombie.
+        threading.Thread(target=process.wait, name=f"job-{folder.path.name}", daemon=True).start()
+
+
+def _lock_patiently(lock: int) -> bool:
+    """Take the lock. Whoever only asks for it, see `Jobs.is_running`, holds it for some microseconds."""
+    for _ in range(_PROBES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PROBE_SECONDS)
+        else:
+            return True
+    return False

@@ -1,0 +1,133 @@
+"""How values are written on the pages: filters of the templates."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from markupsafe import Markup
+
+from app.answers import display_name
+from app.model import Model
+from chest_cancer.model_files import Figure
+
+MAIN_FIGURES = ("accuracy", "roc_auc", "sensitivity", "specificity", "ppv", "npv", "brier", "loss")
+"""Shown at once, where there are so many; the others on request."""
+
+_NAMES = {
+    "roc_auc": "ROC AUC",
+    "ppv": "Positive predictive value",
+    "npv": "Negative predictive value",
+    "brier": "Brier score",
+    "loss": "Loss (cross-entropy)",
+    "ece": "Calibration error (ECE)",
+}
+_EPOCH_NAMES = {
+    "loss": "Training loss",
+    "accuracy": "Training accuracy",
+    "val_loss": "Validation loss",
+    "val_accuracy": "Validation accuracy",
+}
+_CURVE_WIDTH, _CURVE_HEIGHT = 300, 100
+
+
+def init_app(app: Flask) -> None:
+    """Give the filters to the templates."""
+    for function in (
+        class_name, curve_svg, duration, epoch_figure_name, figure, figure_name, inline_code, is_main, is_share,
+        moment, percent, source_name, step_name,
+    ):  # fmt: skip
+        app.add_template_filter(function)
+
+
+def class_name(label: str, model: Model) -> str:
+    """Return what people call a class."""
+    return display_name(label, model.manifest["normal_class"])
+
+
+def figure_name(name: str) -> str:
+    """Return what people call a figure."""
+    return _NAMES.get(name) or name.replace("_", " ").capitalize()
+
+
+def epoch_figure_name(name: str) -> str:
+    """Return what people call a figure of an epoch."""
+    return _EPOCH_NAMES.get(name) or figure_name(name)
+
+
+def step_name(node: str) -> str:
+    """Return what people call a node, e.g. "Train head" for `train_head_node`."""
+    return node.removesuffix("_node").replace("_", " ").capitalize()
+
+
+def is_main(name: str) -> bool:
+    """Say whether a figure is shown at once."""
+    return name in MAIN_FIGURES
+
+
+def is_share(figure: Figure, name: str) -> bool:
+    """Say whether a figure lies between 0 and 1 by its nature, and can be drawn on that scale."""
+    return name != "loss" and figure["value"] is not None and 0 <= figure["low"] <= figure["high"] <= 1
+
+
+def figure(figure: Figure) -> str:
+    """Write a figure with its interval."""
+    if figure["value"] is None:
+        return "unknown"
+    return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+
+
+def percent(probability: float) -> str:
+    """Write a probability; never as the 0 % or 100 % that it is not."""
+    if probability < 0.001:
+        return "< 0.1 %"
+    if probability > 0.999:
+        return "> 99.9 %"
+    return f"{probability * 100:.1f} %"
+
+
+def source_name(data: dict[str, Any]) -> str:
+    """Return where the training images came from; of a path on our own disk only its end, for the rest is ours."""
+    location: str = data["location"]
+    return location if data["kind"] in ("google_drive", "https") else Path(location).name
+
+
+def moment(time: str) -> str:
+    """Write a time that is in UTC, to the minute."""
+    return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M} UTC"
+
+
+def duration(job: dict[str, Any]) -> str:
+    """Write how long a job took; nothing while it runs."""
+    if job["ended"] is None:
+        return ""
+    seconds = (datetime.fromisoformat(job["ended"]) - datetime.fromisoformat(job["started"])).seconds
+    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+
+
+def inline_code(text: str) -> Markup:
+    """Turn `backticks` into code."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def curve_svg(curve: list[list[float | None]]) -> Markup:
+    """Draw training and validation loss over epochs, both on one scale that begins at 0."""
+    losses = [value for point in curve for value in point[1:] if value is not None]
+    top, last = max(losses, default=1.0) or 1.0, max(point[0] or 1 for point in curve)
+    lines = Markup("").join(
+        Markup('<polyline class="{}" points="{}"/>').format(name, _points(curve, column, top, last))
+        for column, name in ((1, "training"), (2, "validation"))
+    )
+    return Markup(
+        '<svg class="curve" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
+        'aria-label="Training and validation loss over {} epochs, from 0 to {}">{}</svg>'
+    ).format(_CURVE_WIDTH, _CURVE_HEIGHT, last, f"{top:.2f}", lines)
+
+
+def _points(curve: list[list[float | None]], column: int, top: float, last: float) -> str:
+    return " ".join(
+        f"{(point[0] or 0) / last * _CURVE_WIDTH:.1f},{(1 - value / top) * _CURVE_HEIGHT:.1f}"
+        for point in curve
+        if (value := point[column]) is not None
+    )

@@ -1,0 +1,33 @@
+"""`/openapi.json`: the interface, for programs; `/reference`: the same for people, drawn from it."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, current_app, jsonify, render_template
+from flask.typing import ResponseReturnValue
+
+from chest_cancer import __version__
+
+blueprint = Blueprint("reference", __name__)
+
+
+@blueprint.get("/openapi.json")
+def description() -> ResponseReturnValue:
+    """Give the description in OpenAPI 3.1."""
+    return jsonify(_description())
+
+
+@blueprint.get("/reference")
+def show() -> ResponseReturnValue:
+    """Show the description as a page."""
+    limits = {name: current_app.config[name] for name in ("MAX_CONTENT_LENGTH", "MAX_FILES", "MAX_PIXELS")}
+    return render_template("reference.html", description=_description(), limits=limits)
+
+
+@cache
+def _description() -> dict[str, Any]:
+    description: dict[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_text())
+    description["info"]["version"] = __version__
+    return description

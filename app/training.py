@@ -1,0 +1,194 @@
+"""`/train`: start a run, follow it, cancel it, see how former ones did. Only for whoever has the token."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from app import access
+from app.jobs import JobRunningError, Jobs
+from app.model import ModelSource, ModelUnavailableError
+from app.problems import ProblemError, prefers_html
+from app.progress import summarise
+from chest_cancer.training_job import JobFolder
+
+blueprint = Blueprint("training", __name__, url_prefix="/train")
+
+_STREAM_SECONDS = 25
+_LOOK_SECONDS = 0.5
+
+
+@blueprint.get("")
+def show() -> ResponseReturnValue:
+    """Show the training page, or the form to log in; `?token=` logs in, as the printed link does."""
+    if not current_app.config["TRAIN_TOKEN"] or not prefers_html():
+        access.check()
+    if "token" in request.args:
+        return _log_in(request.args["token"])
+    if not access.is_logged_in():
+        return render_template("login.html"), 401
+    jobs = [_describe(folder) for folder in _jobs().folders()]
+    return render_template(
+        "training.html", jobs=jobs, environments=_jobs().environments(), model=ModelSource.of(current_app).current
+    )
+
+
+@blueprint.post("/login")
+def log_in() -> ResponseReturnValue:
+    """Begin a session with the token of the form."""
+    if not current_app.config["TRAIN_TOKEN"]:
+        access.check()
+    access.check_origin()
+    return _log_in(request.form.get("token", ""))
+
+
+def _log_in(token: str) -> ResponseReturnValue:
+    if not access.is_token(token.strip()):
+        return render_template("login.html", failed=True), 401
+    access.log_in()
+    return redirect(url_for("training.show"), 303)
+
+
+@blueprint.post("/logout")
+def log_out() -> ResponseReturnValue:
+    """End the session."""
+    access.check()
+    access.log_out()
+    return redirect(url_for("training.show"), 303)
+
+
+@blueprint.post("")
+def start() -> ResponseReturnValue:
+    """Start a job: 202 with its address, or back to the page; 409 when one runs."""
+    access.check()
+    body = request.get_json(silent=True) if request.is_json else request.form
+    environment = (body or {}).get("environment", "local") if not isinstance(body, list) else None
+    if find_spec("kedro_mlflow") is None:
+        detail = "What training needs is not installed here. `make run` installs it, and trains once."
+        raise ProblemError("not-installed", "Training is not installed", 503, detail)
+    choices = _jobs().environments()
+    if environment not in choices:
+        detail = f"Expected `environment` to be one of {', '.join(choices)}."
+        raise ProblemError("no-environment", "No such environment", 400, detail)
+    try:
+        folder = _jobs().start(environment, ModelSource.of(current_app).files())
+    except JobRunningError:
+        detail = "A job runs already; only one may. Wait for its end, or cancel it."
+        raise ProblemError("job-running", "A job runs already", 409, detail) from None
+    return _accepted(folder)
+
+
+@blueprint.get("/jobs")
+def list_jobs() -> ResponseReturnValue:
+    """List the jobs, the newest first."""
+    access.check()
+    return jsonify([_describe(folder) for folder in _jobs().folders()])
+
+
+@blueprint.get("/jobs/<job_id>")
+def show_job(job_id: str) -> ResponseReturnValue:
+    """Tell how a job stands."""
+    access.check()
+    return jsonify(_describe(_find(job_id)))
+
+
+@blueprint.post("/jobs/<job_id>/cancel")
+def cancel(job_id: str) -> ResponseReturnValue:
+    """End a job and everything that it started; 409 when it has ended already."""
+    access.check()
+    folder = _find(job_id)
+    if not _jobs().cancel(folder):
+        raise ProblemError("job-ended", "The job has ended", 409, "Expected a job that runs.")
+    return _accepted(folder)
+
+
+@blueprint.get("/jobs/<job_id>/events")
+def follow(job_id: str) -> ResponseReturnValue:
+    """Send how a job stands whenever that changes, as server-sent events, for a while: browsers connect again."""
+    access.check()
+    folder = _find(job_id)
+    places: threading.Semaphore = current_app.extensions["streams"]
+    if not places.acquire(blocking=False):
+        raise ProblemError("busy", "Too busy", 503, "Too many pages follow jobs. Ask for the job itself.", 5)
+    response = Response(stream_with_context(_events(folder)), mimetype="text/event-stream")
+    response.call_on_close(places.release)
+    return response
+
+
+def _events(folder: JobFolder) -> Iterator[str]:
+    stopping: threading.Event = current_app.extensions["stopping"]
+    end = time.monotonic() + _STREAM_SECONDS
+    sent = None
+    yield "retry: 1000\n\n"
+    while time.monotonic() < end:
+        job = _describe(folder)
+        if job != sent:
+            yield f"data: {json.dumps(job)}\n\n"
+            sent = job
+        if job["status"] != "running":
+            yield "event: end\ndata: {}\n\n"
+            return
+        if stopping.wait(_LOOK_SECONDS):
+            return
+
+
+def _accepted(folder: JobFolder) -> ResponseReturnValue:
+    if prefers_html():
+        return redirect(url_for("training.show"), 303)
+    response = jsonify(_describe(folder))
+    response.headers["Location"] = url_for("training.show_job", job_id=folder.path.name)
+    return response, 202
+
+
+def _jobs() -> Jobs:
+    return Jobs.of(current_app)
+
+
+def _find(job_id: str) -> JobFolder:
+    folder = _jobs().find(job_id)
+    if folder is None:
+        raise ProblemError("no-job", "No such job", 404, "Expected the id of a job in /train/jobs.")
+    return folder
+
+
+def _describe(folder: JobFolder) -> dict[str, Any]:
+    """Return what is known of a job, for the page and for programs."""
+    job = _jobs().status(folder)
+    return {
+        "id": job.id,
+        "url": url_for("training.show_job", job_id=job.id),
+        "status": job.status,
+        "environment": job.environment,
+        "started": job.started,
+        "ended": job.ended,
+        "run_id": job.run_id,
+        "promoted": job.promoted,
+        "served": job.run_id is not None and job.run_id == _served_run(),
+        "error": job.error,
+        "figures": job.figures,
+        **summarise(list(folder.events()), job.status),
+        "log": folder.log_tail(),
+    }
+
+
+def _served_run() -> str | None:
+    try:
+        run: str | None = ModelSource.of(current_app).get().manifest["provenance"]["mlflow_run_id"]
+    except ModelUnavailableError:
+        return None
+    return run

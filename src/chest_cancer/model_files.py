@@ -1,0 +1,59 @@
+"""Where a served model lies, and which contents lie there now. Imports nothing but the standard library."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+FileState = tuple[int, int] | None
+"""Which content a file has: its inode and its time of change in nanoseconds; None when there is none."""
+
+
+class Figure(TypedDict):
+    """A test figure with its interval and the number of images behind it; its value may be unknown."""
+
+    value: float | None
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model comes from.
+
+    Attributes:
+        manifest: The manifest, in the classifier's folder; None where the classifier does not come from one.
+        metrics: The file with its test figures; None where the catalog names none.
+    """
+
+    manifest: Path | None
+    metrics: Path | None
+
+    @property
+    def folder(self) -> Path | None:
+        """The classifier's folder."""
+        return self.manifest.parent if self.manifest else None
+
+    def states(self) -> tuple[FileState, FileState]:
+        """Tell which contents there are now, of the manifest and of the figures."""
+        return _state(self.manifest), _state(self.metrics)
+
+    def figures(self) -> dict[str, Figure]:
+        """Read the test figures, unless they were measured before this model was made and so belong to another."""
+        manifest, metrics = self.states()
+        if self.metrics is None or metrics is None or (manifest is not None and metrics[1] < manifest[1]):
+            return {}
+        try:
+            figures: dict[str, Figure] = json.loads(self.metrics.read_text())
+        except (OSError, json.JSONDecodeError):  # a run is just writing it
+            return {}
+        return figures
+
+
+def _state(path: Path | None) -> FileState:
+    try:
+        status = path.stat() if path else None
+    except OSError:
+        return None
+    return (status.st_ino, status.st_mtime_ns) if status else None

@@ -1,0 +1,173 @@
+"""A project after a run, with a tiny model, and the real server on it: what the app's and the browser's tests share."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from chest_cancer.classifier import Classifier, self_test_image
+from chest_cancer.datasets.classifier import ClassifierDataset
+from conftest import PROJECT
+
+TOKEN = "a-token-of-enough-characters"
+RUN_ID = "5fa5a1e684634dff"
+
+CLASSIFIER = "data/06_models/classifier"
+METRICS = "data/08_reporting/metrics.json"
+
+# The contract of the real graph without its 58 MB: the brighter the image, the more it is "adenocarcinoma".
+_GRAPH = """
+tiny (uint8[N, 224, 224, 3] image) => (float[N, 2] probabilities, float[N, 3] embedding, float[N, 2, 7, 7] evidence) {
+  pixels = Cast <to = 1> (image)
+  channels_first = Transpose <perm = [0, 3, 1, 2]> (pixels)
+  scaled = Div (channels_first, full)
+  cells = AveragePool <kernel_shape = [32, 32], strides = [32, 32]> (scaled)
+  embedding = ReduceMean <keepdims = 0> (scaled, spatial)
+  score = Gemm (embedding, kernel, bias)
+  probabilities = Softmax <axis = 1> (score)
+  evidence = Conv (cells, filters)
+}
+"""
+_KERNEL = np.array([[4 / 3, 0]] * 3, dtype=np.float32)
+
+
+def tiny_classifier(run_id: str = RUN_ID) -> Classifier:
+    """A classifier in milliseconds."""
+    graph = onnx.parser.parse_graph(_GRAPH)
+    constants = {
+        "full": np.array(255, dtype=np.float32),
+        "spatial": np.array([2, 3], dtype=np.int64),
+        "kernel": _KERNEL,
+        "bias": np.array([-2, 0], dtype=np.float32),
+        "filters": np.ascontiguousarray(_KERNEL.T.reshape(2, 3, 1, 1)),
+    }
+    graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in constants.items())
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    classifier = Classifier(model.SerializeToString(), _manifest(run_id))
+    (said,) = classifier.predict([self_test_image()])
+    classifier.manifest["self_test"] = {"probabilities": said.probabilities}
+    return classifier
+
+
+def _manifest(run_id: str) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "classes": ["adenocarcinoma", "normal"],
+        "normal_class": "normal",
+        "head": "linear",
+        "operating_point": {"threshold": 0.42, "target_sensitivity": 0.95},
+        "precision": "fp32",
+        "splits": {"test": 48, "train": 144, "validation": 48},
+        "data": {"location": "phantom", "kind": "phantom", "synthetic": True, "digest": "38169b7d" * 8, "images": 240},
+        "provenance": {
+            "created": "2026-11-23T06:33:34+00:00",
+            "code_version": "1.2.3",
+            "git_commit": "0123456789abcdef",
+            "git_clean": True,
+            "mlflow_run_id": run_id,
+        },
+    }
+
+
+def make_project(project: Path) -> Path:
+    """A project's folder after a run: the real catalog, a tiny classifier, figures."""
+    (project / "conf" / "local").mkdir(parents=True)
+    shutil.copytree(PROJECT / "conf" / "base", project / "conf" / "base")
+    ClassifierDataset(filepath=str(project / CLASSIFIER)).save(tiny_classifier())
+    figures = {
+        "loss": {"value": 0.682, "low": 0.643, "high": 0.718, "n": 48},
+        "sensitivity": {"value": 0.917, "low": 0.742, "high": 0.977, "n": 24},
+    }
+    (project / METRICS).parent.mkdir()
+    (project / METRICS).write_text(json.dumps(figures))
+    return project
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server.
+
+    Attributes:
+        port: On this machine.
+        process: gunicorn's master.
+        log: What it prints.
+    """
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
+        """Ask, and return status and JSON."""
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.request(method, path, body, {"Content-Type": "application/json", **headers})
+            response = connection.getresponse()
+            return response.status, json.load(response)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Read its log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def workers(self) -> list[int]:
+        """Name its workers' processes."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(child) for child in children.split()]
+
+
+@contextmanager
+def serve(project: Path, log: Path, **settings: str) -> Iterator[Server]:
+    """Start the server as in production, wait until it is ready, and end it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "PORT": str(port),
+        "CHEST_CANCER_PROJECT": str(project),
+        "CHEST_CANCER_ENV": "local",
+        **settings,
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "app/gunicorn.conf.py", "app:create_app()"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    server = Server(port, process, log)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        # The whole group: a worker that hangs outlives its master.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_until_ready(server: Server) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end and server.process.poll() is None:
+        try:
+            status, _ = server.send("GET", "/readyz")
+        except ConnectionError:
+            time.sleep(0.05)
+        else:
+            assert status == 200
+            return
+    pytest.fail(f"The server did not become ready:\n{server.log.read_text()}")
