@@ -167,6 +167,11 @@ class ModelEvaluationParameters(Block):
     audits: bool = Field(True, description="Look for duplicates, leakage, shortcuts and what moves answers too.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+    leakage_similarities: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
+        (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88),
+        min_length=1,
+        description="Points of the leakage curve, falling: cosines from which on slices join; 1: exact copies only.",
+    )
     foreign_images: int = Field(
         40, ge=1, description="Images of each kind that is no chest CT, where there are so many; one pass each."
     )

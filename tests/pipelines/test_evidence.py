@@ -12,7 +12,7 @@ from PIL import Image
 
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import LESION_MASKS, ImageFolder
-from chest_cancer.graph import Head, classifier
+from chest_cancer.graph import Head, KernelHead, classifier
 from chest_cancer.imaging.standardise import Frame
 from chest_cancer.pipelines.model_evaluation import evidence
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_deletion
@@ -122,6 +122,21 @@ def test_a_shuffled_head_is_still_a_head_and_its_maps_are_others(
         scores = after["evidence"].sum(axis=(2, 3)) + head.layers[0][1]
         expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
         np.testing.assert_allclose(after["probabilities"], expected, atol=1e-3)
+
+
+def test_what_the_landmarks_of_a_kernel_head_say_is_shuffled(
+    vgg16_weights: Weights, picture: Callable[..., Pixels]
+) -> None:
+    generator = np.random.default_rng(3)
+    landmarks, weights = (generator.standard_normal(size).astype(np.float32) for size in ((7, 1024), (7, 2)))
+    mean, deviation = np.zeros(1024, np.float32), np.full(1024, 50, np.float32)
+    head = KernelHead(mean, deviation, landmarks, 1 / 1024, weights, np.zeros(2, np.float32), 1.0)
+    graph = classifier(vgg16_weights, head).SerializeToString()
+
+    before, after = (Network(each, "fp32")(picture(1)[None]) for each in (graph, shuffle_head(graph, 0)))
+
+    assert np.abs(np.corrcoef(before["evidence"].ravel(), after["evidence"].ravel())[0, 1]) < 0.9
+    np.testing.assert_allclose(after["probabilities"].sum(axis=1), 1, rtol=1e-5)
 
 
 @pytest.fixture

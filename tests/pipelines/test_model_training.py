@@ -315,7 +315,7 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     assert manifest["input"] == {"name": "image", "shape": [None, 224, 224, 3], "dtype": "uint8", "colour": "RGB"}
     assert manifest["preprocessing_version"] == PREPROCESSING_VERSION
     assert manifest["standardisation"] == {"brightness": "percentile", "crop": "body"}
-    assert (manifest["head"], manifest["head_reason"]) == ("linear", "asked for")
+    assert (manifest["head"], manifest["head_reason"], manifest["kernel"]) == ("linear", "asked for", None)
     assert manifest["precision"] == "fp32"
     assert manifest["splits"] == {"test": 15, "train": 45, "validation": 15}
     assert manifest["data"] == {"synthetic": True}

@@ -14,6 +14,14 @@ Pixels = NDArray[np.uint8]
 OVERLAPS = ("pointing", "pointing_exact", "inside", "intersection_over_union")
 """What `overlap` gives, each with `<name>_chance`."""
 
+_SHUFFLED = {
+    "kernel_1": 0,
+    "kernel_1_stacked": 0,
+    "kernel_1_transposed": 1,
+    "landmark_weights": 0,
+    "landmark_weights_transposed": 1,
+}
+"""Tensors of heads, and along which axis their features, or landmarks, lie."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -107,15 +115,17 @@ def shuffle_head(graph: bytes, seed: int) -> bytes:
         seed: Of the shuffle.
 
     Returns:
-        The same graph with the first dense layer's weights shuffled over the means and, alike, over the maxima.
+        The same graph with the first dense layer's weights shuffled over the means and, alike, over the maxima; of a
+        kernel head, with what each landmark says shuffled over the landmarks.
     """
     model = onnx.load_from_string(graph)
     generator = np.random.default_rng(seed)
-    order = np.concatenate([generator.permutation(512), 512 + generator.permutation(512)])
+    features = np.concatenate([generator.permutation(512), 512 + generator.permutation(512)])
     for tensor in model.graph.initializer:
-        if tensor.name in ("kernel_1", "kernel_1_stacked"):
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor)[order], tensor.name))
-        elif tensor.name == "kernel_1_transposed":
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor)[:, order], tensor.name))
+        if tensor.name in _SHUFFLED:
+            array, axis = numpy_helper.to_array(tensor), _SHUFFLED[tensor.name]
+            of_landmarks = np.random.default_rng(seed).permutation(array.shape[axis])
+            order = of_landmarks if tensor.name.startswith("landmark") else features
+            tensor.CopyFrom(numpy_helper.from_array(np.take(array, order, axis), tensor.name))
     shuffled: bytes = model.SerializeToString()
     return shuffled

@@ -136,6 +136,7 @@ def assemble_classifier(
         "standardisation": extraction_record["standardisation"],
         "head": head_choice["head"],
         "head_reason": head_choice["reason"],
+        "kernel": parameters.kernel.model_dump() if head_choice["head"] == "kernel" else None,
         "temperature": temperature,
         "operating_point": _operating_point(probabilities, labels, classes, parameters),
         "abstention": fit_limits(distances, probabilities.max(axis=1), parameters.abstention),
