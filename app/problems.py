@@ -4,6 +4,7 @@ import json
 import logging
 import time
 import traceback
+from contextlib import suppress
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, g, render_template, request
@@ -14,6 +15,7 @@ from app.model import ModelUnavailableError
 
 logger = logging.getLogger(__name__)
 
+_BLOCK = 64 * 1024
 _TYPES = "urn:chest-cancer:problem:"
 
 
@@ -54,6 +56,7 @@ def init_app(app: Flask) -> None:
 
 
 def _respond(problem: ProblemError) -> Response:
+    _discard_body()
     metrics.PROBLEMS.labels(problem.kind or HTTPStatus(problem.status).phrase).inc()
     if prefers_html():
         response = Response(render_template("problem.html", problem=problem))
@@ -72,6 +75,17 @@ def _respond(problem: ProblemError) -> Response:
     if problem.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _discard_body() -> None:
+    """Read what the client still sends, within reason: else it may meet a closed connection before our answer."""
+    stream, limit = request.environ["wsgi.input"], 2 * current_app.config["MAX_CONTENT_LENGTH"]
+    # Set where the server marks the end of the body; elsewhere reading on could wait for ever.
+    if not request.environ.get("wsgi.input_terminated") or (request.content_length or 0) > limit:
+        return
+    with suppress(OSError, ValueError):  # the client is gone, or what it sends is no body
+        while limit > 0 and not _is_late() and (block := stream.read(_BLOCK)):
+            limit -= len(block)
 
 
 def _on_missing_model(error: Exception) -> Response:

@@ -71,17 +71,23 @@ def read_form(request: Request) -> Iterator[Upload]:
     return (Upload(file.read(), file.filename) for file in files)
 
 
+def read_object(request: Request) -> dict[str, Any] | None:
+    """Read a JSON body; None where it is no JSON object."""
+    try:
+        body = request.get_json(silent=True, cache=False)
+    except RecursionError:  # json's parser on deeply nested brackets
+        return None
+    return body if isinstance(body, dict) else None
+
+
 def read_json(request: Request) -> Upload:
     """Read the image of a JSON body `{"image": "<base64>"}`, with or without a `data:` prefix.
 
     Raises:
         ProblemError: The body is anything else.
     """
-    try:
-        body: Any = request.get_json(silent=True, cache=False)
-    except RecursionError:  # json's parser on deeply nested brackets
-        body = None
-    text = body.get(FIELD) if isinstance(body, dict) else None
+    body = read_object(request)
+    text = body.get(FIELD) if body else None
     if not isinstance(text, str) or not text:
         detail = f'Expected a JSON object {{"{FIELD}": "<base64 of an image file>"}}.'
         raise ProblemError("no-image", "No image", 400, detail)
