@@ -8,7 +8,7 @@ from contextlib import suppress
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, g, render_template, request
-from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.exceptions import HTTPException
 
 from app import metrics
 from app.model import ModelUnavailableError
@@ -84,7 +84,7 @@ def _discard_body() -> None:
     if not request.environ.get("wsgi.input_terminated") or (request.content_length or 0) > limit:
         return
     with suppress(OSError, ValueError):  # the client is gone, or what it sends is no body
-        while limit > 0 and not _is_late() and (block := stream.read(_BLOCK)):
+        while limit > 0 and not is_late() and (block := stream.read(_BLOCK)):
             limit -= len(block)
 
 
@@ -98,9 +98,6 @@ def _on_http_error(error: HTTPException) -> Response | HTTPException:
     status = HTTPStatus(error.code)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         problem = ProblemError("too-large", "Request too large", 413, _explain_size())
-    elif isinstance(error, ClientDisconnected) and _is_late():
-        detail = f"The request did not arrive within {current_app.config['REQUEST_SECONDS']} s."
-        problem = ProblemError("too-slow", "Request too slow", 408, detail)
     else:
         problem = ProblemError(None, status.phrase, status, error.description or status.description)
     response = _respond(problem)
@@ -118,7 +115,8 @@ def _explain_size() -> str:
     return f"A form may have up to {parts:,} parts, with up to {memory:,} bytes that are not in files."
 
 
-def _is_late() -> bool:
+def is_late() -> bool:
+    """Say whether the time of the request is over."""
     return bool(time.perf_counter() - g.started >= current_app.config["REQUEST_SECONDS"])
 
 

@@ -2,8 +2,6 @@ import json
 import os
 import re
 import signal
-import sys
-import textwrap
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -11,54 +9,15 @@ from pathlib import Path
 import pytest
 
 from app.progress import summarise
-from chest_cancer.datasets.classifier import ClassifierDataset
-from serving import CLASSIFIER, METRICS, RUN_ID, TOKEN, tiny_classifier
+from serving import CLASSIFIER, METRICS, RUN_ID, TOKEN, prepare_training
 
 HTML = {"Accept": "text/html"}
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
-# In place of `kedro run`: reports, and leaves a model and figures, as that does; the environment says how it ends.
-_COMMAND = """
-    import json, os, shutil, subprocess, sys, time
-    from pathlib import Path
-
-    environment = sys.argv[sys.argv.index("--env") + 1]
-
-    def report(event, **facts):
-        with open(os.environ["CHEST_CANCER_PROGRESS"], "a") as file:
-            file.write(json.dumps({"time": time.time(), "event": event, **facts}) + "\\n")
-
-    print("secrets:", [name for name in os.environ if "TOKEN" in name], flush=True)
-    report("run_started", nodes=["train_head_node", "measure_performance_node"])
-    report("node_started", node="train_head_node")
-    for epoch in (1, 2):
-        report("epoch", epoch=epoch, epochs=9, figures={"loss": 1 / epoch, "val_loss": 2 / epoch})
-    if environment == "endless":
-        print("child", subprocess.Popen(["sleep", "600"]).pid, flush=True)
-        time.sleep(600)
-    shutil.rmtree("data/06_models/classifier")
-    shutil.copytree("new", "data/06_models/classifier")
-    report("node_finished", node="train_head_node", seconds=1.5)
-    report("node_started", node="measure_performance_node")
-    if environment == "failing":
-        report("node_failed", node="measure_performance_node", error="ValueError: no test images")
-        sys.exit(1)
-    Path("metrics").write_text(json.dumps({"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}}))
-    os.replace("metrics", "data/08_reporting/metrics.json")
-    report("node_finished", node="measure_performance_node", seconds=0.5)
-    if environment == "refused":
-        report("promotion", promoted=False, reason="It is worse than the champion.")
-"""
-
 
 @pytest.fixture
 def app(project, make_app):
-    for environment in ("quick", "failing", "endless", "refused"):
-        (project / "conf" / environment).mkdir()
-    (project / "train.py").write_text(textwrap.dedent(_COMMAND))
-    folder = project / "new"
-    ClassifierDataset(filepath=str(folder)).save(tiny_classifier("a-new-run"))
-    return make_app(project, TRAIN_TOKEN=TOKEN, TRAIN_COMMAND=[sys.executable, str(project / "train.py")])
+    return make_app(project, TRAIN_TOKEN=TOKEN, TRAIN_COMMAND=prepare_training(project))
 
 
 @pytest.fixture
@@ -205,7 +164,7 @@ def test_the_run_does_not_get_the_servers_secrets(client, monkeypatch):
 def test_the_environment_must_exist(client):
     for body in ({"environment": "../base"}, {"environment": ["local"]}, {"environment": None}, [], "local", 1):
         detail = problem(client.post("/train", json=body, headers=BEARER), 400, "no-environment")
-        assert detail == "Expected `environment` to be one of local, endless, failing, quick, refused."
+        assert detail == "Expected `environment` to be one of local, endless, failing, patient, quick, refused."
 
 
 def test_where_training_is_not_installed_it_says_so(client, monkeypatch):
