@@ -3,6 +3,7 @@
 import os
 import time
 import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rich.table import Table
 from chest_cancer import progress
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.parameters import Block, Parameters
+from chest_cancer.tracking import speed_up_sqlite, start_run
 
 REGISTERED_MODEL = "VGG16Model"
 _METRICS_IN_A_REQUEST = 1000
@@ -50,14 +52,34 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     """kedro-mlflow's hook, with typed parameters flattened and the classifier registered."""
 
     @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Prepare the database, then let kedro-mlflow open it."""
+        speed_up_sqlite()
+        super().after_context_created(context=context)
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Open the record of this run."""
+        if not self._already_active_mlflow:
+            names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
+            self.mlflow_config.tracking.run.id = start_run(self.mlflow_config.tracking.experiment.name, "+".join(names))
+        super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+
+    @hook_impl
     def before_node_run(
         self, node: Node, catalog: CatalogProtocol[Any, Any], inputs: dict[str, Any], is_async: bool
     ) -> None:
-        """Hand typed parameters on as dictionaries, which kedro-mlflow flattens to `block.name`."""
-        plain = {
-            name: value.model_dump(mode="json") if isinstance(value, Block) else value for name, value in inputs.items()
-        }
-        super().before_node_run(node=node, catalog=catalog, inputs=plain, is_async=is_async)
+        """Log the node's parameters under `block.name`, in one request: kedro-mlflow sends one for each."""
+        super().before_node_run(node=node, catalog=catalog, inputs={}, is_async=is_async)
+        if self._is_mlflow_enabled:
+            import mlflow
+
+            parameters = {
+                name.removeprefix("params:"): value for name, value in inputs.items() if name.startswith("params:")
+            }
+            mlflow.log_params(dict(_flatten(parameters)))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -84,6 +106,16 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         if "classifier" in pipeline.all_outputs() and self._is_mlflow_enabled:
             _register_classifier(catalog["classifier"])
         super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Name nested values `block.name`; typed blocks count as mappings."""
+    for name, value in values.items():
+        inner = value.model_dump(mode="json") if isinstance(value, Block) else value
+        if isinstance(inner, dict) and inner:
+            yield from _flatten(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner
 
 
 def _log_metrics(series: dict[str, list[float]]) -> None:

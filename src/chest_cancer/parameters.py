@@ -153,9 +153,18 @@ class ModelTrainingParameters(Block):
 class ModelEvaluationParameters(Block):
     """What is measured, and how sure the intervals are."""
 
-    audits: bool = Field(True, description="Look for duplicates, leakage and shortcuts too.")
+    audits: bool = Field(True, description="Look for duplicates, leakage, shortcuts and what moves answers too.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+    foreign_images: int = Field(
+        40, ge=1, description="Images of each kind that is no chest CT, where there are so many; one pass each."
+    )
+    deletion_images: int = Field(
+        20, ge=1, description="Test images drawn for the deletion test of evidence maps; four passes each."
+    )
+    perturbed_images: int = Field(
+        12, ge=1, description="Test images drawn for robustness; a pass for each of the eleven perturbations."
+    )
 
 
 class BatchInferenceParameters(Block):

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Outputs = dict[str, NDArray[np.float32]]
 
+RUNTIME = f"openvino {ov.__version__}"
+"""What computes: another version may round otherwise."""
+
 _REQUESTS = 2
 """Batches in flight: while one is computed, the next is already there."""
 

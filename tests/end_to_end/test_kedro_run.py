@@ -84,9 +84,9 @@ def test_the_report_says_that_the_data_are_synthetic(results: Path) -> None:
 
 def test_every_output_is_there_and_nothing_half_written(results: Path) -> None:
     for name in (
-        "04_feature/features.npz", "05_model_input/split_table.parquet", "06_models/classifier/classifier.onnx",
-        "06_models/classifier/manifest.json", "06_models/model.keras", "08_reporting/roc_plot.json",
-        "08_reporting/confusion_plot.json", "08_reporting/training_history.json", "02_intermediate/quarantine.csv",
+        "02_intermediate/quarantine.csv", "04_feature/features/embedding.npy", "05_model_input/split_table.parquet",
+        "06_models/classifier/classifier.onnx", "06_models/classifier/manifest.json", "06_models/model.keras",
+        "08_reporting/roc_plot.json", "08_reporting/confusion_plot.json", "08_reporting/training_history.csv",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0, name
     assert not [path for path in results.rglob("*") if path.suffix == ".tmp" or path.name.endswith(".staging")]
@@ -125,9 +125,10 @@ def test_parameters_are_recorded_each_under_its_own_name(record: sqlite3.Connect
 def test_history_and_figures_are_recorded(results: Path, record: sqlite3.Connection) -> None:
     measured = {(key, step): value for key, value, step in rows(record, "select key, value, step from metrics")}
 
-    history = read_json(results / "08_reporting" / "training_history.json")
+    history = pd.read_csv(results / "08_reporting" / "training_history.csv", index_col="epoch")
+    assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     for name, values in history.items():
-        for step, value in enumerate(values, start=1):
+        for step, value in values.items():
             assert measured[f"training/{name}", step] == pytest.approx(value)
     latest = dict(rows(record, "select key, value from latest_metrics"))
     for name, figure in read_json(results / "08_reporting" / "metrics.json").items():

@@ -10,11 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chest_cancer.classifier import Classifier, Prediction
+from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import LESION_MASKS, ImageFolder
 from chest_cancer.graph import Head, classifier
 from chest_cancer.pipelines.model_evaluation import evidence
-from chest_cancer.pipelines.model_evaluation.evidence import examine_evidence, measure_evidence, plot_deletion
+from chest_cancer.pipelines.model_evaluation.audit_plots import plot_deletion
+from chest_cancer.pipelines.model_evaluation.evidence import (
+    compare_with_masks,
+    delete_cells,
+    measure_deletion,
+    measure_overlaps,
+)
 from chest_cancer.pipelines.model_evaluation.evidence_maps import (
     OVERLAPS,
     blur_cells,
@@ -71,9 +77,8 @@ def test_a_map_without_evidence_for_the_class_has_none_inside() -> None:
 
 def test_contrast_takes_away_what_all_classes_share() -> None:
     evidence_map = np.stack([np.full((7, 7), 3.0), np.full((7, 7), 1.0)]).astype(np.float32)
-    prediction = Prediction("b", {"a": 0.4, "b": 0.6}, np.zeros(2, np.float32), evidence_map)
 
-    np.testing.assert_array_equal(contrast(prediction, "b"), np.full((7, 7), -1.0))
+    np.testing.assert_array_equal(contrast(evidence_map, 1), np.full((7, 7), -1.0))
 
 
 def test_only_the_chosen_cells_are_blurred(picture: Callable[..., Pixels]) -> None:
@@ -126,80 +131,84 @@ def folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> ImageFold
     return image_folder(files)
 
 
-def test_masks_are_used_for_true_positives_and_deletion_for_all(
+def test_maps_are_compared_with_masks_where_the_answer_is_right_and_there_is_a_lesion(folder: ImageFolder) -> None:
+    test = pd.DataFrame({"path": folder.paths, "label": "a", "group": range(4), "predicted": "a"})
+    test.loc[1, "label"] = "another"
+    maps = np.zeros((4, 2, 7, 7), np.float32)
+    maps[2, 0, 1, 4] = 1.0  # pixels 9 to 17 and 35 to 42: in the lesion
+    maps[1, 0, 6, 6] = 1.0
+
+    compared = compare_with_masks(folder, test, maps, ["a", "b"])
+
+    # No mask that is empty, none of a false answer, none where there is no file.
+    assert compared["path"].to_list() == [folder.paths[2]]
+    assert compared["group"].to_list() == [2]
+    assert compared[["pointing", "pointing_exact", "inside"]].iloc[0].to_list() == [1, 1, 1]
+    assert compared["pointing_exact_chance"].item() < compared["pointing_chance"].item() < 0.5
+
+
+def test_cells_are_deleted_in_every_image_the_same_way_for_the_same_seed(
     folder: ImageFolder, vgg16_weights: Weights, random_head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence, "_BATCH", 3)
     monkeypatch.setattr(evidence, "_RANDOM_DRAWS", 1)
     manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "bf16"}
     served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
-    (label,) = {prediction.label for prediction in served.predict([folder.pixels(path) for path in folder.paths])}
-    test = pd.DataFrame({"path": folder.paths, "label": label, "group": range(4)})
-    test.loc[1, "label"] = "another"
+    answers = served.predict([folder.pixels(path) for path in folder.paths])
+    said = {f"probability_{name}": [answer.probabilities[name] for answer in answers] for name in ("a", "b")}
+    predicted = [answer.label for answer in answers]
+    test = pd.DataFrame({"path": folder.paths, "group": range(4), "predicted": predicted, **said})
+    maps = np.stack([answer.evidence for answer in answers])
 
-    examined = examine_evidence(folder, test, served, 0)
+    deleted = delete_cells(folder, test, maps, served, 0)
 
-    assert examined["path"].to_list() == list(folder.paths)
-    # No mask that is empty, none of a false answer, none where there is no file.
-    assert examined["pointing"].notna().to_list() == [False, False, True, False]
-    assert (examined["pointing_chance"].dropna() < 0.5).all()
-    assert examined[["strongest", "random", "shuffled_correlation"]].notna().all(axis=None)
-    pd.testing.assert_frame_equal(examined, examine_evidence(folder, test, served, 0))
+    assert deleted["path"].to_list() == list(folder.paths)
+    assert deleted[["strongest", "random", "shuffled_correlation"]].notna().all(axis=None)
+    assert (deleted["strongest"] != deleted["random"]).all()
+    pd.testing.assert_frame_equal(deleted, delete_cells(folder, test, maps, served, 0))
 
 
-def table(advantage: float, count: int = 30) -> pd.DataFrame:
+def deletions(advantage: float, count: int = 30) -> pd.DataFrame:
     generator = np.random.default_rng(2)
     random = generator.normal(0.2, 0.1, count)
+    paths = [str(number) for number in range(count)]
+    strongest = random + advantage * generator.random(count)
+    return pd.DataFrame({"path": paths, "group": range(count), "random": random, "strongest": strongest})
+
+
+def test_overlaps_have_intervals_and_what_chance_would_give() -> None:
     columns = {f"{name}{end}": 0.25 for name in OVERLAPS for end in ("", "_chance")}
-    return pd.DataFrame(
-        {
-            "path": [str(number) for number in range(count)],
-            "label": "a",
-            "group": range(count),
-            "predicted": "a",
-            "random": random,
-            "strongest": random + advantage * generator.random(count),
-            "shuffled_correlation": 0.1,
-        }
-        | columns
-    ).assign(pointing=np.arange(count) % 5 > 0)
+    compared = pd.DataFrame({"path": "x", "group": range(30), **columns}).assign(pointing=np.arange(30) % 5 > 0)
 
+    result = measure_overlaps(compared, 0.95)
 
-def test_the_checks_are_summed_up_with_intervals_and_chance() -> None:
-    result = measure_evidence(table(0.5), 0.95)
-
-    assert result["pointing"] is not None
+    assert result is not None
     assert result["pointing"]["measured"]["value"] == pytest.approx(0.8)
+    assert result["pointing"]["measured"]["low"] < 0.7
     assert result["pointing"]["measured"]["n"] == 30
     assert result["pointing"]["chance"] == 0.25
-    assert result["deletion"]["p"] < 0.01
-    assert result["deletion"]["strongest"] > result["deletion"]["random"]
-    assert result["shuffled_correlation"] == pytest.approx(0.1)
+    assert measure_overlaps(compared[:0], 0.95) is None
+
+
+def test_a_map_that_matters_passes_the_deletion_test() -> None:
+    result = measure_deletion(deletions(0.5))
+
+    assert result["p"] < 0.01
+    assert result["strongest"] > result["random"]
+    assert result["n"] == result["groups"] == 30
 
 
 def test_maps_that_say_nothing_fail_the_deletion_test() -> None:
-    assert measure_evidence(table(-0.5), 0.95)["deletion"]["p"] > 0.9
-    assert measure_evidence(table(0.0), 0.95)["deletion"]["p"] == 1.0
+    assert measure_deletion(deletions(-0.5))["p"] > 0.9
+    assert measure_deletion(deletions(0.0))["p"] == 1.0
 
 
 def test_slices_of_one_group_count_once_in_the_deletion_test() -> None:
-    examined = table(0.5).assign(group=np.arange(30) // 10)
+    deletion = measure_deletion(deletions(0.5).assign(group=np.arange(30) // 10))
 
-    deletion = measure_evidence(examined, 0.95)["deletion"]
-
-    assert deletion["n"] == 3
+    assert deletion["n"] == 30
+    assert deletion["groups"] == 3
     assert deletion["p"] == 0.125  # the smallest that three groups can give
 
 
-def test_without_masks_only_the_deletion_test_and_the_shuffle_remain() -> None:
-    examined = table(0.5)
-    examined[[f"{name}{end}" for name in OVERLAPS for end in ("", "_chance")]] = np.nan
-
-    result = measure_evidence(examined, 0.95)
-
-    assert {result[name] for name in OVERLAPS} == {None}
-    assert result["deletion"]["n"] == 30
-
-
 def test_the_plot_has_a_point_for_every_image() -> None:
-    assert len(plot_deletion(table(0.5)).data[1].x) == 30
+    assert len(plot_deletion(deletions(0.5)).data[1].x) == 30

@@ -1,7 +1,9 @@
-"""feature_extraction's nodes on real files and the real network: what is computed, and how often."""
+"""feature_extraction's nodes on real files and a real network, if a small one: what is computed, and how often."""
 
+import logging
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -9,14 +11,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from chest_cancer.datasets.feature_store import FeatureStore
 from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.graph import frozen_base
 from chest_cancer.imaging.decoding import resize_for_model
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.parameters import FeatureExtractionParameters
-from chest_cancer.pipelines.feature_extraction import create_pipeline
+from chest_cancer.pipelines.feature_extraction import create_pipeline, nodes
 from chest_cancer.pipelines.feature_extraction.extraction import extract
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images
 from chest_cancer.runtime import Network
+from chest_cancer.vgg16 import Weights
 from conftest import Pixels
 
 MakeFolder = Callable[[dict[str, bytes]], ImageFolder]
@@ -32,14 +37,28 @@ def parameters(**block: object) -> FeatureExtractionParameters:
     return FeatureExtractionParameters.model_validate({"precision": "fp32", "batch_size": 2} | block)
 
 
-@pytest.fixture(scope="module")
-def base(base_graph: bytes) -> onnx.ModelProto:
-    return onnx.load_from_string(base_graph)
+def small_base(scale: float = 1.0) -> onnx.ModelProto:
+    """A graph with the frozen base's input and output that takes milliseconds: mean colours of 49 cells."""
+    text = f"""<ir_version: 10, opset_import: ["": 18]>
+    small (uint8[N, 224, 224, 3] image) => (float[N, 147] embedding)
+    <float scale = {{{scale}}}, int64[2] rows = {{0, -1}}> {{
+        colours = Cast <to = 1> (image)
+        planes = Transpose <perm = [0, 3, 1, 2]> (colours)
+        cells = AveragePool <kernel_shape = [32, 32], strides = [32, 32]> (planes)
+        scaled = Mul (cells, scale)
+        embedding = Reshape (scaled, rows)
+    }}"""
+    return onnx.parser.parse_model(text)
 
 
 @pytest.fixture(scope="module")
-def network(base_graph: bytes) -> Network:
-    return Network(base_graph, "fp32")
+def base() -> onnx.ModelProto:
+    return small_base()
+
+
+@pytest.fixture(scope="module")
+def network(base: onnx.ModelProto) -> Network:
+    return Network(base.SerializeToString(), "fp32")
 
 
 @pytest.fixture
@@ -47,8 +66,13 @@ def images(image_folder: MakeFolder, picture: Callable[..., Pixels]) -> ImageFol
     return image_folder({f"a/{number}.png": png(picture(number, 40, 48)) for number in range(3)})
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    return FeatureStore(tmp_path / "store", 30)
+
+
 def test_only_distinct_images_are_read_and_computed(
-    images: ImageFolder, base: onnx.ModelProto, network: Network, picture: Callable[..., Pixels]
+    images: ImageFolder, base: onnx.ModelProto, network: Network, store: FeatureStore, picture: Callable[..., Pixels]
 ) -> None:
     # The copy is not even on the disk: reading it would fail.
     index = pd.DataFrame(
@@ -58,7 +82,7 @@ def test_only_distinct_images_are_read_and_computed(
         }
     )
 
-    features, record = extract_features(images, index, base, parameters())
+    features, record = extract_features(images, index, base, store, parameters())
 
     assert record == {"precision": "fp32", "images": 3}
     assert list(features) == ["pixel_sha256", "embedding"]
@@ -69,6 +93,88 @@ def test_only_distinct_images_are_read_and_computed(
         np.testing.assert_allclose(row, expected, rtol=1e-4)
 
 
+def test_what_an_earlier_run_computed_is_not_computed_again(
+    images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = split_table(_0="train", _1="test", _2="train")
+    caplog.set_level(logging.INFO)
+    before, _ = extract_features(images, index[:1], base, store, parameters())
+    after, _ = extract_features(images, index, base, store, parameters(batch_size=3))
+    for number in range(3):
+        (images.root / f"a/{number}.png").unlink()  # what is reused is not even read
+
+    again, record = extract_features(images, index, base, store, parameters())
+
+    assert [message for message in caplog.messages if message.startswith("Features of")] == [
+        "Features of 1 images: 1 computed, 0 reused.",
+        "Features of 3 images: 2 computed, 1 reused.",
+        "Features of 3 images: 0 computed, 3 reused.",
+    ]
+    assert record == {"precision": "fp32", "images": 3}
+    np.testing.assert_array_equal(again["embedding"], after["embedding"])
+    np.testing.assert_array_equal(again["embedding"][:1], before["embedding"])
+
+
+@pytest.mark.parametrize("changed", ["weights", "precision", "preprocessing", "runtime"])
+def test_what_was_computed_in_another_way_is_never_reused(
+    images: ImageFolder,
+    base: onnx.ModelProto,
+    store: FeatureStore,
+    changed: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    index = split_table(_0="train")
+    extract_features(images, index, base, store, parameters())
+    if changed == "weights":
+        base = small_base(1.0001)
+    elif changed == "precision":
+        # As on a processor that has it.
+        monkeypatch.setattr(nodes, "resolve_precision", lambda precision: "bf16")
+        monkeypatch.setattr(nodes, "Network", lambda graph, precision: Network(graph, "fp32"))
+    else:
+        monkeypatch.setattr(nodes, {"preprocessing": "PREPROCESSING_VERSION", "runtime": "RUNTIME"}[changed], "another")
+
+    extract_features(images, index, base, store, parameters())
+
+    assert [message for message in caplog.messages if message.startswith("Features of")] == [
+        "Features of 1 images: 1 computed, 0 reused.",
+        "Features of 1 images: 1 computed, 0 reused.",
+    ]
+
+
+def test_maps_at_a_cut_come_from_the_store_as_they_were_computed(
+    images: ImageFolder, vgg16_weights: Weights, store: FeatureStore, picture: Callable[..., Pixels]
+) -> None:
+    base = frozen_base(vgg16_weights, "block5_conv1")
+
+    features, _ = extract_features(images, split_table(_1="train", _0="test"), base, store, parameters())
+
+    assert features["features"].shape == (2, 14, 14, 512)
+    batch = np.stack([resize_for_model(picture(number, 40, 48)) for number in (1, 0)])
+    expected = Network(base.SerializeToString(), "fp32")(batch)["features"]
+    np.testing.assert_allclose(features["features"], expected, rtol=1e-4, atol=1e-4 * expected.max())
+
+
+def test_more_views_or_another_seed_compute_only_what_is_new(
+    images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    table = split_table(_0="train")
+    for seed, views, amount in ((4, 1, 10), (4, 2, 10), (5, 1, 10), (4, 1, 20), (4, 2, 10)):
+        block = parameters(augmentation={"enabled": True, "views": views, "rotation_degrees": amount})
+        extract_training_views(images, table, base, store, block, seed=seed)
+
+    assert [message for message in caplog.messages if message.startswith("Features of")] == [
+        "Features of 1 augmented views: 1 computed, 0 reused.",
+        "Features of 2 augmented views: 1 computed, 1 reused.",
+        "Features of 1 augmented views: 1 computed, 0 reused.",
+        "Features of 1 augmented views: 1 computed, 0 reused.",
+        "Features of 2 augmented views: 0 computed, 2 reused.",
+    ]
+
+
 def split_table(**splits: str) -> pd.DataFrame:
     return pd.DataFrame(
         [(f"a/{name[1:]}.png", name[1:] * 64, split) for name, split in splits.items()],
@@ -77,19 +183,20 @@ def split_table(**splits: str) -> pd.DataFrame:
 
 
 def test_views_are_made_of_training_images_alone_and_depend_on_the_seed(
-    images: ImageFolder, base: onnx.ModelProto
+    images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, tmp_path: Path
 ) -> None:
     # Images 7 to 9 are not on the disk: reading them would fail.
     table = split_table(_0="train", _7="validation", _1="train", _8="test", _9="leak")
     augmented = parameters(augmentation={"enabled": True, "views": 2})
 
-    views = extract_training_views(images, table, base, augmented, seed=4)
-    again = extract_training_views(images, table[table["path"] == "a/1.png"], base, augmented, seed=4)
-    other = extract_training_views(images, table.iloc[:1], base, augmented, seed=5)
+    views = extract_training_views(images, table, base, store, augmented, seed=4)
+    elsewhere = FeatureStore(tmp_path / "elsewhere", 30)
+    again = extract_training_views(images, table[table["path"] == "a/1.png"], base, elsewhere, augmented, seed=4)
+    other = extract_training_views(images, table.iloc[:1], base, store, augmented, seed=5)
 
     assert views["pixel_sha256"].tolist() == ["0" * 64, "0" * 64, "1" * 64, "1" * 64]
-    assert views["embedding"].shape == (4, 1024)
-    assert len(np.unique(views["embedding"].round(2), axis=0)) == 4
+    assert views["embedding"].shape == (4, 147)
+    assert len(np.unique(np.round(views["embedding"], 2), axis=0)) == 4
     # A view depends on the seed, the image and its number, not on its neighbours.
     np.testing.assert_allclose(again["embedding"], views["embedding"][2:], rtol=1e-4)
     assert not np.allclose(other["embedding"], views["embedding"][:2], rtol=1e-2)
@@ -97,11 +204,11 @@ def test_views_are_made_of_training_images_alone_and_depend_on_the_seed(
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_without_augmentation_or_training_images_there_are_no_views(
-    images: ImageFolder, base: onnx.ModelProto, enabled: bool
+    images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, enabled: bool
 ) -> None:
     table = split_table(_7="test" if enabled else "train")
 
-    views = extract_training_views(images, table, base, parameters(augmentation={"enabled": enabled}), seed=0)
+    views = extract_training_views(images, table, base, store, parameters(augmentation={"enabled": enabled}), seed=0)
 
     assert list(views) == ["pixel_sha256"]
     assert views["pixel_sha256"].shape == (0,)
@@ -109,11 +216,11 @@ def test_without_augmentation_or_training_images_there_are_no_views(
 
 
 def test_an_image_that_ingestion_accepted_under_its_own_limits_is_extracted(
-    image_folder: MakeFolder, picture: Callable[..., Pixels], base: onnx.ModelProto
+    image_folder: MakeFolder, picture: Callable[..., Pixels], base: onnx.ModelProto, store: FeatureStore
 ) -> None:
     small = image_folder({"a/0.png": png(picture(0, 20, 20))})  # data_ingestion.limits.min_side=16 lets it pass
 
-    extract_features(small, split_table(_0="train"), base, parameters())
+    extract_features(small, split_table(_0="train"), base, store, parameters())
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 100])
@@ -122,12 +229,12 @@ def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
 ) -> None:
     jobs = [1, 0, 1]
 
-    outputs = extract(network, jobs, picture, batch_size, "Testing")
+    batches = list(extract(network, jobs, picture, batch_size, "Testing"))
 
-    assert list(outputs) == ["embedding"]
-    assert outputs["embedding"].shape == (3, 1024)
+    assert [len(outputs["embedding"]) for outputs in batches] == {1: [1, 1, 1], 2: [2, 1], 100: [3]}[batch_size]
     expected = np.concatenate([network(picture(number)[None])["embedding"] for number in (0, 1)])
-    np.testing.assert_allclose(outputs["embedding"], expected[jobs], rtol=1e-4)
+    received = np.concatenate([outputs["embedding"] for outputs in batches])
+    np.testing.assert_allclose(received, expected[jobs], rtol=1e-4)
 
 
 def test_an_error_in_a_thread_ends_the_extraction(network: Network) -> None:
@@ -135,7 +242,7 @@ def test_an_error_in_a_thread_ends_the_extraction(network: Network) -> None:
         raise FileNotFoundError(f"image {job}")
 
     with pytest.raises(FileNotFoundError, match="image 1"):
-        extract(network, [1], load, 2, "Testing")
+        list(extract(network, [1], load, 2, "Testing"))
 
 
 def features_of(*degrees: float) -> dict[str, np.ndarray]:
@@ -181,6 +288,6 @@ def test_the_pipeline_goes_from_images_and_base_to_features_views_and_splits() -
     pipeline = create_pipeline()
 
     assert pipeline.inputs() == {
-        "raw_images", "image_index", "frozen_base", "params:feature_extraction", "params:seed"
+        "raw_images", "image_index", "frozen_base", "feature_store", "params:feature_extraction", "params:seed"
     }  # fmt: skip
     assert pipeline.all_outputs() == {"features", "extraction_record", "split_table", "training_views"}

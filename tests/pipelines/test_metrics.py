@@ -24,9 +24,9 @@ from sklearn.metrics import (
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.calibration import before_scaling, equal_mass_bins, reliability
-from chest_cancer.pipelines.model_evaluation.calibration_plot import plot_reliability
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, mean_of, predictive_values, share, wilson
 from chest_cancer.pipelines.model_evaluation.metrics import measure, probability_columns
+from chest_cancer.pipelines.model_evaluation.plots import plot_reliability
 from chest_cancer.pipelines.model_evaluation.roc import area_under_roc, placements
 
 BINARY = ["adenocarcinoma", "normal"]
@@ -361,7 +361,7 @@ def test_calibration_error_is_that_of_its_bins() -> None:
     probabilities = table[probability_columns(THREE)].to_numpy()
     numbers = table["label"].map(THREE.index).to_numpy()
 
-    bins = reliability(numbers, probabilities, np.arange(73))
+    bins = reliability(numbers, probabilities, np.arange(73), 0.95)
 
     assert bins["n"].sum() == 73
     assert 4 <= len(bins) <= 7
@@ -369,7 +369,7 @@ def test_calibration_error_is_that_of_its_bins() -> None:
     error = (bins["n"] * (bins["confidence"] - bins["value"]).abs()).sum() / 73
     assert equal(measure(table, THREE, "normal", 0.5, FEW, 0)["ece"], error)
     shuffled = np.random.default_rng(0).permutation(73)
-    pd.testing.assert_frame_equal(bins, reliability(numbers[shuffled], probabilities[shuffled], np.arange(73)))
+    pd.testing.assert_frame_equal(bins, reliability(numbers[shuffled], probabilities[shuffled], np.arange(73), 0.95))
 
 
 def test_certain_probabilities_have_one_bin() -> None:
@@ -381,7 +381,7 @@ def test_the_reliability_plot_draws_what_is_stated_over_what_came_true() -> None
     table = predictions(BINARY)
     figures = measure(table, BINARY, "normal", 0.5, FEW, 0, 2.0)
 
-    perfect, before, after = plot_reliability(table, BINARY, 2.0).data
+    perfect, before, after = plot_reliability(table, BINARY, 2.0, 0.95).data
 
     assert list(perfect.x) == list(perfect.y) == [0, 1]
     for trace, name in ((before, "ece_uncalibrated"), (after, "ece")):
@@ -390,7 +390,7 @@ def test_the_reliability_plot_draws_what_is_stated_over_what_came_true() -> None
         assert (counts * np.abs(np.subtract(trace.x, trace.y))).sum() / 80 == pytest.approx(figures[name]["value"])
         assert trace.name.endswith(f"{figures[name]['value']:.3f}")
         assert min(trace.error_y.array) >= 0
-    assert len(plot_reliability(table, BINARY).data) == 2
+    assert len(plot_reliability(table, BINARY, None, 0.95).data) == 2
 
 
 @pytest.mark.parametrize(("count", "classes", "seconds"), [(50, THREE, 1.0), (10_000, THREE, 20.0)])

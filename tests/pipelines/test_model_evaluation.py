@@ -22,9 +22,11 @@ from chest_cancer.graph import Head
 from chest_cancer.graph import classifier as classifier_graph
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import create_pipeline
-from chest_cancer.pipelines.model_evaluation.metrics import disease_class, measure, probability_columns, unknown_as_none
+from chest_cancer.pipelines.model_evaluation.intervals import unknown_as_none
+from chest_cancer.pipelines.model_evaluation.metrics import disease_class, measure, probability_columns
 from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, plot_evaluation, predict_test_images
 from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_roc
+from chest_cancer.pipelines.model_evaluation.refusal import measure_answers
 from chest_cancer.pipelines.model_evaluation.report import render_report
 from chest_cancer.vgg16 import Weights
 from conftest import Pixels
@@ -230,7 +232,7 @@ def test_the_roc_plot_of_three_classes_has_a_curve_for_each() -> None:
 
 
 def test_the_history_plot_marks_the_epoch_whose_weights_were_kept() -> None:
-    figure = plot_history({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.5], "accuracy": [0, 0, 0]})
+    figure = plot_history(pd.DataFrame({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.5]}, index=[1, 2, 3]))
 
     training, validation = figure.data
     assert list(training.x) == [1, 2, 3]
@@ -269,7 +271,7 @@ def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
 
 
 def test_the_report_says_what_was_measured_on_what() -> None:
-    page = render_report(METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {})
+    page = render_report(METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {}, 0.95)
 
     for text in ("0.750", "0.410 to 0.930", "unknown", "0.432", "test 2, train 3", "c0ffee", "d" * 64, "not an image",
                  "normal/broken.png", "9; 8 readable, 7 distinct by content, 6 distinct by pixels, 1 in quarantine",
@@ -280,7 +282,7 @@ def test_the_report_says_what_was_measured_on_what() -> None:
 
 def test_the_report_calls_phantoms_synthetic_and_nothing_else() -> None:
     synthetic, real = (
-        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}) for is_so in (True, False)
+        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}, 0.95) for is_so in (True, False)
     )
 
     assert "<strong>Synthetic data.</strong>" in synthetic
@@ -307,7 +309,7 @@ def test_the_report_shows_hostile_names_as_text() -> None:
 def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
     plot = go.Figure(go.Heatmap(x=["</script><script>alert(1)</script>"], z=[[1]]))
 
-    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot})
+    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot}, 0.95)
 
     assert "</script><script>alert(1)" not in page
 
@@ -315,7 +317,7 @@ def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
 def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> None:
     plots = {name: go.Figure(go.Scatter(x=[1], y=[1])) for name in ("roc", "confusion", "history")}
 
-    page = render_report(METRICS, manifest(), quarantine(), {}, plots)
+    page = render_report(METRICS, manifest(), quarantine(), {}, plots, 0.95)
 
     assert page.count("Plotly.newPlot(") >= 3
     assert 4_000_000 < len(page) < 8_000_000
@@ -325,7 +327,7 @@ def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> Non
 
 def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
     short, long = (
-        render_report(METRICS, manifest(), quarantine(*[(f"{n}.png", "bad") for n in range(count)]), {}, {})
+        render_report(METRICS, manifest(), quarantine(*[(f"{n}.png", "bad") for n in range(count)]), {}, {}, 0.95)
         for count in (2, 40)
     )
 
@@ -364,12 +366,16 @@ def test_only_test_images_are_predicted_each_in_its_row(
         }
     )
 
-    received = predict_test_images(image_folder(files), table, trained)
+    received, maps = predict_test_images(image_folder(files), table, trained)
 
     assert received["path"].tolist() == ["normal/2.png", "normal/0.png", "normal/1.png"]
     assert received["group"].tolist() == [1, 3, 4]
-    assert received.columns.tolist() == ["path", "label", "group", "predicted", *probability_columns(BINARY)]
+    columns = ["path", "label", "group", "predicted", "distance", "reason", *probability_columns(BINARY)]
+    assert received.columns.tolist() == columns
+    assert received["reason"].isna().all()
     expected = trained.predict([picture(number, 40, 48) for number in (2, 0, 1)])
+    assert maps["evidence"].shape == (3, 2, 7, 7)
+    np.testing.assert_allclose(maps["evidence"][1], expected[1].evidence, atol=1e-4)
     assert received["predicted"].tolist() == [prediction.label for prediction in expected]
     np.testing.assert_allclose(
         received[probability_columns(BINARY)],
@@ -379,14 +385,16 @@ def test_only_test_images_are_predicted_each_in_its_row(
 
 
 def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifier) -> None:
-    table = predictions(BINARY, count=30)
+    table = predictions(BINARY, count=30).assign(reason=None)
 
     metrics = measure_performance(table, trained, FEW, 0)
-    confusion, roc, history = plot_evaluation(table, metrics, trained, {"loss": [1.0], "val_loss": [1.0]})
+    history = pd.DataFrame({"loss": [1.0], "val_loss": [1.0]}, index=[1])
+    plots = plot_evaluation(table, metrics, trained, history, FEW)
 
-    assert metrics == measure(table, BINARY, "normal", None, FEW, 0, trained.manifest["temperature"])
+    temperature = trained.manifest["temperature"]
+    assert metrics == measure(table, BINARY, "normal", None, FEW, 0, temperature) | measure_answers(table, 0.95)
     assert "sensitivity" not in metrics
-    assert [len(plot.data) for plot in (confusion, roc, history)] == [1, 2, 2]
+    assert [len(plot.data) for plot in plots] == [1, 2, 3, 2]
 
 
 def test_the_pipeline_goes_from_classifier_and_images_to_figures_and_report() -> None:

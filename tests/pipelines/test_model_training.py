@@ -66,7 +66,7 @@ def test_the_same_seed_trains_the_same_weights_and_another_seed_others(identity)
 
     for one, two in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
-    assert history == same
+    pd.testing.assert_frame_equal(history, same)
     assert not np.array_equal(first.get_weights()[-2], other.get_weights()[-2])
 
 
@@ -76,8 +76,8 @@ def test_training_learns_a_class_that_shows_in_the_features(identity) -> None:
     model, history = train(features, NO_VIEWS, table, identity, parameters(epochs=30, learning_rate=0.01), 0)
 
     assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
-    assert history["val_accuracy"][-1] == 1.0
-    assert history["loss"][-1] < 0.2 * history["loss"][0]
+    assert history["val_accuracy"].iloc[-1] == 1.0
+    assert history["loss"].iloc[-1] < 0.2 * history["loss"].iloc[0]
     assert model.output_shape == (None, 2)
 
 

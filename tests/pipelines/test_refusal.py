@@ -10,8 +10,10 @@ import pytest
 from chest_cancer.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
 from chest_cancer.graph import Head, classifier
 from chest_cancer.pipelines.model_evaluation import refusal
+from chest_cancer.pipelines.model_evaluation.audit_plots import plot_refusal
 from chest_cancer.pipelines.model_evaluation.foreign_images import KINDS, ForeignImage, foreign_images
-from chest_cancer.pipelines.model_evaluation.refusal import measure_refusal, plot_refusal, predict_foreign_images
+from chest_cancer.pipelines.model_evaluation.intervals import wilson
+from chest_cancer.pipelines.model_evaluation.refusal import measure_answers, measure_refusal, predict_foreign_images
 from chest_cancer.pipelines.model_training.abstention import fit_space
 from chest_cancer.vgg16 import Weights
 from conftest import Pixels
@@ -19,7 +21,7 @@ from conftest import Pixels
 
 @pytest.fixture(scope="module")
 def collected() -> list[ForeignImage]:
-    return foreign_images(1)
+    return foreign_images(1, 40)
 
 
 def test_there_are_images_of_every_kind_and_at_least_sixty_photographs_and_text_pages(
@@ -45,7 +47,7 @@ def test_photographs_come_in_grey_as_well_so_that_colour_does_not_give_them_away
 
 
 def test_drawings_are_different_and_the_same_seed_draws_them_again(collected: list[ForeignImage]) -> None:
-    again, other = foreign_images(1), foreign_images(2)
+    again, other = foreign_images(1, 40), foreign_images(2, 40)
 
     assert all(np.array_equal(one.pixels, two.pixels) for one, two in zip(collected, again, strict=True))
     drawn = [image.pixels.tobytes() for image in collected if image.source.startswith("drawn")]
@@ -57,7 +59,7 @@ def test_foreign_images_are_shown_to_the_classifier_in_order(
     vgg16_weights: Weights, random_head: Callable[..., Head], picture: Callable[..., Pixels], monkeypatch
 ) -> None:
     shown = [ForeignImage(kind, f"source {number}", picture(number)) for number, kind in enumerate(KINDS[:3])]
-    monkeypatch.setattr(refusal, "foreign_images", lambda seed: shown)
+    monkeypatch.setattr(refusal, "foreign_images", lambda seed, most: shown)
     monkeypatch.setattr(refusal, "_BATCH", 2)
     space = fit_space(np.random.default_rng(0).random((9, 1024), dtype=np.float32))
     graph = classifier(vgg16_weights, random_head(0, 2), space).SerializeToString()
@@ -65,7 +67,7 @@ def test_foreign_images_are_shown_to_the_classifier_in_order(
     manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "fp32", "abstention": limits}
     served = Classifier(graph, manifest)
 
-    table = predict_foreign_images(served, 0)
+    table = predict_foreign_images(served, 40, 0)
 
     assert table["source"].to_list() == ["source 0", "source 1", "source 2"]
     assert table["kind"].to_list() == list(KINDS[:3])
@@ -91,23 +93,44 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     return test, foreign
 
 
-def test_false_refusal_detection_and_the_accuracy_of_what_is_answered_are_counted() -> None:
-    result = measure_refusal(*tables(), confidence=0.95)
+def test_coverage_false_refusal_and_the_accuracy_of_what_is_answered_are_counted() -> None:
+    result = measure_answers(tables()[0], confidence=0.95)
 
+    assert result["coverage"]["value"] == 0.7
+    assert result["selective_accuracy"]["value"] == pytest.approx(6 / 7)
+    assert result["selective_accuracy"]["n"] == 7
+    assert result["not_sure"]["value"] == 0.2
     assert result["false_refusal"]["value"] == 0.1
-    assert result["unsure"]["value"] == 0.2
-    assert result["answered"]["value"] == 0.7
-    assert result["accuracy_answered"]["value"] == pytest.approx(6 / 7)
-    assert result["accuracy_answered"]["n"] == 7
-    assert result["accuracy_declined"]["value"] == pytest.approx(1 / 3)
+    low, high = wilson(0.1, 10, 1.959964)
+    assert result["false_refusal"]["low"] == pytest.approx(low, abs=1e-6)
+    assert result["false_refusal"]["high"] == pytest.approx(high, abs=1e-6)
+
+
+def test_without_an_answer_its_accuracy_is_unknown() -> None:
+    test = tables()[0].assign(reason=NOT_SURE)
+
+    result = measure_answers(test, confidence=0.95)
+
+    assert result["coverage"]["value"] == 0
+    assert np.isnan(result["selective_accuracy"]["value"])
+    assert result["selective_accuracy"]["n"] == 0
+
+
+def test_refused_images_are_counted_for_each_kind() -> None:
+    result = measure_refusal(tables()[1], confidence=0.95)
+
     assert result["kinds"]["photograph"]["refused"]["value"] == pytest.approx(5 / 6)
     assert result["kinds"]["chart"]["refused"]["value"] == 1
     assert result["photographs_and_text"]["refused"]["value"] == pytest.approx(10 / 12)
     assert result["photographs_and_text"]["refused"]["n"] == 12
 
 
+def test_so_many_images_of_each_kind_are_shown() -> None:
+    assert Counter(image.kind for image in foreign_images(1, 2)) == dict.fromkeys(KINDS, 2)
+
+
 def test_crops_of_one_photograph_do_not_count_as_independent() -> None:
-    result = measure_refusal(*tables(), confidence=0.95)
+    result = measure_refusal(tables()[1], confidence=0.95)
 
     assert result["kinds"]["chart"]["sources"] == 2
     assert result["photographs_and_text"]["sources"] == 4

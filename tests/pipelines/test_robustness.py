@@ -15,12 +15,10 @@ from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.graph import Head, classifier
 from chest_cancer.pipelines.model_evaluation import perturbations, robustness
+from chest_cancer.pipelines.model_evaluation.audit_plots import plot_robustness
+from chest_cancer.pipelines.model_evaluation.audit_sample import draw_images
 from chest_cancer.pipelines.model_evaluation.perturbations import PERTURBATIONS
-from chest_cancer.pipelines.model_evaluation.robustness import (
-    measure_robustness,
-    plot_robustness,
-    predict_perturbed_images,
-)
+from chest_cancer.pipelines.model_evaluation.robustness import measure_robustness, predict_perturbed_images
 from chest_cancer.vgg16 import Weights
 from conftest import Pixels
 
@@ -94,7 +92,6 @@ def test_every_image_is_predicted_under_every_perturbation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(robustness, "PERTURBATIONS", PERTURBATIONS[:2])
-    monkeypatch.setattr(robustness, "MOST_IMAGES", 3)
     files = {}
     for number in range(5):
         file = BytesIO()
@@ -102,18 +99,30 @@ def test_every_image_is_predicted_under_every_perturbation(
         files[f"a/{number}.png"] = file.getvalue()
     manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "bf16"}
     served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
-    test = pd.DataFrame({"path": list(files), "label": "a", "group": range(5)})
     folder = image_folder(files)
+    probabilities = {"probability_a": 0.9, "probability_b": 0.1}
+    said = {"label": "a", "group": range(5), "predicted": "a", "reason": None, **probabilities}
+    test = pd.DataFrame({"path": list(files), **said})
 
     table = predict_perturbed_images(folder, test, served, 0)
 
-    assert table["path"].nunique() == 3
-    assert len(table) == 9
-    assert table["perturbation"].value_counts(dropna=False).to_list() == [3, 3, 3]
-    assert not table["abstained"].any()
+    assert table["perturbation"].value_counts(dropna=False).to_list() == [5, 5, 5]
+    unchanged = table[table["perturbation"].isna()]
+    assert (unchanged["probability_a"] == 0.9).all()  # not predicted once more
     row = table[table["perturbation"] == PERTURBATIONS[1].label].iloc[0]
     changed = PERTURBATIONS[1](folder.pixels(row["path"]), np.random.default_rng(0))
     assert served.predict([changed])[0].probabilities["a"] == pytest.approx(row["probability_a"], abs=1e-2)
+
+
+def test_images_are_drawn_from_the_classes_in_turn() -> None:
+    test = pd.DataFrame({"path": [f"{number:02d}" for number in range(20)], "label": ["a"] * 15 + ["b"] * 5})
+
+    drawn, again, other = (draw_images(test, 8, seed) for seed in (0, 0, 1))
+
+    assert drawn["label"].value_counts().to_dict() == {"a": 4, "b": 4}
+    assert drawn["path"].is_monotonic_increasing
+    assert drawn.index.to_list() == again.index.to_list() != other.index.to_list()
+    assert len(draw_images(test, 100, 0)) == 20
 
 
 def perturbed(classes: list[str], count: int = 40, flipped: int = 6) -> pd.DataFrame:
@@ -127,7 +136,7 @@ def perturbed(classes: list[str], count: int = 40, flipped: int = 6) -> pd.DataF
             "label": [classes[number % len(classes)] for number in range(count)],
             "group": range(count),
             "predicted": [classes[k] for k in probabilities.argmax(axis=1)],
-            "abstained": False,
+            "reason": None,
         }
     )
     base[[f"probability_{name}" for name in classes]] = probabilities
@@ -144,17 +153,18 @@ def perturbed(classes: list[str], count: int = 40, flipped: int = 6) -> pd.DataF
 def test_changed_answers_are_counted_image_by_image_with_intervals() -> None:
     table = perturbed(["adenocarcinoma", "normal"])
 
-    result = measure_robustness(table, ["adenocarcinoma", "normal"], "normal", 0.95).set_index("label")
+    first, *others = measure_robustness(table, ["adenocarcinoma", "normal"], "normal", 0.95)
 
-    assert len(result) == len(PERTURBATIONS) + 1
-    assert (result["n"] == 40).all()
-    assert result["flipped"].to_list() == [0.0, 6 / 40] + [0.0] * (len(PERTURBATIONS) - 1)
-    assert ((result["flipped_low"] <= result["flipped"]) & (result["flipped"] <= result["flipped_high"])).all()
+    assert [change["label"] for change in others] == [perturbation.label for perturbation in PERTURBATIONS]
+    assert [change["flipped"]["value"] for change in (first, *others)] == [0.0, 6 / 40] + [0.0] * (len(others) - 1)
+    assert all(change["flipped"]["n"] == 40 for change in others)
+    assert others[0]["flipped"]["low"] < 6 / 40 < others[0]["flipped"]["high"]
     base = table[table["perturbation"].isna()]
     area = roc_auc_score(base["label"] == "adenocarcinoma", base["probability_adenocarcinoma"])
-    assert result.loc["unchanged", "roc_auc"] == pytest.approx(area, abs=1e-12)
-    assert result.loc["unchanged", "accuracy"] == (base["label"] == base["predicted"]).mean()
-    assert (result["roc_auc"] == result["roc_auc"].iloc[0]).all()
+    assert first["roc_auc"]["value"] == pytest.approx(area, abs=1e-12)
+    assert first["accuracy"]["value"] == (base["label"] == base["predicted"]).mean()
+    assert all(change["roc_auc"] == first["roc_auc"] for change in others)
+    assert first["abstained"]["value"] == 0
 
 
 def test_more_than_two_classes_have_the_mean_area() -> None:
@@ -165,13 +175,13 @@ def test_more_than_two_classes_have_the_mean_area() -> None:
 
     base = table[table["perturbation"].isna()]
     areas = [roc_auc_score(base["label"] == name, base[f"probability_{name}"]) for name in classes]
-    assert result["roc_auc"].iloc[0] == pytest.approx(np.mean(areas), abs=1e-12)
+    assert result[0]["roc_auc"]["value"] == pytest.approx(np.mean(areas), abs=1e-12)
 
 
 def test_the_plot_has_a_row_for_every_perturbation() -> None:
     result = measure_robustness(perturbed(["a", "normal"]), ["a", "normal"], "normal", 0.95)
 
-    figure = plot_robustness(result)
+    figure = plot_robustness(result, 0.9)
 
     assert [len(trace.y) for trace in figure.data] == [len(PERTURBATIONS) + 1] * 3
-    assert "40 test images" in figure.layout.title.text
+    assert figure.layout.title.text == "Robustness, 40 test images, with 90 % intervals"

@@ -11,13 +11,18 @@ from PIL import Image
 
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.phantoms import generate_phantom
+from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import shortcuts
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_shortcuts
-from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas, draw_weights, in_words, measure_scores
+from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
+from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas
+from chest_cancer.pipelines.model_evaluation.cross_validation import measure_scores
+from chest_cancer.pipelines.model_evaluation.intervals import in_words
 from chest_cancer.pipelines.model_evaluation.shortcuts import audit_shortcuts, compare_with_baselines
 
 CLASSES = ["adenocarcinoma", "normal"]
 COUNT = 60
+PARAMETERS = ModelEvaluationParameters()
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +89,7 @@ def test_a_bright_corner_in_one_class_is_found_and_named(noise_folder: Callable[
             picture[:8, :8] = flat[-64:].reshape(8, 8)
 
     audit = audit_shortcuts(
-        noise_folder(LABELS, bright_corner), split_table(LABELS), features(LABELS, 3.0), CLASSES, seed=0
+        noise_folder(LABELS, bright_corner), split_table(LABELS), features(LABELS, 3.0), CLASSES, PARAMETERS, seed=0
     )
 
     assert audit is not None
@@ -99,7 +104,9 @@ def test_brightness_is_named_though_the_thumbnail_sees_it_as_well(noise_folder: 
     def brighter(picture: np.ndarray, label: int) -> None:
         picture[:] = picture // 2 + 60 * label
 
-    audit = audit_shortcuts(noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), CLASSES, seed=0)
+    audit = audit_shortcuts(
+        noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), CLASSES, PARAMETERS, seed=0
+    )
 
     assert audit is not None
     found = by_name(audit)
@@ -119,7 +126,9 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
         table[column] = table[column].astype(object).mask(LABELS == 1, value)
     table["width"] = table["width"].astype(int)
 
-    audit = audit_shortcuts(noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), CLASSES, seed=0)
+    audit = audit_shortcuts(
+        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), CLASSES, PARAMETERS, seed=0
+    )
 
     assert audit is not None
     assert audit["best"] == "size and format"
@@ -135,7 +144,12 @@ def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder],
     labels = np.random.default_rng(11).permutation(LABELS)
 
     audit = audit_shortcuts(
-        noise_folder(labels, lambda *_: None), split_table(labels), features(labels, signal), CLASSES, seed=0
+        noise_folder(labels, lambda *_: None),
+        split_table(labels),
+        features(labels, signal),
+        CLASSES,
+        PARAMETERS,
+        seed=0,
     )
 
     assert audit is not None
@@ -154,7 +168,7 @@ def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], I
     )
     folder = image_folder({f"{i}.png": encode(phantom.image) for i, phantom in enumerate(pairs)})
 
-    audit = audit_shortcuts(folder, table, features(labels, 2.0), CLASSES, seed=17)
+    audit = audit_shortcuts(folder, table, features(labels, 2.0), CLASSES, PARAMETERS, seed=17)
 
     assert audit is not None
     for baseline in audit["baselines"]:
@@ -167,7 +181,7 @@ def test_more_than_two_classes_have_the_mean_area_of_each_against_the_rest() -> 
     embeddings = generator.standard_normal((90, 16)) + 3 * np.eye(3, 16)[numbers]
     looks = {"brightness": np.eye(3)[numbers], "border": generator.standard_normal((90, 4))}
 
-    audit = compare_with_baselines(looks, embeddings, numbers, np.arange(90), seed=0)
+    audit = compare_with_baselines(looks, embeddings, numbers, np.arange(90), PARAMETERS, seed=0)
 
     found = by_name(audit)
     assert found["brightness"]["roc_auc"]["value"] == pytest.approx(1)
@@ -183,7 +197,7 @@ def test_what_the_model_adds_is_said_where_a_weak_shortcut_exists() -> None:
     looks = {"brightness": (numbers + 1.2 * generator.standard_normal(200))[:, None]}
     embeddings = generator.standard_normal((200, 8)) + 4 * numbers[:, None]
 
-    audit = compare_with_baselines(looks, embeddings, numbers, np.arange(200), seed=0)
+    audit = compare_with_baselines(looks, embeddings, numbers, np.arange(200), PARAMETERS, seed=0)
 
     assert by_name(audit)["brightness"]["shortcut"]
     assert audit["verdict"].endswith("which is a shortcut: only what the model adds can be anatomy")
@@ -198,15 +212,15 @@ def test_a_class_of_one_group_can_not_be_audited(noise_folder: Callable[..., Ima
     table = split_table(LABELS).assign(group=LABELS)
 
     folder = noise_folder(LABELS, lambda *_: None)
-    assert audit_shortcuts(folder, table, features(LABELS, 1.0), CLASSES, seed=0) is None
+    assert audit_shortcuts(folder, table, features(LABELS, 1.0), CLASSES, PARAMETERS, seed=0) is None
 
 
 def test_the_audit_is_json_and_its_plot_has_a_point_for_each() -> None:
     numbers = np.arange(40) % 2
     looks = {"brightness": np.random.default_rng(0).random((40, 3))}
 
-    audit = compare_with_baselines(looks, np.eye(40), numbers, np.arange(40), seed=0)
-    plot = plot_shortcuts(audit)
+    audit = compare_with_baselines(looks, np.eye(40), numbers, np.arange(40), PARAMETERS, seed=0)
+    plot = plot_shortcuts(audit, 0.95)
 
     assert json.loads(json.dumps(audit)) == audit
     assert [trace.y[0] for trace in plot.data] == ["majority class", "brightness", "the model"]
@@ -218,7 +232,7 @@ def test_areas_and_accuracies_in_draws_are_those_of_scikit_learn() -> None:
     generator = np.random.default_rng(0)
     numbers, groups = np.arange(60) % 3, np.arange(60) // 4
     scores = np.round(generator.random((1, 60, 3)) + 0.3 * np.eye(3)[numbers], 1)
-    weights = draw_weights(groups, seed=0)
+    weights = GroupBootstrap(groups, 1000, 0.95, seed=0).weights
 
     assert weights[0].tolist() == [1.0] * 60
     for draw in (0, 1, 2, 700):
@@ -228,7 +242,7 @@ def test_areas_and_accuracies_in_draws_are_those_of_scikit_learn() -> None:
         assert areas(numbers, scores, weights[[draw]])[0] == pytest.approx(expected, abs=1e-12)
         expected = accuracy_score(numbers, scores[0].argmax(axis=1), sample_weight=weights[draw])
         assert accuracies(numbers, scores, weights[[draw]])[0] == pytest.approx(expected, abs=1e-12)
-    measured = measure_scores(numbers, scores, groups)
+    measured = measure_scores(numbers, scores, groups, 0.95)
     assert measured["roc_auc"]["value"] == pytest.approx(areas(numbers, scores, weights)[0])
     assert measured["accuracy"]["value"] == pytest.approx(accuracies(numbers, scores, weights)[0])
 

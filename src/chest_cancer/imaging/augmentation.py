@@ -6,6 +6,9 @@ from PIL import Image
 
 from chest_cancer.parameters import AugmentationParameters
 
+AUGMENTATION_VERSION = 1
+"""Changes with every change here that changes views."""
+
 
 def augment(
     pixels: NDArray[np.uint8], parameters: AugmentationParameters, generator: np.random.Generator

@@ -24,6 +24,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+PREPROCESSING_VERSION = 1
+"""Changes with every change of decoding or resizing that changes pixels."""
+
 # Called directly: `Image.open` refuses by its own pixel limit, without naming the sides, before ours can be checked.
 _READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]], ...] = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),

@@ -20,25 +20,23 @@ _BATCHES_AHEAD = 2
 
 def extract(
     network: Network, jobs: Sequence[Job], load: Callable[[Job], Image], batch_size: int, description: str
-) -> Outputs:
+) -> Iterator[Outputs]:
     """Load every job's image and send it through the network.
 
     Args:
         network: The compiled frozen base.
-        jobs: What to load, in the order of the result; at least one.
+        jobs: What to load, in the order of the result.
         load: Gives the image of a job, uint8 [224, 224, 3]. Called in threads.
         batch_size: Images sent at once.
         description: What the progress bar says.
 
-    Returns:
-        Each output of the network, float32 [jobs, ...].
+    Yields:
+        The outputs of each batch by name, float32 [batch_size or fewer, ...].
     """
-    results: list[Outputs] = []
     with tqdm(total=len(jobs), desc=description, unit="image", mininterval=0.5) as bar:
         for outputs in network.stream(_load_ahead(jobs, load, batch_size)):
-            results.append(outputs)
+            yield outputs
             bar.update(len(next(iter(outputs.values()))))
-    return {name: np.concatenate([outputs[name] for outputs in results]) for name in network.outputs}
 
 
 def _load_ahead(jobs: Sequence[Job], load: Callable[[Job], Image], batch_size: int) -> Iterator[Image]:

@@ -1,5 +1,9 @@
 """Nodes of feature_extraction."""
 
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,28 +11,34 @@ import pandas as pd
 from onnx import ModelProto
 
 from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.datasets.feature_store import FeatureStore, RowKey
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.imaging.augmentation import augment
-from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.datasets.mapped_arrays import Rows
+from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
+from chest_cancer.imaging.decoding import PREPROCESSING_VERSION, resize_for_model
 from chest_cancer.near_duplicates import group_near_duplicates
 from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
-from chest_cancer.runtime import Network
+from chest_cancer.runtime import RUNTIME, Network, Outputs, resolve_precision
+
+logger = logging.getLogger(__name__)
 
 
 def extract_features(
     images: ImageFolder,
     image_index: pd.DataFrame,
     frozen_base: ModelProto,
+    feature_store: FeatureStore,
     parameters: FeatureExtractionParameters,
-) -> tuple[Arrays, dict[str, Any]]:
-    """Run the frozen base once for each distinct image.
+) -> tuple[dict[str, Rows], dict[str, Any]]:
+    """Run the frozen base once for each distinct image, or take what it gave in an earlier run.
 
     Args:
         images: The source's files.
         image_index: A row per readable image, with `path` and `pixel_sha256`.
         frozen_base: Graph from 8-bit RGB to `embedding` and, with a cut, `features`.
+        feature_store: What was computed before; what is computed now is added.
         parameters: The block `feature_extraction`.
 
     Returns:
@@ -36,16 +46,17 @@ def extract_features(
         they were computed: `precision` and `images`.
     """
     distinct = image_index.drop_duplicates("pixel_sha256")
-    network = Network(frozen_base.SerializeToString(), parameters.precision)
-    outputs = extract(
-        network,
-        distinct["path"].to_list(),
-        lambda path: _load(images, path),
-        parameters.batch_size,
-        f"Extracting features ({network.precision})",
+    paths, keys = distinct["path"].to_list(), distinct["pixel_sha256"].to_list()
+    outputs = _outputs(
+        [RowKey(key) for key in keys],
+        lambda position: _load(images, paths[position]),
+        frozen_base,
+        feature_store,
+        parameters,
+        "images",
     )
-    keys = distinct["pixel_sha256"].to_numpy(dtype="U64")
-    return {"pixel_sha256": keys, **outputs}, {"precision": network.precision, "images": len(distinct)}
+    record = {"precision": resolve_precision(parameters.precision), "images": len(distinct)}
+    return {"pixel_sha256": np.array(keys, dtype="U64"), **outputs}, record
 
 
 def split_images(
@@ -82,15 +93,17 @@ def extract_training_views(
     images: ImageFolder,
     split_table: pd.DataFrame,
     frozen_base: ModelProto,
+    feature_store: FeatureStore,
     parameters: FeatureExtractionParameters,
     seed: int,
-) -> Arrays:
+) -> dict[str, Rows]:
     """Run the frozen base on augmented views of the training images, and of no others.
 
     Args:
         images: The source's files.
         split_table: A row per image, with `path`, `pixel_sha256` and `split`.
         frozen_base: Graph from 8-bit RGB to `embedding` and, with a cut, `features`.
+        feature_store: What was computed before; what is computed now is added.
         parameters: The block `feature_extraction`.
         seed: Of the views; a view depends on the seed, the image and its number alone.
 
@@ -105,19 +118,49 @@ def extract_training_views(
             for view in range(views)]  # fmt: skip
     if not jobs:
         return {"pixel_sha256": np.empty(0, dtype="U64")}
-    outputs = extract(
-        Network(frozen_base.SerializeToString(), parameters.precision),
-        jobs,
-        lambda job: _view(_load(images, job[0]), augmentation, [seed, int(job[1][:16], 16), job[2]]),
-        parameters.batch_size,
-        "Extracting augmented views",
-    )
+
+    def load(position: int) -> Image:
+        path, key, view = jobs[position]
+        return augment(_load(images, path), augmentation, np.random.default_rng([seed, int(key[:16], 16), view]))
+
+    names = [_view_name(augmentation, seed, view) for view in range(views)]
+    keys = [RowKey(key, names[view]) for _, key, view in jobs]
+    outputs = _outputs(keys, load, frozen_base, feature_store, parameters, "augmented views")
     return {"pixel_sha256": np.array([key for _, key, _ in jobs], dtype="U64"), **outputs}
+
+
+def _outputs(
+    keys: Sequence[RowKey],
+    load: Callable[[int], Image],
+    frozen_base: ModelProto,
+    feature_store: FeatureStore,
+    parameters: FeatureExtractionParameters,
+    what: str,
+) -> dict[str, Rows]:
+    """Take from the store what is there, and compute and keep the rest."""
+    graph = frozen_base.SerializeToString()
+    precision = resolve_precision(parameters.precision)
+
+    def compute(positions: list[int]) -> Iterator[Outputs]:
+        return extract(Network(graph, precision), positions, load, parameters.batch_size, f"Extracting ({precision})")
+
+    table = feature_store.table(
+        base=hashlib.sha256(graph).hexdigest(),
+        preprocessing=str(PREPROCESSING_VERSION),
+        precision=precision,
+        runtime=RUNTIME,
+    )
+    rows, computed = table.rows(keys, compute)
+    logger.info("Features of %d %s: %d computed, %d reused.", len(keys), what, computed, len(keys) - computed)
+    return {**rows}
 
 
 def _load(images: ImageFolder, path: str) -> Image:
     return resize_for_model(images.pixels(path))
 
 
-def _view(pixels: Image, augmentation: AugmentationParameters, entropy: list[int]) -> Image:
-    return augment(pixels, augmentation, np.random.default_rng(entropy))
+def _view_name(augmentation: AugmentationParameters, seed: int, number: int) -> str:
+    """Digest of all that decides what a view shows of its image."""
+    amounts = augmentation.model_dump(mode="json", exclude={"enabled", "views"})
+    identity = {"version": AUGMENTATION_VERSION, "amounts": amounts, "seed": seed, "number": number}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

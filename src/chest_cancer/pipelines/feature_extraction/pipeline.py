@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=extract_features,
-                inputs=["raw_images", "image_index", "frozen_base", "params:feature_extraction"],
+                inputs=["raw_images", "image_index", "frozen_base", "feature_store", "params:feature_extraction"],
                 outputs=["features", "extraction_record"],
                 name="extract_features_node",
             ),
@@ -23,7 +23,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=extract_training_views,
-                inputs=["raw_images", "split_table", "frozen_base", "params:feature_extraction", "params:seed"],
+                inputs=[
+                    "raw_images",
+                    "split_table",
+                    "frozen_base",
+                    "feature_store",
+                    "params:feature_extraction",
+                    "params:seed",
+                ],
                 outputs="training_views",
                 name="extract_training_views_node",
             ),

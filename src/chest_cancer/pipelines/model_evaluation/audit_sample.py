@@ -40,3 +40,19 @@ def embeddings_of(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
     """
     position = pd.Index(features["pixel_sha256"].astype(str)).get_indexer(pd.Index(files["pixel_sha256"].astype(str)))
     return np.asarray(features["embedding"][position])
+
+
+def draw_images(test_predictions: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Draw test images, a class in turn, for what sends each through the network several times.
+
+    Args:
+        test_predictions: A row per test image, with `path` and `label`.
+        count: So many are drawn, where there are more.
+        seed: Of the draw.
+
+    Returns:
+        Their rows, by path.
+    """
+    shuffled = test_predictions.sample(frac=1, random_state=seed)
+    turns = shuffled.groupby("label").cumcount().sort_values(kind="stable")
+    return shuffled.loc[turns.index[:count]].sort_values("path")

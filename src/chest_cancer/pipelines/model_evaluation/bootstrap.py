@@ -19,6 +19,8 @@ _BLOCK = 2_000_000
 class GroupBootstrap:
     """Groups drawn with replacement, once: the same draws serve every statistic.
 
+    Field and Welsh, 2007, Bootstrapping clustered data.
+
     Args:
         groups: Group of each image, [n].
         repetitions: Number of draws.
@@ -35,6 +37,28 @@ class GroupBootstrap:
         for draw in self._draws:
             draw[:] = np.bincount(generator.integers(count, size=count), minlength=count)
         self._sizes = np.bincount(self._members).astype(float)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """How often each image was drawn, [1 + repetitions, n]; the first row is the sample itself, all ones."""
+        return np.concatenate([np.ones((1, len(self._sizes))), self._draws])[:, self._members]
+
+    def difference(self, first: NDArray[np.float64], second: NDArray[np.float64], images: int) -> Figure:
+        """Subtract a statistic from another one that was computed with the same weights.
+
+        Args:
+            first: In the sample itself, then in each draw, [1 + repetitions]; NaN in a draw that lacks a class.
+            second: The same, of what is subtracted.
+            images: Number of images that the figure rests on.
+
+        Returns:
+            The difference, with the percentiles of the draws as its interval; the whole range, -1..1, where every draw
+            lacks a class.
+        """
+        differences = first - second
+        known = differences[1:][np.isfinite(differences[1:])]
+        low, high = np.quantile(known, self._tails) if len(known) else (-1.0, 1.0)
+        return {"value": float(differences[0]), "low": float(low), "high": float(high), "n": images}
 
     def mean(self, values: NDArray[np.float64], limit: float) -> Figure:
         """Average over images, with the studentised bootstrap's interval, which allows for the skew of losses.

@@ -61,7 +61,7 @@ def reliability(
     numbers: NDArray[np.int64],
     probabilities: NDArray[np.float64],
     groups: NDArray[np.int64],
-    confidence_level: float = 0.95,
+    confidence_level: float,
 ) -> pd.DataFrame:
     """Compare confidence with what came true, bin by bin.
 

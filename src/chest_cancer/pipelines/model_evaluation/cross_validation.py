@@ -1,5 +1,8 @@
 """Grouped cross-validation on stored embeddings."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -11,12 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, share
-from chest_cancer.pipelines.model_evaluation.metrics import disease_class
 from chest_cancer.pipelines.model_evaluation.roc import area_of_classes, area_under_roc, placements
 
+Scores = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
 FOLDS = 5
-REPEATS = 5
-CONFIDENCE = 0.95
 
 
 def linear_head(seed: int) -> ClassifierMixin:
@@ -38,8 +41,8 @@ def linear_head(seed: int) -> ClassifierMixin:
 def out_of_fold(
     model: BaseEstimator,
     features: NDArray[np.floating],
-    numbers: NDArray[np.int64],
-    groups: NDArray[np.int64],
+    numbers: Numbers,
+    groups: Numbers,
     seed: int,
     folds: int = FOLDS,
 ) -> NDArray[np.float64]:
@@ -58,25 +61,47 @@ def out_of_fold(
     """
     probabilities = np.zeros((len(numbers), int(numbers.max()) + 1))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    # The matrices are small: threads that wait for each other on a shared machine take 30 times as long as one.
-    with threadpool_limits(1, user_api="blas"):
-        for train, test in splitter.split(features, numbers, groups):
-            fitted = clone(model).fit(features[train], numbers[train])
-            probabilities[np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
+
+    def predict(fold: tuple[Numbers, Numbers]) -> None:
+        train, test = fold
+        fitted = clone(model).fit(features[train], numbers[train])
+        probabilities[np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
+
+    # A thread a fold, not a thread a matrix: these are so small that threads would mostly wait for each other.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(predict, list(splitter.split(features, numbers, groups))))
     return probabilities
 
 
-def repeated_cross_validation(
-    embeddings: NDArray[np.floating],
-    numbers: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    classes: list[str],
-    normal_class: str | None,
-    seed: int,
-    folds: int = FOLDS,
-    repeats: int = REPEATS,
-) -> dict[str, Figure]:
-    """Measure the linear head by grouped cross-validation, repeated with other folds.
+def fewest_groups(numbers: Numbers, groups: Numbers) -> int:
+    """Count the groups of the class that has the fewest."""
+    return min(len(np.unique(groups[numbers == k])) for k in range(int(numbers.max()) + 1))
+
+
+def repeat_out_of_fold(
+    model: BaseEstimator, features: NDArray[np.floating], numbers: Numbers, groups: Numbers, seed: int, repeats: int
+) -> Scores:
+    """Predict every image by models that saw no image of its group, once for each of several draws of the folds.
+
+    There are five folds, or as many as the class with the fewest groups has groups.
+
+    Args:
+        model: A scikit-learn classifier.
+        features: [n, D].
+        numbers: Class numbers 0 to K - 1, [n].
+        groups: Group of each image, [n].
+        seed: Of the folds of the first repeat; each later one has the next.
+        repeats: Number of repeats.
+
+    Returns:
+        [repeats, n, K].
+    """
+    folds = min(FOLDS, fewest_groups(numbers, groups))
+    return np.stack([out_of_fold(model, features, numbers, groups, seed + repeat, folds) for repeat in range(repeats)])
+
+
+def measure_scores(numbers: Numbers, scores: Scores, groups: Numbers, confidence: float) -> dict[str, Figure]:
+    """Measure accuracy and area under the ROC curve, as the mean over repeats.
 
     Repeats say how much the choice of folds matters; they bring no new images. So each image first has its mean over
     the repeats (of being right; of its placement), and the interval is that of a test set of as many images in as many
@@ -85,32 +110,28 @@ def repeated_cross_validation(
     would change is not in it: no estimate of that without bias exists (Bengio and Grandvalet, 2004).
 
     Args:
-        embeddings: [n, D].
-        numbers: Class numbers 0 to K - 1, in the order of `classes`, [n].
+        numbers: Class numbers 0 to K - 1, [n].
+        scores: The higher, the more likely the class, [repeats, n, K].
         groups: Group of each image, [n].
-        classes: Class names.
-        normal_class: The class without disease, or None.
-        seed: Of the folds of the first repeat; each later one has the next.
-        folds: Folds of a repeat.
-        repeats: Number of repeats.
+        confidence: Of the intervals, 0..1.
 
     Returns:
-        `accuracy`, and `roc_auc` of disease against none for two classes, the mean of each class against the rest for
-        more. Each repeat ranks its own out-of-fold probabilities; the value is the mean over repeats.
+        `accuracy` of the highest score; `roc_auc` of two classes, or the mean of each class against the rest.
     """
-    predicted = [
-        out_of_fold(linear_head(seed), embeddings, numbers, groups, seed + repeat, folds) for repeat in range(repeats)
-    ]
-    hits = np.mean([probabilities.argmax(axis=1) == numbers for probabilities in predicted], axis=0)
-    figures = {"accuracy": share(hits, groups, CONFIDENCE)}
-
-    def placed(k: int) -> NDArray[np.float64]:
-        return np.asarray(np.mean([placements(numbers == k, stated[:, k]) for stated in predicted], axis=0))
-
-    if len(classes) == 2:
-        disease = classes.index(disease_class(classes, normal_class))
-        figures["roc_auc"] = area_under_roc(numbers == disease, placed(disease), groups, CONFIDENCE)
+    placed = np.stack(
+        [
+            np.mean([placements(numbers == k, repeat[:, k]) for repeat in scores], axis=0)
+            for k in range(scores.shape[2])
+        ],
+        axis=1,
+    )
+    if scores.shape[2] == 2:
+        area = area_under_roc(numbers == 1, placed[:, 1], groups, confidence)
     else:
-        columns = np.stack([placed(k) for k in range(len(classes))], axis=1)
-        figures["roc_auc"], _ = area_of_classes(numbers, columns, groups, CONFIDENCE)
-    return figures
+        area, _ = area_of_classes(numbers, placed, groups, confidence)
+    return {"accuracy": share(share_of_hits(numbers, scores), groups, confidence), "roc_auc": area}
+
+
+def share_of_hits(numbers: Numbers, scores: Scores) -> NDArray[np.float64]:
+    """Share of the repeats in which each image is right, [n]; arguments as in `measure_scores`."""
+    return np.asarray((scores.argmax(axis=2) == numbers).mean(axis=0))

@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
-from chest_cancer.classifier import Prediction
-
 Cells = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
@@ -17,11 +15,18 @@ OVERLAPS = ("pointing", "pointing_exact", "inside", "intersection_over_union")
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
-def contrast(prediction: Prediction, label: str) -> Cells:
-    """Take the evidence for a class less the mean over classes, float64 [h, w]."""
-    index = list(prediction.probabilities).index(label)
-    evidence = prediction.evidence.astype(np.float64)
-    return np.asarray(evidence[index] - evidence.mean(axis=0))
+def contrast(evidence: NDArray[np.float32], number: int) -> Cells:
+    """Take the evidence for a class less the mean over classes: what all classes share moves no probability.
+
+    Args:
+        evidence: [K, h, w].
+        number: Of the class.
+
+    Returns:
+        float64 [h, w].
+    """
+    precise = evidence.astype(np.float64)
+    return np.asarray(precise[number] - precise.mean(axis=0))
 
 
 def lesion_cells(mask: NDArray[np.bool_], side: int = 7) -> NDArray[np.bool_]:

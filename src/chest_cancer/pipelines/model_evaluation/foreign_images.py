@@ -38,7 +38,7 @@ _PHOTOGRAPHS = [
 ]
 _MEDICAL = ["cell", "immunohistochemistry", "microaneurysms", "retina", "shepp_logan_phantom"]
 _DICOM = ("MR_small.dcm", "examples_rgb_color.dcm", "examples_palette.dcm", "693_J2KI.dcm")
-_DRAWN = {TEXT: 30, CHART: 16, PATTERN: 16}
+_DRAWN = {TEXT: 24, CHART: 8, PATTERN: 8}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ForeignImage:
     pixels: Pixels
 
 
-def foreign_images(seed: int) -> list[ForeignImage]:
+def foreign_images(seed: int, most: int) -> list[ForeignImage]:
     """Collect photographs, text pages, charts, patterns and other medical images; none is downloaded.
 
     The photographs and medical images are those that the wheels of scikit-learn, scikit-image and pydicom carry. CT
@@ -64,6 +64,8 @@ def foreign_images(seed: int) -> list[ForeignImage]:
 
     Args:
         seed: Of crops and drawings.
+        most: Images of each kind, where there are more: 39 photographs, 26 text pages, 8 charts, 8 patterns and 9 other
+            medical images.
     """
     generator = np.random.default_rng(seed)
     images = [
@@ -75,7 +77,8 @@ def foreign_images(seed: int) -> list[ForeignImage]:
     for kind, count in _DRAWN.items():
         draw = _DRAWERS[kind]
         images += [ForeignImage(kind, f"drawn {number}", draw(generator, number)) for number in range(count)]
-    return images + [ForeignImage(OTHER_MEDICAL, source, pixels) for source, pixels in _medical_images()]
+    images += [ForeignImage(OTHER_MEDICAL, source, pixels) for source, pixels in _medical_images()]
+    return [image for kind in KINDS for image in [image for image in images if image.kind == kind][:most]]
 
 
 def _photographs() -> Iterator[tuple[str, Pixels]]:

@@ -1,6 +1,6 @@
 """Intervals of shares and of what follows from shares, where images of a group count as correlated draws."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,30 @@ def make_figure(value: float, low: float, high: float, n: int, limit: float = 1.
         return {"value": float(value), "low": 0.0, "high": float(limit), "n": n}
     low, high = max(0.0, min(low, value)), min(limit, max(high, value))
     return {"value": float(value), "low": float(low), "high": float(high), "n": n}
+
+
+def unknown_as_none(measured: Any) -> Any:
+    """Write what is unknown (precision of a class that was never predicted) as JSON can: None for NaN.
+
+    Args:
+        measured: Figures, at any depth of dictionaries and lists.
+    """
+    if isinstance(measured, dict):
+        return {name: unknown_as_none(item) for name, item in measured.items()}
+    if isinstance(measured, list):
+        return [unknown_as_none(item) for item in measured]
+    return None if isinstance(measured, float) and np.isnan(measured) else measured
+
+
+def in_words(figure: Figure, digits: int = 2) -> str:
+    """Write a figure as `0.95 [0.92, 0.97]`, or `unknown`."""
+    if figure["value"] is None or np.isnan(figure["value"]):
+        return "unknown"
+    value, low, high = (
+        f"{round(end, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+        for end in (figure["value"], figure["low"], figure["high"])
+    )
+    return f"{value} [{low}, {high}]"
 
 
 def critical_value(groups: NDArray[np.int64], confidence: float) -> float:

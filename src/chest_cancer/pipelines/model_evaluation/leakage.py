@@ -7,31 +7,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from tqdm import tqdm
 
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.near_duplicates import group_at_similarities
+from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.audit_sample import embeddings_of, sample_groups
-from chest_cancer.pipelines.model_evaluation.comparison import (
-    accuracies,
-    areas,
-    difference,
-    draw_weights,
+from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
+from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas
+from chest_cancer.pipelines.model_evaluation.cross_validation import (
+    FOLDS,
+    Numbers,
+    Scores,
     fewest_groups,
+    linear_head,
     measure_scores,
     repeat_out_of_fold,
 )
-from chest_cancer.pipelines.model_evaluation.cross_validation import FOLDS, linear_head
+from chest_cancer.pipelines.model_evaluation.intervals import Figure
 from chest_cancer.pipelines.model_evaluation.leakage_words import describe_curve
 
 SIMILARITIES = (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88)
 """1: only exact copies are one group."""
-_REPEATS = 3
-"""Draws of the folds: one alone moves the accuracy of 249 slices by 0.02."""
+REPEATS = 5
+"""Draws of the five folds that the grouped score is a mean of: one alone moves the accuracy of 249 slices by 0.02."""
+_CURVE_REPEATS = 3
+"""The same, at each point of the curve."""
 _LARGEST_SHARE = 0.5
 _FEWEST_GROUPS = 2
 
 
-class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A look-up: the class of the most similar training image, by cosine.
 
     It learns nothing, so what it scores can be had from memory alone.
@@ -62,17 +68,18 @@ class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def compare_naive_and_grouped(
-    split_table: pd.DataFrame, features: Arrays, classes: list[str], seed: int
+    split_table: pd.DataFrame, features: Arrays, classes: list[str], parameters: ModelEvaluationParameters, seed: int
 ) -> dict[str, Any] | None:
     """Score the same model as public projects do, and with look-alikes kept together.
 
     The naive way deals all files, copies included, into random stratified folds. The grouped way takes each distinct
-    image once and keeps a group of near-duplicates in one fold.
+    image once and keeps a group of near-duplicates in one fold. Both are repeated with five draws of the five folds.
 
     Args:
         split_table: A row per image file, with `label`, `pixel_sha256` and `group`.
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
         classes: Class names.
+        parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Of folds and draws.
 
     Returns:
@@ -90,19 +97,21 @@ def compare_naive_and_grouped(
         numbers = rows["label"].map(classes.index).to_numpy(dtype=np.int64)
         folds_of = rows["group"].to_numpy() if name == "grouped" else np.arange(len(rows))
         predicted = repeat_out_of_fold(
-            linear_head(seed), embeddings_of(rows, features), numbers, folds_of, seed, _REPEATS
+            linear_head(seed), embeddings_of(rows, features), numbers, folds_of, seed, REPEATS
         )
         scored[name] = numbers, predicted
 
-    weights = draw_weights(files["group"].to_numpy(), seed)
+    bootstrap = _bootstrap(files["group"].to_numpy(), parameters, seed)
+    weights = bootstrap.weights
     drawn = {"naive": weights, "grouped": weights[:, (~files["pixel_sha256"].duplicated()).to_numpy()]}
     optimism = {}
     for name, statistic in (("accuracy", accuracies), ("roc_auc", areas)):
         naive, grouped = (statistic(*scored[way], drawn[way]) for way in ("naive", "grouped"))
-        optimism[name] = difference(naive, grouped, len(distinct))
+        optimism[name] = bootstrap.difference(naive, grouped, len(distinct))
     # Files of a group are no independent draws, whatever the folds pretend.
-    measured = {
-        way: {**measure_scores(*scored[way], rows["group"].to_numpy()), "groups": int(rows["group"].nunique())}
+    measured: dict[str, dict[str, Any]] = {
+        way: measure_scores(*scored[way], rows["group"].to_numpy(), parameters.confidence)
+        | {"groups": int(rows["group"].nunique())}
         for way, rows in (("naive", files), ("grouped", distinct))
     }
     return {**measured, "optimism": optimism, "images_left_out": left_out}
@@ -112,6 +121,7 @@ def draw_leakage_curve(
     split_table: pd.DataFrame,
     features: Arrays,
     classes: list[str],
+    parameters: ModelEvaluationParameters,
     seed: int,
     similarities: Sequence[float] = SIMILARITIES,
 ) -> dict[str, Any]:
@@ -122,6 +132,7 @@ def draw_leakage_curve(
         features: `pixel_sha256` [m] and `embedding` [m, 1024]: spatial means, which say how similar two slices are, and
             maxima.
         classes: Class names.
+        parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Of folds and draws.
         similarities: Cosines at and above which two slices are one group, falling from 1.
 
@@ -144,36 +155,41 @@ def draw_leakage_curve(
     first = model = look_up = np.empty(0)
     previous = np.empty(0, dtype=np.int64)
     stopped = None
-    for similarity, groups in zip(similarities, partitions, strict=True):
+    steps = list(zip(similarities, partitions, strict=True))
+    for similarity, groups in tqdm(steps, desc="Drawing the leakage curve", unit="point", mininterval=0.5):
         stopped = _too_few(similarity, groups, numbers, classes)
         if stopped:
             break
         if not np.array_equal(groups, previous):
-            model = repeat_out_of_fold(linear_head(seed), embeddings, numbers, groups, seed, _REPEATS)
-            look_up = repeat_out_of_fold(NearestImage(), means, numbers, groups, seed, _REPEATS)
+            model = repeat_out_of_fold(linear_head(seed), embeddings, numbers, groups, seed, _CURVE_REPEATS)
+            look_up = repeat_out_of_fold(NearestImage(), means, numbers, groups, seed, _CURVE_REPEATS)
         previous, first = groups, first if points else model
-        points.append({"similarity": similarity, **_point(numbers, groups, model, look_up, first, seed)})
+        bootstrap = _bootstrap(groups, parameters, seed)
+        points.append(
+            {"similarity": similarity, "groups": int(groups.max()) + 1}
+            | {"largest_group": float(np.bincount(groups).max() / len(groups))}
+            | {
+                name: measure_scores(numbers, scores, groups, parameters.confidence)
+                for name, scores in (("model", model), ("look_up", look_up))
+            }
+            | _differences(numbers, bootstrap, model, look_up, first)
+        )
     curve = {"points": points, "stopped": stopped, "images_left_out": left_out}
     return {**curve, **describe_curve(points, len(files))}
 
 
-def _point(
-    numbers: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    model: NDArray[np.float64],
-    look_up: NDArray[np.float64],
-    first: NDArray[np.float64],
-    seed: int,
-) -> dict[str, Any]:
-    weights = draw_weights(groups, seed)
+def _bootstrap(groups: Numbers, parameters: ModelEvaluationParameters, seed: int) -> GroupBootstrap:
+    return GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
+
+
+def _differences(
+    numbers: Numbers, bootstrap: GroupBootstrap, model: Scores, look_up: Scores, first: Scores
+) -> dict[str, Figure]:
+    weights = bootstrap.weights
     drawn = [accuracies(numbers, scores, weights) for scores in (model, look_up, first)]
     return {
-        "groups": int(groups.max()) + 1,
-        "largest_group": float(np.bincount(groups).max() / len(groups)),
-        "model": measure_scores(numbers, model, groups),
-        "look_up": measure_scores(numbers, look_up, groups),
-        "model_less_look_up": difference(drawn[0], drawn[1], len(numbers)),
-        "fall": difference(drawn[2], drawn[0], len(numbers)),
+        "model_less_look_up": bootstrap.difference(drawn[0], drawn[1], len(numbers)),
+        "fall": bootstrap.difference(drawn[2], drawn[0], len(numbers)),
     }
 
 

@@ -4,19 +4,22 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
-from chest_cancer.pipelines.model_evaluation.comparison import in_words
+from chest_cancer.pipelines.model_evaluation.intervals import in_words
 
 Point = dict[str, Any]
+
+_NEGLIGIBLE = 0.01
+"""A fall that may be as small is not called one: fewer and larger groups also leave the folds less to learn from."""
 
 
 def describe_curve(points: list[Point], images: int) -> dict[str, Any]:
     """Say where a score becomes memory.
 
     Two rules, both paired over groups. The accuracy *falls from* the highest similarity at which, and at all lower
-    ones, it is below that of the first point (exact copies apart) with an interval above 0: there, slices that are near
-    lift the score when they are let on both sides. The look-up *is as good down to* the lowest similarity at which, and
-    at all higher ones, the interval of the model less the look-up reaches 0: there, nothing shows that the model does
-    more than remember.
+    ones, it is below that of the first point (exact copies apart) with an interval above 0.01: there, slices that are
+    near lift the score when they are let on both sides. The look-up *is as good down to* the lowest similarity at
+    which, and at all higher ones, the interval of the model less the look-up reaches 0: there, nothing shows that the
+    model does more than remember.
 
     Args:
         points: Of the curve, similarity falling.
@@ -28,7 +31,7 @@ def describe_curve(points: list[Point], images: int) -> dict[str, Any]:
     if not points:
         sentence = "There are too few groups in a class for a leakage curve: nothing can be said about memory."
         return {"fall_from": None, "look_up_as_good_to": None, "sentence": sentence}
-    fall_from = _last(points[::-1], lambda point: point["fall"]["low"] > 0)
+    fall_from = _last(points[::-1], lambda point: point["fall"]["low"] > _NEGLIGIBLE)
     as_good_to = _last(points, lambda point: point["model_less_look_up"]["low"] <= 0)
     found = {"fall_from": fall_from, "look_up_as_good_to": as_good_to}
     return {**found, "sentence": _sentence(points, images, fall_from, as_good_to)}

@@ -1,7 +1,6 @@
 """Figures of a classifier on a test split, each with its interval and its n."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,14 +41,6 @@ def probability_columns(classes: list[str]) -> list[str]:
 def disease_class(classes: list[str], normal_class: str | None) -> str:
     """Of two classes the one that counts as disease: not the normal one, or the second."""
     return classes[1] if normal_class in (None, classes[0]) else classes[0]
-
-
-def unknown_as_none(figures: dict[str, Figure]) -> dict[str, Any]:
-    """Write figures of nothing (precision of a class that was never predicted) as JSON can: None for NaN."""
-    return {
-        name: {**figure, "value": None} if np.isnan(figure["value"]) else dict(figure)
-        for name, figure in figures.items()
-    }
 
 
 def measure(

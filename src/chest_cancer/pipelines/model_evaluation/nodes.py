@@ -2,21 +2,27 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from tqdm import tqdm
 
 from chest_cancer.classifier import Classifier
+from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.pipelines.model_evaluation.metrics import Figure, measure, probability_columns, unknown_as_none
-from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_roc
-from chest_cancer.pipelines.model_evaluation.report import render_report
+from chest_cancer.pipelines.model_evaluation.intervals import Figure, unknown_as_none
+from chest_cancer.pipelines.model_evaluation.metrics import measure, probability_columns
+from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_reliability, plot_roc
+from chest_cancer.pipelines.model_evaluation.refusal import measure_answers
+from chest_cancer.pipelines.model_evaluation.report import render_model_card, render_report
 
 _BATCH = 16
 
 
-def predict_test_images(images: ImageFolder, split_table: pd.DataFrame, classifier: Classifier) -> pd.DataFrame:
+def predict_test_images(
+    images: ImageFolder, split_table: pd.DataFrame, classifier: Classifier
+) -> tuple[pd.DataFrame, Arrays]:
     """Send the locked test images through the artefact that is served.
 
     Args:
@@ -25,21 +31,22 @@ def predict_test_images(images: ImageFolder, split_table: pd.DataFrame, classifi
         classifier: The trained classifier.
 
     Returns:
-        A row per distinct test image: `path`, `label`, `group`, `predicted` and `probability_<class>`.
+        A row per distinct test image: `path`, `label`, `group`, `predicted`, `distance` from the training images,
+        `reason` why the answer should not be used (None where it may be) and `probability_<class>`; and `evidence` of
+        each image, float32 [n, K, h, w], in the same order.
     """
     test = split_table[split_table["split"] == "test"]
-    rows = []
+    predictions = []
     with tqdm(total=len(test), desc="Predicting test images", unit="image", mininterval=0.5) as bar:
         for start in range(0, len(test), _BATCH):
-            batch = test.iloc[start : start + _BATCH]
-            pixels = [images.pixels(path) for path in batch["path"]]
-            rows += [
-                [prediction.label, *prediction.probabilities.values()] for prediction in classifier.predict(pixels)
-            ]
+            batch = test["path"].iloc[start : start + _BATCH]
+            predictions += classifier.predict([images.pixels(path) for path in batch])
             bar.update(len(batch))
-    columns = ["predicted", *probability_columns(list(classifier.classes))]
-    predictions = pd.DataFrame(rows, columns=columns, index=test.index)
-    return test[["path", "label", "group"]].join(predictions).reset_index(drop=True)
+    rows = [(answer.label, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
+    columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]
+    said = pd.DataFrame(rows, columns=columns, index=test.index)
+    table = test[["path", "label", "group"]].join(said).reset_index(drop=True)
+    return table, {"evidence": np.stack([answer.evidence for answer in predictions])}
 
 
 def measure_performance(
@@ -68,15 +75,17 @@ def measure_performance(
         seed,
         manifest["temperature"],
     )
-    return unknown_as_none(figures)
+    measured: dict[str, Any] = unknown_as_none(figures | measure_answers(test_predictions, parameters.confidence))
+    return measured
 
 
 def plot_evaluation(
     test_predictions: pd.DataFrame,
     metrics: dict[str, Figure],
     classifier: Classifier,
-    training_history: dict[str, list[float]],
-) -> tuple[go.Figure, go.Figure, go.Figure]:
+    training_history: pd.DataFrame,
+    parameters: ModelEvaluationParameters,
+) -> tuple[go.Figure, go.Figure, go.Figure, go.Figure]:
     """Draw what people would rather look at than read.
 
     Args:
@@ -84,14 +93,16 @@ def plot_evaluation(
         metrics: What was measured on them.
         classifier: Gives the classes.
         training_history: Loss of each epoch.
+        parameters: The block `model_evaluation`.
 
     Returns:
-        Confusion matrix, ROC curve and training curves.
+        Confusion matrix, ROC curve, reliability diagram and training curves.
     """
-    classes = list(classifier.classes)
+    classes, manifest = list(classifier.classes), classifier.manifest
     return (
         plot_confusion(test_predictions, classes),
-        plot_roc(test_predictions, classes, classifier.manifest["normal_class"], metrics),
+        plot_roc(test_predictions, classes, manifest["normal_class"], metrics),
+        plot_reliability(test_predictions, classes, manifest["temperature"], parameters.confidence),
         plot_history(training_history),
     )
 
@@ -100,14 +111,8 @@ def write_report(
     metrics: dict[str, Figure],
     classifier: Classifier,
     quarantine: pd.DataFrame,
-    confusion_plot: go.Figure,
-    roc_plot: go.Figure,
-    history_plot: go.Figure,
-    duplicates: dict[str, Any],
-    leakage: dict[str, Any],
-    leakage_plot: go.Figure,
-    shortcuts: dict[str, Any],
-    shortcuts_plot: go.Figure,
+    parameters: ModelEvaluationParameters,
+    **audits_and_plots: Any,
 ) -> str:
     """Write the report: one HTML page that needs no network.
 
@@ -115,19 +120,32 @@ def write_report(
         metrics: What was measured on the test images.
         classifier: Its manifest says what it was trained on.
         quarantine: Files that were not used, with the reason.
-        confusion_plot: Confusion matrix.
-        roc_plot: ROC curve.
-        history_plot: Training curves.
-        duplicates: Copies and near-duplicates; empty without audits.
-        leakage: Naive score beside the grouped one, and the leakage curve; empty without audits.
-        leakage_plot: The curve.
-        shortcuts: Baselines that see no anatomy; empty without audits.
-        shortcuts_plot: Their figures.
+        parameters: The block `model_evaluation`.
+        audits_and_plots: Each `<name>_audit`, empty without audits, and each `<name>_plot`.
 
     Returns:
         The page.
     """
-    audits = {"duplicates": duplicates, "leakage": leakage, "shortcuts": shortcuts}
-    plots = {"roc": roc_plot, "confusion": confusion_plot, "history": history_plot}
-    plots |= {"leakage": leakage_plot, "shortcuts": shortcuts_plot}
-    return render_report(metrics, classifier.manifest, quarantine, audits, plots)
+    audits, plots = _by_name(audits_and_plots, "_audit"), _by_name(audits_and_plots, "_plot")
+    return render_report(metrics, classifier.manifest, quarantine, audits, plots, parameters.confidence)
+
+
+def write_model_card(
+    metrics: dict[str, Figure], classifier: Classifier, parameters: ModelEvaluationParameters, **audits: Any
+) -> str:
+    """Write the model card, in Markdown.
+
+    Args:
+        metrics: What was measured on the test images.
+        classifier: Its manifest says what it was trained on.
+        parameters: The block `model_evaluation`.
+        audits: Each `<name>_audit`, empty without audits.
+
+    Returns:
+        The card.
+    """
+    return render_model_card(metrics, classifier.manifest, _by_name(audits, "_audit"), parameters.confidence)
+
+
+def _by_name(results: dict[str, Any], ending: str) -> dict[str, Any]:
+    return {name.removesuffix(ending): result for name, result in results.items() if name.endswith(ending)}

@@ -2,23 +2,31 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from chest_cancer.pipelines.model_evaluation.audits import audit_baselines, audit_leakage, find_duplicates
+from chest_cancer.pipelines.model_evaluation.data_audits import audit_baselines, audit_leakage, find_duplicates
+from chest_cancer.pipelines.model_evaluation.model_audits import audit_evidence, audit_refusal, audit_robustness
 from chest_cancer.pipelines.model_evaluation.nodes import (
     measure_performance,
     plot_evaluation,
     predict_test_images,
+    write_model_card,
     write_report,
 )
 
+_PLOTS = ("confusion", "roc", "reliability", "history", "leakage", "shortcuts", "refusal", "deletion", "robustness")
+_AUDITS = ("duplicates", "leakage", "shortcuts", "refusal", "evidence", "robustness")
+
 
 def create_pipeline() -> Pipeline:
-    """Classifier and test images to figures, plots and the report."""
+    """Classifier and test images to figures, audits, plots, the report and the model card."""
+    described = {"metrics": "metrics", "classifier": "classifier", "parameters": "params:model_evaluation"}
+    audits = {f"{name}_audit": f"{name}_audit" for name in _AUDITS}
+    plots = {f"{name}_plot": f"{name}_plot" for name in _PLOTS}
     return Pipeline(
         [
             Node(
                 func=predict_test_images,
                 inputs=["raw_images", "split_table", "classifier"],
-                outputs="test_predictions",
+                outputs=["test_predictions", "test_evidence"],
                 name="predict_test_images_node",
             ),
             Node(
@@ -29,8 +37,8 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=plot_evaluation,
-                inputs=["test_predictions", "metrics", "classifier", "training_history"],
-                outputs=["confusion_plot", "roc_plot", "history_plot"],
+                inputs=["test_predictions", "metrics", "classifier", "training_history", "params:model_evaluation"],
+                outputs=["confusion_plot", "roc_plot", "reliability_plot", "history_plot"],
                 name="plot_evaluation_node",
             ),
             Node(
@@ -59,22 +67,41 @@ def create_pipeline() -> Pipeline:
                 name="audit_baselines_node",
             ),
             Node(
+                func=audit_refusal,
+                inputs=["test_predictions", "classifier", "params:model_evaluation", "params:seed"],
+                outputs=["refusal_audit", "refusal_plot"],
+                name="audit_refusal_node",
+            ),
+            Node(
+                func=audit_evidence,
+                inputs=[
+                    "raw_images",
+                    "test_predictions",
+                    "test_evidence",
+                    "classifier",
+                    "params:model_evaluation",
+                    "params:seed",
+                ],
+                outputs=["evidence_audit", "deletion_plot"],
+                name="audit_evidence_node",
+            ),
+            Node(
+                func=audit_robustness,
+                inputs=["raw_images", "test_predictions", "classifier", "params:model_evaluation", "params:seed"],
+                outputs=["robustness_audit", "robustness_plot"],
+                name="audit_robustness_node",
+            ),
+            Node(
                 func=write_report,
-                inputs={
-                    "metrics": "metrics",
-                    "classifier": "classifier",
-                    "quarantine": "quarantine",
-                    "confusion_plot": "confusion_plot",
-                    "roc_plot": "roc_plot",
-                    "history_plot": "history_plot",
-                    "duplicates": "duplicates_audit",
-                    "leakage": "leakage_audit",
-                    "leakage_plot": "leakage_plot",
-                    "shortcuts": "shortcuts_audit",
-                    "shortcuts_plot": "shortcuts_plot",
-                },
+                inputs=described | {"quarantine": "quarantine"} | audits | plots,
                 outputs="report",
                 name="write_report_node",
+            ),
+            Node(
+                func=write_model_card,
+                inputs=described | audits,
+                outputs="model_card",
+                name="write_model_card_node",
             ),
         ],
         tags="model_evaluation",

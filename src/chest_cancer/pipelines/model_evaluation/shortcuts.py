@@ -16,19 +16,18 @@ from tqdm import tqdm
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.audit_sample import embeddings_of, sample_groups
-from chest_cancer.pipelines.model_evaluation.comparison import (
+from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
+from chest_cancer.pipelines.model_evaluation.comparison import areas
+from chest_cancer.pipelines.model_evaluation.cross_validation import (
     Numbers,
-    areas,
-    difference,
-    draw_weights,
     fewest_groups,
-    in_words,
+    linear_head,
     measure_scores,
     repeat_out_of_fold,
 )
-from chest_cancer.pipelines.model_evaluation.cross_validation import linear_head
-from chest_cancer.pipelines.model_evaluation.intervals import Figure
+from chest_cancer.pipelines.model_evaluation.intervals import Figure, in_words
 
 BASELINES = {
     "size and format": "width, height, aspect ratio, pixel mode and file format",
@@ -41,7 +40,7 @@ BASELINES = {
 _BINS = 16
 _THUMBNAIL = 8
 _FRAME, _BORDER = 32, 2
-_TREES = 200
+_TREES = 100
 _SUSPECT = 0.6
 """Area above which a baseline, if its interval lies above 0.5 too, counts as a shortcut."""
 _AS_GOOD = 0.02
@@ -54,7 +53,12 @@ Looks = dict[str, NDArray[np.float32]]
 
 
 def audit_shortcuts(
-    images: ImageFolder, split_table: pd.DataFrame, features: Arrays, classes: list[str], seed: int
+    images: ImageFolder,
+    split_table: pd.DataFrame,
+    features: Arrays,
+    classes: list[str],
+    parameters: ModelEvaluationParameters,
+    seed: int,
 ) -> dict[str, Any] | None:
     """Score baselines that see no anatomy on the folds of the model, each distinct image once.
 
@@ -63,6 +67,7 @@ def audit_shortcuts(
         split_table: A row per image file: path, label, format, mode, width, height, pixel_sha256 and group.
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
         classes: Class names.
+        parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Of folds, forests and draws.
 
     Returns:
@@ -74,7 +79,9 @@ def audit_shortcuts(
     if fewest_groups(numbers, rows["group"].to_numpy()) < _FEWEST_GROUPS:
         return None
     looks = {"size and format": describe_files(rows), **describe_pixels(images, rows["path"].to_list())}
-    compared = compare_with_baselines(looks, embeddings_of(rows, features), numbers, rows["group"].to_numpy(), seed)
+    compared = compare_with_baselines(
+        looks, embeddings_of(rows, features), numbers, rows["group"].to_numpy(), parameters, seed
+    )
     return {**compared, "images_left_out": left_out}
 
 
@@ -114,6 +121,7 @@ def compare_with_baselines(
     embeddings: NDArray[np.floating],
     numbers: Numbers,
     groups: Numbers,
+    parameters: ModelEvaluationParameters,
     seed: int,
 ) -> dict[str, Any]:
     """Score a random forest on each look, and the linear head on the embeddings, out of fold.
@@ -123,6 +131,7 @@ def compare_with_baselines(
         embeddings: [n, D].
         numbers: Class numbers 0 to K - 1, [n].
         groups: Group of each image, [n].
+        parameters: As above.
         seed: Of folds, forests and draws.
 
     Returns:
@@ -131,7 +140,8 @@ def compare_with_baselines(
         whether it tells the classes apart; `best`, the name of the simplest one whose area is within 0.02 of the
         largest; and `verdict`, in plain words.
     """
-    weights = draw_weights(groups, seed)
+    bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
+    weights = bootstrap.weights
     forest = RandomForestClassifier(_TREES, random_state=seed)
 
     model = repeat_out_of_fold(linear_head(seed), embeddings, numbers, groups, seed, repeats=1)
@@ -144,15 +154,15 @@ def compare_with_baselines(
         if name not in looks:
             # Its shares differ from fold to fold, and to rank images by the fold that they are in means nothing.
             scores = np.broadcast_to(scores.mean(axis=1, keepdims=True), scores.shape)
-        measured = measure_scores(numbers, scores, groups)
-        adds = difference(model_areas, areas(numbers, scores, weights), len(numbers))
+        measured = measure_scores(numbers, scores, groups, parameters.confidence)
+        adds = bootstrap.difference(model_areas, areas(numbers, scores, weights), len(numbers))
         shortcut = measured["roc_auc"]["value"] > _SUSPECT and measured["roc_auc"]["low"] > 0.5
         baselines.append(
             {"name": name, "sees": BASELINES[name], **measured, "model_adds": adds, "shortcut": bool(shortcut)}
         )
     largest = max(baseline["roc_auc"]["value"] for baseline in baselines)
     best = next(baseline for baseline in baselines if baseline["roc_auc"]["value"] >= largest - _AS_GOOD)
-    measured = measure_scores(numbers, model, groups)
+    measured = measure_scores(numbers, model, groups, parameters.confidence)
     return {
         "model": measured,
         "baselines": baselines,

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer import progress
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from chest_cancer.graph import Head, KernelHead
 
-History = dict[str, list[float]]
+History = pd.DataFrame
+"""Figures of training, a row an epoch."""
 
 _VALIDATION_BATCH = 64
 
@@ -129,7 +131,7 @@ def fit(
         seed: Of the order of the images.
 
     Returns:
-        `loss`, `accuracy`, `val_loss` and `val_accuracy` of each epoch.
+        `loss`, `accuracy`, `val_loss` and `val_accuracy`, a row an epoch; the index counts from 1.
     """
     import keras
     import tensorflow as tf
@@ -162,7 +164,7 @@ def fit(
         shuffle=False,
         verbose=0,
     )
-    return {name: [float(value) for value in values] for name, values in history.history.items()}
+    return pd.DataFrame(history.history, index=pd.RangeIndex(1, len(history.epoch) + 1, name="epoch"), dtype=float)
 
 
 def read_head(model: "keras.Model", temperature: float) -> "Head | KernelHead":

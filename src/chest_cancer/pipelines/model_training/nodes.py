@@ -10,15 +10,13 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from chest_cancer.classifier import FORMAT_VERSION, Classifier, self_test_image
 from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.imaging.decoding import PREPROCESSING_VERSION
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.head import History, build_model, fit, read_head, tuned_weights
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
-
-PREPROCESSING_VERSION = 1
-"""Changes with every change of decoding or resizing that changes pixels."""
 
 
 def choose_head(

@@ -1,4 +1,4 @@
-"""Nodes that look for what makes figures too good: copies, look-alikes and shortcuts."""
+"""Nodes that look in the data for what makes figures too good: copies, look-alikes and shortcuts."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from chest_cancer.pipelines.model_evaluation.duplicates import (
     group_duplicates,
     show_duplicates,
 )
+from chest_cancer.pipelines.model_evaluation.intervals import unknown_as_none
 from chest_cancer.pipelines.model_evaluation.leakage import compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.pipelines.model_evaluation.shortcuts import audit_shortcuts
 
@@ -71,9 +72,10 @@ def audit_leakage(
     if not parameters.audits:
         return {}, go.Figure()
     classes = list(classifier.classes)
-    compared = compare_naive_and_grouped(split_table, features, classes, seed)
-    curve = draw_leakage_curve(split_table, features, classes, seed)
-    return {"naive_and_grouped": compared, "curve": curve}, plot_leakage_curve(curve)
+    compared = compare_naive_and_grouped(split_table, features, classes, parameters, seed)
+    curve = draw_leakage_curve(split_table, features, classes, parameters, seed)
+    plot = plot_leakage_curve(curve, parameters.confidence)
+    return unknown_as_none({"naive_and_grouped": compared, "curve": curve}), plot
 
 
 def audit_baselines(
@@ -97,7 +99,7 @@ def audit_baselines(
     Returns:
         The baselines' figures and the verdict, and their plot; empty without audits or with too few groups.
     """
-    audit = (
-        audit_shortcuts(images, split_table, features, list(classifier.classes), seed) if parameters.audits else None
-    )
-    return (audit, plot_shortcuts(audit)) if audit else ({}, go.Figure())
+    if not parameters.audits:
+        return {}, go.Figure()
+    audit = audit_shortcuts(images, split_table, features, list(classifier.classes), parameters, seed)
+    return (unknown_as_none(audit), plot_shortcuts(audit, parameters.confidence)) if audit else ({}, go.Figure())

@@ -1,0 +1,42 @@
+"""How every plot looks: colours, fonts and margins."""
+
+import plotly.graph_objects as go
+
+BLUE, ORANGE, GREEN, PURPLE, GREY = COLOURS = ("#1f5a85", "#c4572b", "#4c8f4f", "#7b5ea7", "#8a949c")
+BLUES = [[0.0, "#f4f8fb"], [1.0, BLUE]]
+DOTTED = {"dash": "dot", "color": "#999"}
+
+
+def styled(figure: go.Figure, title: str, height: int = 400) -> go.Figure:
+    """Give a figure its title and the look that all have.
+
+    Args:
+        figure: Changed in place.
+        title: Above it.
+        height: Pixels.
+
+    Returns:
+        The same figure.
+    """
+    return figure.update_layout(
+        title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper"},
+        template="plotly_white",
+        font={"family": "system-ui, sans-serif", "size": 13, "color": "#1d2733"},
+        height=height,
+        margin={"l": 10, "r": 20, "t": 60, "b": 10},
+        legend={"orientation": "h", "y": -0.2},
+        # Margins grow with labels such as long class names.
+        xaxis_automargin=True,
+        yaxis_automargin=True,
+    )
+
+
+def translucent(colour: str) -> str:
+    """Make a colour, `#rrggbb`, one to fill a band with."""
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.15)"
+
+
+def percent(share: float) -> str:
+    """Write 0.95 as `95 %`."""
+    return f"{100 * share:g} %"
