@@ -13,8 +13,14 @@ from conftest import PROJECT
 
 PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
 DATASETS = "chest_cancer.datasets."
-# Read by every stage. Values of parameters are watched one by one; the rest only names packages.
-SHARED = {"chest_cancer", "chest_cancer.parameters", "chest_cancer.datasets", "chest_cancer.imaging"}
+# Read by every stage. Values of parameters are watched one by one; the rest only names packages, or only tells.
+SHARED = {
+    "chest_cancer",
+    "chest_cancer.parameters",
+    "chest_cancer.datasets",
+    "chest_cancer.imaging",
+    "chest_cancer.progress",
+}
 
 
 @pytest.fixture(scope="module")
