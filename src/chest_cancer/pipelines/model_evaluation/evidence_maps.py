@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
+from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
+
 Cells = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
@@ -37,11 +39,25 @@ def contrast(evidence: NDArray[np.float32], number: int) -> Cells:
     return np.asarray(precise[number] - precise.mean(axis=0))
 
 
-def lesion_cells(mask: NDArray[np.bool_], side: int = 7) -> NDArray[np.bool_]:
-    """Find the cells of a `side` x `side` grid that a mask, bool [H, W], touches."""
-    rows, columns = np.nonzero(mask)
+def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int = 7) -> NDArray[np.bool_]:
+    """Find the cells of a `side` x `side` grid over what the network saw that a mask touches.
+
+    Args:
+        mask: Of the whole image, bool [H, W].
+        frame: The part of the image that the grid covers; see `seen_frame`.
+        side: Of the grid.
+
+    Returns:
+        bool [side, side].
+    """
     cells = np.zeros((side, side), dtype=bool)
-    cells[rows * side // mask.shape[0], columns * side // mask.shape[1]] = True
+    edges = ((frame.top, frame.bottom), (frame.left, frame.right))
+    rows, columns = (
+        np.floor((positions - low * length) * side / ((high - low) * length)).astype(np.int64)
+        for positions, length, (low, high) in zip(np.nonzero(mask), mask.shape, edges, strict=True)
+    )
+    inside = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)
+    cells[rows[inside], columns[inside]] = True
     return cells
 
 

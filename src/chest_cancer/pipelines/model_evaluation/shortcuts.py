@@ -112,7 +112,7 @@ def describe_pixels(images: ImageFolder, paths: list[str]) -> Looks:
         that is 2 wide when the image is 32 x 32, [n, 240].
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = pool.map(lambda path: _look(images.read(path)), paths)
+        seen = pool.map(lambda path: look_from_afar(decode_image(images.read(path)).pixels), paths)
         looks = list(tqdm(seen, total=len(paths), desc="Looking from afar", unit="image", mininterval=0.5))
     return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
 
@@ -194,8 +194,9 @@ def _verdict(model: Figure, baselines: list[dict[str, Any]], best: dict[str, Any
     return f"{added} (AUC {area}), which is a shortcut: only what the model adds can be anatomy{also}"
 
 
-def _look(data: bytes) -> Looks:
-    grey = Image.fromarray(decode_image(data).pixels).convert("L")
+def look_from_afar(pixels: NDArray[np.uint8]) -> Looks:
+    """Describe one image, uint8 [H, W, 3]; see `describe_pixels`."""
+    grey = Image.fromarray(pixels).convert("L")
     frame = np.asarray(grey.resize((_FRAME, _FRAME), Image.Resampling.BOX))
     inside = np.zeros_like(frame, dtype=bool)
     inside[_BORDER:-_BORDER, _BORDER:-_BORDER] = True
