@@ -16,6 +16,8 @@ Scores = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 FOLDS = 5
+REPEATS = 5
+"""Draws of the folds that a score is the mean of: one alone moves the accuracy of 249 slices by 0.02."""
 
 
 def out_of_fold(

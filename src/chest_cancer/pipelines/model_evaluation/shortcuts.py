@@ -22,6 +22,7 @@ from chest_cancer.pipelines.model_evaluation.audit_sample import embeddings_of, 
 from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.comparison import areas
 from chest_cancer.pipelines.model_evaluation.cross_validation import (
+    REPEATS,
     Numbers,
     Scores,
     fewest_groups,
@@ -80,7 +81,7 @@ def audit_shortcuts(
     if fewest_groups(numbers, groups) < _FEWEST_GROUPS:
         return None
     looks = {"size and format": describe_files(rows), **describe_pixels(images, rows["path"].to_list())}
-    scores = repeat_out_of_fold(model, embeddings_of(rows, features), numbers, groups, seed, repeats=1)
+    scores = repeat_out_of_fold(model, embeddings_of(rows, features), numbers, groups, seed, REPEATS)
     compared = compare_with_baselines(looks, scores, numbers, groups, parameters, seed)
     return {**compared, "images_left_out": left_out}
 
@@ -128,7 +129,7 @@ def compare_with_baselines(
 
     Args:
         looks: What each baseline sees, [n, ...].
-        model: What the model says of images that it did not see, [1, n, K].
+        model: What the model says of images that it did not see, [repeats, n, K].
         numbers: Class numbers 0 to K - 1, [n].
         groups: Group of each image, [n].
         parameters: As above.
