@@ -244,6 +244,18 @@ def test_evaluation_and_batch_inference_work_on_the_results_of_an_earlier_run(
     assert isinstance(predictions.loc["notes.txt", "reason"], str)
 
 
+def test_a_run_of_data_ingestion_imports_nothing_that_only_others_need(project: Path, output: str) -> None:
+    arguments = ["-X", "importtime", "-m", "kedro", "run", "--env", "test", "--pipelines", "data_ingestion"]
+
+    result = subprocess.run(
+        [sys.executable, *arguments], cwd=project, capture_output=True, text=True, timeout=300, check=True
+    )
+
+    imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
+    assert {"kedro", "pandas", "chest_cancer.pipelines.data_ingestion"} <= imported
+    assert not imported & {"keras", "onnx", "plotly", "skimage", "sklearn", "tensorflow"}
+
+
 def test_a_typo_in_a_parameter_ends_the_process_with_one_plain_message(tmp_path: Path) -> None:
     project = copy_project(tmp_path)
 

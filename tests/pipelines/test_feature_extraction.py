@@ -265,7 +265,7 @@ def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
 ) -> None:
     jobs = [1, 0, 1]
 
-    batches = list(extract(network, jobs, picture, batch_size, "Testing"))
+    batches = list(extract(network, jobs, picture, batch_size, 2, "Testing"))
 
     assert [len(outputs["embedding"]) for outputs in batches] == {1: [1, 1, 1], 2: [2, 1], 100: [3]}[batch_size]
     expected = np.concatenate([network(picture(number)[None])["embedding"] for number in (0, 1)])
@@ -273,12 +273,28 @@ def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
     np.testing.assert_allclose(received, expected[jobs], rtol=1e-4)
 
 
+@pytest.mark.parametrize(("batch_size", "read_ahead", "most"), [(2, 5, 5), (4, 1, 4)])
+def test_no_more_images_are_loaded_ahead_than_asked_for(
+    network: Network, picture: Callable[..., Pixels], batch_size: int, read_ahead: int, most: int
+) -> None:
+    loaded: list[int] = []
+
+    def load(job: int) -> Pixels:
+        loaded.append(job)
+        return picture(job)
+
+    in_flight = 3 * batch_size  # two batches that the network computes, and the one that is handed over
+    for number, _ in enumerate(extract(network, range(24), load, batch_size, read_ahead, "Testing"), start=1):
+        assert len(loaded) <= number * batch_size + most + in_flight
+    assert sorted(loaded) == list(range(24))
+
+
 def test_an_error_in_a_thread_ends_the_extraction(network: Network) -> None:
     def load(job: int) -> Pixels:
         raise FileNotFoundError(f"image {job}")
 
     with pytest.raises(FileNotFoundError, match="image 1"):
-        list(extract(network, [1], load, 2, "Testing"))
+        list(extract(network, [1], load, 2, 2, "Testing"))
 
 
 def features_of(*degrees: float) -> dict[str, np.ndarray]:
