@@ -65,27 +65,30 @@ def main() -> None:
     reference = _reference(files[0])
 
     ceiling, rate = median(ceilings), len(loaded["ok"]) / SECONDS
-    p99 = quantiles(loaded["ok"], n=100)[98]
-    p50 = median(single["ok"])
-    print(
-        f"| {CLIENTS} clients for {SECONDS} s, {os.cpu_count()} cores, {precision} | measured | limit |\n| --- | --- | --- |"
-    )
-    print(f"| images/s | {rate:.1f}, {rate / ceiling:.2f} of benchmark_app's {ceiling:.1f} | 0.85 of it |")
-    print(f"| answers other than 200 | {len(loaded['other'])} | 0 |")
-    print(f"| p99 | {p99:.2f} s, {p99 * ceiling / CLIENTS:.2f} of the ideal {CLIENTS / ceiling:.2f} s | 3 times it |")
-    print(
-        f"| one client, p50 | {p50 * 1000:.0f} ms, {p50 / (bare + decode):.2f} of graph {bare * 1000:.0f} + decode "
-        f"{decode * 1000:.0f} ms | 1.35 times it |"
-    )
-    print(
-        f"| model loaded for each request | {reference * 1000:.0f} ms, {reference / p50:.1f} times one client | 10 times |"
-    )
-    print(f"| memory, resident, after all | {memory} MB | 400 MB |")
-    print(f"| ready after | {ready:.1f} s | 2.5 s |")
-    statuses = sorted({status for status, _ in overload["other"]} | {200})
-    print(
-        f"| 200 clients for 20 s | {len(overload['ok'])} answered, {len(overload['other'])} refused: {statuses} | 200, 503 |"
-    )
+    ideal, p50, p99 = CLIENTS / ceiling, median(single["ok"]), quantiles(loaded["ok"], n=100)[98]
+    statuses = sorted({status for status, _ in overload["other"]})
+    rows = [
+        ("images/s", f"{rate:.1f}, {rate / ceiling:.2f} of benchmark_app's {ceiling:.1f}", "0.85 of it"),
+        ("answers other than 200", len(loaded["other"]), "0"),
+        ("p99", f"{p99:.2f} s, {p99 / ideal:.2f} times the ideal {ideal:.2f} s", "3 times it"),
+        (
+            "one client, p50",
+            f"{p50 * 1000:.0f} ms, {p50 / (bare + decode):.2f} of graph {bare * 1000:.0f} + decode {decode * 1000:.0f}",
+            "1.35 times it",
+        ),
+        (
+            "model loaded for each request",
+            f"{reference * 1000:.0f} ms, {reference / p50:.1f} times one client",
+            "10 times",
+        ),
+        ("memory, resident, at the end", f"{memory} MB", "400 MB"),
+        ("ready after", f"{ready:.1f} s", "2.5 s"),
+        ("200 clients for 20 s", f"{len(overload['ok'])} answered, {len(overload['other'])} {statuses}", "200, 503"),
+    ]
+    print(f"{CLIENTS} clients for {SECONDS} s, {os.cpu_count()} cores, {precision}\n")
+    print("| | measured | limit |\n| --- | --- | --- |")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |")
 
 
 def _bare(classifier: Classifier, files: list[bytes]) -> tuple[float, float]:
