@@ -16,7 +16,9 @@ import yaml
 from kedro.io import DataCatalog
 
 from chest_cancer.classifier import Classifier
-from chest_cancer.imaging.decoding import decode_image, resize_for_model
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.parameters import StandardisationParameters
 from conftest import copy_project
 
 PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
@@ -190,7 +192,8 @@ def test_the_classifier_and_the_keras_model_agree_on_the_test_images(results: Pa
     predictions = Classifier.load(results / "06_models" / "classifier", precision="fp32").predict(images)
 
     model = keras.saving.load_model(results / "06_models" / "model.keras", safe_mode=True)
-    expected = model.predict(np.stack([resize_for_model(image) for image in images]).astype(np.float32), verbose=0)
+    inputs = np.stack([standardise(image, StandardisationParameters()) for image in images])
+    expected = model.predict(inputs.astype(np.float32), verbose=0)
     received = [list(prediction.probabilities.values()) for prediction in predictions]
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-3)
 

@@ -1,0 +1,196 @@
+"""DVC on a copy of the project: what runs, what does not, and what comes back from the cache."""
+
+import csv
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from chest_cancer.imaging.phantoms import generate_phantoms
+from conftest import PROJECT, copy_project
+
+STAGES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
+
+Dvc = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of its own, with images in a folder that DVC watches."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", "data/README.md"):
+        (project / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PROJECT / name, project / name)
+    (project / "params.yaml").write_text("env: test\nsource: slices\n")
+    parameters = yaml.safe_load((project / "conf/test/parameters.yml").read_text())
+    parameters["data_ingestion"] = {"source": "slices"}
+    parameters["model_evaluation"]["audits"] = False  # they take the longest, and change nothing here
+    parameters["model_training"]["head"] = "linear"
+    (project / "conf/test/parameters.yml").write_text(yaml.safe_dump(parameters))
+    for number, phantom in enumerate(generate_phantoms(("normal", "adenocarcinoma"), 24, seed=3)):
+        path = project / "slices" / phantom.label / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(phantom.image).save(path)
+    git(project, "init", "--quiet")
+    commit(project)
+    return project
+
+
+def git(project: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "-C", str(project), *identity, *arguments], check=True, capture_output=True)
+
+
+def commit(project: Path) -> None:
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "state")
+
+
+@pytest.fixture(scope="module")
+def dvc(project: Path) -> Dvc:
+    """Run DVC there; what it printed is returned."""
+    environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "GIT_AUTHOR_NAME": "Test",
+                   "GIT_AUTHOR_EMAIL": "test@example.org", "GIT_COMMITTER_NAME": "Test",
+                   "GIT_COMMITTER_EMAIL": "test@example.org"}  # fmt: skip
+
+    def run(*arguments: str) -> str:
+        result = subprocess.run(
+            ["dvc", *arguments],
+            cwd=project,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first(dvc: Dvc, project: Path) -> str:
+    """The first `dvc repro`, done once for all tests here."""
+    output = dvc("repro")
+    commit(project)  # dvc.lock
+    return output
+
+
+def executed(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def stale(status: str) -> list[str]:
+    return re.findall(r"^(\w+):$", status, re.MULTILINE)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@contextmanager
+def appended(path: Path, text: str) -> Iterator[None]:
+    before = path.read_text()
+    path.write_text(before + text)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def test_the_first_time_every_stage_runs(first: str, project: Path) -> None:
+    assert sorted(executed(first)) == sorted(STAGES)
+    assert (project / "data/08_reporting/report.html").is_file()
+
+
+def test_the_second_time_no_stage_runs_and_it_takes_no_ten_seconds(first: str, dvc: Dvc) -> None:
+    start = time.monotonic()
+
+    output = dvc("repro")
+
+    assert time.monotonic() - start <= 10
+    assert executed(output) == []
+    assert "Data and pipelines are up to date" in output
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("src/chest_cancer/pipelines/model_evaluation/nodes.py", ["model_evaluation"]),
+        ("src/chest_cancer/pipelines/model_training/calibration.py", ["model_training"]),
+        ("src/chest_cancer/imaging/phantoms.py", ["data_ingestion"]),
+        ("src/chest_cancer/parameters.py", []),
+        ("src/chest_cancer/hooks.py", []),
+    ],
+)
+def test_edited_code_runs_again_only_the_stage_whose_results_it_makes(
+    first: str, dvc: Dvc, project: Path, file: str, expected: list[str]
+) -> None:
+    with appended(project / file, "\n# edited\n"):
+        output = dvc("status")
+
+    assert stale(output) == expected
+
+
+def test_a_deleted_output_comes_back_from_the_cache(first: str, dvc: Dvc, project: Path) -> None:
+    before = digests(project / "data/06_models/classifier")
+    shutil.rmtree(project / "data/06_models/classifier")
+
+    assert executed(dvc("repro")) == []
+
+    assert digests(project / "data/06_models/classifier") == before
+
+
+def test_an_experiment_with_other_epochs_runs_training_and_evaluation_only_and_is_shown(first: str, dvc: Dvc) -> None:
+    output = dvc("exp", "run", "--name", "longer", "-S", "conf/test/parameters.yml:model_training.epochs=2")
+
+    assert executed(output) == ["model_training", "model_evaluation"]
+    shown = csv.DictReader(io.StringIO(dvc("exp", "show", "--csv")))
+    rows = {row["Experiment"]: row for row in shown}
+    assert float(rows["longer"]["accuracy.value"]) <= 1
+    assert rows["longer"]["conf/test/parameters.yml:model_training.epochs"] == "2"
+
+
+def test_a_remote_keeps_everything_that_the_cache_held(first: str, dvc: Dvc, project: Path, tmp_path: Path) -> None:
+    dvc("remote", "add", "--local", "--default", "--force", "shelf", str(tmp_path / "shelf"))
+    before = digests(project / "data/08_reporting")
+    dvc("push", "--quiet")
+    for folder in (".dvc/cache", "data/08_reporting"):
+        shutil.rmtree(project / folder)
+
+    dvc("pull", "--quiet")
+
+    assert digests(project / "data/08_reporting") == before
+
+
+def test_an_added_image_runs_from_ingestion_on_and_is_the_only_one_computed(
+    first: str, dvc: Dvc, project: Path
+) -> None:
+    added = next(iter(generate_phantoms(("normal",), 1, seed=99)))
+    Image.fromarray(added.image).save(project / "slices" / "normal" / "added.png")
+
+    output = dvc("repro", "feature_extraction")
+
+    assert executed(output) == ["data_ingestion", "feature_extraction"]
+    assert "Features of 25 images: 1 computed, 24 reused." in output
+    assert stale(dvc("status")) == ["model_training", "model_evaluation"]
+
+
+def test_nothing_is_sent_about_its_use(dvc: Dvc) -> None:
+    assert dvc("config", "core.analytics").strip() == "false"
+    assert dvc("config", "core.check_update").strip() == "false"
