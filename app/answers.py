@@ -27,7 +27,7 @@ class Answer:
     @property
     def evidence_url(self) -> str:
         """The evidence map, as a data URL."""
-        return picture_url(draw_evidence(self.prediction))
+        return picture_url(draw_evidence(self.prediction, self.slice.frame))
 
 
 def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer]:
@@ -42,7 +42,7 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
         An answer for each slice, in order.
     """
     with capacity.infer():
-        predictions = model.classifier.predict([one.pixels for one in slices])
+        predictions = model.classifier.predict_standardised([one.pixels for one in slices])
     for prediction in predictions:
         metrics.ANSWERS.labels(prediction.reason or prediction.label).inc()
     normal = model.manifest["normal_class"]

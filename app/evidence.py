@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.classifier import Prediction
+from chest_cancer.imaging.standardise import Frame
 
 _SIDE = 224
 _FOR = (255, 122, 0)  # orange and blue differ for the colour-blind too; app.css has the same two in the legend
@@ -12,26 +13,36 @@ _AGAINST = (47, 123, 255)
 _OPAQUE = 230.0
 
 
-def draw_evidence(prediction: Prediction) -> NDArray[np.uint8]:
-    """Draw where the score of the predicted class comes from.
+def draw_evidence(prediction: Prediction, frame: Frame) -> NDArray[np.uint8]:
+    """Draw where in the image the score of the predicted class comes from.
 
     A softmax does not change when every class gains the same, so a class's own map could hold anything that all share.
     Only the difference to the mean of the classes says something, and that is drawn.
 
     Args:
         prediction: Of one slice.
+        frame: The part of the image that the network saw.
 
     Returns:
-        `[224, 224, 4]` uint8 RGBA: orange speaks for the class, blue against it; opaque where the image's strongest
-        cell lies, transparent where nothing speaks.
+        `[224, 224, 4]` uint8 RGBA, to be stretched over the whole image: orange speaks for the class, blue against
+        it; opaque where the image's strongest cell lies, transparent where nothing speaks.
     """
     index = list(prediction.probabilities).index(prediction.label)
     cells = prediction.evidence[index] - prediction.evidence.mean(axis=0)
     strongest = float(np.abs(cells).max())
     if strongest > 0:
         cells = cells / strongest
-    smooth = np.asarray(Image.fromarray(cells).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)).clip(-1, 1)
+    seen = Image.fromarray(cells).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    smooth = np.asarray(_lay_over_image(seen, frame)).clip(-1, 1)
     picture = np.empty((_SIDE, _SIDE, 4), np.uint8)
     picture[..., :3] = np.where(smooth[..., np.newaxis] > 0, _FOR, _AGAINST)
     picture[..., 3] = np.abs(smooth) * _OPAQUE
     return picture
+
+
+def _lay_over_image(seen: Image.Image, frame: Frame) -> Image.Image:
+    """Move what was drawn over the network's input to where that lies in the image; 0 outside of it."""
+    width, height = frame.right - frame.left, frame.bottom - frame.top
+    corners = -frame.left / width, -frame.top / height, (1 - frame.left) / width, (1 - frame.top) / height
+    extent = tuple(corner * _SIDE for corner in corners)
+    return seen.transform((_SIDE, _SIDE), Image.Transform.EXTENT, extent, Image.Resampling.BILINEAR)

@@ -26,6 +26,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         finally:
             del self._started[conn]
 
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer a request whose headers have arrived: its time begins."""
+        self._started[conn] = time.monotonic()
+        return super().handle_request(req, conn)
+
     def murder_pending(self) -> None:
         """Called by the main loop every second at least."""
         super().murder_pending()
@@ -41,5 +46,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop: requests are finished, streams of events end."""
-        self.wsgi.extensions["stopping"].set()
+        if self.booted:
+            self.wsgi.extensions["stopping"].set()
         super().handle_exit(sig, frame)

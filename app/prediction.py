@@ -22,7 +22,8 @@ def predict() -> ResponseReturnValue:
     explain = request.args.get("explain", "") not in ("", "0", "false")
     capacity = Capacity.of(current_app)
     with capacity.admit():
-        slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], capacity)
+        standardisation = model.classifier.standardisation
+        slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], standardisation, capacity)
         return jsonify([record(one, model, g.request_id, explain) for one in answer(slices, model, capacity)])
 
 

@@ -4,16 +4,18 @@ import json
 import logging
 import time
 import traceback
+from contextlib import suppress
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, g, render_template, request
-from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.exceptions import HTTPException
 
 from app import metrics
 from app.model import ModelUnavailableError
 
 logger = logging.getLogger(__name__)
 
+_BLOCK = 64 * 1024
 _TYPES = "urn:chest-cancer:problem:"
 
 
@@ -54,6 +56,7 @@ def init_app(app: Flask) -> None:
 
 
 def _respond(problem: ProblemError) -> Response:
+    _discard_body()
     metrics.PROBLEMS.labels(problem.kind or HTTPStatus(problem.status).phrase).inc()
     if prefers_html():
         response = Response(render_template("problem.html", problem=problem))
@@ -74,6 +77,17 @@ def _respond(problem: ProblemError) -> Response:
     return response
 
 
+def _discard_body() -> None:
+    """Read what the client still sends, within reason: else it may meet a closed connection before our answer."""
+    stream, limit = request.environ["wsgi.input"], 2 * current_app.config["MAX_CONTENT_LENGTH"]
+    # Set where the server marks the end of the body; elsewhere reading on could wait for ever.
+    if not request.environ.get("wsgi.input_terminated") or (request.content_length or 0) > limit:
+        return
+    with suppress(OSError, ValueError):  # the client is gone, or what it sends is no body
+        while limit > 0 and not is_late() and (block := stream.read(_BLOCK)):
+            limit -= len(block)
+
+
 def _on_missing_model(error: Exception) -> Response:
     return _respond(ProblemError("no-model", "No model", 503, str(error), retry_seconds=60))
 
@@ -84,9 +98,6 @@ def _on_http_error(error: HTTPException) -> Response | HTTPException:
     status = HTTPStatus(error.code)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         problem = ProblemError("too-large", "Request too large", 413, _explain_size())
-    elif isinstance(error, ClientDisconnected) and _is_late():
-        detail = f"The request did not arrive within {current_app.config['REQUEST_SECONDS']} s."
-        problem = ProblemError("too-slow", "Request too slow", 408, detail)
     else:
         problem = ProblemError(None, status.phrase, status, error.description or status.description)
     response = _respond(problem)
@@ -104,7 +115,8 @@ def _explain_size() -> str:
     return f"A form may have up to {parts:,} parts, with up to {memory:,} bytes that are not in files."
 
 
-def _is_late() -> bool:
+def is_late() -> bool:
+    """Say whether the time of the request is over."""
     return bool(time.perf_counter() - g.started >= current_app.config["REQUEST_SECONDS"])
 
 

@@ -1,14 +1,16 @@
 """`/openapi.json`: the interface, for programs; `/reference`: the same for people, drawn from it."""
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, current_app, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
+from app.jobs import Jobs
 from chest_cancer import __version__
+
+_FILE = Path(__file__).with_name("openapi.json")
 
 blueprint = Blueprint("reference", __name__)
 
@@ -26,8 +28,9 @@ def show() -> ResponseReturnValue:
     return render_template("reference.html", description=_description(), limits=limits)
 
 
-@cache
 def _description() -> dict[str, Any]:
-    description: dict[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_text())
+    description: dict[str, Any] = json.loads(_FILE.read_text())
     description["info"]["version"] = __version__
+    body = description["paths"]["/train"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    body["properties"]["environment"]["enum"] = Jobs.of(current_app).environments()
     return description

@@ -12,7 +12,9 @@ from PIL import Image
 from app.capacity import Capacity
 from app.problems import ProblemError
 from app.uploads import Upload
-from chest_cancer.imaging.decoding import UnreadableImageError, decode_image, resize_for_model
+from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.imaging.standardise import Frame, seen_frame, standardise
+from chest_cancer.parameters import StandardisationParameters
 
 _SHOWN_SIDE = 512
 
@@ -23,21 +25,26 @@ class Slice:
 
     Attributes:
         pixels: What the network takes, uint8 [224, 224, 3].
+        frame: Which part of the image that is.
         shown: What the page shows, uint8 [h, w, 3], of the image's own proportions, 512 at most on each side.
         filename: What the client calls the file.
     """
 
     pixels: NDArray[np.uint8]
+    frame: Frame
     shown: NDArray[np.uint8]
     filename: str | None
 
 
-def read_slices(uploads: Iterable[Upload], max_pixels: int, capacity: Capacity) -> list[Slice]:
+def read_slices(
+    uploads: Iterable[Upload], max_pixels: int, standardisation: StandardisationParameters, capacity: Capacity
+) -> list[Slice]:
     """Decode files, one after the other: only one is in memory in full size.
 
     Args:
         uploads: The files.
         max_pixels: Largest accepted width x height.
+        standardisation: What the classifier's training images went through.
         capacity: Says when there is a place to decode.
 
     Returns:
@@ -53,8 +60,8 @@ def read_slices(uploads: Iterable[Upload], max_pixels: int, capacity: Capacity) 
                 pixels = decode_image(upload.data, max_pixels=max_pixels).pixels
             except UnreadableImageError as error:
                 raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
-            # `Classifier.predict` would resize as well; to the size that it already has that changes nothing.
-            slices.append(Slice(resize_for_model(pixels), _shrink(pixels), upload.filename))
+            frame = seen_frame(pixels, standardisation)
+            slices.append(Slice(standardise(pixels, standardisation), frame, _shrink(pixels), upload.filename))
     return slices
 
 

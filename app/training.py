@@ -25,6 +25,7 @@ from app.jobs import JobRunningError, Jobs
 from app.model import ModelSource, ModelUnavailableError
 from app.problems import ProblemError, prefers_html
 from app.progress import summarise
+from app.uploads import read_object
 from chest_cancer.training_job import JobFolder
 
 blueprint = Blueprint("training", __name__, url_prefix="/train")
@@ -76,8 +77,8 @@ def log_out() -> ResponseReturnValue:
 def start() -> ResponseReturnValue:
     """Start a job: 202 with its address, or back to the page; 409 when one runs."""
     access.check()
-    body = request.get_json(silent=True) if request.is_json else request.form
-    environment = (body or {}).get("environment", "local") if not isinstance(body, list) else None
+    body = read_object(request) if request.is_json else request.form
+    environment = None if body is None else body.get("environment", "local")
     if find_spec("kedro_mlflow") is None:
         detail = "What training needs is not installed here. `make run` installs it, and trains once."
         raise ProblemError("not-installed", "Training is not installed", 503, detail)

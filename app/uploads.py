@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from flask import Request, current_app
 
-from app.problems import ProblemError
+from app.problems import ProblemError, is_late
 
 FIELD = "image"
 
@@ -61,6 +61,7 @@ def read_form(request: Request) -> Iterator[Upload]:
     """
     # A form that is sent without choosing a file has an empty one without a name.
     files = [file for file in request.files.getlist(FIELD) if file.filename]
+    _check_arrival()
     limit = current_app.config["MAX_FILES"]
     if not files:
         raise ProblemError("no-image", "No image", 400, f"Expected one or more files in the form field `{FIELD}`.")
@@ -71,17 +72,31 @@ def read_form(request: Request) -> Iterator[Upload]:
     return (Upload(file.read(), file.filename) for file in files)
 
 
+def read_object(request: Request) -> dict[str, Any] | None:
+    """Read a JSON body; None where it is no JSON object."""
+    try:
+        body = request.get_json(silent=True, cache=False)
+    except RecursionError:  # json's parser on deeply nested brackets
+        body = None
+    _check_arrival()
+    return body if isinstance(body, dict) else None
+
+
+def _check_arrival() -> None:
+    """Refuse what came too slowly: reading has ended by then (`app.gunicorn_worker`), so its end may be missing."""
+    if is_late():
+        detail = f"The request did not arrive within {current_app.config['REQUEST_SECONDS']} s."
+        raise ProblemError("too-slow", "Request too slow", 408, detail)
+
+
 def read_json(request: Request) -> Upload:
     """Read the image of a JSON body `{"image": "<base64>"}`, with or without a `data:` prefix.
 
     Raises:
         ProblemError: The body is anything else.
     """
-    try:
-        body: Any = request.get_json(silent=True, cache=False)
-    except RecursionError:  # json's parser on deeply nested brackets
-        body = None
-    text = body.get(FIELD) if isinstance(body, dict) else None
+    body = read_object(request)
+    text = body.get(FIELD) if body else None
     if not isinstance(text, str) or not text:
         detail = f'Expected a JSON object {{"{FIELD}": "<base64 of an image file>"}}.'
         raise ProblemError("no-image", "No image", 400, detail)

@@ -97,6 +97,14 @@ def make_project(project: Path) -> Path:
     return project
 
 
+def prepare_training(project: Path) -> list[str]:
+    """Make what `training_stub.py` needs, and return the command that runs it."""
+    for environment in ("quick", "patient", "failing", "endless", "refused"):
+        (project / "conf" / environment).mkdir()
+    ClassifierDataset(filepath=str(project / "new")).save(tiny_classifier("a-new-run"))
+    return [sys.executable, str(Path(__file__).with_name("training_stub.py"))]
+
+
 @dataclass(frozen=True)
 class Server:
     """A running server.

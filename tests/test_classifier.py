@@ -12,6 +12,8 @@ import pytest
 
 from chest_cancer.classifier import Classifier
 from chest_cancer.graph import Head, classifier
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.parameters import StandardisationParameters
 from chest_cancer.vgg16 import Weights
 from conftest import Pixels
 
@@ -61,6 +63,39 @@ def test_folder_without_manifest_is_reported(folder: Path, tmp_path: Path) -> No
 def test_manifest_of_another_format_is_refused_before_the_graph_is_read(version: int | None) -> None:
     with pytest.raises(ValueError, match=rf"expected format_version 1\. Received: {version}\. Train the model again"):
         Classifier(b"no graph", {**MANIFEST, "format_version": version})
+
+
+@pytest.mark.parametrize("version", [0, 2, "1"])
+def test_manifest_of_other_pixels_is_refused_before_the_graph_is_read(version: object) -> None:
+    with pytest.raises(ValueError, match=rf"expected preprocessing_version 1\. Received: {version}\. Train the model"):
+        Classifier(b"no graph", {**MANIFEST, "preprocessing_version": version})
+
+
+def test_manifest_of_an_unknown_standardisation_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"brightness\n.*'none', 'percentile', 'equalise' or 'clahe'"):
+        Classifier(b"no graph", {**MANIFEST, "standardisation": {"brightness": "gamma", "crop": "none"}})
+
+
+def test_a_missing_package_is_told_when_the_classifier_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chest_cancer.imaging.standardise.find_spec", lambda name: None)
+
+    with pytest.raises(ValueError, match="Install scikit-image"):
+        Classifier(b"no graph", {**MANIFEST, "standardisation": {"brightness": "clahe", "crop": "none"}})
+
+
+def test_images_go_through_what_the_training_images_went_through(graph: bytes, picture: Callable[..., Pixels]) -> None:
+    chosen = StandardisationParameters(brightness="equalise", crop="body")
+    standardising = Classifier(graph, {**MANIFEST, "standardisation": chosen.model_dump()})
+    pixels = picture(1, 60, 90)
+
+    ((plain,), (prepared,)) = (
+        standardising.predict([pixels]),
+        standardising.predict_standardised([standardise(pixels, chosen)]),
+    )
+
+    np.testing.assert_array_equal(plain.embedding, prepared.embedding)
+    (unprepared,) = Classifier(graph, MANIFEST).predict([pixels])
+    assert not np.allclose(plain.embedding, unprepared.embedding, rtol=1e-2)
 
 
 def test_predictions_keep_the_order_of_the_images_over_several_batches(

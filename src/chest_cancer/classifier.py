@@ -4,16 +4,18 @@ Serving, batch prediction and evaluation all use this class. It imports no Tenso
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
+from chest_cancer.parameters import StandardisationParameters
 from chest_cancer.runtime import Network, Outputs, resolve_precision
 
 GRAPH_FILE = "classifier.onnx"
@@ -67,6 +69,7 @@ class Classifier:
     Attributes:
         manifest: The contents of `manifest.json`.
         classes: Class names, in the order of the graph's outputs.
+        standardisation: What images went through in training, and go through here.
         precision: `bf16` or `fp32`, what it computes in.
     """
 
@@ -81,13 +84,23 @@ class Classifier:
                 where the processor can't.
 
         Raises:
-            ValueError: The manifest is of another format.
+            ValueError: The manifest is of another format or preprocessing, or needs a package that is not installed.
         """
         if manifest.get("format_version") != FORMAT_VERSION:
             raise ValueError(
                 f"Invalid manifest: expected format_version {FORMAT_VERSION}. "
                 f"Received: {manifest.get('format_version')}. Train the model again with this version of chest_cancer."
             )
+        version = manifest.get("preprocessing_version", PREPROCESSING_VERSION)
+        if version != PREPROCESSING_VERSION:
+            raise ValueError(
+                f"Invalid manifest: expected preprocessing_version {PREPROCESSING_VERSION}. Received: {version}. "
+                "Train the model again with this version of chest_cancer."
+            )
+        # Classifiers from before there was a choice have no entry.
+        chosen = manifest.get("standardisation", {"brightness": "none", "crop": "none"})
+        self.standardisation = StandardisationParameters.model_validate(chosen)
+        check_available(self.standardisation)
         self.graph = graph
         self.manifest = manifest
         self.classes: tuple[str, ...] = tuple(manifest["classes"])
@@ -127,13 +140,23 @@ class Classifier:
         Returns:
             One prediction for each image, in order.
         """
-        batches = (
-            np.stack([resize_for_model(image) for image in images[start : start + _BATCH]])
-            for start in range(0, len(images), _BATCH)
-        )
+        return self.predict_standardised(standardise(image, self.standardisation) for image in images)
+
+    def predict_standardised(self, images: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
+        """Classify what is the network's input already.
+
+        Args:
+            images: What `standardise` made of decoded images with this classifier's `standardisation`, each uint8
+                [224, 224, 3]; taken batch by batch.
+
+        Returns:
+            One prediction for each image, in order.
+        """
+        remaining = iter(images)
+        batches = iter(lambda: list(islice(remaining, _BATCH)), [])
         return [
             self._prediction(outputs, row)
-            for outputs in self._network.stream(batches)
+            for outputs in self._network.stream(np.stack(batch) for batch in batches)
             for row in range(len(outputs["probabilities"]))
         ]
 

@@ -1,5 +1,9 @@
 """scikit-learn's twins of the Keras heads: fitted in milliseconds, for cross-validation."""
 
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem
@@ -32,9 +36,34 @@ def kernel_head(width: float, landmarks: int, seed: int) -> ClassifierMixin:
         landmarks: Training images that others are compared with; at most all are.
         seed: Of the draw of landmarks.
     """
-    kernel = Nystroem(gamma=width / FEATURES, n_components=landmarks, random_state=seed)
+    kernel = _Landmarks(gamma=width / FEATURES, n_components=landmarks, random_state=seed)
     # The Keras head scales the kernel's features, of length 1, to the length of standardised ones.
     return make_pipeline(StandardScaler(), kernel, _logistic(_PENALTY * FEATURES))
+
+
+def twin(manifest: dict[str, Any], seed: int) -> ClassifierMixin:
+    """Build the twin of a classifier's head.
+
+    Args:
+        manifest: The classifier's, with `head`, and `kernel` (width and landmarks) where that is one. A dense head has
+            the linear one for a twin.
+        seed: Of the fit.
+    """
+    if manifest["head"] != "kernel":
+        return linear_head(seed)
+    return kernel_head(manifest["kernel"]["width"], manifest["kernel"]["landmarks"], seed)
+
+
+class _Landmarks(Nystroem):  # type: ignore[misc]  # scikit-learn ships no types
+    """As many landmarks as there are training images, where more are asked for: folds differ in size."""
+
+    n_components: int
+
+    def fit(self, features: NDArray[np.floating], numbers: NDArray[np.int64] | None = None) -> Self:
+        """Draw landmarks from features, [n, D]."""
+        self.n_components = min(self.n_components, len(features))
+        super().fit(features, numbers)
+        return self
 
 
 def _logistic(penalty: float) -> LogisticRegression:

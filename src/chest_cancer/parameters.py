@@ -75,6 +75,16 @@ class SplitParameters(Block):
     test: float = Field(0.2, gt=0.0, lt=0.5)
 
 
+class StandardisationParameters(Block):
+    """What every image goes through before the network sees it, in training and in service."""
+
+    brightness: Literal["none", "percentile", "equalise", "clahe"] = Field(
+        "none",
+        description="percentile: the 1st to 99th become 0 to 255; equalise: the histogram; clahe: the same in tiles.",
+    )
+    crop: Literal["none", "body"] = Field("none", description="none squeezes the image; body keeps its aspect.")
+
+
 class AugmentationParameters(Block):
     """Extra views of training images; each amount is the largest, drawn evenly in both directions."""
 
@@ -92,6 +102,8 @@ class FeatureExtractionParameters(Block):
 
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it.")
     batch_size: int = Field(16, ge=1, le=1024, description="Images sent through the network at once.")
+    read_ahead: int = Field(64, ge=1, le=65_536, description="Images decoded and waiting at most: 0.15 MB each.")
+    standardisation: StandardisationParameters = StandardisationParameters()
     groups: GroupParameters = GroupParameters()
     split: SplitParameters = SplitParameters()
     augmentation: AugmentationParameters = AugmentationParameters()
@@ -161,6 +173,11 @@ class ModelEvaluationParameters(Block):
         ge=0.0,
         lt=0.5,
         description="Area under the ROC curve that a new champion may have less than the old one, at worst.",
+    )
+    leakage_similarities: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
+        (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88),
+        min_length=1,
+        description="Points of the leakage curve, falling: cosines from which on slices join; 1: exact copies only.",
     )
     foreign_images: int = Field(
         40, ge=1, description="Images of each kind that is no chest CT, where there are so many; one pass each."

@@ -7,6 +7,7 @@ import pytest
 from app.answers import answer, display_name, record
 from app.evidence import draw_evidence
 from chest_cancer.classifier import Prediction
+from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def prediction(evidence):
 def test_evidence_is_orange_where_it_speaks_for_and_blue_where_it_speaks_against():
     evidence = np.zeros((2, 7, 7))
     evidence[1, 1, 1], evidence[1, 5, 5] = 2, -2
-    picture = draw_evidence(prediction(evidence))
+    picture = draw_evidence(prediction(evidence), WHOLE_IMAGE)
     red, _, blue, opacity = picture[48, 48].astype(int)
     assert red > blue
     assert opacity > 200
@@ -44,9 +45,23 @@ def test_evidence_is_orange_where_it_speaks_for_and_blue_where_it_speaks_against
     assert picture[48, 176, 3] < 20
 
 
+def test_evidence_is_drawn_where_the_network_looked():
+    evidence = np.zeros((2, 7, 7))
+    evidence[1, 3, 3] = 2
+
+    picture = draw_evidence(prediction(evidence), Frame(0.5, 0.0, 1.0, 0.5))
+
+    opacity = picture[..., 3].astype(int)
+    assert np.unravel_index(opacity.argmax(), opacity.shape) == pytest.approx((56, 168), abs=6)
+    assert opacity[:, :110].max() == opacity[114:].max() == 0
+    beyond = draw_evidence(prediction(evidence), Frame(-0.5, -0.5, 1.5, 1.5))[..., 3].astype(int)
+    assert beyond[112, 112] > 200
+    assert (beyond > 100).sum() > 8 * (opacity > 100).sum()
+
+
 def test_what_speaks_for_every_class_alike_is_not_drawn():
     evidence = np.random.default_rng(0).random((1, 7, 7)).repeat(2, axis=0)
-    assert draw_evidence(prediction(evidence))[..., 3].max() == 0
+    assert draw_evidence(prediction(evidence), WHOLE_IMAGE)[..., 3].max() == 0
 
 
 @pytest.mark.parametrize("reason", ["not sure", "not a chest CT slice"])
@@ -59,7 +74,7 @@ def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
             "provenance": {"code_version": "1", "mlflow_run_id": None},
             "data": {"synthetic": True},
         },
-        classifier=SimpleNamespace(predict=lambda images: [prediction]),
+        classifier=SimpleNamespace(predict_standardised=lambda images: [prediction]),
     )
 
     capacity = SimpleNamespace(infer=nullcontext)

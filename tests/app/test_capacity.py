@@ -83,5 +83,5 @@ def test_only_so_many_images_are_decoded_at_once(trained_project, make_app, enco
 
 @pytest.mark.parametrize("value", ["many", 0, -1, 2.5, True])
 def test_a_limit_that_is_none_is_refused_at_the_start(value):
-    with pytest.raises(ValueError, match="CHEST_CANCER_MAX_FILES: expected a whole number of at least 1. Received"):
+    with pytest.raises(ValueError, match=r"CHEST_CANCER_MAX_FILES: expected a whole number of at least 1\. Received"):
         create_app({"MAX_FILES": value})

@@ -12,7 +12,7 @@ def test_every_answer_keeps_browsers_on_a_short_lead(client, address):
     assert set(policy) == {"script-src", "style-src", "connect-src", "form-action"}
     assert set(policy.values()) == {"'self'"}
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert not [name for name in headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118
 
 

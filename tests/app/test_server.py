@@ -2,12 +2,26 @@
 
 import base64
 import json
+import os
+import re
+import shutil
 import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from serving import serve
+from serving import RUN_ID, TOKEN, make_project, serve
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+ENDLESS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.fixture(scope="module")
@@ -16,24 +30,206 @@ def server(trained_project, tmp_path_factory):
         yield running
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Two workers, that may train."""
+    project = make_project(tmp_path_factory.mktemp("pair") / "project")
+    settings = {"CHEST_CANCER_TRAIN_TOKEN": TOKEN, "CHEST_CANCER_TRAIN_COMMAND": json.dumps(ENDLESS)}
+    with serve(project, project.parent / "log", WEB_CONCURRENCY="2", **settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def body(encode):
+    """Makes a request's body of an image."""
+
+    def make(pixels) -> bytes:
+        return json.dumps({"image": base64.b64encode(encode(pixels)).decode()}).encode()
+
+    return make
+
+
+def head(length: int) -> bytes:
+    return (
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n" % length
+    )
+
+
+def read_response(connection: socket.socket) -> tuple[int, dict | list]:
+    response = HTTPResponse(connection)
+    response.begin()
+    return response.status, json.loads(response.read())
+
+
+def resident_megabytes(server) -> int:
+    sizes = (Path(f"/proc/{worker}/status").read_text() for worker in server.workers())
+    return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in sizes) // 1024
+
+
 def test_a_body_that_announces_too_much_is_refused_before_it_is_read(server):
     status, document = server.send("POST", "/predict", b"", **{"Content-Length": str(10**12)})
     assert status == 413
     assert document["type"] == "urn:chest-cancer:problem:too-large"
 
 
-def test_the_server_answers_each_client_with_its_own_image_and_stops_when_told(server, encode, tumour_probability):
-    def ask(brightness):
-        body = json.dumps({"image": base64.b64encode(encode(brightness)).decode()}).encode()
-        status, records = server.send("POST", "/predict", body)
+def test_a_body_that_is_too_long_is_answered_and_not_kept(server):
+    before = resident_megabytes(server)
+    status, document = server.send("POST", "/predict", bytes(50_000_000))
+    assert (status, document["type"]) == (413, "urn:chest-cancer:problem:too-large")
+    assert resident_megabytes(server) - before < 50
+
+
+def test_each_of_many_clients_gets_the_answer_to_its_own_image(server, body, tumour_probability):
+    def ask(left: int, right: int):
+        pixels = np.full((64, 64, 3), left, np.uint8)
+        pixels[:, 32:] = right
+        status, records = server.send("POST", "/predict", body(pixels))
         return status, records[0]["probabilities"]["adenocarcinoma"]
 
-    levels = list(range(0, 256, 4))
-    with ThreadPoolExecutor(16) as clients:
-        answers = list(clients.map(ask, levels))
-    assert answers == [(200, pytest.approx(tumour_probability(level), abs=1e-4)) for level in levels]
+    pairs = [(left, right) for left in range(0, 256, 17) for right in range(5, 256, 17)]
+    means = [(left + right) / 2 for left, right in pairs]
+    with ThreadPoolExecutor(24) as clients:
+        answers = list(clients.map(lambda pair: ask(*pair), pairs))
+    assert len(answers) > 200
+    assert answers == [(200, pytest.approx(tumour_probability(mean), abs=2e-3)) for mean in means]
 
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=10) == 0
-    access = [line for line in server.lines() if line["logger"] == "app.access"]
-    assert sum(line["path"] == "/predict" and line["status"] == 200 for line in access) == len(levels)
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_nothing_is_written_to_disk_while_uploads_are_answered(server, body, noise_png, tmp_path):
+    (worker,) = server.workers()
+    trace = tmp_path / "trace"
+    calls = "open,openat,creat,rename,renameat,renameat2,mkdir,mkdirat,link,linkat"
+    strace = subprocess.Popen(
+        ["strace", "-f", "-e", f"trace={calls}", "-o", trace, "-p", str(worker)], stderr=subprocess.PIPE
+    )
+    try:
+        if "attached" not in (said := strace.stderr.readline().decode()):
+            pytest.skip(f"strace may not attach here: {said}")
+        large = json.dumps({"image": base64.b64encode(noise_png).decode()}).encode()
+        for sent in (body(0), large, body(255)[:-9]):
+            server.send("POST", "/predict", sent)
+        server.send("GET", "/static/no-such-file")  # opening for reading is traced, so the trace works
+        server.send("GET", "/openapi.json")
+    finally:
+        strace.terminate()
+        strace.wait()
+        strace.stderr.close()
+    lines = trace.read_text().splitlines()
+    assert any("openapi.json" in line for line in lines)
+    assert not [line for line in lines if re.search(r"O_WRONLY|O_RDWR|O_CREAT|creat\(|rename|mkdir|link", line)]
+
+
+def test_the_log_is_lines_of_json_without_what_was_sent(server):
+    server.send("GET", "/nothing/john-doe?patient=doe")
+    lines = server.lines()
+    assert {"time", "level", "logger"} <= set.intersection(*map(set, lines))
+    assert "doe" not in server.log.read_text()
+
+
+def test_too_many_clients_are_told_so_and_memory_stays_flat(trained_project, tmp_path, body):
+    with serve(trained_project, tmp_path / "log", CHEST_CANCER_MAX_REQUESTS="2") as server:
+        sent = body(128)
+        server.send("POST", "/predict", sent)
+        before = resident_megabytes(server)
+
+        def ask(_):
+            connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+            statuses = []
+            for _ in range(4):
+                connection.request("POST", "/predict", sent, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                response.read()
+                statuses.append(response.status)
+                assert response.status == 200 or int(response.headers["Retry-After"]) > 0
+            connection.close()
+            return statuses
+
+        with ThreadPoolExecutor(100) as clients:
+            statuses = Counter(status for each in clients.map(ask, range(100)) for status in each)
+        assert set(statuses) == {200, 503}
+        assert statuses.total() == 400
+        assert resident_megabytes(server) - before < 60
+
+
+def test_clients_that_stall_are_ended_and_do_not_starve_others(trained_project, tmp_path, body):
+    limits = {"CHEST_CANCER_REQUEST_SECONDS": "1", "THREADS": "6"}
+    with serve(trained_project, tmp_path / "log", **limits) as server:
+        stalled = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(6)]
+        for connection in stalled[:3]:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: loc")
+        for connection in stalled[3:]:
+            connection.sendall(head(1000) + b'{"image": "')
+        # They hold all threads: the next one waits until their time is up.
+        assert server.send("POST", "/predict", body(0))[0] == 200
+        for connection in stalled[3:]:
+            status, document = read_response(connection)
+            assert (status, document["type"]) == (408, "urn:chest-cancer:problem:too-slow")
+            assert "within 1 s" in document["detail"]
+        for connection in stalled[:3]:
+            assert connection.recv(1000) in (b"", connection)
+        for connection in stalled:
+            connection.close()
+
+
+def test_a_killed_worker_comes_back_while_the_other_goes_on(pair, body):
+    killed = pair.workers()[0]
+    os.kill(killed, signal.SIGKILL)
+    statuses = []
+    end = time.monotonic() + 20
+    while time.monotonic() < end and (killed in pair.workers() or len(pair.workers()) < 2 or len(statuses) < 20):
+        try:
+            statuses.append(pair.send("POST", "/predict", body(0))[0])
+        except ConnectionError:
+            statuses.append("was being answered by the killed one")
+    assert len(pair.workers()) == 2
+    assert statuses.count(200) >= len(statuses) - 1
+
+
+def test_workers_count_together(pair, body):
+    def answers():
+        connection = HTTPConnection("127.0.0.1", pair.port, timeout=30)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        assert f'run_id="{RUN_ID}"' in text
+        return float(
+            (re.search(r'^chest_cancer_answers_total\{answer="normal"\} (\S+)', text, re.MULTILINE) or [0, 0])[1]
+        )
+
+    before = answers()
+    for _ in range(10):
+        pair.send("POST", "/predict", body(0))
+    assert answers() - before == 10
+
+
+def test_a_job_survives_the_worker_that_started_it(pair):
+    status, job = pair.send("POST", "/train", b"{}", **BEARER)
+    assert status == 202
+    workers = pair.workers()
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    while set(pair.workers()) & set(workers):
+        time.sleep(0.02)
+    for _ in range(4):  # whichever worker answers
+        assert pair.send("GET", job["url"], **BEARER)[1]["status"] == "running"
+        assert pair.send("POST", "/train", b"{}", **BEARER)[0] == 409
+    assert pair.send("POST", f"{job['url']}/cancel", **BEARER)[0] == 202
+    end = time.monotonic() + 15
+    while (ended := pair.send("GET", job["url"], **BEARER)[1])["status"] == "running" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert ended["status"] == "cancelled"
+
+
+def test_a_request_that_is_under_way_is_answered_when_the_server_is_told_to_stop(server, body):
+    sent = body(0)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head(len(sent)) + sent[:50])
+        server.send("GET", "/healthz")  # by now the other request is being read
+        server.process.send_signal(signal.SIGTERM)
+        while server.lines()[-1].get("message") != "Handling signal: term":
+            time.sleep(0.02)
+        connection.sendall(sent[50:])
+        status, records = read_response(connection)
+    assert (status, records[0]["image"]) == (200, "Normal")
+    assert server.process.wait(timeout=15) == 0

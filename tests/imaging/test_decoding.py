@@ -1,6 +1,5 @@
 """What `decode_image` makes of every raster format, and of files that are broken, hostile or no images at all."""
 
-import hashlib
 import io
 import struct
 import subprocess
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from chest_cancer.imaging.decoding import DecodedImage, UnreadableImageError, decode_image, resize_for_model
+from chest_cancer.imaging.decoding import DecodedImage, UnreadableImageError, decode_image
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -517,61 +516,3 @@ def test_damaged_files_decode_or_are_refused(name: str, data: st.DataObject) -> 
         damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
 
     decode_quietly(bytes(damaged[: data.draw(st.integers(0, len(damaged)))]))
-
-
-# --- resizing --------------------------------------------------------------------------------------------------------
-
-
-def gradient(height: int = 200, width: int = 300) -> NDArray[np.uint8]:
-    """Red grows to the right, green downwards, blue stays."""
-    y, x = np.mgrid[:height, :width]
-    return np.stack([x * 255 // (width - 1), y * 255 // (height - 1), np.full_like(x, 128)], axis=2).astype(np.uint8)
-
-
-def test_resizing_is_the_same_everywhere_and_for_ever() -> None:
-    """The golden image: a change here changes what every trained classifier sees."""
-    resized = resize_for_model(gradient())
-
-    assert (
-        hashlib.sha256(resized.tobytes()).hexdigest()
-        == "2502e86e1e305f2e172b2839f3d93bc733c737d598d17c0b2e34df32737b9e6a"
-    )
-
-
-@pytest.mark.parametrize("side", [224, 64])
-def test_resized_image_is_a_square_of_the_asked_side(side: int) -> None:
-    resized = resize_for_model(gradient(), side)
-
-    assert resized.shape == (side, side, 3)
-    assert resized.dtype == np.uint8
-    assert resized.flags.writeable
-
-
-def test_resizing_keeps_directions_and_colours() -> None:
-    resized = resize_for_model(gradient()).astype(int)
-
-    assert (np.diff(resized[..., 0], axis=1) >= 0).all()
-    assert (np.diff(resized[..., 1], axis=0) >= 0).all()
-    assert (resized[..., 2] == 128).all()
-    assert np.abs(resized.mean(axis=(0, 1)) - gradient().mean(axis=(0, 1))).max() < 0.5
-
-
-def test_resizing_is_symmetric_so_nothing_shifts_by_half_a_pixel() -> None:
-    image = np.random.default_rng(1).integers(0, 256, (301, 411, 3), np.uint8)
-
-    mirrored = resize_for_model(np.ascontiguousarray(image[::-1, ::-1]))
-
-    assert np.abs(mirrored[::-1, ::-1].astype(int) - resize_for_model(image)).max() <= 1
-
-
-def test_shrinking_averages_instead_of_skipping_pixels() -> None:
-    stripes = np.zeros((896, 896, 3), np.uint8)
-    stripes[:, ::2] = 255
-
-    assert np.abs(resize_for_model(stripes)[:, 2:-2].astype(int) - 128).max() <= 2
-
-
-def test_image_of_the_right_size_is_unchanged() -> None:
-    image = np.random.default_rng(2).integers(0, 256, (224, 224, 3), np.uint8)
-
-    np.testing.assert_array_equal(resize_for_model(image), image)

@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 
+from chest_cancer.heads import linear_head
 from chest_cancer.pipelines.model_evaluation.cross_validation import (
-    linear_head,
     measure_scores,
     out_of_fold,
     repeat_out_of_fold,

@@ -14,10 +14,12 @@ from PIL import Image, ImageDraw
 
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.graph import frozen_base
-from chest_cancer.imaging.decoding import decode_image, resize_for_model
+from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.phantoms import generate_phantoms
+from chest_cancer.imaging.standardise import standardise
 from chest_cancer.near_duplicates import group_near_duplicates
+from chest_cancer.parameters import StandardisationParameters
 from chest_cancer.pipelines.model_evaluation.duplicates import (
     count_duplicates,
     find_cross_split_twins,
@@ -87,7 +89,8 @@ def planted(imagenet_weights: Weights, tmp_path_factory: pytest.TempPathFactory)
     network = Network(frozen_base(imagenet_weights, None).SerializeToString(), "auto")
     distinct = table.drop_duplicates("pixel_sha256")
     pixels = [decode_image(images.read(path)).pixels for path in distinct["path"]]
-    embedding = network(np.stack([resize_for_model(picture) for picture in pixels]))["embedding"]
+    inputs = np.stack([standardise(picture, StandardisationParameters()) for picture in pixels])
+    embedding = network(inputs)["embedding"]
     groups = group_near_duplicates(embedding[:, :512], distinct["perceptual_hash"].to_list(), SIMILARITY)
     table["group"] = table["pixel_sha256"].map(dict(zip(distinct["pixel_sha256"], groups, strict=True)))
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}

@@ -12,7 +12,8 @@ from PIL import Image
 
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import LESION_MASKS, ImageFolder
-from chest_cancer.graph import Head, classifier
+from chest_cancer.graph import Head, KernelHead, classifier
+from chest_cancer.imaging.standardise import Frame
 from chest_cancer.pipelines.model_evaluation import evidence
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_deletion
 from chest_cancer.pipelines.model_evaluation.evidence import (
@@ -41,6 +42,18 @@ def test_a_mask_of_any_size_becomes_the_cells_that_it_touches() -> None:
     cells = lesion_cells(mask)
 
     assert np.argwhere(cells).tolist() == [[0, 6], [1, 6]]
+
+
+def test_a_mask_is_seen_through_the_frame_that_the_network_saw() -> None:
+    mask = np.zeros((100, 200), dtype=bool)
+    mask[40:44, 150:152] = True
+    mask[0, 0] = True  # not in the frame
+
+    cells = lesion_cells(mask, Frame(0.5, -0.25, 1.0, 0.75))
+
+    # The frame spans columns 100 to 200 and rows -25 to 75: row 40 is at 0.65 of it, column 150 at 0.5.
+    assert np.argwhere(cells).tolist() == [[4, 3]]
+    assert not lesion_cells(mask, Frame(0.9, 0.6, 1.0, 0.8)).any()
 
 
 def test_evidence_on_the_lesion_scores_and_evidence_far_away_does_not() -> None:
@@ -111,6 +124,21 @@ def test_a_shuffled_head_is_still_a_head_and_its_maps_are_others(
         np.testing.assert_allclose(after["probabilities"], expected, atol=1e-3)
 
 
+def test_what_the_landmarks_of_a_kernel_head_say_is_shuffled(
+    vgg16_weights: Weights, picture: Callable[..., Pixels]
+) -> None:
+    generator = np.random.default_rng(3)
+    landmarks, weights = (generator.standard_normal(size).astype(np.float32) for size in ((7, 1024), (7, 2)))
+    mean, deviation = np.zeros(1024, np.float32), np.full(1024, 50, np.float32)
+    head = KernelHead(mean, deviation, landmarks, 1 / 1024, weights, np.zeros(2, np.float32), 1.0)
+    graph = classifier(vgg16_weights, head).SerializeToString()
+
+    before, after = (Network(each, "fp32")(picture(1)[None]) for each in (graph, shuffle_head(graph, 0)))
+
+    assert np.abs(np.corrcoef(before["evidence"].ravel(), after["evidence"].ravel())[0, 1]) < 0.9
+    np.testing.assert_allclose(after["probabilities"].sum(axis=1), 1, rtol=1e-5)
+
+
 @pytest.fixture
 def folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> ImageFolder:
     """Four images, of which three have a mask, one of them empty."""
@@ -131,14 +159,18 @@ def folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> ImageFold
     return image_folder(files)
 
 
-def test_maps_are_compared_with_masks_where_the_answer_is_right_and_there_is_a_lesion(folder: ImageFolder) -> None:
+def test_maps_are_compared_with_masks_where_the_answer_is_right_and_there_is_a_lesion(
+    folder: ImageFolder, vgg16_weights: Weights, random_head: Callable[..., Head]
+) -> None:
+    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "fp32"}
+    served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
     test = pd.DataFrame({"path": folder.paths, "label": "a", "group": range(4), "predicted": "a"})
     test.loc[1, "label"] = "another"
     maps = np.zeros((4, 2, 7, 7), np.float32)
     maps[2, 0, 1, 4] = 1.0  # pixels 9 to 17 and 35 to 42: in the lesion
     maps[1, 0, 6, 6] = 1.0
 
-    compared = compare_with_masks(folder, test, maps, ["a", "b"])
+    compared = compare_with_masks(folder, test, maps, served)
 
     # No mask that is empty, none of a false answer, none where there is no file.
     assert compared["path"].to_list() == [folder.paths[2]]

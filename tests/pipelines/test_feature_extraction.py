@@ -11,12 +11,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from app import DEFAULTS, create_app
+from app.capacity import Capacity
+from app.slices import read_slices
+from app.uploads import Upload
+from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.feature_store import FeatureStore
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.graph import frozen_base
-from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.graph import Head, classifier, frozen_base
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.parameters import FeatureExtractionParameters
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.parameters import FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction import create_pipeline, nodes
 from chest_cancer.pipelines.feature_extraction.extraction import extract
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images
@@ -84,12 +89,13 @@ def test_only_distinct_images_are_read_and_computed(
 
     features, record = extract_features(images, index, base, store, parameters())
 
-    assert record == {"precision": "fp32", "images": 3}
+    untouched = {"brightness": "none", "crop": "none"}
+    assert record == {"precision": "fp32", "standardisation": untouched, "images": 3}
     assert list(features) == ["pixel_sha256", "embedding"]
     assert features["pixel_sha256"].tolist() == ["0" * 64, "1" * 64, "2" * 64]
     assert features["pixel_sha256"].dtype == np.dtype("U64")
     for row, number in zip(features["embedding"], range(3), strict=True):
-        expected = network(resize_for_model(picture(number, 40, 48))[None])["embedding"][0]
+        expected = network(standardise(picture(number, 40, 48), StandardisationParameters())[None])["embedding"][0]
         np.testing.assert_allclose(row, expected, rtol=1e-4)
 
 
@@ -110,7 +116,7 @@ def test_what_an_earlier_run_computed_is_not_computed_again(
         "Features of 3 images: 2 computed, 1 reused.",
         "Features of 3 images: 0 computed, 3 reused.",
     ]
-    assert record == {"precision": "fp32", "images": 3}
+    assert record == {"precision": "fp32", "standardisation": {"brightness": "none", "crop": "none"}, "images": 3}
     np.testing.assert_array_equal(again["embedding"], after["embedding"])
     np.testing.assert_array_equal(again["embedding"][:1], before["embedding"])
 
@@ -133,10 +139,11 @@ def test_what_was_computed_in_another_way_is_never_reused(
         # As on a processor that has it.
         monkeypatch.setattr(nodes, "resolve_precision", lambda precision: "bf16")
         monkeypatch.setattr(nodes, "Network", lambda graph, precision: Network(graph, "fp32"))
-    else:
-        monkeypatch.setattr(nodes, {"preprocessing": "PREPROCESSING_VERSION", "runtime": "RUNTIME"}[changed], "another")
+    elif changed == "runtime":
+        monkeypatch.setattr(nodes, "RUNTIME", "another")
+    standardisation = {"brightness": "percentile" if changed == "preprocessing" else "none"}
 
-    extract_features(images, index, base, store, parameters())
+    extract_features(images, index, base, store, parameters(standardisation=standardisation))
 
     assert [message for message in caplog.messages if message.startswith("Features of")] == [
         "Features of 1 images: 1 computed, 0 reused.",
@@ -152,7 +159,7 @@ def test_maps_at_a_cut_come_from_the_store_as_they_were_computed(
     features, _ = extract_features(images, split_table(_1="train", _0="test"), base, store, parameters())
 
     assert features["features"].shape == (2, 14, 14, 512)
-    batch = np.stack([resize_for_model(picture(number, 40, 48)) for number in (1, 0)])
+    batch = np.stack([standardise(picture(number, 40, 48), StandardisationParameters()) for number in (1, 0)])
     expected = Network(base.SerializeToString(), "fp32")(batch)["features"]
     np.testing.assert_allclose(features["features"], expected, rtol=1e-4, atol=1e-4 * expected.max())
 
@@ -173,6 +180,35 @@ def test_more_views_or_another_seed_compute_only_what_is_new(
         "Features of 1 augmented views: 1 computed, 0 reused.",
         "Features of 2 augmented views: 0 computed, 2 reused.",
     ]
+
+
+@pytest.mark.parametrize(("brightness", "crop"), [("none", "none"), ("percentile", "body"), ("clahe", "none")])
+def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
+    images: ImageFolder,
+    vgg16_weights: Weights,
+    store: FeatureStore,
+    random_head: Callable[..., Head],
+    brightness: str,
+    crop: str,
+) -> None:
+    base = frozen_base(vgg16_weights, None)
+    block = parameters(standardisation={"brightness": brightness, "crop": crop})
+    features, record = extract_features(images, split_table(_0="train", _1="train"), base, store, block)
+    graph = classifier(vgg16_weights, random_head(0)).SerializeToString()
+    manifest = {"format_version": 1, "classes": ["a", "b", "c"], "precision": "fp32"}
+    served = Classifier(graph, manifest | {"standardisation": record["standardisation"]})
+
+    predicted = served.predict([images.pixels(path) for path in ("a/0.png", "a/1.png")])
+    uploads = [Upload(images.read(path)) for path in ("a/0.png", "a/1.png")]
+    page = create_app()
+    with page.test_request_context():
+        page.preprocess_request()
+        slices = read_slices(uploads, 10**6, served.standardisation, Capacity(DEFAULTS))
+    on_the_page = served.predict_standardised([one.pixels for one in slices])
+
+    for row, one, other in zip(features["embedding"], predicted, on_the_page, strict=True):
+        np.testing.assert_allclose(row, one.embedding, rtol=1e-4)
+        np.testing.assert_array_equal(one.embedding, other.embedding)
 
 
 def split_table(**splits: str) -> pd.DataFrame:
@@ -229,7 +265,7 @@ def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
 ) -> None:
     jobs = [1, 0, 1]
 
-    batches = list(extract(network, jobs, picture, batch_size, "Testing"))
+    batches = list(extract(network, jobs, picture, batch_size, 2, "Testing"))
 
     assert [len(outputs["embedding"]) for outputs in batches] == {1: [1, 1, 1], 2: [2, 1], 100: [3]}[batch_size]
     expected = np.concatenate([network(picture(number)[None])["embedding"] for number in (0, 1)])
@@ -237,12 +273,28 @@ def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
     np.testing.assert_allclose(received, expected[jobs], rtol=1e-4)
 
 
+@pytest.mark.parametrize(("batch_size", "read_ahead", "most"), [(2, 5, 5), (4, 1, 4)])
+def test_no_more_images_are_loaded_ahead_than_asked_for(
+    network: Network, picture: Callable[..., Pixels], batch_size: int, read_ahead: int, most: int
+) -> None:
+    loaded: list[int] = []
+
+    def load(job: int) -> Pixels:
+        loaded.append(job)
+        return picture(job)
+
+    in_flight = 3 * batch_size  # two batches that the network computes, and the one that is handed over
+    for number, _ in enumerate(extract(network, range(24), load, batch_size, read_ahead, "Testing"), start=1):
+        assert len(loaded) <= number * batch_size + most + in_flight
+    assert sorted(loaded) == list(range(24))
+
+
 def test_an_error_in_a_thread_ends_the_extraction(network: Network) -> None:
     def load(job: int) -> Pixels:
         raise FileNotFoundError(f"image {job}")
 
     with pytest.raises(FileNotFoundError, match="image 1"):
-        list(extract(network, [1], load, 2, "Testing"))
+        list(extract(network, [1], load, 2, 2, "Testing"))
 
 
 def features_of(*degrees: float) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chest_cancer.heads import linear_head
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_leakage_curve
 from chest_cancer.pipelines.model_evaluation.audit_sample import sample_groups
@@ -13,8 +14,7 @@ from chest_cancer.pipelines.model_evaluation.leakage import NearestImage, compar
 from chest_cancer.pipelines.model_evaluation.leakage_words import describe_curve
 
 CLASSES = ["adenocarcinoma", "normal"]
-PARAMETERS = ModelEvaluationParameters()
-SIMILARITIES = (1.0, 0.97, 0.9, 0.7)
+PARAMETERS = ModelEvaluationParameters(leakage_similarities=(1.0, 0.97, 0.9, 0.7))
 Data = tuple[pd.DataFrame, dict[str, np.ndarray]]
 
 
@@ -32,6 +32,10 @@ def data(labels: np.ndarray, patients: np.ndarray, means: np.ndarray, copies: in
     )
     means = means.astype(np.float32)
     return table, {"pixel_sha256": keys, "embedding": np.concatenate([means, np.zeros_like(means)], axis=1)}
+
+
+def at(*similarities: float) -> ModelEvaluationParameters:
+    return ModelEvaluationParameters(leakage_similarities=similarities)
 
 
 def pure_memory(patients: int = 24, slices: int = 5, spread: float = 0.15) -> Data:
@@ -54,7 +58,7 @@ def real_signal(signal: float = 2.5, slices: int = 120) -> Data:
 
 @pytest.fixture(scope="module")
 def memory_curve() -> dict:
-    return draw_leakage_curve(*pure_memory(), CLASSES, PARAMETERS, 0, SIMILARITIES)
+    return draw_leakage_curve(*pure_memory(), CLASSES, linear_head(0), PARAMETERS, 0)
 
 
 def test_where_labels_are_the_patients_the_score_is_memory(memory_curve: dict) -> None:
@@ -76,7 +80,7 @@ def test_where_labels_are_the_patients_the_score_is_memory(memory_curve: dict) -
 def test_without_near_duplicates_the_curve_says_so_and_is_level() -> None:
     table, features = real_signal()
 
-    curve = draw_leakage_curve(table, features, CLASSES, PARAMETERS, 0, (1.0, 0.97, 0.9))
+    curve = draw_leakage_curve(table, features, CLASSES, linear_head(0), at(1.0, 0.97, 0.9), 0)
 
     assert [point["groups"] for point in curve["points"]] == [120, 120, 120]
     assert len({point["model"]["accuracy"]["value"] for point in curve["points"]}) == 1
@@ -88,7 +92,7 @@ def test_without_near_duplicates_the_curve_says_so_and_is_level() -> None:
 
 
 def test_a_model_that_knows_nothing_has_no_score_that_could_be_memory() -> None:
-    curve = draw_leakage_curve(*real_signal(signal=0.0), CLASSES, PARAMETERS, 0, (1.0, 0.97))
+    curve = draw_leakage_curve(*real_signal(signal=0.0), CLASSES, linear_head(0), at(1.0, 0.97), 0)
 
     assert "does not tell the classes apart" in curve["sentence"]
 
@@ -96,7 +100,7 @@ def test_a_model_that_knows_nothing_has_no_score_that_could_be_memory() -> None:
 def test_the_curve_stops_where_a_class_has_fewer_groups_than_folds() -> None:
     table, features = pure_memory(patients=8, slices=6)
 
-    curve = draw_leakage_curve(table, features, CLASSES, PARAMETERS, 0, SIMILARITIES)
+    curve = draw_leakage_curve(table, features, CLASSES, linear_head(0), PARAMETERS, 0)
 
     assert [point["similarity"] for point in curve["points"]] == [1.0]
     assert curve["stopped"] == "at 0.97 class adenocarcinoma has 4 group(s), fewer than the 5 folds"
@@ -108,7 +112,11 @@ def test_the_curve_stops_where_one_group_holds_most_images() -> None:
     others = generator.standard_normal((30, 16))
 
     curve = draw_leakage_curve(
-        *data(np.arange(70) % 2, np.arange(70), np.concatenate([crowd, others])), CLASSES, PARAMETERS, 0, (1.0, 0.99)
+        *data(np.arange(70) % 2, np.arange(70), np.concatenate([crowd, others])),
+        CLASSES,
+        linear_head(0),
+        at(1.0, 0.99),
+        0,
     )
 
     assert len(curve["points"]) == 1
@@ -116,7 +124,7 @@ def test_the_curve_stops_where_one_group_holds_most_images() -> None:
 
 
 def test_a_curve_without_points_says_that_it_can_say_nothing() -> None:
-    curve = draw_leakage_curve(*data(np.arange(6) % 2, np.arange(6), np.eye(6)), CLASSES, PARAMETERS, 0)
+    curve = draw_leakage_curve(*data(np.arange(6) % 2, np.arange(6), np.eye(6)), CLASSES, linear_head(0), PARAMETERS, 0)
 
     assert curve["points"] == []
     assert "nothing can be said about memory" in curve["sentence"]
@@ -165,7 +173,7 @@ def test_the_words_say_when_nothing_points_to_memory() -> None:
 
 
 def test_the_naive_score_is_above_the_grouped_one_where_patients_are_remembered() -> None:
-    compared = compare_naive_and_grouped(*pure_memory(), CLASSES, PARAMETERS, 0)
+    compared = compare_naive_and_grouped(*pure_memory(), CLASSES, linear_head(0), PARAMETERS, 0)
 
     assert compared is not None
     assert compared["naive"]["accuracy"]["n"] == 160
@@ -184,7 +192,7 @@ def test_three_classes_and_few_groups_are_compared_with_fewer_folds() -> None:
     table, features = data(labels % 2, groups, generator.standard_normal((30, 8)))
     table["label"] = np.array(["a", "b", "c"])[labels]
 
-    compared = compare_naive_and_grouped(table, features, ["a", "b", "c"], PARAMETERS, 0)
+    compared = compare_naive_and_grouped(table, features, ["a", "b", "c"], linear_head(0), PARAMETERS, 0)
 
     assert compared is not None
     assert 0 <= compared["grouped"]["roc_auc"]["low"] <= compared["grouped"]["roc_auc"]["high"] <= 1
@@ -193,14 +201,14 @@ def test_three_classes_and_few_groups_are_compared_with_fewer_folds() -> None:
 def test_a_class_of_one_group_can_not_be_compared() -> None:
     table, features = data(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2]), np.eye(4))
 
-    assert compare_naive_and_grouped(table, features, CLASSES, PARAMETERS, 0) is None
+    assert compare_naive_and_grouped(table, features, CLASSES, linear_head(0), PARAMETERS, 0) is None
 
 
 def test_results_are_the_same_for_the_same_seed_and_are_json(memory_curve: dict) -> None:
-    again = draw_leakage_curve(*pure_memory(), CLASSES, PARAMETERS, 0, SIMILARITIES)
+    again = draw_leakage_curve(*pure_memory(), CLASSES, linear_head(0), PARAMETERS, 0)
 
     assert json.dumps(again) == json.dumps(memory_curve)
-    assert json.dumps(compare_naive_and_grouped(*pure_memory(), CLASSES, PARAMETERS, 0))
+    assert json.dumps(compare_naive_and_grouped(*pure_memory(), CLASSES, linear_head(0), PARAMETERS, 0))
 
 
 def test_the_look_up_knows_the_label_of_the_nearest_image() -> None:
@@ -235,7 +243,7 @@ def test_the_plot_has_a_line_and_a_band_for_each_and_tells_the_groups(memory_cur
     plot = plot_leakage_curve(memory_curve, 0.9)
 
     lines = [trace for trace in plot.data if trace.mode == "lines+markers"]
-    assert [line.name for line in lines] == ["model (linear head)", "nearest-neighbour look-up"]
+    assert [line.name for line in lines] == ["model", "nearest-neighbour look-up"]
     assert [custom[2] for custom in lines[0].customdata] == [point["groups"] for point in memory_curve["points"]]
     assert len(plot.data) == 4
     assert plot.layout.title.text == "Leakage curve, with 90 % intervals"

@@ -1,14 +1,12 @@
 """model_evaluation: figures against scikit-learn and formulas, plots and the report against what they claim."""
 
 import json
-import re
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +25,6 @@ from chest_cancer.pipelines.model_evaluation.metrics import disease_class, measu
 from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, plot_evaluation, predict_test_images
 from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_roc
 from chest_cancer.pipelines.model_evaluation.refusal import measure_answers
-from chest_cancer.pipelines.model_evaluation.report import render_report
 from chest_cancer.vgg16 import Weights
 from conftest import Pixels
 
@@ -240,100 +237,6 @@ def test_the_history_plot_marks_the_epoch_whose_weights_were_kept() -> None:
     assert list(validation.y) == [3.0, 1.5, 2.5]
     assert figure.layout.shapes[0].x0 == 2
     assert figure.layout.annotations[0].text == "kept: epoch 2"
-
-
-def manifest(**changes: Any) -> dict[str, Any]:
-    data = {
-        "location": "phantom", "kind": "phantom", "synthetic": True, "digest": "d" * 64, "files": 9, "readable": 8,
-        "quarantined": 1, "distinct_by_content": 7, "distinct_by_pixels": 6,
-        "classes": {"normal": {"images": 4, "distinct": 3}, "adenocarcinoma": {"images": 4, "distinct": 4}},
-    }  # fmt: skip
-    return {
-        "data": data | changes,
-        "splits": {"test": 2, "train": 3},
-        "operating_point": {"threshold": 0.4321, "target_sensitivity": 0.95},
-        "normal_class": "normal",
-        "validation": {"images": 11},
-        "temperature": 1.5,
-        "provenance": {"git_commit": "c0ffee"},
-        "precision": "bf16",
-    }
-
-
-METRICS = {
-    "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
-    "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
-}
-
-
-def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["path", "reason"])
-
-
-def test_the_report_says_what_was_measured_on_what() -> None:
-    page = render_report(METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {}, 0.95)
-
-    for text in ("0.750", "0.410 to 0.930", "unknown", "0.432", "test 2, train 3", "c0ffee", "d" * 64, "not an image",
-                 "normal/broken.png", "9; 8 readable, 7 distinct by content, 6 distinct by pixels, 1 in quarantine",
-                 "not a medical device", "CC BY 4.0"):  # fmt: skip
-        assert text in page
-    assert "nan" not in page
-
-
-def test_the_report_calls_phantoms_synthetic_and_nothing_else() -> None:
-    synthetic, real = (
-        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}, 0.95) for is_so in (True, False)
-    )
-
-    assert "<strong>Synthetic data.</strong>" in synthetic
-    assert "Synthetic" not in real
-    assert "not a medical device" in real
-    assert "Every file was used." in real
-
-
-def test_the_report_shows_hostile_names_as_text() -> None:
-    hostile = "<script>alert('x')</script>.png"
-    classes = {"<b>bold</b>": {"images": 1, "distinct": 1}}
-
-    page = render_report(
-        METRICS, manifest(location="https://x/?<img>", classes=classes), quarantine((hostile, "a < b & c")), {}, {}
-    )
-
-    assert hostile not in page
-    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;.png" in page
-    assert "a &lt; b &amp; c" in page
-    assert "<b>bold" not in page
-    assert "<img>" not in page
-
-
-def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
-    plot = go.Figure(go.Heatmap(x=["</script><script>alert(1)</script>"], z=[[1]]))
-
-    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot}, 0.95)
-
-    assert "</script><script>alert(1)" not in page
-
-
-def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> None:
-    plots = {name: go.Figure(go.Scatter(x=[1], y=[1])) for name in ("roc", "confusion", "history")}
-
-    page = render_report(METRICS, manifest(), quarantine(), {}, plots, 0.95)
-
-    assert page.count("Plotly.newPlot(") >= 3
-    assert 4_000_000 < len(page) < 8_000_000
-    assert not re.search(r"<script[^>]*\ssrc=", re.sub(r"(?s)(<script[^>]*>).*?</script>", r"\1", page))
-    assert not re.search(r"https?://|<link|@import", re.sub(r"(?s)<script.*?</script>", "", page))
-
-
-def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
-    short, long = (
-        render_report(METRICS, manifest(), quarantine(*[(f"{n}.png", "bad") for n in range(count)]), {}, {}, 0.95)
-        for count in (2, 40)
-    )
-
-    assert "<details open>" in short
-    assert "<details open>" not in long
-    assert "40 files were not used" in long
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
+from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training import create_pipeline
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
@@ -292,7 +293,11 @@ def assembled(identity, vgg16_weights: Weights):
     features, table = data(count=75, classes=("adenocarcinoma", "large_cell", "normal"))
     block = parameters(target_sensitivity=0.8)
     trained, _ = train(features, NO_VIEWS, table, identity, block, 0)
-    record: dict[str, Any] = {"precision": "fp32", "images": 75}
+    record: dict[str, Any] = {
+        "precision": "fp32",
+        "standardisation": {"brightness": "percentile", "crop": "body"},
+        "images": 75,
+    }
     choice = choose_head(features, table, block, 0)
     result = assemble_classifier(
         trained, choice, vgg16_weights, features, table, record, {"synthetic": True}, {"git_commit": None}, block
@@ -308,8 +313,9 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     assert manifest["classes"] == ["adenocarcinoma", "large_cell", "normal"]
     assert manifest["normal_class"] == "normal"
     assert manifest["input"] == {"name": "image", "shape": [None, 224, 224, 3], "dtype": "uint8", "colour": "RGB"}
-    assert manifest["preprocessing_version"] == 1
-    assert (manifest["head"], manifest["head_reason"]) == ("linear", "asked for")
+    assert manifest["preprocessing_version"] == PREPROCESSING_VERSION
+    assert manifest["standardisation"] == {"brightness": "percentile", "crop": "body"}
+    assert (manifest["head"], manifest["head_reason"], manifest["kernel"]) == ("linear", "asked for", None)
     assert manifest["precision"] == "fp32"
     assert manifest["splits"] == {"test": 15, "train": 45, "validation": 15}
     assert manifest["data"] == {"synthetic": True}
@@ -335,7 +341,7 @@ def test_the_classifier_and_the_keras_model_are_one(assembled, picture: Callable
     classifier, keras_model, *_ = assembled
     images = [picture(0), picture(5)]
 
-    predictions = classifier.predict(images)
+    predictions = classifier.predict_standardised(images)
 
     expected = keras_model.predict(np.stack(images).astype(np.float32), verbose=0)
     received = [list(prediction.probabilities.values()) for prediction in predictions]

@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.heads import linear_head
 from chest_cancer.imaging.phantoms import generate_phantom
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import shortcuts
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_shortcuts
 from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas
-from chest_cancer.pipelines.model_evaluation.cross_validation import measure_scores
+from chest_cancer.pipelines.model_evaluation.cross_validation import measure_scores, repeat_out_of_fold
 from chest_cancer.pipelines.model_evaluation.intervals import in_words
 from chest_cancer.pipelines.model_evaluation.shortcuts import audit_shortcuts, compare_with_baselines
 
@@ -71,6 +72,10 @@ def noise_folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Cal
     return make
 
 
+def scored(embeddings: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    return repeat_out_of_fold(linear_head(0), embeddings, numbers, np.arange(len(numbers)), 0, 1)
+
+
 LABELS = np.arange(COUNT) % 2
 
 
@@ -89,7 +94,12 @@ def test_a_bright_corner_in_one_class_is_found_and_named(noise_folder: Callable[
             picture[:8, :8] = flat[-64:].reshape(8, 8)
 
     audit = audit_shortcuts(
-        noise_folder(LABELS, bright_corner), split_table(LABELS), features(LABELS, 3.0), CLASSES, PARAMETERS, seed=0
+        noise_folder(LABELS, bright_corner),
+        split_table(LABELS),
+        features(LABELS, 3.0),
+        linear_head(0),
+        PARAMETERS,
+        seed=0,
     )
 
     assert audit is not None
@@ -105,7 +115,7 @@ def test_brightness_is_named_though_the_thumbnail_sees_it_as_well(noise_folder: 
         picture[:] = picture // 2 + 60 * label
 
     audit = audit_shortcuts(
-        noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), CLASSES, PARAMETERS, seed=0
+        noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), linear_head(0), PARAMETERS, seed=0
     )
 
     assert audit is not None
@@ -127,7 +137,7 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
     table["width"] = table["width"].astype(int)
 
     audit = audit_shortcuts(
-        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), CLASSES, PARAMETERS, seed=0
+        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), linear_head(0), PARAMETERS, seed=0
     )
 
     assert audit is not None
@@ -147,7 +157,7 @@ def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder],
         noise_folder(labels, lambda *_: None),
         split_table(labels),
         features(labels, signal),
-        CLASSES,
+        linear_head(0),
         PARAMETERS,
         seed=0,
     )
@@ -168,7 +178,7 @@ def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], I
     )
     folder = image_folder({f"{i}.png": encode(phantom.image) for i, phantom in enumerate(pairs)})
 
-    audit = audit_shortcuts(folder, table, features(labels, 2.0), CLASSES, PARAMETERS, seed=17)
+    audit = audit_shortcuts(folder, table, features(labels, 2.0), linear_head(0), PARAMETERS, seed=17)
 
     assert audit is not None
     for baseline in audit["baselines"]:
@@ -181,7 +191,7 @@ def test_more_than_two_classes_have_the_mean_area_of_each_against_the_rest() -> 
     embeddings = generator.standard_normal((90, 16)) + 3 * np.eye(3, 16)[numbers]
     looks = {"brightness": np.eye(3)[numbers], "border": generator.standard_normal((90, 4))}
 
-    audit = compare_with_baselines(looks, embeddings, numbers, np.arange(90), PARAMETERS, seed=0)
+    audit = compare_with_baselines(looks, scored(embeddings, numbers), numbers, np.arange(90), PARAMETERS, seed=0)
 
     found = by_name(audit)
     assert found["brightness"]["roc_auc"]["value"] == pytest.approx(1)
@@ -197,7 +207,7 @@ def test_what_the_model_adds_is_said_where_a_weak_shortcut_exists() -> None:
     looks = {"brightness": (numbers + 1.2 * generator.standard_normal(200))[:, None]}
     embeddings = generator.standard_normal((200, 8)) + 4 * numbers[:, None]
 
-    audit = compare_with_baselines(looks, embeddings, numbers, np.arange(200), PARAMETERS, seed=0)
+    audit = compare_with_baselines(looks, scored(embeddings, numbers), numbers, np.arange(200), PARAMETERS, seed=0)
 
     assert by_name(audit)["brightness"]["shortcut"]
     assert audit["verdict"].endswith("which is a shortcut: only what the model adds can be anatomy")
@@ -212,14 +222,14 @@ def test_a_class_of_one_group_can_not_be_audited(noise_folder: Callable[..., Ima
     table = split_table(LABELS).assign(group=LABELS)
 
     folder = noise_folder(LABELS, lambda *_: None)
-    assert audit_shortcuts(folder, table, features(LABELS, 1.0), CLASSES, PARAMETERS, seed=0) is None
+    assert audit_shortcuts(folder, table, features(LABELS, 1.0), linear_head(0), PARAMETERS, seed=0) is None
 
 
 def test_the_audit_is_json_and_its_plot_has_a_point_for_each() -> None:
     numbers = np.arange(40) % 2
     looks = {"brightness": np.random.default_rng(0).random((40, 3))}
 
-    audit = compare_with_baselines(looks, np.eye(40), numbers, np.arange(40), PARAMETERS, seed=0)
+    audit = compare_with_baselines(looks, scored(np.eye(40), numbers), numbers, np.arange(40), PARAMETERS, seed=0)
     plot = plot_shortcuts(audit, 0.95)
 
     assert json.loads(json.dumps(audit)) == audit

@@ -24,9 +24,6 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-PREPROCESSING_VERSION = 1
-"""Changes with every change of decoding or resizing that changes pixels."""
-
 # Called directly: `Image.open` refuses by its own pixel limit, without naming the sides, before ours can be checked.
 _READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]], ...] = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
@@ -111,19 +108,6 @@ def decode_image(data: bytes, *, max_pixels: int = 64_000_000, min_side: int = 3
         raise UnreadableImageError(msg) from error
     image.pixels.setflags(write=False)
     return image
-
-
-def resize_for_model(pixels: NDArray[np.uint8], side: int = 224) -> NDArray[np.uint8]:
-    """Squash a whole image into the square that the network takes; the aspect ratio is not kept.
-
-    Args:
-        pixels: `[H, W, 3]` uint8, RGB 0..255.
-        side: Height and width of the result, in pixels.
-
-    Returns:
-        `[side, side, 3]` uint8, RGB 0..255, by Pillow's bilinear filter, which averages when it shrinks.
-    """
-    return np.array(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))
 
 
 def describe(error: Exception) -> str:

@@ -15,9 +15,9 @@ from chest_cancer.datasets.feature_store import FeatureStore, RowKey
 from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.datasets.mapped_arrays import Rows
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
-from chest_cancer.imaging.decoding import PREPROCESSING_VERSION, resize_for_model
+from chest_cancer.imaging.standardise import preprocessing_key, standardise
 from chest_cancer.near_duplicates import group_near_duplicates
-from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters
+from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
 from chest_cancer.runtime import RUNTIME, Network, Outputs, resolve_precision
@@ -43,19 +43,23 @@ def extract_features(
 
     Returns:
         Arrays `pixel_sha256` [n], `embedding` [n, 1024] and, with a cut, `features` [n, h, w, C]; and a record of how
-        they were computed: `precision` and `images`.
+        they were computed: `precision`, `standardisation` and `images`.
     """
     distinct = image_index.drop_duplicates("pixel_sha256")
     paths, keys = distinct["path"].to_list(), distinct["pixel_sha256"].to_list()
     outputs = _outputs(
         [RowKey(key) for key in keys],
-        lambda position: _load(images, paths[position]),
+        lambda position: _load(images, paths[position], parameters.standardisation),
         frozen_base,
         feature_store,
         parameters,
         "images",
     )
-    record = {"precision": resolve_precision(parameters.precision), "images": len(distinct)}
+    record = {
+        "precision": resolve_precision(parameters.precision),
+        "standardisation": parameters.standardisation.model_dump(),
+        "images": len(distinct),
+    }
     return {"pixel_sha256": np.array(keys, dtype="U64"), **outputs}, record
 
 
@@ -121,7 +125,8 @@ def extract_training_views(
 
     def load(position: int) -> Image:
         path, key, view = jobs[position]
-        return augment(_load(images, path), augmentation, np.random.default_rng([seed, int(key[:16], 16), view]))
+        pixels = _load(images, path, parameters.standardisation)
+        return augment(pixels, augmentation, np.random.default_rng([seed, int(key[:16], 16), view]))
 
     names = [_view_name(augmentation, seed, view) for view in range(views)]
     keys = [RowKey(key, names[view]) for _, key, view in jobs]
@@ -142,11 +147,18 @@ def _outputs(
     precision = resolve_precision(parameters.precision)
 
     def compute(positions: list[int]) -> Iterator[Outputs]:
-        return extract(Network(graph, precision), positions, load, parameters.batch_size, f"Extracting ({precision})")
+        return extract(
+            Network(graph, precision),
+            positions,
+            load,
+            parameters.batch_size,
+            parameters.read_ahead,
+            f"Extracting {what} ({precision})",
+        )
 
     table = feature_store.table(
         base=hashlib.sha256(graph).hexdigest(),
-        preprocessing=str(PREPROCESSING_VERSION),
+        preprocessing=preprocessing_key(parameters.standardisation),
         precision=precision,
         runtime=RUNTIME,
     )
@@ -155,8 +167,8 @@ def _outputs(
     return {**rows}
 
 
-def _load(images: ImageFolder, path: str) -> Image:
-    return resize_for_model(images.pixels(path))
+def _load(images: ImageFolder, path: str, standardisation: StandardisationParameters) -> Image:
+    return standardise(images.pixels(path), standardisation)
 
 
 def _view_name(augmentation: AugmentationParameters, seed: int, number: int) -> str:

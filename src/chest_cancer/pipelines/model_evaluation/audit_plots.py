@@ -29,7 +29,7 @@ def plot_leakage_curve(curve: dict[str, Any], confidence: float) -> go.Figure:
     similarities = [point["similarity"] for point in points]
     figure = go.Figure()
     for key, name, colour in (
-        ("model", "model (linear head)", BLUE),
+        ("model", "model", BLUE),
         ("look_up", "nearest-neighbour look-up", ORANGE),
     ):
         scores = [point[key]["accuracy"] for point in points]

@@ -1,16 +1,12 @@
 """Grouped cross-validation on stored embeddings."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, share
@@ -20,22 +16,8 @@ Scores = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 FOLDS = 5
-
-
-def linear_head(seed: int) -> ClassifierMixin:
-    """Build a head that is refitted in milliseconds: what the Keras linear head is, with a penalty for early stopping.
-
-    The rotation onto principal components keeps everything that the training images span, so that the penalised
-    solution is the same in far fewer dimensions.
-
-    Args:
-        seed: Of the rotation's solver.
-    """
-    return make_pipeline(
-        StandardScaler(),
-        PCA(random_state=seed),
-        LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000),
-    )
+REPEATS = 5
+"""Draws of the folds that a score is the mean of: one alone moves the accuracy of 249 slices by 0.02."""
 
 
 def out_of_fold(
@@ -68,8 +50,10 @@ def out_of_fold(
         probabilities[np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
 
     # A thread a fold, not a thread a matrix: these are so small that threads would mostly wait for each other.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(predict, list(splitter.split(features, numbers, groups))))
+    with threadpool_limits(1, user_api="blas"):
+        Parallel(os.cpu_count(), prefer="threads")(
+            delayed(predict)(fold) for fold in splitter.split(features, numbers, groups)
+        )
     return probabilities
 
 

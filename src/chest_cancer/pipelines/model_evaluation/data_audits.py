@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.heads import twin
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_leakage_curve, plot_shortcuts
 from chest_cancer.pipelines.model_evaluation.duplicates import (
@@ -62,7 +63,7 @@ def audit_leakage(
     Args:
         split_table: A row per image file.
         features: `pixel_sha256` and `embedding` of each distinct image.
-        classifier: Gives the classes.
+        classifier: Gives the classes and the kind of head.
         parameters: The block `model_evaluation`.
         seed: Of folds and draws.
 
@@ -71,9 +72,9 @@ def audit_leakage(
     """
     if not parameters.audits:
         return {}, go.Figure()
-    classes = list(classifier.classes)
-    compared = compare_naive_and_grouped(split_table, features, classes, parameters, seed)
-    curve = draw_leakage_curve(split_table, features, classes, parameters, seed)
+    classes, model = list(classifier.classes), twin(classifier.manifest, seed)
+    compared = compare_naive_and_grouped(split_table, features, classes, model, parameters, seed)
+    curve = draw_leakage_curve(split_table, features, classes, model, parameters, seed)
     plot = plot_leakage_curve(curve, parameters.confidence)
     return unknown_as_none({"naive_and_grouped": compared, "curve": curve}), plot
 
@@ -92,7 +93,7 @@ def audit_baselines(
         images: The source's files.
         split_table: A row per image file.
         features: `pixel_sha256` and `embedding` of each distinct image.
-        classifier: Gives the classes.
+        classifier: Gives the classes and the kind of head.
         parameters: The block `model_evaluation`.
         seed: Of folds, forests and draws.
 
@@ -101,5 +102,5 @@ def audit_baselines(
     """
     if not parameters.audits:
         return {}, go.Figure()
-    audit = audit_shortcuts(images, split_table, features, list(classifier.classes), parameters, seed)
+    audit = audit_shortcuts(images, split_table, features, twin(classifier.manifest, seed), parameters, seed)
     return (unknown_as_none(audit), plot_shortcuts(audit, parameters.confidence)) if audit else ({}, go.Figure())

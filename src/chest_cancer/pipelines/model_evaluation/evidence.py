@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.imaging.decoding import resize_for_model
+from chest_cancer.imaging.standardise import seen_frame, standardise
 from chest_cancer.pipelines.model_evaluation.evidence_maps import (
     OVERLAPS,
     Cells,
@@ -64,7 +64,7 @@ class Overlaps(TypedDict):
 
 
 def compare_with_masks(
-    images: ImageFolder, test_predictions: pd.DataFrame, maps: NDArray[np.float32], classes: list[str]
+    images: ImageFolder, test_predictions: pd.DataFrame, maps: NDArray[np.float32], classifier: Classifier
 ) -> pd.DataFrame:
     """Compare the maps of true positives with lesion masks.
 
@@ -72,7 +72,7 @@ def compare_with_masks(
         images: The source's files and, for phantoms, lesion masks.
         test_predictions: A row per test image, with `path`, `label`, `group` and `predicted`.
         maps: Evidence in each, [n, K, h, w].
-        classes: Class names.
+        classifier: The trained classifier.
 
     Returns:
         A row per image that was read rightly and has a lesion: `path`, `group`; `pointing`, `pointing_exact`, `inside`
@@ -83,7 +83,9 @@ def compare_with_masks(
     for image, evidence in zip(test_predictions[right].to_dict("records"), maps[right], strict=True):
         mask = images.lesion_mask(image["path"])
         if mask is not None and mask.any():
-            compared = overlap(contrast(evidence, classes.index(image["predicted"])), lesion_cells(mask))
+            frame = seen_frame(images.pixels(image["path"]), classifier.standardisation)
+            number = classifier.classes.index(image["predicted"])
+            compared = overlap(contrast(evidence, number), lesion_cells(mask, frame))
             rows.append({"path": image["path"], "group": image["group"], **compared})
     masked = [f"{name}{end}" for name in OVERLAPS for end in ("", "_chance")]
     return pd.DataFrame(rows, columns=["path", "group", *masked])
@@ -118,15 +120,16 @@ def delete_cells(
     for image, evidence in tqdm(
         zip(known, maps, strict=True), total=len(known), desc="Deleting cells", unit="image", mininterval=0.5
     ):
-        pixels, number = resize_for_model(images.pixels(image["path"])), classes.index(image["predicted"])
+        pixels = standardise(images.pixels(image["path"]), classifier.standardisation)
+        number = classes.index(image["predicted"])
         cells = contrast(evidence, number)
         draws = [generator.choice(cells.size, DELETED_CELLS, replace=False) for _ in range(_RANDOM_DRAWS)]
         chosen = [np.argsort(-cells, axis=None)[:DELETED_CELLS], *draws]
-        after = classifier.predict([blur_cells(pixels, numbers) for numbers in chosen])
+        after = classifier.predict_standardised([blur_cells(pixels, numbers) for numbers in chosen])
         stated = (image[column] for column in probability_columns(classes))
         before = _log_odds(dict(zip(classes, stated, strict=True)), image["predicted"])
         falls = [before - _log_odds(answer.probabilities, image["predicted"]) for answer in after]
-        (other,) = shuffled.predict([pixels])
+        (other,) = shuffled.predict_standardised([pixels])
         rows.append(
             {
                 "path": image["path"],

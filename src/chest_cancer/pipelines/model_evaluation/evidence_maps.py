@@ -6,12 +6,22 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
+from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
+
 Cells = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 OVERLAPS = ("pointing", "pointing_exact", "inside", "intersection_over_union")
 """What `overlap` gives, each with `<name>_chance`."""
 
+_SHUFFLED = {
+    "kernel_1": 0,
+    "kernel_1_stacked": 0,
+    "kernel_1_transposed": 1,
+    "landmark_weights": 0,
+    "landmark_weights_transposed": 1,
+}
+"""Tensors of heads, and along which axis their features, or landmarks, lie."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -29,11 +39,25 @@ def contrast(evidence: NDArray[np.float32], number: int) -> Cells:
     return np.asarray(precise[number] - precise.mean(axis=0))
 
 
-def lesion_cells(mask: NDArray[np.bool_], side: int = 7) -> NDArray[np.bool_]:
-    """Find the cells of a `side` x `side` grid that a mask, bool [H, W], touches."""
-    rows, columns = np.nonzero(mask)
+def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int = 7) -> NDArray[np.bool_]:
+    """Find the cells of a `side` x `side` grid over what the network saw that a mask touches.
+
+    Args:
+        mask: Of the whole image, bool [H, W].
+        frame: The part of the image that the grid covers; see `seen_frame`.
+        side: Of the grid.
+
+    Returns:
+        bool [side, side].
+    """
     cells = np.zeros((side, side), dtype=bool)
-    cells[rows * side // mask.shape[0], columns * side // mask.shape[1]] = True
+    edges = ((frame.top, frame.bottom), (frame.left, frame.right))
+    rows, columns = (
+        np.floor((positions - low * length) * side / ((high - low) * length)).astype(np.int64)
+        for positions, length, (low, high) in zip(np.nonzero(mask), mask.shape, edges, strict=True)
+    )
+    inside = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)
+    cells[rows[inside], columns[inside]] = True
     return cells
 
 
@@ -91,15 +115,17 @@ def shuffle_head(graph: bytes, seed: int) -> bytes:
         seed: Of the shuffle.
 
     Returns:
-        The same graph with the first dense layer's weights shuffled over the means and, alike, over the maxima.
+        The same graph with the first dense layer's weights shuffled over the means and, alike, over the maxima; of a
+        kernel head, with what each landmark says shuffled over the landmarks.
     """
     model = onnx.load_from_string(graph)
     generator = np.random.default_rng(seed)
-    order = np.concatenate([generator.permutation(512), 512 + generator.permutation(512)])
+    features = np.concatenate([generator.permutation(512), 512 + generator.permutation(512)])
     for tensor in model.graph.initializer:
-        if tensor.name in ("kernel_1", "kernel_1_stacked"):
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor)[order], tensor.name))
-        elif tensor.name == "kernel_1_transposed":
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor)[:, order], tensor.name))
+        if tensor.name in _SHUFFLED:
+            array, axis = numpy_helper.to_array(tensor), _SHUFFLED[tensor.name]
+            of_landmarks = np.random.default_rng(seed).permutation(array.shape[axis])
+            order = of_landmarks if tensor.name.startswith("landmark") else features
+            tensor.CopyFrom(numpy_helper.from_array(np.take(array, order, axis), tensor.name))
     shuffled: bytes = model.SerializeToString()
     return shuffled

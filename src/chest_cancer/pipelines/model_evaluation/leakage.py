@@ -1,6 +1,5 @@
 """How much of a score is memory: copies and look-alikes on both sides of a split."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,22 +16,18 @@ from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas
 from chest_cancer.pipelines.model_evaluation.cross_validation import (
     FOLDS,
+    REPEATS,
     Numbers,
     Scores,
     fewest_groups,
-    linear_head,
     measure_scores,
     repeat_out_of_fold,
 )
 from chest_cancer.pipelines.model_evaluation.intervals import Figure
 from chest_cancer.pipelines.model_evaluation.leakage_words import describe_curve
 
-SIMILARITIES = (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88)
-"""1: only exact copies are one group."""
-REPEATS = 5
-"""Draws of the five folds that the grouped score is a mean of: one alone moves the accuracy of 249 slices by 0.02."""
 _CURVE_REPEATS = 3
-"""The same, at each point of the curve."""
+"""At each point of the curve: fewer than for the one score, to stay within seconds."""
 _LARGEST_SHARE = 0.5
 _FEWEST_GROUPS = 2
 
@@ -68,7 +63,12 @@ class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
 
 def compare_naive_and_grouped(
-    split_table: pd.DataFrame, features: Arrays, classes: list[str], parameters: ModelEvaluationParameters, seed: int
+    split_table: pd.DataFrame,
+    features: Arrays,
+    classes: list[str],
+    model: BaseEstimator,
+    parameters: ModelEvaluationParameters,
+    seed: int,
 ) -> dict[str, Any] | None:
     """Score the same model as public projects do, and with look-alikes kept together.
 
@@ -79,6 +79,7 @@ def compare_naive_and_grouped(
         split_table: A row per image file, with `label`, `pixel_sha256` and `group`.
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
         classes: Class names.
+        model: Twin of the classifier's head.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Of folds and draws.
 
@@ -96,9 +97,7 @@ def compare_naive_and_grouped(
     for name, rows in (("naive", files), ("grouped", distinct)):
         numbers = rows["label"].map(classes.index).to_numpy(dtype=np.int64)
         folds_of = rows["group"].to_numpy() if name == "grouped" else np.arange(len(rows))
-        predicted = repeat_out_of_fold(
-            linear_head(seed), embeddings_of(rows, features), numbers, folds_of, seed, REPEATS
-        )
+        predicted = repeat_out_of_fold(model, embeddings_of(rows, features), numbers, folds_of, seed, REPEATS)
         scored[name] = numbers, predicted
 
     bootstrap = _bootstrap(files["group"].to_numpy(), parameters, seed)
@@ -121,9 +120,9 @@ def draw_leakage_curve(
     split_table: pd.DataFrame,
     features: Arrays,
     classes: list[str],
+    model: BaseEstimator,
     parameters: ModelEvaluationParameters,
     seed: int,
-    similarities: Sequence[float] = SIMILARITIES,
 ) -> dict[str, Any]:
     """Score the model and a nearest-neighbour look-up while slices ever less alike are kept on one side of the folds.
 
@@ -132,9 +131,9 @@ def draw_leakage_curve(
         features: `pixel_sha256` [m] and `embedding` [m, 1024]: spatial means, which say how similar two slices are, and
             maxima.
         classes: Class names.
+        model: Twin of the classifier's head.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Of folds and draws.
-        similarities: Cosines at and above which two slices are one group, falling from 1.
 
     Returns:
         `points`, one a similarity: `similarity`, `groups`, `largest_group` (its share of the images), `model` and
@@ -147,12 +146,13 @@ def draw_leakage_curve(
     numbers = files["label"].map(classes.index).to_numpy(dtype=np.int64)
     embeddings = embeddings_of(files, features)
     means = embeddings[:, : embeddings.shape[1] // 2]
+    similarities = parameters.leakage_similarities
     joined = group_at_similarities(means, [limit for limit in similarities if limit < 1])
     alone = np.arange(len(files))
     partitions = [alone] * (len(similarities) - len(joined)) + joined
 
     points: list[dict[str, Any]] = []
-    first = model = look_up = np.empty(0)
+    first = scores = look_up = np.empty(0)
     previous = np.empty(0, dtype=np.int64)
     stopped = None
     steps = list(zip(similarities, partitions, strict=True))
@@ -161,18 +161,18 @@ def draw_leakage_curve(
         if stopped:
             break
         if not np.array_equal(groups, previous):
-            model = repeat_out_of_fold(linear_head(seed), embeddings, numbers, groups, seed, _CURVE_REPEATS)
+            scores = repeat_out_of_fold(model, embeddings, numbers, groups, seed, _CURVE_REPEATS)
             look_up = repeat_out_of_fold(NearestImage(), means, numbers, groups, seed, _CURVE_REPEATS)
-        previous, first = groups, first if points else model
+        previous, first = groups, first if points else scores
         bootstrap = _bootstrap(groups, parameters, seed)
         points.append(
             {"similarity": similarity, "groups": int(groups.max()) + 1}
             | {"largest_group": float(np.bincount(groups).max() / len(groups))}
             | {
-                name: measure_scores(numbers, scores, groups, parameters.confidence)
-                for name, scores in (("model", model), ("look_up", look_up))
+                name: measure_scores(numbers, predicted, groups, parameters.confidence)
+                for name, predicted in (("model", scores), ("look_up", look_up))
             }
-            | _differences(numbers, bootstrap, model, look_up, first)
+            | _differences(numbers, bootstrap, scores, look_up, first)
         )
     curve = {"points": points, "stopped": stopped, "images_left_out": left_out}
     return {**curve, **describe_curve(points, len(files))}

@@ -150,10 +150,7 @@ def _on_robustness(audit: dict[str, Any] | None) -> list[Limitation]:
     worst = max(audit["changes"], key=lambda change: change["flipped"]["value"])
     if not worst["flipped"]["value"]:
         return []
-    text = (
-        f"Answers change with how a slice was stored: {in_words(worst['flipped'])} of them under {worst['label']} "
-        f"(n {worst['flipped']['n']})."
-    )
+    text = f"Under {worst['label']} {in_words(worst['flipped'])} of the answers change (n {worst['flipped']['n']})."
     return [Limitation("Robustness", text)]
 
 

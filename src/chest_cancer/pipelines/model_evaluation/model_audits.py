@@ -72,7 +72,7 @@ def audit_evidence(
     if not parameters.audits:
         return {}, go.Figure()
     maps = test_evidence["evidence"]
-    compared = compare_with_masks(images, test_predictions, maps, list(classifier.classes))
+    compared = compare_with_masks(images, test_predictions, maps, classifier)
     drawn = draw_images(test_predictions, parameters.deletion_images, seed)
     deleted = delete_cells(images, drawn, maps[drawn.index], classifier, seed)
     audit = {

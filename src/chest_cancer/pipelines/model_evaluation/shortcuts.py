@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
+from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from tqdm import tqdm
@@ -21,9 +22,10 @@ from chest_cancer.pipelines.model_evaluation.audit_sample import embeddings_of, 
 from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.comparison import areas
 from chest_cancer.pipelines.model_evaluation.cross_validation import (
+    REPEATS,
     Numbers,
+    Scores,
     fewest_groups,
-    linear_head,
     measure_scores,
     repeat_out_of_fold,
 )
@@ -56,7 +58,7 @@ def audit_shortcuts(
     images: ImageFolder,
     split_table: pd.DataFrame,
     features: Arrays,
-    classes: list[str],
+    model: BaseEstimator,
     parameters: ModelEvaluationParameters,
     seed: int,
 ) -> dict[str, Any] | None:
@@ -66,7 +68,7 @@ def audit_shortcuts(
         images: The source's files.
         split_table: A row per image file: path, label, format, mode, width, height, pixel_sha256 and group.
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
-        classes: Class names.
+        model: Twin of the classifier's head.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Of folds, forests and draws.
 
@@ -75,13 +77,12 @@ def audit_shortcuts(
         a single group.
     """
     rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
-    numbers = rows["label"].map(classes.index).to_numpy(dtype=np.int64)
-    if fewest_groups(numbers, rows["group"].to_numpy()) < _FEWEST_GROUPS:
+    numbers, groups = pd.factorize(rows["label"], sort=True)[0].astype(np.int64), rows["group"].to_numpy()
+    if fewest_groups(numbers, groups) < _FEWEST_GROUPS:
         return None
     looks = {"size and format": describe_files(rows), **describe_pixels(images, rows["path"].to_list())}
-    compared = compare_with_baselines(
-        looks, embeddings_of(rows, features), numbers, rows["group"].to_numpy(), parameters, seed
-    )
+    scores = repeat_out_of_fold(model, embeddings_of(rows, features), numbers, groups, seed, REPEATS)
+    compared = compare_with_baselines(looks, scores, numbers, groups, parameters, seed)
     return {**compared, "images_left_out": left_out}
 
 
@@ -111,24 +112,24 @@ def describe_pixels(images: ImageFolder, paths: list[str]) -> Looks:
         that is 2 wide when the image is 32 x 32, [n, 240].
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = pool.map(lambda path: _look(images.read(path)), paths)
+        seen = pool.map(lambda path: look_from_afar(decode_image(images.read(path)).pixels), paths)
         looks = list(tqdm(seen, total=len(paths), desc="Looking from afar", unit="image", mininterval=0.5))
     return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
 
 
 def compare_with_baselines(
     looks: Mapping[str, NDArray[np.floating]],
-    embeddings: NDArray[np.floating],
+    model: Scores,
     numbers: Numbers,
     groups: Numbers,
     parameters: ModelEvaluationParameters,
     seed: int,
 ) -> dict[str, Any]:
-    """Score a random forest on each look, and the linear head on the embeddings, out of fold.
+    """Score a random forest on each look, out of fold, beside the model.
 
     Args:
         looks: What each baseline sees, [n, ...].
-        embeddings: [n, D].
+        model: What the model says of images that it did not see, [repeats, n, K].
         numbers: Class numbers 0 to K - 1, [n].
         groups: Group of each image, [n].
         parameters: As above.
@@ -144,7 +145,6 @@ def compare_with_baselines(
     weights = bootstrap.weights
     forest = RandomForestClassifier(_TREES, random_state=seed)
 
-    model = repeat_out_of_fold(linear_head(seed), embeddings, numbers, groups, seed, repeats=1)
     model_areas = areas(numbers, model, weights)
     baselines: list[dict[str, Any]] = []
     for name in [*looks, "majority class"]:
@@ -194,8 +194,9 @@ def _verdict(model: Figure, baselines: list[dict[str, Any]], best: dict[str, Any
     return f"{added} (AUC {area}), which is a shortcut: only what the model adds can be anatomy{also}"
 
 
-def _look(data: bytes) -> Looks:
-    grey = Image.fromarray(decode_image(data).pixels).convert("L")
+def look_from_afar(pixels: NDArray[np.uint8]) -> Looks:
+    """Describe one image, uint8 [H, W, 3]; see `describe_pixels`."""
+    grey = Image.fromarray(pixels).convert("L")
     frame = np.asarray(grey.resize((_FRAME, _FRAME), Image.Resampling.BOX))
     inside = np.zeros_like(frame, dtype=bool)
     inside[_BORDER:-_BORDER, _BORDER:-_BORDER] = True

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from chest_cancer.classifier import FORMAT_VERSION, Classifier, self_test_image
 from chest_cancer.datasets.arrays import Arrays
-from chest_cancer.imaging.decoding import PREPROCESSING_VERSION
+from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
@@ -134,8 +134,10 @@ def assemble_classifier(
         "normal_class": parameters.normal_class,
         "input": {"name": "image", "shape": [None, INPUT_SIDE, INPUT_SIDE, 3], "dtype": "uint8", "colour": "RGB"},
         "preprocessing_version": PREPROCESSING_VERSION,
+        "standardisation": extraction_record["standardisation"],
         "head": head_choice["head"],
         "head_reason": head_choice["reason"],
+        "kernel": parameters.kernel.model_dump() if head_choice["head"] == "kernel" else None,
         "temperature": temperature,
         "operating_point": _operating_point(probabilities, labels, classes, parameters),
         "abstention": fit_limits(distances, probabilities.max(axis=1), parameters.abstention),

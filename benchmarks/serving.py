@@ -1,0 +1,210 @@
+"""The web app under load, beside the bare graph and beside the way of the public projects, in turn, in one run.
+
+`.venv/bin/python -m benchmarks.serving` needs a model (`kedro run`), two free cores and about six minutes.
+"""
+
+import base64
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median, quantiles
+
+import numpy as np
+from PIL import Image
+
+from chest_cancer.classifier import GRAPH_FILE, Classifier
+from chest_cancer.imaging.decoding import decode_image, resize_for_model
+from chest_cancer.imaging.phantoms import generate_phantom
+
+PROJECT = Path(__file__).parents[1]
+FOLDER = PROJECT / "data/06_models/classifier"
+CLIENTS, SECONDS, CEILING_SECONDS = 16, 60, 20
+
+# The public projects' `predict`: the Keras model is loaded from disk for each request.
+_REFERENCE = """
+import sys, time, numpy as np
+from tensorflow.keras.models import load_model
+from tensorflow.keras.preprocessing import image
+def predict():
+    model = load_model("data/06_models/model.keras")
+    pixels = np.expand_dims(image.img_to_array(image.load_img(sys.argv[1], target_size=(224, 224))), axis=0)
+    return np.argmax(model.predict(pixels, verbose=0), axis=1)
+predict()
+for _ in range(5):
+    start = time.perf_counter()
+    predict()
+    print(time.perf_counter() - start)
+"""
+
+
+def main() -> None:
+    classifier = Classifier.load(FOLDER)
+    files = [_png(generate_phantom("normal", 99, i).image) for i in range(8)]
+    bare, decode = _bare(classifier, files)
+    precision = classifier.precision
+    del classifier
+    ceilings = [_ceiling(precision)]
+    with _server() as (port, pid, ready):
+        single = _load(port, files, 1, 20)
+        loaded = _load(port, files, CLIENTS, SECONDS)
+        overload = _load(port, files, 200, 20)
+        memory = _memory(pid)
+    ceilings.append(_ceiling(precision))
+    reference = _reference(files[0])
+
+    ceiling, rate = median(ceilings), len(loaded["ok"]) / SECONDS
+    p99 = quantiles(loaded["ok"], n=100)[98]
+    p50 = median(single["ok"])
+    print(
+        f"| {CLIENTS} clients for {SECONDS} s, {os.cpu_count()} cores, {precision} | measured | limit |\n"
+        "| --- | --- | --- |"
+    )
+    print(f"| images/s | {rate:.1f}, {rate / ceiling:.2f} of benchmark_app's {ceiling:.1f} | 0.85 of it |")
+    print(f"| answers other than 200 | {len(loaded['other'])} | 0 |")
+    print(f"| p99 | {p99:.2f} s, {p99 * ceiling / CLIENTS:.2f} of the ideal {CLIENTS / ceiling:.2f} s | 3 times it |")
+    print(
+        f"| one client, p50 | {p50 * 1000:.0f} ms, {p50 / (bare + decode):.2f} of graph {bare * 1000:.0f} + decode "
+        f"{decode * 1000:.0f} ms | 1.35 times it |"
+    )
+    print(
+        f"| model loaded for each request | {reference * 1000:.0f} ms, {reference / p50:.1f} times one client "
+        "| 10 times |"
+    )
+    print(f"| memory, resident, after all | {memory} MB | 400 MB |")
+    print(f"| ready after | {ready:.1f} s | 2.5 s |")
+    statuses = sorted({status for status, _ in overload["other"]} | {200})
+    print(
+        f"| 200 clients for 20 s | {len(overload['ok'])} answered, {len(overload['other'])} refused: {statuses} "
+        "| 200, 503 |"
+    )
+
+
+def _bare(classifier: Classifier, files: list[bytes]) -> tuple[float, float]:
+    """Median seconds of the graph alone and of decoding alone, for one image."""
+    graph, decoding = [], []
+    for i in range(40):
+        start = time.perf_counter()
+        pixels = resize_for_model(decode_image(files[i % len(files)]).pixels)
+        decoded = time.perf_counter()
+        classifier.predict([pixels])
+        graph.append(time.perf_counter() - decoded)
+        decoding.append(decoded - start)
+    return median(graph[5:]), median(decoding[5:])
+
+
+def _ceiling(precision: str) -> float:
+    """Images a second of OpenVINO's own benchmark on the same graph."""
+    command = [
+        str(Path(sys.executable).with_name("benchmark_app")), "-m", str(FOLDER / GRAPH_FILE), "-d", "CPU", "-t",
+        str(CEILING_SECONDS), "-shape", "[1,224,224,3]", "-infer_precision", {"bf16": "bf16", "fp32": "f32"}[precision],
+        "-hint", "throughput",
+    ]  # fmt: skip
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return float(re.search(r"Throughput:\s+([\d.]+)", output)[1])
+
+
+@contextmanager
+def _server() -> Iterator[tuple[int, int, float]]:
+    """Port, process and seconds until ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "--config", "app/gunicorn.conf.py", "app:create_app()"],
+        cwd=PROJECT,
+        env=os.environ | {"PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while True:
+            try:
+                with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+                    connection.request("GET", "/readyz")
+                    assert connection.getresponse().status == 200
+                break
+            except ConnectionError:
+                time.sleep(0.02)
+        yield port, process.pid, time.perf_counter() - start
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _load(port: int, files: list[bytes], clients: int, seconds: float) -> dict[str, list]:
+    """Seconds of each 200, and status and seconds of everything else."""
+    bodies = [json.dumps({"image": base64.b64encode(file).decode()}).encode() for file in files]
+    end = time.perf_counter() + seconds
+
+    def ask(client: int) -> list[tuple[int, float]]:
+        answers = []
+        with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+            while (start := time.perf_counter()) < end:
+                connection.request(
+                    "POST",
+                    "/predict",
+                    bodies[(client + len(answers)) % len(bodies)],
+                    {"Content-Type": "application/json"},
+                )
+                try:
+                    response = connection.getresponse()
+                    response.read()
+                except OSError:
+                    answers.append((0, time.perf_counter() - start))
+                    connection.close()
+                    continue
+                answers.append((response.status, time.perf_counter() - start))
+                if response.status == 503:
+                    time.sleep(float(response.headers["Retry-After"]) / 4)
+        return answers
+
+    with ThreadPoolExecutor(clients) as threads:
+        answers = [answer for each in threads.map(ask, range(clients)) for answer in each]
+    return {
+        "ok": [taken for status, taken in answers if status == 200],
+        "other": [(status, taken) for status, taken in answers if status != 200],
+    }
+
+
+def _memory(pid: int) -> int:
+    """Resident memory of master and workers, MB."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    sizes = [
+        re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1] for process in [pid, *children]
+    ]
+    return sum(map(int, sizes)) // 1024
+
+
+def _reference(file: bytes) -> float:
+    with tempfile.NamedTemporaryFile(suffix=".png") as image:
+        image.write(file)
+        image.flush()
+        output = subprocess.run(
+            [sys.executable, "-c", _REFERENCE, image.name],
+            cwd=PROJECT, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    return median(map(float, output.stdout.split()))
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    main()

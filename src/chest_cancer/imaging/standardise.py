@@ -1,0 +1,139 @@
+"""From decoded pixels to the network's input: the one way in training, evaluation, batch prediction and on the web."""
+
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from chest_cancer.imaging.body import find_body
+from chest_cancer.imaging.decoding import grey_to_rgb, scale
+from chest_cancer.parameters import StandardisationParameters
+
+Pixels = NDArray[np.uint8]
+
+PREPROCESSING_VERSION = 1
+"""Changes with every change of decoding or standardising that changes pixels."""
+
+_SIDE = 224
+_PERCENTILES = (1, 99)
+
+
+class Frame(NamedTuple):
+    """Edges of the rectangle that the network sees, in shares of an image's width and height.
+
+    Below 0 and above 1 where it reaches beyond the image.
+    """
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+
+WHOLE_IMAGE = Frame()
+
+
+def standardise(pixels: Pixels, parameters: StandardisationParameters) -> Pixels:
+    """Make an image the network's input.
+
+    Args:
+        pixels: Decoded image, uint8 [H, W, 3], RGB 0..255.
+        parameters: What is done to frame and brightness.
+
+    Returns:
+        uint8 [224, 224, 3], RGB 0..255, by Pillow's bilinear filter, which averages when it shrinks. Without a crop the
+        whole image is squeezed into the square; with one its aspect is kept, and what is missing to a square is filled
+        with the image's background. Grey where `parameters.brightness` is not `none`.
+    """
+    square = _body_in_square(pixels) if parameters.crop == "body" else _squeeze(pixels)
+    if parameters.brightness == "none":
+        return square
+    grey = Image.fromarray(square).convert("L")
+    darkest, brightest = grey.getextrema()
+    if darkest == brightest:
+        return grey_to_rgb(np.asarray(grey))  # There is no contrast to adjust, and CLAHE would draw its tiles.
+    return grey_to_rgb(_ADJUST[parameters.brightness](grey))
+
+
+def seen_frame(pixels: Pixels, parameters: StandardisationParameters) -> Frame:
+    """Say which part of an image fills the network's input, to lay what the network says of its input over the image.
+
+    Args:
+        pixels: Decoded image, uint8 [H, W, 3].
+        parameters: What is done to frame and brightness.
+
+    Returns:
+        The square (in pixels) that `standardise` scales to 224 x 224, or the whole image without a crop.
+    """
+    if parameters.crop == "none":
+        return WHOLE_IMAGE
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = find_body(pixels).box
+    side = max(right - left, bottom - top)
+    across, down = (side - (right - left)) / 2, (side - (bottom - top)) / 2
+    return Frame((left - across) / width, (top - down) / height, (right + across) / width, (bottom + down) / height)
+
+
+def preprocessing_key(parameters: StandardisationParameters) -> str:
+    """Name everything between a file and the network's input, for keys of stored features.
+
+    Args:
+        parameters: What is done to frame and brightness.
+
+    Returns:
+        E.g. `1-percentile-body`; the same exactly where the same file gives the same pixels.
+    """
+    return f"{PREPROCESSING_VERSION}-{parameters.brightness}-{parameters.crop}"
+
+
+def check_available(parameters: StandardisationParameters) -> None:
+    """Raise where a package is missing that this standardisation needs.
+
+    Raises:
+        ValueError: CLAHE without scikit-image, which an installation for serving does not have.
+    """
+    if parameters.brightness == "clahe" and find_spec("skimage") is None:
+        raise ValueError(
+            "This classifier was trained with `feature_extraction.standardisation.brightness=clahe`: expected "
+            "scikit-image to be installed. Received: no such package. Install scikit-image beside chest_cancer, or "
+            "train again with another brightness."
+        )
+
+
+def _squeeze(pixels: Pixels) -> Pixels:
+    return np.array(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
+
+
+def _body_in_square(pixels: Pixels) -> Pixels:
+    body = find_body(pixels)
+    left, top, right, bottom = body.box
+    longest = max(right - left, bottom - top)
+    width, height = (max(round(_SIDE * length / longest), 1) for length in (right - left, bottom - top))
+    # Scaled before it is padded: the square around a long strip would not fit into memory.
+    scaled = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box=body.box)
+    square = Image.new("RGB", (_SIDE, _SIDE), body.background)
+    square.paste(scaled, ((_SIDE - width) // 2, (_SIDE - height) // 2))
+    return np.array(square)
+
+
+def _percentile(grey: Image.Image) -> Pixels:
+    values = np.asarray(grey)
+    low, high = np.percentile(values, _PERCENTILES)
+    return scale(values, float(low), float(high))
+
+
+def _equalise(grey: Image.Image) -> Pixels:
+    return np.asarray(ImageOps.equalize(grey))
+
+
+def _clahe(grey: Image.Image) -> Pixels:
+    """Contrast-limited adaptive histogram equalisation (Pizer et al., 1987), as scikit-image has it by default."""
+    # Imported on use: an installation for serving has no scikit-image, see `check_available`.
+    from skimage.exposure import equalize_adapthist
+
+    return scale(equalize_adapthist(np.asarray(grey)), 0.0, 1.0)
+
+
+_ADJUST = {"percentile": _percentile, "equalise": _equalise, "clahe": _clahe}

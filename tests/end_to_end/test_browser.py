@@ -1,0 +1,231 @@
+"""The pages in a real browser, served by the real server. Debian's Chromium; without one these tests are skipped."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from serving import RUN_ID, TOKEN, Server, make_project, prepare_training, serve
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    project = make_project(tmp_path_factory.mktemp("browser") / "project")
+    settings = {"CHEST_CANCER_TRAIN_TOKEN": TOKEN, "CHEST_CANCER_TRAIN_COMMAND": json.dumps(prepare_training(project))}
+    with serve(project, project.parent / "log", **settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser, server: Server) -> Iterator[BrowserContext]:
+    """A browser that has never been here; whatever a page asks of another host, or complains about, fails the test."""
+    context = browser.new_context(base_url=server.address, reduced_motion="reduce")
+    complaints: list[str] = []
+    context.on(
+        "request",
+        lambda request: request.url.startswith((server.address, "data:", "blob:")) or complaints.append(request.url),
+    )
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("console", lambda message: "Content Security Policy" in message.text and complaints.append(message.text))
+    yield context
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    return page
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bright, a dark and no image; the model calls what is bright adenocarcinoma."""
+    folder = tmp_path_factory.mktemp("images")
+    for name, level in (("bright", 255), ("dark", 0)):
+        Image.fromarray(np.full((64, 64, 3), level, np.uint8)).save(folder / f"{name}.png")
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def assert_accessible(page: Page) -> None:
+    violations = Axe().run(page).response["violations"]
+    assert not violations, [(one["id"], [node["html"] for node in one["nodes"]]) for one in violations]
+
+
+def headings(page: Page) -> list[str]:
+    return page.locator("article.result h3").all_inner_texts()
+
+
+def log_in(page: Page) -> None:
+    page.goto("/train")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Train a model")).to_be_visible()
+
+
+def test_a_file_from_the_picker_is_shown_and_classified(page: Page, images: Path) -> None:
+    page.goto("/")
+    page.set_input_files("#image", images / "bright.png")
+    expect(page.get_by_role("list", name="Chosen images").get_by_role("listitem")).to_have_text(
+        re.compile("bright.png")
+    )
+    page.get_by_role("button", name="Classify", exact=True).click()
+    expect(page.locator("article.result h3")).to_have_text("Adenocarcinoma Cancer")
+    expect(page.locator(".lead")).to_have_text("88.1 % calibrated probability")
+    expect(page.locator(".tag")).to_have_text("From a model trained on synthetic phantoms")
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_files_that_are_dropped_or_pasted_are_classified(page: Page, images: Path, event: str) -> None:
+    page.goto("/")
+    page.evaluate(
+        """async ([event, url]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([await (await fetch(url)).blob()], "sample.png", {type: "image/png"}));
+            document.querySelector("main").dispatchEvent(event === "drop"
+                ? new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true})
+                : new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true}));
+        }""",
+        [event, "/static/samples/normal_1.png"],
+    )
+    page.get_by_role("button", name="Classify", exact=True).click()
+    expect(page.locator("article.result .filename")).to_have_text("sample.png")
+
+
+def test_several_files_each_get_an_answer_and_one_can_be_taken_out(page: Page, images: Path) -> None:
+    page.goto("/")
+    page.set_input_files("#image", [images / "bright.png", images / "dark.png", images / "notes.txt"])
+    page.get_by_role("button", name="Remove notes.txt").click()
+    page.get_by_role("button", name="Classify", exact=True).click()
+    expect(page.get_by_role("heading", name="Results 2 images")).to_be_visible()
+    assert headings(page) == ["Adenocarcinoma Cancer", "Normal"]
+    expect(page.locator("#status")).to_have_text("Done: 2 images classified.")
+
+
+def test_what_is_no_image_is_named_and_the_page_stays_usable(page: Page, images: Path) -> None:
+    page.goto("/")
+    page.set_input_files("#image", images / "notes.txt")
+    page.get_by_role("button", name="Classify", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("notes.txt: not a supported image")
+    assert_accessible(page)
+    page.get_by_role("button", name="Remove all").click()
+    page.locator("button.sample").first.click()
+    expect(page.locator("article.result")).to_be_visible()
+
+
+def test_the_evidence_can_be_faded_and_hidden_by_keyboard(page: Page) -> None:
+    page.goto("/")
+    page.locator("button.sample").first.click()
+    evidence = page.get_by_role("img", name=re.compile("Evidence map"))
+    slider = page.get_by_role("slider", name="Opacity")
+    expect(evidence).to_have_css("opacity", "0.6")
+    slider.press("ArrowRight")
+    expect(evidence).to_have_css("opacity", "0.65")
+    expect(page.locator(".opacity output")).to_have_text("65 %")
+    page.get_by_role("checkbox", name="Evidence map").press("Space")
+    expect(evidence).to_be_hidden()
+    expect(page.get_by_text("It is no outline of a tumour")).to_be_visible()
+
+
+def test_everything_works_without_javascript(browser: Browser, server: Server, images: Path) -> None:
+    with browser.new_context(base_url=server.address, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/")
+        page.set_input_files("#image", [images / "bright.png", images / "dark.png"])
+        page.get_by_role("button", name="Classify", exact=True).click()
+        assert headings(page) == ["Adenocarcinoma Cancer", "Normal"]
+        expect(page.get_by_role("slider")).to_have_count(0)
+        page.locator("button.sample").nth(1).click()
+        expect(page.locator("article.result .filename")).to_have_text("adenocarcinoma_2.png")
+        log_in(page)
+        page.get_by_label("Data and settings").select_option("quick")
+        page.get_by_role("button", name="Start training").click()
+        expect(page.get_by_role("heading", name=re.compile("Run in progress|Last run"))).to_be_visible()
+        # The page loads itself again by its own header while the run goes on.
+        expect(page.locator("#job .state")).to_have_text("Succeeded", timeout=30_000)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+def test_pages_are_accessible_and_fit_in_both_schemes(
+    browser: Browser, server: Server, width: int, scheme: str
+) -> None:
+    with browser.new_context(
+        base_url=server.address, color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    ) as context:
+        page = context.new_page()
+        page.goto("/")
+        page.locator("button.sample").first.click()
+        expect(page.locator("article.result")).to_be_visible()
+        dark = "rgb(14, 20, 25)"
+        for path in ("", "/reference", "/train", f"/train?token={TOKEN}"):
+            if path:
+                page.goto(path)
+            assert_accessible(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (colour == dark) == (scheme == "dark")
+
+
+def test_training_is_followed_live_and_its_model_is_served_when_it_ends(page: Page, server: Server) -> None:
+    project = Path(server.log).with_name("project")
+    page.goto("/train")
+    page.get_by_label("Token").fill("a guess")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_have_text("That is not the token.")
+    log_in(page)
+    page.get_by_label("Data and settings").select_option("patient")
+    page.get_by_role("button", name="Start training").click()
+
+    expect(page.locator("#job [role=status]")).to_have_text("Train head, step 1 of 2")
+    expect(page.get_by_role("heading", name="Epoch 2 of at most 9")).to_be_visible()
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    assert_accessible(page)
+    (project / "go").touch()
+    expect(page.locator("#job .state")).to_have_text("Succeeded")
+    expect(page.locator("#served code")).to_have_text("a-new-run")
+    expect(page.locator("#history tbody tr").first).to_contain_text("served")
+    expect(page.locator("#history tbody tr").first).to_contain_text("0.90 (0.80 to 0.95)")
+    assert_accessible(page)
+    assert RUN_ID not in page.content()
+    page.get_by_role("link", name="Classify").click()
+    expect(page.get_by_text("a-new-run")).to_be_visible()
+
+
+def test_a_run_is_cancelled_and_a_failed_one_says_why(page: Page) -> None:
+    log_in(page)
+    page.get_by_label("Data and settings").select_option("endless")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.locator("#job .state")).to_have_text("Running")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#job .state")).to_have_text("Cancelled")
+    page.get_by_label("Data and settings").select_option("failing")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("alert")).to_contain_text(
+        "The run failed. measure_performance_node: ValueError: no test images"
+    )
+    assert_accessible(page)
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Token")).to_be_visible()
