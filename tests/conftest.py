@@ -21,14 +21,18 @@ PROJECT = Path(__file__).parents[1]
 
 # Before TensorFlow is imported, and for every process that a test starts.
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true")
-for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_RUN_ID"):
-    os.environ.pop(name, None)
+for name in ("TRACKING_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD", "REGISTRY_URI", "RUN_ID"):
+    os.environ.pop(f"MLFLOW_{name}", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for warning in (
         # Keras 3.15 on NumPy 2.4, wherever it reads a weight.
         "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
+        # MLflow 3.17 on SQLAlchemy 2.1, wherever it looks for a model's version.
+        "ignore:The ``noload`` loader strategy is deprecated",
+        # MLflow 3.17 on pandas 3, when it stores an input example.
+        "ignore:Operation with range is deprecated",
     ):
         config.addinivalue_line("filterwarnings", warning)
 

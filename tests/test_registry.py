@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -32,9 +31,7 @@ def client(project_copy: Path, mlflow_database: Path) -> MlflowClient:
     """An empty record beside a copy of the project."""
     (project_copy / "mlflow.db").write_bytes(mlflow_database.read_bytes())
     tracking.speed_up_sqlite()
-    mlflow.set_tracking_uri(tracking.tracking_uri())
-    mlflow.set_registry_uri(tracking.registry_uri())
-    client = MlflowClient()
+    client = tracking.connect(tracking.registry_uri())
     client.create_experiment(tracking.EXPERIMENT, artifact_location=str(project_copy / "mlartifacts"))
     return client
 

@@ -4,6 +4,8 @@ import json
 
 import click
 
+from chest_cancer.classifier import MANIFEST_FILE
+
 
 @click.group(name="chest_cancer")
 def cli() -> None:
@@ -24,8 +26,7 @@ def send() -> None:
     for run_id in runs:
         sent = tracking.send(run_id)
         artifacts = tracking.local_artifacts(run_id)
-        manifest = artifacts / tracking.MODEL_FOLDER / registry.MANIFEST_PATH
-        if manifest.is_file():
+        for manifest in (artifacts / tracking.MODEL_FOLDER).glob(f"artifacts/*/{MANIFEST_FILE}"):
             decision = json.loads((artifacts / "promotion.json").read_text())
             try:
                 registry.submit(run_id, manifest.read_bytes(), decision)

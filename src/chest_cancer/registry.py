@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from chest_cancer.classifier import MANIFEST_FILE
 from chest_cancer.datasets.recoverable_folder import locked
-from chest_cancer.tracking import MODEL_FOLDER, reaching_server, registry_uri, run_on
+from chest_cancer.tracking import MODEL_FOLDER, connect, reaching_server, registry_uri, run_on, tracking_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 MODEL = "VGG16Model"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-MANIFEST_PATH = f"artifacts/classifier/{MANIFEST_FILE}"
-"""In the folder of a registered model."""
 
 _DIGEST_TAG = "manifest_sha256"
 _FORMER_TAG = "former_champion"
@@ -58,7 +56,7 @@ def champion() -> "ModelVersion | None":
 
     with reaching_server():
         try:
-            return _client().get_model_version_by_alias(MODEL, CHAMPION)
+            return connect(registry_uri()).get_model_version_by_alias(MODEL, CHAMPION)
         except MlflowException as error:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
@@ -75,9 +73,11 @@ def download(version: str, folder: Path) -> None:
     from mlflow.artifacts import download_artifacts
 
     with reaching_server(), tempfile.TemporaryDirectory() as temporary:
-        source = f"{_client().get_model_version_download_uri(MODEL, version)}/artifacts"
+        source = f"{connect(registry_uri()).get_model_version_download_uri(MODEL, version)}/artifacts"
         found = Path(download_artifacts(artifact_uri=source, dst_path=temporary, tracking_uri=registry_uri()))
-        shutil.copytree(found / "classifier", folder, dirs_exist_ok=True)
+        # MLflow files a folder under whatever it was called.
+        (manifest,) = found.glob(f"*/{MANIFEST_FILE}")
+        shutil.copytree(manifest.parent, folder, dirs_exist_ok=True)
         shutil.copy(found / "training_images.json", folder)
 
 
@@ -111,7 +111,7 @@ def record(run_id: str, classifier: Path, split_table: "pd.DataFrame") -> None:
             signature=registered_model.signature(tuple(classes)),
             input_example=registered_model.example(),
         )
-        mlflow.MlflowClient().log_artifacts(run_id, str(Path(temporary) / MODEL_FOLDER), MODEL_FOLDER)
+        connect(tracking_uri()).log_artifacts(run_id, str(Path(temporary) / MODEL_FOLDER), MODEL_FOLDER)
 
 
 def submit(run_id: str, manifest: bytes, decision: Decision) -> str:
@@ -129,7 +129,7 @@ def submit(run_id: str, manifest: bytes, decision: Decision) -> str:
         ChampionChangedError: Another model has become champion since; nothing but the version was made then.
         ConnectionError: The server can't be used.
     """
-    client, facts = _client(), json.loads(manifest)
+    client, facts = connect(registry_uri()), json.loads(manifest)
     with reaching_server(), _locked():
         version = _find(manifest) or _create(client, run_id, manifest)
         current = champion()
@@ -177,7 +177,7 @@ def roll_back() -> tuple[str, str]:
     Raises:
         ValueError: There is no champion, or none before it.
     """
-    client = _client()
+    client = connect(registry_uri())
     with reaching_server(), _locked():
         current = champion()
         if current is None:
@@ -205,7 +205,7 @@ def _name(version: "ModelVersion | None") -> str:
 def _find(manifest: bytes) -> "ModelVersion | None":
     """The version with this manifest."""
     digest = hashlib.sha256(manifest).hexdigest()
-    versions = _client().search_model_versions(f"name = '{MODEL}'")
+    versions = connect(registry_uri()).search_model_versions(f"name = '{MODEL}'")
     return next((version for version in versions if version.tags.get(_DIGEST_TAG) == digest), None)
 
 
@@ -250,12 +250,6 @@ def _describe(reason: str, manifest: dict[str, Any]) -> str:
         f"{reason}\n\nTrained on {data['location']} (digest {data['digest'][:12]}) by run "
         f"{provenance['mlflow_run_id']}, commit {(provenance['git_commit'] or 'unknown')[:12]}{clean}."
     )
-
-
-def _client() -> "MlflowClient":
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=registry_uri(), registry_uri=registry_uri())
 
 
 @contextmanager

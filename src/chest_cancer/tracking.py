@@ -9,7 +9,6 @@ import logging
 import os
 import platform
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -29,8 +28,7 @@ EXPERIMENT = "chest_cancer"
 MODEL_FOLDER = "model"
 """The classifier among the artifacts of a run."""
 
-_PORTS = {"http": 80, "https": 443}
-_PROBE_SECONDS = 4.0
+_SERVER_SCHEMES = {"http", "https"}
 # For the first requests alone: MLflow would wait two minutes for each answer, seven times.
 _BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
@@ -51,7 +49,7 @@ def server() -> str | None:
     # MLflow puts the local database into the first variable and what `registry_uri` returned into the second.
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         uri = os.environ.get(name, "")
-        if urlsplit(uri).scheme in _PORTS:
+        if urlsplit(uri).scheme in _SERVER_SCHEMES:
             return uri
     return None
 
@@ -63,7 +61,7 @@ def tracking_uri() -> str:
         A SQLite file in the project's folder, or the database that `MLFLOW_TRACKING_URI` names where that is no server.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI")
-    return uri if uri and urlsplit(uri).scheme not in _PORTS else f"sqlite:///{project_path() / 'mlflow.db'}"
+    return uri if uri and urlsplit(uri).scheme not in _SERVER_SCHEMES else f"sqlite:///{project_path() / 'mlflow.db'}"
 
 
 def registry_uri() -> str:
@@ -123,10 +121,9 @@ def open_run(name: str) -> str:
     tags = {key: str(value) for key, value in tags.items() if value is not None}
     if uri := server():
         with reaching_server(), _briefly():
-            _probe(uri)
-            run = _create_run(_client(uri), name, tags)
+            run = _create_run(connect(uri), name, tags)
         tags |= {_SERVER_TAG: _address(uri), SERVER_RUN_TAG: run, _SENT_TAG: "no"}
-    here = _client(tracking_uri())
+    here = connect(tracking_uri())
     run = _create_run(here, name, tags)
     here.log_dict(run, describe_machine(), "environment.json")
     return run
@@ -172,14 +169,15 @@ def send(run_id: str) -> Sent | None:
     """
     from mlflow.entities import Param, RunTag
 
-    here = _client(tracking_uri())
+    here = connect(tracking_uri())
     run = here.get_run(run_id)
     uri, there_id = server(), run.data.tags.get(SERVER_RUN_TAG)
     if uri is None or there_id is None:
         return None
     with reaching_server():
-        _probe(uri)
-        there = _client(uri)
+        there = connect(uri)
+        with _briefly():
+            there.get_run(there_id)
         metrics = [metric for key in run.data.metrics for metric in here.get_metric_history(run_id, key)]
         parameters = [Param(key, value) for key, value in run.data.params.items()]
         tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in {_SERVER_TAG, _SENT_TAG}]
@@ -197,26 +195,33 @@ def close(run_id: str) -> None:
     Raises:
         ConnectionError: The server does not answer, or refuses.
     """
-    here = _client(tracking_uri())
+    here = connect(tracking_uri())
     run = here.get_run(run_id)
     uri, there_id = server(), run.data.tags.get(SERVER_RUN_TAG)
     if uri is None or there_id is None:
         return
     with reaching_server():
-        _client(uri).set_terminated(there_id, run.info.status, run.info.end_time)
+        connect(uri).set_terminated(there_id, run.info.status, run.info.end_time)
     here.set_tag(run_id, _SENT_TAG, "yes")
 
 
 def unsent() -> list[str]:
     """List the runs that ended and that this server lacks, oldest first: their ids here."""
     uri = server()
-    client = _client(tracking_uri())
+    client = connect(tracking_uri())
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if uri is None or experiment is None:
         return []
     waiting = f"tags.{_SENT_TAG} = 'no' and tags.{_SERVER_TAG} = '{_address(uri)}' and attributes.status != 'RUNNING'"
     found = client.search_runs([experiment.experiment_id], waiting, order_by=["attributes.start_time ASC"])
     return [run.info.run_id for run in found]
+
+
+def connect(uri: str) -> "MlflowClient":
+    """Return a client of the store, or the server, at `uri`; it knows models of the same place."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def run_on(uri: str, run_id: str) -> Any:
@@ -226,8 +231,8 @@ def run_on(uri: str, run_id: str) -> Any:
         uri: `tracking_uri()` or `registry_uri()`.
         run_id: Its id here.
     """
-    run = _client(tracking_uri()).get_run(run_id)
-    return run if uri == tracking_uri() else _client(uri).get_run(run.data.tags[SERVER_RUN_TAG])
+    run = connect(tracking_uri()).get_run(run_id)
+    return run if uri == tracking_uri() else connect(uri).get_run(run.data.tags[SERVER_RUN_TAG])
 
 
 def local_artifacts(run_id: str) -> Path:
@@ -235,12 +240,6 @@ def local_artifacts(run_id: str) -> Path:
     from mlflow.artifacts import download_artifacts
 
     return Path(download_artifacts(run_id=run_id, tracking_uri=tracking_uri()))
-
-
-def _client(uri: str) -> "MlflowClient":
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _create_run(client: "MlflowClient", name: str, tags: dict[str, str]) -> str:
@@ -253,12 +252,6 @@ def _address(uri: str) -> str:
     """The server without the credentials that its address may hold."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def _probe(uri: str) -> None:
-    parts = urlsplit(uri)
-    address = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    socket.create_connection(address, timeout=_PROBE_SECONDS).close()
 
 
 @contextmanager
@@ -289,12 +282,20 @@ def reaching_server() -> Iterator[None]:
     cure = "correct MLFLOW_TRACKING_URI, or unset it to keep the record in mlflow.db."
     try:
         yield
-    except OSError as error:
-        raise ConnectionError(f"{name} does not answer: {error}. Start it, {cure}") from error
     except MlflowException as error:
+        cause = _innermost(error)
+        if isinstance(cause, OSError):
+            raise ConnectionError(f"{name} does not answer: {cause}. Start it, {cure}") from error
         if error.error_code in {"UNAUTHENTICATED", "PERMISSION_DENIED"} or " 401 " in str(error):
             raise ConnectionError(
                 f"{name} refuses the credentials. Correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
                 f"(exported, or in .env), {cure}"
             ) from error
         raise ConnectionError(f"{name} can't be used: {error.message}. Repair it, {cure}") from error
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What an error was raised for; MLflow wraps what the network reports four times."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error

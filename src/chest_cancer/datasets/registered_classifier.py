@@ -1,34 +1,17 @@
 """The champion of MLflow's model registry as a catalog entry."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from chest_cancer.champion import Champion
 from chest_cancer.classifier import MANIFEST_FILE, Classifier
 from chest_cancer.datasets.recoverable_folder import RecoverableFolder
 
 _TRAINING_IMAGES = "training_images.json"
 _VERSION = "version.json"
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The model to beat.
-
-    Attributes:
-        version: Its number in the registry; None where there is no champion.
-        classifier: The same, loaded; None where there is none.
-        training_images: `pixel_sha256` of the images that it has learnt from, those of its validation included.
-        problem: Why nobody knows whether there is one; None where somebody does.
-    """
-
-    version: str | None = None
-    classifier: Classifier | None = None
-    training_images: frozenset[str] = frozenset()
-    problem: str | None = None
 
 
 class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chest_cancer.champion import Champion
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.datasets.registered_classifier import Champion
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.comparison import areas
