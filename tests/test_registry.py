@@ -4,26 +4,21 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 from mlflow import MlflowClient
 
+from app.model import ModelSource
 from chest_cancer import registry, tracking
+from chest_cancer.champion import Champion
+from chest_cancer.datasets.registered_classifier import ChampionDataset, RegisteredClassifierDataset
 from chest_cancer.registry import Decision
+from serving import tiny_classifier
 
 FIRST: Decision = {"promoted": True, "reason": "Promoted: the first model.", "champion": None}
 TABLE = pd.DataFrame({"pixel_sha256": ["c" * 64, "b" * 64, "a" * 64], "split": ["train", "test", "validation"]})
-
-
-def manifest(number: int) -> dict[str, Any]:
-    return {
-        "classes": ["adenocarcinoma", "normal"],
-        "data": {"location": "phantom", "digest": "d" * 64},
-        "split_digest": "e" * 64,
-        "provenance": {"mlflow_run_id": f"run{number}", "git_commit": "f" * 40, "git_clean": False},
-    }
 
 
 @pytest.fixture
@@ -42,11 +37,12 @@ def trained(client: MlflowClient, tmp_path: Path) -> Callable[[int], tuple[str, 
 
     def record(number: int) -> tuple[str, bytes]:
         run_id = tracking.open_run("training")
+        classifier = tiny_classifier(f"run{number}")
+        classifier.manifest["split_digest"] = "e" * 64
         folder = tmp_path / f"classifier{number}"
         folder.mkdir()
-        (folder / "classifier.onnx").write_bytes(b"graph")
-        (folder / "manifest.json").write_text(json.dumps(manifest(number)))
-        registry.record(run_id, folder, TABLE)
+        classifier.save(folder)
+        registry.record(run_id, folder, TABLE, {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": number}})
         return run_id, (folder / "manifest.json").read_bytes()
 
     return record
@@ -72,10 +68,13 @@ def test_the_first_model_becomes_champion_and_its_description_says_where_it_come
     found = client.get_model_version(registry.MODEL, version)
     assert found.run_id == run_id
     assert found.description == (
-        "Promoted: the first model.\n\nTrained on phantom (digest dddddddddddd) by run run1, commit ffffffffffff, with "
-        "uncommitted changes."
+        "Promoted: the first model.\n\nTrained on phantom (digest 38169b7d3816) by run run1, commit 0123456789ab."
     )
-    assert {"training_run_id": "run1", "data_digest": "d" * 64, "split_digest": "e" * 64}.items() <= found.tags.items()
+    assert {
+        "training_run_id": "run1",
+        "data_digest": "38169b7d" * 8,
+        "split_digest": "e" * 64,
+    }.items() <= found.tags.items()
 
 
 def test_the_champion_is_fetched_with_the_images_that_it_has_learnt_from(
@@ -88,6 +87,7 @@ def test_the_champion_is_fetched_with_the_images_that_it_has_learnt_from(
 
     assert (tmp_path / "here" / "manifest.json").read_bytes() == file
     assert json.loads((tmp_path / "here" / "training_images.json").read_text()) == ["a" * 64, "c" * 64]
+    assert json.loads((tmp_path / "here" / "metrics.json").read_text())["accuracy"]["n"] == 1
 
 
 def test_a_refused_model_is_challenger_with_the_reason(client: MlflowClient, trained: Callable) -> None:
@@ -155,7 +155,78 @@ def test_two_runs_that_end_at_once_leave_one_champion_and_the_other_compares_aga
 def test_a_model_that_nobody_could_compare_in_time_is_challenger(client: MlflowClient, trained: Callable) -> None:
     registry.submit(*trained(1), FIRST)
 
-    version = registry.submit_undecided(*trained(2))
+    decision = registry.submit_undecided(*trained(2))
 
-    assert aliases(client) == {"champion": "1", "challenger": version}
-    assert "Not compared with version 1" in client.get_model_version(registry.MODEL, version).description
+    assert decision["promoted"] is False
+    assert aliases(client) == {"champion": "1", "challenger": "2"}
+    assert "Not compared with version 1" in client.get_model_version(registry.MODEL, "2").description
+
+
+def test_a_version_is_made_champion_by_hand(client: MlflowClient, trained: Callable) -> None:
+    registry.submit(*trained(1), FIRST)
+    registry.submit(*trained(2), {"promoted": False, "reason": "Refused: it is worse.", "champion": "1"})
+
+    registry.promote("2")
+
+    assert aliases(client) == {"champion": "2"}
+    assert "Refused: it is worse." in client.get_model_version(registry.MODEL, "2").description
+    assert "Made champion by hand on" in client.get_model_version(registry.MODEL, "2").description
+    assert registry.roll_back() == ("2", "1")
+    with pytest.raises(ValueError, match="VGG16Model has no version 9"):
+        registry.promote("9")
+
+
+def test_the_environment_registry_serves_the_champion_and_after_a_roll_back_the_former_one(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    def served() -> tuple[str, float]:
+        model = ModelSource(project_copy, "registry").get()
+        return model.manifest["provenance"]["mlflow_run_id"], model.figures["accuracy"]["n"]
+
+    registry.submit(*trained(1), FIRST)
+    assert served() == ("run1", 1)
+    registry.submit(*trained(2), promoted_over("1"))
+    assert served() == ("run2", 2)
+
+    registry.roll_back()
+
+    assert served() == ("run1", 1)
+
+
+def test_without_a_champion_the_environment_registry_says_how_to_make_one(
+    client: MlflowClient, project_copy: Path
+) -> None:
+    dataset = RegisteredClassifierDataset(filepath=str(project_copy / "champion"))
+
+    with pytest.raises(DatasetError, match=r"no version is champion\. Make one with `kedro run`"):
+        dataset.load()
+    assert ChampionDataset(filepath=str(project_copy / "champion")).load() == Champion()
+
+
+def test_while_its_server_does_not_answer_the_champion_that_is_here_is_served_and_not_compared_with(
+    client: MlflowClient, trained: Callable, project_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(project_copy / "champion")
+    registry.submit(*trained(1), FIRST)
+    RegisteredClassifierDataset(filepath=folder).load()
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    assert RegisteredClassifierDataset(filepath=folder).load().manifest["provenance"]["mlflow_run_id"] == "run1"
+    champion = ChampionDataset(filepath=folder).load()
+    assert champion.version is None
+    assert "The MLflow server at http://127.0.0.1:9 does not answer" in (champion.problem or "")
+
+
+def test_a_champion_that_was_tampered_with_is_named_and_not_compared_with(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    folder = project_copy / "champion"
+    registry.submit(*trained(1), FIRST)
+    RegisteredClassifierDataset(filepath=str(folder)).load()
+    (folder / "classifier.onnx").write_bytes(b"another")
+
+    champion = ChampionDataset(filepath=str(folder)).load()
+
+    assert champion.version == "1"
+    assert "classifier.onnx is not the file that was saved" in (champion.problem or "")

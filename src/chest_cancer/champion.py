@@ -13,7 +13,7 @@ class Champion:
         version: Its number in the registry; None where there is no champion.
         classifier: The same, loaded; None where there is none.
         training_images: `pixel_sha256` of the images that it has learnt from, those of its validation included.
-        problem: Why nobody knows whether there is one; None where somebody does.
+        problem: Why it can't be compared with, or why nobody knows whether there is one; None where nothing is wrong.
     """
 
     version: str | None = None

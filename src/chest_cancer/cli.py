@@ -30,7 +30,7 @@ def send() -> None:
             decision = json.loads((artifacts / "promotion.json").read_text())
             try:
                 registry.submit(run_id, manifest.read_bytes(), decision)
-            except registry.ChampionChangedError:
+            except registry.ChampionChangedError:  # comparing needs the images of that run
                 registry.submit_undecided(run_id, manifest.read_bytes())
         tracking.close(run_id)
         if sent:
@@ -45,3 +45,13 @@ def rollback() -> None:
 
     former, current = registry.roll_back()
     click.echo(f"{registry.MODEL}: version {current} is champion again, version {former} was.")
+
+
+@record.command()
+@click.argument("version")
+def promote(version: str) -> None:
+    """Make a version champion by hand, whatever the gate said."""
+    from chest_cancer import registry
+
+    registry.promote(version)
+    click.echo(f"{registry.MODEL}: version {version} is champion.")

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +107,10 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Bring the record to the server, register what was evaluated, and close the record."""
-        sent = self._is_mlflow_enabled and self._send(pipeline, catalog)
+        delivered = self._is_mlflow_enabled and self._reaches_server(lambda: self._deliver(pipeline, catalog))
         super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
-        if sent:
-            self._close()
+        if delivered:
+            self._reaches_server(lambda: tracking.close(self.run_id))
 
     @hook_impl
     def on_pipeline_error(
@@ -118,45 +118,40 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     ) -> None:
         """Close the record of a run that failed, and bring it to the server."""
         super().on_pipeline_error(error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
-        if self._is_mlflow_enabled and self._send():
-            self._close()
+        if self._is_mlflow_enabled and self._reaches_server(lambda: tracking.send(self.run_id)):
+            self._reaches_server(lambda: tracking.close(self.run_id))
 
-    def _send(self, pipeline: Pipeline | None = None, catalog: CatalogProtocol[Any, Any] | None = None) -> bool:
-        """Send and register; say so where the server fails, and let the run end well."""
+    def _reaches_server(self, action: Callable[[], object]) -> bool:
+        """Do something that needs the server; where that fails say so, and let the run end well."""
         try:
-            if pipeline is not None and catalog is not None and "promotion" in pipeline.all_outputs():
-                self._submit(pipeline, catalog)
-            else:
-                tracking.send(self.run_id)
+            action()
         except ConnectionError as error:
             logger.warning("%s The record is kept here: `kedro record send` brings it there.", error)
             return False
         return True
 
-    def _close(self) -> None:
-        try:
-            tracking.close(self.run_id)
-        except ConnectionError as error:
-            logger.warning("%s The record is kept here: `kedro record send` brings it there.", error)
-
-    def _submit(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Register the model; where another run was quicker to become champion, compare with that one."""
+    def _deliver(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Send the record; register a model that was evaluated, as champion where the gate says so."""
+        if "promotion" not in pipeline.all_outputs():
+            tracking.send(self.run_id)
+            return
         folder = catalog["classifier"].folder
-        registry.record(self.run_id, folder, catalog.load("split_table"))
+        manifest = (folder / MANIFEST_FILE).read_bytes()
+        registry.record(self.run_id, folder, catalog.load("split_table"), catalog.load("metrics"))
         for _ in range(_ATTEMPTS):
             tracking.send(self.run_id)
             decision = catalog.load("promotion")
             try:
-                version = registry.submit(self.run_id, (folder / MANIFEST_FILE).read_bytes(), decision)
+                registry.submit(self.run_id, manifest, decision)
+                break
             except registry.ChampionChangedError as error:
                 logger.info("%s Comparing again.", error)
                 names = {node.name for node in pipeline.nodes} & _DEPEND_ON_THE_CHAMPION
                 SequentialRunner().run(pipeline.only_nodes(*names), catalog)
-            else:
-                progress.report("promotion", promoted=decision["promoted"], reason=decision["reason"])
-                logger.info("%s version %s. %s", registry.MODEL, version, decision["reason"])
-                return
-        registry.submit_undecided(self.run_id, (folder / MANIFEST_FILE).read_bytes())
+        else:
+            decision = registry.submit_undecided(self.run_id, manifest)
+        progress.report("promotion", promoted=decision["promoted"], reason=decision["reason"])
+        logger.info("%s: %s", registry.MODEL, decision["reason"])
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

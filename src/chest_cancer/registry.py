@@ -26,6 +26,8 @@ CHALLENGER = "challenger"
 
 _DIGEST_TAG = "manifest_sha256"
 _FORMER_TAG = "former_champion"
+# Without a model, and with a model without this alias.
+_MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class Decision(TypedDict):
@@ -58,7 +60,7 @@ def champion() -> "ModelVersion | None":
         try:
             return connect(registry_uri()).get_model_version_by_alias(MODEL, CHAMPION)
         except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            if error.error_code in _MISSING:
                 return None
             raise
 
@@ -68,7 +70,7 @@ def download(version: str, folder: Path) -> None:
 
     Args:
         version: Its number.
-        folder: Made when missing; gets `classifier.onnx`, `manifest.json` and `training_images.json`.
+        folder: Made when missing; gets the classifier's files, `training_images.json` and `metrics.json`.
     """
     from mlflow.artifacts import download_artifacts
 
@@ -78,16 +80,18 @@ def download(version: str, folder: Path) -> None:
         # MLflow files a folder under whatever it was called.
         (manifest,) = found.glob(f"*/{MANIFEST_FILE}")
         shutil.copytree(manifest.parent, folder, dirs_exist_ok=True)
-        shutil.copy(found / "training_images.json", folder)
+        for path in found.glob("*.json"):
+            shutil.copy(path, folder)
 
 
-def record(run_id: str, classifier: Path, split_table: "pd.DataFrame") -> None:
+def record(run_id: str, classifier: Path, split_table: "pd.DataFrame", metrics: dict[str, Any]) -> None:
     """Put the classifier among a run's artifacts, as a model that MLflow serves; one that is registered already is not.
 
     Args:
         run_id: Its id here.
         classifier: Its folder.
         split_table: A row per image, with `pixel_sha256` and `split`: what the model has learnt from.
+        metrics: Its test figures.
     """
     import mlflow
 
@@ -98,13 +102,14 @@ def record(run_id: str, classifier: Path, split_table: "pd.DataFrame") -> None:
     classes = json.loads((classifier / MANIFEST_FILE).read_text())["classes"]
     learnt = split_table.loc[split_table["split"].isin(["train", "validation"]), "pixel_sha256"]
     with tempfile.TemporaryDirectory() as temporary:
-        images = Path(temporary) / "training_images.json"
-        images.write_text(json.dumps(sorted(learnt)))
+        beside = {"training_images": sorted(learnt), "metrics": metrics}
+        for name, content in beside.items():
+            (Path(temporary) / f"{name}.json").write_text(json.dumps(content))
         script = Path(registered_model.__file__)
         mlflow.pyfunc.save_model(
             Path(temporary) / MODEL_FOLDER,
             python_model=str(script),
-            artifacts={"classifier": str(classifier), "training_images": str(images)},
+            artifacts={"classifier": str(classifier)} | {name: f"{temporary}/{name}.json" for name in beside},
             code_paths=[str(script.parent)],
             # Given, because inferring them would load the model once more, in a process of its own.
             pip_requirements=list(registered_model.REQUIREMENTS),
@@ -143,14 +148,11 @@ def submit(run_id: str, manifest: bytes, decision: Decision) -> str:
             client.update_model_version(MODEL, number, _describe(decision["reason"], facts))
             client.set_registered_model_alias(MODEL, CHALLENGER, number)
         if decision["promoted"]:
-            if current:
-                client.set_model_version_tag(MODEL, number, _FORMER_TAG, _number(current))
-            client.set_registered_model_alias(MODEL, CHAMPION, number)
-            client.delete_registered_model_alias(MODEL, CHALLENGER)
+            _crown(client, number, current)
     return number
 
 
-def submit_undecided(run_id: str, manifest: bytes) -> str:
+def submit_undecided(run_id: str, manifest: bytes) -> Decision:
     """Register a model whose comparison is out of date, as challenger.
 
     Args:
@@ -158,14 +160,38 @@ def submit_undecided(run_id: str, manifest: bytes) -> str:
         manifest: The file of the classifier.
 
     Returns:
-        The version.
+        Why it is not promoted.
     """
     current = champion()
     reason = (
         f"Not compared with {_name(current)}, which has become champion since. "
         "`kedro run --pipelines model_evaluation` compares again."
     )
-    return submit(run_id, manifest, {"promoted": False, "reason": reason, "champion": _number(current)})
+    decision = Decision(promoted=False, reason=reason, champion=_number(current))
+    submit(run_id, manifest, decision)
+    return decision
+
+
+def promote(version: str) -> None:
+    """Make a version champion by hand, whatever the gate said.
+
+    Raises:
+        ValueError: There is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = connect(registry_uri())
+    with reaching_server(), _locked():
+        try:
+            client.get_model_version(MODEL, version)
+        except MlflowException as error:
+            if error.error_code not in _MISSING:
+                raise
+            raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows those that it has.") from error
+        current = champion()
+        if _number(current) != version:
+            _crown(client, version, current)
+            _note(client, version, "Made champion by hand")
 
 
 def roll_back() -> tuple[str, str]:
@@ -186,11 +212,22 @@ def roll_back() -> tuple[str, str]:
         if former is None:
             raise ValueError(f"{MODEL} {_name(current)} is the first champion: there is none before it.")
         client.set_registered_model_alias(MODEL, CHAMPION, former)
-        today = datetime.now(UTC).date().isoformat()
-        for version, note in ((current.version, f"Rolled back on {today}."), (former, f"Champion again on {today}.")):
-            before = client.get_model_version(MODEL, version).description
-            client.update_model_version(MODEL, version, f"{before}\n\n{note}")
+        _note(client, str(current.version), "Rolled back")
+        _note(client, former, "Champion again")
     return str(current.version), former
+
+
+def _crown(client: "MlflowClient", version: str, current: "ModelVersion | None") -> None:
+    if current is not None:
+        client.set_model_version_tag(MODEL, version, _FORMER_TAG, _number(current))
+    client.set_registered_model_alias(MODEL, CHAMPION, version)
+    client.delete_registered_model_alias(MODEL, CHALLENGER)
+
+
+def _note(client: "MlflowClient", version: str, event: str) -> None:
+    before = client.get_model_version(MODEL, version).description
+    today = datetime.now(UTC).date().isoformat()
+    client.update_model_version(MODEL, version, f"{before}\n\n{event} on {today}.")
 
 
 def _number(version: "ModelVersion | None") -> str | None:

@@ -122,7 +122,7 @@ def open_run(name: str) -> str:
     if uri := server():
         with reaching_server(), _briefly():
             run = _create_run(connect(uri), name, tags)
-        tags |= {_SERVER_TAG: _address(uri), SERVER_RUN_TAG: run, _SENT_TAG: "no"}
+        tags |= {_SERVER_TAG: without_credentials(uri), SERVER_RUN_TAG: run, _SENT_TAG: "no"}
     here = connect(tracking_uri())
     run = _create_run(here, name, tags)
     here.log_dict(run, describe_machine(), "environment.json")
@@ -212,7 +212,8 @@ def unsent() -> list[str]:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if uri is None or experiment is None:
         return []
-    waiting = f"tags.{_SENT_TAG} = 'no' and tags.{_SERVER_TAG} = '{_address(uri)}' and attributes.status != 'RUNNING'"
+    there = without_credentials(uri)
+    waiting = f"tags.{_SENT_TAG} = 'no' and tags.{_SERVER_TAG} = '{there}' and attributes.status != 'RUNNING'"
     found = client.search_runs([experiment.experiment_id], waiting, order_by=["attributes.start_time ASC"])
     return [run.info.run_id for run in found]
 
@@ -248,8 +249,8 @@ def _create_run(client: "MlflowClient", name: str, tags: dict[str, str]) -> str:
     return str(client.create_run(number, run_name=name, tags=tags).info.run_id)
 
 
-def _address(uri: str) -> str:
-    """The server without the credentials that its address may hold."""
+def without_credentials(uri: str) -> str:
+    """Return the address of a server, or a database, without the credentials that it may hold."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -278,7 +279,7 @@ def reaching_server() -> Iterator[None]:
     if uri is None:
         yield
         return
-    name = f"The MLflow server at {_address(uri)}"
+    name = f"The MLflow server at {without_credentials(uri)}"
     cure = "correct MLFLOW_TRACKING_URI, or unset it to keep the record in mlflow.db."
     try:
         yield

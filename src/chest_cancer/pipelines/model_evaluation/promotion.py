@@ -49,7 +49,8 @@ def compare_with_champion(
     """
     old, version = champion.classifier, champion.version
     if champion.problem is not None:
-        return _refuse(None, f"Not compared: the model registry can't be used ({champion.problem})")
+        subject = "the model registry can't be used" if version is None else f"champion version {version} can't be read"
+        return _refuse(version, f"Not compared: {subject}. {champion.problem}")
     if old is None or version is None:
         return {"promoted": True, "reason": "Promoted: the first model, with no champion before it.", "champion": None}
     if old.manifest == classifier.manifest:
