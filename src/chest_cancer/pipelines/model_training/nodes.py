@@ -107,7 +107,7 @@ def assemble_classifier(
         head_choice: Which head it has, and why.
         imagenet_weights: Of the 13 convolutions.
         features: Of each distinct image.
-        split_table: A row per image, with `label`, `pixel_sha256` and `split`.
+        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
         extraction_record: How the features were computed.
         data_summary: What the images are.
         provenance: Which run this is.
