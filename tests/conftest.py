@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from chest_cancer.datasets.image_folder import ImageFolder, SourceRecord
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.graph import Head, frozen_base
 from chest_cancer.vgg16 import CONVOLUTIONS, Weights, build_vgg16
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 Pixels = NDArray[np.uint8]
 
@@ -144,6 +148,20 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mlflow")
     SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts")).engine.dispose()
     return folder / "mlflow.db"
+
+
+@pytest.fixture
+def client(project_copy: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> "MlflowClient":
+    """An empty record beside a copy of the project."""
+    from chest_cancer import tracking
+
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+    (project_copy / "mlflow.db").write_bytes(mlflow_database.read_bytes())
+    tracking.speed_up_sqlite()
+    client = tracking.connect(tracking.tracking_uri())
+    client.create_experiment(tracking.EXPERIMENT, artifact_location=str(project_copy / "mlartifacts"))
+    return client
 
 
 @pytest.fixture

@@ -7,28 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from kedro.io import DatasetError
 from mlflow import MlflowClient
 
 from app.model import ModelSource
 from chest_cancer import registry, tracking
 from chest_cancer.champion import Champion
+from chest_cancer.cli import cli
 from chest_cancer.datasets.registered_classifier import ChampionDataset, RegisteredClassifierDataset
 from chest_cancer.registry import Decision
 from serving import tiny_classifier
 
 FIRST: Decision = {"promoted": True, "reason": "Promoted: the first model.", "champion": None}
 TABLE = pd.DataFrame({"pixel_sha256": ["c" * 64, "b" * 64, "a" * 64], "split": ["train", "test", "validation"]})
-
-
-@pytest.fixture
-def client(project_copy: Path, mlflow_database: Path) -> MlflowClient:
-    """An empty record beside a copy of the project."""
-    (project_copy / "mlflow.db").write_bytes(mlflow_database.read_bytes())
-    tracking.speed_up_sqlite()
-    client = tracking.connect(tracking.registry_uri())
-    client.create_experiment(tracking.EXPERIMENT, artifact_location=str(project_copy / "mlartifacts"))
-    return client
 
 
 @pytest.fixture
@@ -50,6 +42,12 @@ def trained(client: MlflowClient, tmp_path: Path) -> Callable[[int], tuple[str, 
 
 def aliases(client: MlflowClient) -> dict[str, str]:
     return {name: str(version) for name, version in client.get_registered_model(registry.MODEL).aliases.items()}
+
+
+def kedro_record(*arguments: str) -> str:
+    """What `kedro record …` prints."""
+    result = CliRunner().invoke(cli, ["record", *arguments], catch_exceptions=False)
+    return result.output
 
 
 def promoted_over(version: str) -> Decision:
@@ -166,8 +164,9 @@ def test_a_version_is_made_champion_by_hand(client: MlflowClient, trained: Calla
     registry.submit(*trained(1), FIRST)
     registry.submit(*trained(2), {"promoted": False, "reason": "Refused: it is worse.", "champion": "1"})
 
-    registry.promote("2")
+    printed = kedro_record("promote", "2")
 
+    assert printed == "VGG16Model: version 2 is champion.\n"
     assert aliases(client) == {"champion": "2"}
     assert "Refused: it is worse." in client.get_model_version(registry.MODEL, "2").description
     assert "Made champion by hand on" in client.get_model_version(registry.MODEL, "2").description
@@ -188,8 +187,9 @@ def test_the_environment_registry_serves_the_champion_and_after_a_roll_back_the_
     registry.submit(*trained(2), promoted_over("1"))
     assert served() == ("run2", 2)
 
-    registry.roll_back()
+    printed = kedro_record("rollback")
 
+    assert printed == "VGG16Model: version 1 is champion again, version 2 was.\n"
     assert served() == ("run1", 1)
 
 

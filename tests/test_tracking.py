@@ -4,7 +4,10 @@ import socket
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
 
+from chest_cancer.cli import cli
 from chest_cancer.tracking import artifact_location, open_run, registry_uri, tracking_uri
 
 
@@ -71,3 +74,8 @@ def test_a_silent_server_stops_a_run_before_any_work_without_showing_the_passwor
 
     assert "secret" not in str(error.value)
     assert not (project / "mlflow.db").exists()
+
+
+def test_without_a_server_there_is_nowhere_to_send_to(client: MlflowClient) -> None:
+    with pytest.raises(ValueError, match="MLFLOW_TRACKING_URI names no server"):
+        CliRunner().invoke(cli, ["record", "send"], catch_exceptions=False)

@@ -206,11 +206,17 @@ def close(run_id: str) -> None:
 
 
 def unsent() -> list[str]:
-    """List the runs that ended and that this server lacks, oldest first: their ids here."""
+    """List the runs that ended and that this server lacks, oldest first: their ids here.
+
+    Raises:
+        ValueError: There is no server.
+    """
     uri = server()
+    if uri is None:
+        raise ValueError("MLFLOW_TRACKING_URI names no server: all that is known is in mlflow.db. See .env.example.")
     client = connect(tracking_uri())
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    if uri is None or experiment is None:
+    if experiment is None:
         return []
     there = without_credentials(uri)
     waiting = f"tags.{_SENT_TAG} = 'no' and tags.{_SERVER_TAG} = '{there}' and attributes.status != 'RUNNING'"

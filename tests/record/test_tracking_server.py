@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import FileInfo
+from mlflow.entities import FileInfo, Metric
 
 from chest_cancer import registry, tracking
 from record.servers import TrackingServer, free_port, kedro, succeed
@@ -137,6 +137,26 @@ def test_a_server_that_goes_in_mid_training_and_comes_back_has_all_of_it(
         succeed(process)
         succeed(kedro(project, "record", "send", **server.environment))
 
+        assert_nothing_is_lost(here, there)
+
+
+def test_a_thousand_and_more_values_arrive_and_nothing_is_sent_twice(
+    server: TrackingServer, here: MlflowClient, there: MlflowClient
+) -> None:
+    metrics = [Metric("training/loss", 1 / step, 1000 + step, step) for step in range(1, 2501)]
+    with server.running():
+        run_id = tracking.open_run("training")
+    here.log_batch(run_id, metrics=metrics)
+    here.set_terminated(run_id)
+    with pytest.raises(ConnectionError, match="does not answer"):
+        tracking.send(run_id)
+
+    with server.running():
+        sent = tracking.send(run_id), tracking.send(run_id)
+        tracking.close(run_id)
+
+        assert [one and one.metrics for one in sent] == [2500, 2500]
+        assert run_id not in tracking.unsent()
         assert_nothing_is_lost(here, there)
 
 
