@@ -105,7 +105,7 @@ def test_a_server_that_cannot_be_used_stops_a_run_at_once_with_cause_and_cure(
         output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 1
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 30  # 15 s on a machine that does nothing else; MLflow alone takes four minutes
     assert problem in output
     assert "unset it to keep the record in mlflow.db" in output
     assert "Running node" not in output
