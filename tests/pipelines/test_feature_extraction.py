@@ -15,12 +15,11 @@ from app import DEFAULTS, create_app
 from app.capacity import Capacity
 from app.slices import read_slices
 from app.uploads import Upload
-from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.feature_store import FeatureStore
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.graph import Head, classifier, frozen_base
+from chest_cancer.graph import frozen_base
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.imaging.standardise import standardise
+from chest_cancer.imaging.standardise import seen_frame, standardise
 from chest_cancer.parameters import FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction import create_pipeline, nodes
 from chest_cancer.pipelines.feature_extraction.extraction import extract
@@ -121,7 +120,7 @@ def test_what_an_earlier_run_computed_is_not_computed_again(
     np.testing.assert_array_equal(again["embedding"][:1], before["embedding"])
 
 
-@pytest.mark.parametrize("changed", ["weights", "precision", "preprocessing", "runtime"])
+@pytest.mark.parametrize("changed", ["weights", "precision", "preprocessing", "standardisation", "runtime"])
 def test_what_was_computed_in_another_way_is_never_reused(
     images: ImageFolder,
     base: onnx.ModelProto,
@@ -139,11 +138,13 @@ def test_what_was_computed_in_another_way_is_never_reused(
         # As on a processor that has it.
         monkeypatch.setattr(nodes, "resolve_precision", lambda precision: "bf16")
         monkeypatch.setattr(nodes, "Network", lambda graph, precision: Network(graph, "fp32"))
+    elif changed == "preprocessing":
+        monkeypatch.setattr("chest_cancer.imaging.standardise.PREPROCESSING_VERSION", 2)
     elif changed == "runtime":
         monkeypatch.setattr(nodes, "RUNTIME", "another")
-    standardisation = {"brightness": "percentile" if changed == "preprocessing" else "none"}
+    block = parameters(standardisation={"crop": "body"}) if changed == "standardisation" else parameters()
 
-    extract_features(images, index, base, store, parameters(standardisation=standardisation))
+    extract_features(images, index, base, store, block)
 
     assert [message for message in caplog.messages if message.startswith("Features of")] == [
         "Features of 1 images: 1 computed, 0 reused.",
@@ -182,33 +183,25 @@ def test_more_views_or_another_seed_compute_only_what_is_new(
     ]
 
 
-@pytest.mark.parametrize(("brightness", "crop"), [("none", "none"), ("percentile", "body"), ("clahe", "none")])
-def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
-    images: ImageFolder,
-    vgg16_weights: Weights,
-    store: FeatureStore,
-    random_head: Callable[..., Head],
-    brightness: str,
-    crop: str,
+def test_training_and_the_page_show_the_network_the_same_pixels(
+    images: ImageFolder, base: onnx.ModelProto, network: Network, store: FeatureStore
 ) -> None:
-    base = frozen_base(vgg16_weights, None)
-    block = parameters(standardisation={"brightness": brightness, "crop": crop})
-    features, record = extract_features(images, split_table(_0="train", _1="train"), base, store, block)
-    graph = classifier(vgg16_weights, random_head(0)).SerializeToString()
-    manifest = {"format_version": 1, "classes": ["a", "b", "c"], "precision": "fp32"}
-    served = Classifier(graph, manifest | {"standardisation": record["standardisation"]})
+    chosen = StandardisationParameters(brightness="clahe", crop="body")
+    paths = ["a/0.png", "a/1.png"]
 
-    predicted = served.predict([images.pixels(path) for path in ("a/0.png", "a/1.png")])
-    uploads = [Upload(images.read(path)) for path in ("a/0.png", "a/1.png")]
+    block = parameters(standardisation=chosen.model_dump())
+    features, record = extract_features(images, split_table(_0="train", _1="train"), base, store, block)
     page = create_app()
     with page.test_request_context():
         page.preprocess_request()
-        slices = read_slices(uploads, 10**6, served.standardisation, Capacity(DEFAULTS))
-    on_the_page = served.predict_standardised([one.pixels for one in slices])
+        slices = read_slices([Upload(images.read(path)) for path in paths], 10**6, chosen, Capacity(DEFAULTS))
 
-    for row, one, other in zip(features["embedding"], predicted, on_the_page, strict=True):
-        np.testing.assert_allclose(row, one.embedding, rtol=1e-4)
-        np.testing.assert_array_equal(one.embedding, other.embedding)
+    assert record["standardisation"] == {"brightness": "clahe", "crop": "body"}
+    for path, row, one in zip(paths, features["embedding"], slices, strict=True):
+        expected = standardise(images.pixels(path), chosen)
+        np.testing.assert_array_equal(one.pixels, expected)
+        assert one.frame == seen_frame(images.pixels(path), chosen)
+        np.testing.assert_allclose(row, network(expected[None])["embedding"][0], rtol=1e-4)
 
 
 def split_table(**splits: str) -> pd.DataFrame:
