@@ -7,16 +7,22 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test serve viz mlflow repro bench lint docs requirements
+.PHONY: help run test ship-test image-test serve viz mlflow repro bench lint docs requirements
 
 help:  ## List the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedro run.
 	$(BIN)/kedro run
 
 test: .venv/dev  ## Run the tests, with coverage.
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+
+ship-test: .venv/dev .venv/ship/installed  ## Check what ships: deployment under load, workflows, AWS steps.
+	$(BIN)/pytest tests/ship --ignore tests/ship/test_image.py
+
+image-test: .venv/dev  ## Build both images, and run them as in production (Docker, else buildah as root).
+	$(BIN)/pytest tests/ship/test_image.py
 
 serve: .venv/serve  ## Serve the model of the last run on http://127.0.0.1:8080.
 	@export CHEST_CANCER_TRAIN_TOKEN="$${CHEST_CANCER_TRAIN_TOKEN:-$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(24))')}"; \
@@ -46,9 +52,11 @@ requirements: .venv/bin/uv  ## Resolve pyproject.toml anew into requirements/.
 	$(COMPILE) --extra train --upgrade -o requirements/train.txt
 	$(COMPILE) --extra train --group dev -c requirements/train.txt -o requirements/dev.txt
 	$(COMPILE) -c requirements/train.txt -o requirements/serve.txt
+	$(RESOLVE) --group ship --upgrade -o requirements/ship.txt
 
 # Names, versions and hashes, and no host: the file holds for whichever index a machine uses.
-COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
+RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+COMPILE := $(RESOLVE) pyproject.toml
 
 .venv/bin/uv:
 	$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet uv==0.13.9
@@ -57,3 +65,8 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 .venv/%: requirements/%.txt pyproject.toml | .venv/bin/uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
 	$(BIN)/uv pip install --quiet --no-deps --editable . && touch $@
+
+# Commands only, in an environment of their own: awscli needs an older docutils than Sphinx does.
+.venv/ship/installed: requirements/ship.txt | .venv/bin/uv
+	$(BIN)/uv venv --quiet --clear .venv/ship
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/ship --require-hashes -r $< && touch $@

@@ -46,5 +46,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop: requests are finished, streams of events end."""
-        self.wsgi.extensions["stopping"].set()
+        if self.booted:
+            self.wsgi.extensions["stopping"].set()
         super().handle_exit(sig, frame)

@@ -101,7 +101,8 @@ def duration(job: dict[str, Any]) -> str:
     """Write how long a job took; nothing while it runs."""
     if job["ended"] is None:
         return ""
-    seconds = (datetime.fromisoformat(job["ended"]) - datetime.fromisoformat(job["started"])).seconds
+    took = datetime.fromisoformat(job["ended"]) - datetime.fromisoformat(job["started"])
+    seconds = round(took.total_seconds())
     return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
 
 

@@ -68,7 +68,8 @@ def main() -> None:
     p99 = quantiles(loaded["ok"], n=100)[98]
     p50 = median(single["ok"])
     print(
-        f"| {CLIENTS} clients for {SECONDS} s, {os.cpu_count()} cores, {precision} | measured | limit |\n| --- | --- | --- |"
+        f"| {CLIENTS} clients for {SECONDS} s, {os.cpu_count()} cores, {precision} | measured | limit |\n"
+        "| --- | --- | --- |"
     )
     print(f"| images/s | {rate:.1f}, {rate / ceiling:.2f} of benchmark_app's {ceiling:.1f} | 0.85 of it |")
     print(f"| answers other than 200 | {len(loaded['other'])} | 0 |")
@@ -78,13 +79,15 @@ def main() -> None:
         f"{decode * 1000:.0f} ms | 1.35 times it |"
     )
     print(
-        f"| model loaded for each request | {reference * 1000:.0f} ms, {reference / p50:.1f} times one client | 10 times |"
+        f"| model loaded for each request | {reference * 1000:.0f} ms, {reference / p50:.1f} times one client "
+        "| 10 times |"
     )
     print(f"| memory, resident, after all | {memory} MB | 400 MB |")
     print(f"| ready after | {ready:.1f} s | 2.5 s |")
     statuses = sorted({status for status, _ in overload["other"]} | {200})
     print(
-        f"| 200 clients for 20 s | {len(overload['ok'])} answered, {len(overload['other'])} refused: {statuses} | 200, 503 |"
+        f"| 200 clients for 20 s | {len(overload['ok'])} answered, {len(overload['other'])} refused: {statuses} "
+        "| 200, 503 |"
     )
 
 

@@ -27,7 +27,12 @@ from chest_cancer.parameters import FeatureExtractionParameters, Parameters, Sta
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features
 from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas
-from chest_cancer.pipelines.model_evaluation.cross_validation import REPEATS, measure_scores, repeat_out_of_fold
+from chest_cancer.pipelines.model_evaluation.cross_validation import (
+    REPEATS,
+    draw_folds,
+    measure_scores,
+    predict_out_of_fold,
+)
 from chest_cancer.pipelines.model_evaluation.intervals import in_words
 from chest_cancer.pipelines.model_evaluation.leakage import compare_naive_and_grouped
 from chest_cancer.pipelines.model_evaluation.shortcuts import compare_with_baselines, look_from_afar
@@ -94,8 +99,8 @@ def _score(files: pd.DataFrame, distinct: pd.DataFrame, embedding: NDArray, look
     classes = sorted(files["label"].unique())
     numbers, groups = distinct["label"].map(classes.index).to_numpy(), distinct["group"].to_numpy()
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}
-    scores = repeat_out_of_fold(linear_head(SEED), embedding, numbers, groups, SEED, REPEATS)
-    compared = compare_naive_and_grouped(files, features, classes, linear_head(SEED), EVALUATION, SEED)
+    scores = predict_out_of_fold(linear_head(), embedding, numbers, draw_folds(numbers, groups, SEED, REPEATS))
+    compared = compare_naive_and_grouped(files, features, classes, linear_head(), EVALUATION, SEED)
     return {
         "numbers": numbers,
         "scores": scores,

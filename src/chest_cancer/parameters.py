@@ -102,6 +102,7 @@ class FeatureExtractionParameters(Block):
 
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it.")
     batch_size: int = Field(16, ge=1, le=1024, description="Images sent through the network at once.")
+    read_ahead: int = Field(64, ge=1, le=65_536, description="Images decoded and waiting at most: 0.15 MB each.")
     standardisation: StandardisationParameters = StandardisationParameters()
     groups: GroupParameters = GroupParameters()
     split: SplitParameters = SplitParameters()

@@ -2,9 +2,7 @@ import io
 import re
 
 import pytest
-from flask import render_template_string
 
-from app.presentation import source_name
 from app.samples import SAMPLES
 
 HTML = {"Accept": "text/html"}
@@ -78,14 +76,3 @@ def test_a_browser_gets_errors_as_a_page(client):
     assert 'role="alert"' in text
     assert 'href="/"' in text
     assert "Not Found" in page(client.get("/nothing", headers=HTML), 404)
-
-
-def test_a_page_names_only_the_end_of_a_local_path():
-    assert source_name({"kind": "folder", "location": "/home/someone/study/slices"}) == "slices"
-    assert source_name({"kind": "google_drive", "location": "gdrive:abc"}) == "gdrive:abc"
-
-
-@pytest.mark.parametrize(("value", "text"), [(0.00001, "&lt; 0.1 %"), (0.99999, "&gt; 99.9 %"), (0.5, "50.0 %")])
-def test_no_probability_is_shown_as_certain(client, value, text):
-    with client.application.app_context():
-        assert render_template_string("{{ value|percent }}", value=value) == text

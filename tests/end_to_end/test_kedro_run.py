@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -23,14 +25,19 @@ from conftest import copy_project
 PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
 
 
-def kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments], cwd=project, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
-def succeed(project: Path, *arguments: str) -> str:
-    result = kedro(project, *arguments)
+def succeed(project: Path, *arguments: str, **environment: str) -> str:
+    result = kedro(project, *arguments, **environment)
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
     return result.stdout + result.stderr
 
@@ -43,7 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def output(project: Path) -> str:
     """What the run printed; it is done once for all tests here."""
-    return succeed(project, "run", "--env", "test")
+    return succeed(project, "run", "--env", "test", CHEST_CANCER_PROGRESS=str(project / "progress.jsonl"))
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +119,30 @@ def test_the_manifest_names_the_run_of_the_record(results: Path, record: sqlite3
     assert manifest["provenance"]["mlflow_run_id"] == run_id
     assert status == "FINISHED"
     assert manifest["data"]["synthetic"] is True
+
+
+def test_the_run_reports_every_node_and_epoch_as_it_goes(project: Path, output: str) -> None:
+    events = [json.loads(line) for line in (project / "progress.jsonl").read_text().splitlines()]
+
+    assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+    nodes = events[0]["nodes"]
+    assert events[0]["event"] == "run_started"
+    for name in ("node_started", "node_finished"):
+        assert [event["node"] for event in events if event["event"] == name] == nodes
+    (epoch,) = [event for event in events if event["event"] == "epoch"]
+    assert (epoch["epoch"], epoch["epochs"]) == (1, 1)
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(epoch["figures"])
+
+
+def test_the_classifier_agrees_with_what_it_said_when_it_was_trained(results: Path) -> None:
+    classifier = Classifier.load(results / "06_models" / "classifier")
+
+    assert classifier.self_test() < 1e-3
+    classifier.manifest["self_test"]["probabilities"]["normal"] += 0.1
+    with pytest.raises(ValueError, match="fails its self-test: expected probabilities"):
+        classifier.self_test()
+    del classifier.manifest["self_test"]
+    assert classifier.self_test() is None
 
 
 def test_parameters_are_recorded_each_under_its_own_name(record: sqlite3.Connection) -> None:
@@ -212,6 +243,19 @@ def test_evaluation_and_batch_inference_work_on_the_results_of_an_earlier_run(
     predictions = pd.read_parquet(results / "07_model_output" / "predictions.parquet").set_index("path")
     assert predictions["label"].notna().sum() == 2
     assert isinstance(predictions.loc["notes.txt", "reason"], str)
+
+
+def test_a_run_of_data_ingestion_imports_nothing_that_only_others_need(project: Path, output: str) -> None:
+    arguments = ["-X", "importtime", "-m", "kedro", "run", "--env", "test", "--pipelines", "data_ingestion"]
+
+    result = subprocess.run(
+        [sys.executable, *arguments], cwd=project, capture_output=True, text=True, timeout=300, check=True
+    )
+
+    # Threads may write between a name and the end of its line.
+    imported = set(re.findall(r"\| +([\w.]+)", result.stderr))
+    assert {"kedro", "pandas", "PIL"} <= imported
+    assert not imported & {"keras", "onnx", "plotly", "skimage", "sklearn", "tensorflow"}
 
 
 def test_a_typo_in_a_parameter_ends_the_process_with_one_plain_message(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from app import DEFAULTS, create_app
 from app.capacity import Capacity
 from app.slices import read_slices
 from app.uploads import Upload
+from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.feature_store import FeatureStore
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.graph import frozen_base
+from chest_cancer.graph import Head, classifier, frozen_base
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.imaging.standardise import seen_frame, standardise
+from chest_cancer.imaging.standardise import standardise
 from chest_cancer.parameters import FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction import create_pipeline, nodes
 from chest_cancer.pipelines.feature_extraction.extraction import extract
@@ -183,25 +184,33 @@ def test_more_views_or_another_seed_compute_only_what_is_new(
     ]
 
 
-def test_training_and_the_page_show_the_network_the_same_pixels(
-    images: ImageFolder, base: onnx.ModelProto, network: Network, store: FeatureStore
+@pytest.mark.parametrize(("brightness", "crop"), [("none", "none"), ("percentile", "body"), ("clahe", "none")])
+def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
+    images: ImageFolder,
+    vgg16_weights: Weights,
+    store: FeatureStore,
+    random_head: Callable[..., Head],
+    brightness: str,
+    crop: str,
 ) -> None:
-    chosen = StandardisationParameters(brightness="clahe", crop="body")
-    paths = ["a/0.png", "a/1.png"]
-
-    block = parameters(standardisation=chosen.model_dump())
+    base = frozen_base(vgg16_weights, None)
+    block = parameters(standardisation={"brightness": brightness, "crop": crop})
     features, record = extract_features(images, split_table(_0="train", _1="train"), base, store, block)
+    graph = classifier(vgg16_weights, random_head(0)).SerializeToString()
+    manifest = {"format_version": 1, "classes": ["a", "b", "c"], "precision": "fp32"}
+    served = Classifier(graph, manifest | {"standardisation": record["standardisation"]})
+
+    predicted = served.predict([images.pixels(path) for path in ("a/0.png", "a/1.png")])
+    uploads = [Upload(images.read(path)) for path in ("a/0.png", "a/1.png")]
     page = create_app()
     with page.test_request_context():
         page.preprocess_request()
-        slices = read_slices([Upload(images.read(path)) for path in paths], 10**6, chosen, Capacity(DEFAULTS))
+        slices = read_slices(uploads, 10**6, served.standardisation, Capacity(DEFAULTS))
+    on_the_page = served.predict_standardised([one.pixels for one in slices])
 
-    assert record["standardisation"] == {"brightness": "clahe", "crop": "body"}
-    for path, row, one in zip(paths, features["embedding"], slices, strict=True):
-        expected = standardise(images.pixels(path), chosen)
-        np.testing.assert_array_equal(one.pixels, expected)
-        assert one.frame == seen_frame(images.pixels(path), chosen)
-        np.testing.assert_allclose(row, network(expected[None])["embedding"][0], rtol=1e-4)
+    for row, one, other in zip(features["embedding"], predicted, on_the_page, strict=True):
+        np.testing.assert_allclose(row, one.embedding, rtol=1e-4)
+        np.testing.assert_array_equal(one.embedding, other.embedding)
 
 
 def split_table(**splits: str) -> pd.DataFrame:
@@ -258,7 +267,7 @@ def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
 ) -> None:
     jobs = [1, 0, 1]
 
-    batches = list(extract(network, jobs, picture, batch_size, "Testing"))
+    batches = list(extract(network, jobs, picture, batch_size, 2, "Testing"))
 
     assert [len(outputs["embedding"]) for outputs in batches] == {1: [1, 1, 1], 2: [2, 1], 100: [3]}[batch_size]
     expected = np.concatenate([network(picture(number)[None])["embedding"] for number in (0, 1)])
@@ -266,12 +275,28 @@ def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
     np.testing.assert_allclose(received, expected[jobs], rtol=1e-4)
 
 
+@pytest.mark.parametrize(("batch_size", "read_ahead", "most"), [(2, 5, 5), (4, 1, 4)])
+def test_no_more_images_are_loaded_ahead_than_asked_for(
+    network: Network, picture: Callable[..., Pixels], batch_size: int, read_ahead: int, most: int
+) -> None:
+    loaded: list[int] = []
+
+    def load(job: int) -> Pixels:
+        loaded.append(job)
+        return picture(job)
+
+    in_flight = 3 * batch_size  # two batches that the network computes, and the one that is handed over
+    for number, _ in enumerate(extract(network, range(24), load, batch_size, read_ahead, "Testing"), start=1):
+        assert len(loaded) <= number * batch_size + most + in_flight
+    assert sorted(loaded) == list(range(24))
+
+
 def test_an_error_in_a_thread_ends_the_extraction(network: Network) -> None:
     def load(job: int) -> Pixels:
         raise FileNotFoundError(f"image {job}")
 
     with pytest.raises(FileNotFoundError, match="image 1"):
-        list(extract(network, [1], load, 2, "Testing"))
+        list(extract(network, [1], load, 2, 2, "Testing"))
 
 
 def features_of(*degrees: float) -> dict[str, np.ndarray]:

@@ -1,7 +1,4 @@
-"""From decoded pixels to what the network takes: the one way in training, evaluation, batch prediction and on the web.
-
-What these choices do to scores and to shortcuts was measured: see `docs/standardisation.md`.
-"""
+"""From decoded pixels to the network's input: the one way in training, evaluation, batch prediction and on the web."""
 
 from importlib.util import find_spec
 from typing import NamedTuple

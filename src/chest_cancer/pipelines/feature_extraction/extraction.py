@@ -3,7 +3,8 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -15,11 +16,14 @@ from chest_cancer.runtime import Network, Outputs
 Job = TypeVar("Job")
 Image = NDArray[np.uint8]
 
-_BATCHES_AHEAD = 2
-
 
 def extract(
-    network: Network, jobs: Sequence[Job], load: Callable[[Job], Image], batch_size: int, description: str
+    network: Network,
+    jobs: Sequence[Job],
+    load: Callable[[Job], Image],
+    batch_size: int,
+    read_ahead: int,
+    description: str,
 ) -> Iterator[Outputs]:
     """Load every job's image and send it through the network.
 
@@ -28,24 +32,24 @@ def extract(
         jobs: What to load, in the order of the result.
         load: Gives the image of a job, uint8 [224, 224, 3]. Called in threads.
         batch_size: Images sent at once.
+        read_ahead: Images loaded before the network asks for them, at most; a batch at least.
         description: What the progress bar says.
 
     Yields:
         The outputs of each batch by name, float32 [batch_size or fewer, ...].
     """
     with tqdm(total=len(jobs), desc=description, unit="image", mininterval=0.5) as bar:
-        for outputs in network.stream(_load_ahead(jobs, load, batch_size)):
+        for outputs in network.stream(_batches(jobs, load, batch_size, read_ahead)):
             yield outputs
             bar.update(len(next(iter(outputs.values()))))
 
 
-def _load_ahead(jobs: Sequence[Job], load: Callable[[Job], Image], batch_size: int) -> Iterator[Image]:
-    """Load in threads, in order; at most a few batches are in memory before they are asked for."""
-    waiting: deque[list[Future[Image]]] = deque()
+def _batches(jobs: Sequence[Job], load: Callable[[Job], Image], batch_size: int, read_ahead: int) -> Iterator[Image]:
+    """Load on all cores, in order, never more than `read_ahead` images ahead."""
+    to_come = iter(jobs)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(jobs), batch_size):
-            waiting.append([pool.submit(load, job) for job in jobs[start : start + batch_size]])
-            if len(waiting) > _BATCHES_AHEAD:
-                yield np.stack([future.result() for future in waiting.popleft()])
+        waiting = deque(pool.submit(load, job) for job in islice(to_come, max(read_ahead, batch_size)))
         while waiting:
-            yield np.stack([future.result() for future in waiting.popleft()])
+            batch = [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]
+            waiting.extend(pool.submit(load, job) for job in islice(to_come, len(batch)))
+            yield np.stack(batch)

@@ -147,7 +147,14 @@ def _outputs(
     precision = resolve_precision(parameters.precision)
 
     def compute(positions: list[int]) -> Iterator[Outputs]:
-        return extract(Network(graph, precision), positions, load, parameters.batch_size, f"Extracting ({precision})")
+        return extract(
+            Network(graph, precision),
+            positions,
+            load,
+            parameters.batch_size,
+            parameters.read_ahead,
+            f"Extracting {what} ({precision})",
+        )
 
     table = feature_store.table(
         base=hashlib.sha256(graph).hexdigest(),

@@ -22,11 +22,13 @@ from chest_cancer.pipelines.model_evaluation.audit_sample import embeddings_of, 
 from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.comparison import areas
 from chest_cancer.pipelines.model_evaluation.cross_validation import (
+    REPEATS,
     Numbers,
     Scores,
+    draw_folds,
     fewest_groups,
     measure_scores,
-    repeat_out_of_fold,
+    predict_out_of_fold,
 )
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, in_words
 
@@ -80,7 +82,8 @@ def audit_shortcuts(
     if fewest_groups(numbers, groups) < _FEWEST_GROUPS:
         return None
     looks = {"size and format": describe_files(rows), **describe_pixels(images, rows["path"].to_list())}
-    scores = repeat_out_of_fold(model, embeddings_of(rows, features), numbers, groups, seed, repeats=1)
+    draws = draw_folds(numbers, groups, seed, REPEATS)
+    scores = predict_out_of_fold(model, embeddings_of(rows, features), numbers, draws)
     compared = compare_with_baselines(looks, scores, numbers, groups, parameters, seed)
     return {**compared, "images_left_out": left_out}
 
@@ -128,7 +131,7 @@ def compare_with_baselines(
 
     Args:
         looks: What each baseline sees, [n, ...].
-        model: What the model says of images that it did not see, [1, n, K].
+        model: What the model says of images that it did not see, [repeats, n, K].
         numbers: Class numbers 0 to K - 1, [n].
         groups: Group of each image, [n].
         parameters: As above.
@@ -143,13 +146,14 @@ def compare_with_baselines(
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     weights = bootstrap.weights
     forest = RandomForestClassifier(_TREES, random_state=seed)
+    draws = draw_folds(numbers, groups, seed, repeats=1)
 
     model_areas = areas(numbers, model, weights)
     baselines: list[dict[str, Any]] = []
     for name in [*looks, "majority class"]:
         seen = looks.get(name, np.zeros((len(numbers), 1)))
         learner = forest if name in looks else DummyClassifier()
-        scores = repeat_out_of_fold(learner, seen, numbers, groups, seed, repeats=1)
+        scores = predict_out_of_fold(learner, seen, numbers, draws)
         if name not in looks:
             # Its shares differ from fold to fold, and to rank images by the fold that they are in means nothing.
             scores = np.broadcast_to(scores.mean(axis=1, keepdims=True), scores.shape)
