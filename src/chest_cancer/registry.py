@@ -24,6 +24,9 @@ MODEL = "VGG16Model"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
+# Parts of this package that classify nothing.
+_NOT_SERVED = ("datasets", "pipelines")
+
 _DIGEST_TAG = "manifest_sha256"
 _FORMER_TAG = "former_champion"
 # Without a model, and with a model without this alias.
@@ -106,11 +109,13 @@ def record(run_id: str, classifier: Path, split_table: "pd.DataFrame", metrics: 
         for name, content in beside.items():
             (Path(temporary) / f"{name}.json").write_text(json.dumps(content))
         script = Path(registered_model.__file__)
+        code = Path(temporary) / script.parent.name
+        shutil.copytree(script.parent, code, ignore=shutil.ignore_patterns("__pycache__", *_NOT_SERVED))
         mlflow.pyfunc.save_model(
             Path(temporary) / MODEL_FOLDER,
             python_model=str(script),
             artifacts={"classifier": str(classifier)} | {name: f"{temporary}/{name}.json" for name in beside},
-            code_paths=[str(script.parent)],
+            code_paths=[str(code)],
             # Given, because inferring them would load the model once more, in a process of its own.
             pip_requirements=list(registered_model.REQUIREMENTS),
             signature=registered_model.signature(tuple(classes)),

@@ -205,7 +205,7 @@ def test_artifacts_and_the_model_are_recorded_beside_the_project(
 ) -> None:
     names = {path.name for path in (project / "mlartifacts").rglob("*") if path.is_file()}
 
-    assert {"metrics.json", "report.html", "model_card.md", "quarantine.csv", "promotion.json", "MLmodel"} <= names
+    assert {"metrics.json", "report.html", "model_card.md", "data_card.md", "promotion.json", "MLmodel"} <= names
     assert {path.name for path in (results / "08_reporting").glob("*_plot.json")} <= names
     assert {"classifier.onnx", "manifest.json", "SHA256SUMS", "training_images.json", "input_example.json"} <= names
 

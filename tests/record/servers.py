@@ -91,6 +91,7 @@ class TrackingServer:
         settings.write_text(
             f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{self.folder}/auth.db\n"
             f"admin_username = {USER}\nadmin_password = {PASSWORD}\n"
+            "auth_cache_ttl_seconds = 600\n"
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
         )
         command = [
@@ -98,9 +99,13 @@ class TrackingServer:
             *("--port", str(self.port), "--backend-store-uri", self.store),
             *("--artifacts-destination", str(self.folder / "artifacts")),
         ]
-        secrets = {"MLFLOW_AUTH_CONFIG_PATH": str(settings), "MLFLOW_FLASK_SERVER_SECRET_KEY": "for tests alone"}
+        options = {
+            "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": "for tests alone",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         address = f"http://127.0.0.1:{self.port}/health"
-        with running(command, address, self.folder / "log", cwd=self.folder, env=os.environ | secrets):
+        with running(command, address, self.folder / "log", cwd=self.folder, env=os.environ | options):
             yield
 
 
