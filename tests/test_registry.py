@@ -8,14 +8,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
 from mlflow import MlflowClient
 
 from app.model import ModelSource
 from chest_cancer import registry, tracking
 from chest_cancer.champion import Champion
 from chest_cancer.cli import cli
+from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.datasets.registered_classifier import ChampionDataset, RegisteredClassifierDataset
+from chest_cancer.hooks import TrackingHook
 from chest_cancer.registry import Decision
 from serving import tiny_classifier
 
@@ -148,6 +153,40 @@ def test_two_runs_that_end_at_once_leave_one_champion_and_the_other_compares_aga
     loser = ended[versions.index(None)]
     registry.submit(*loser, promoted_over(winner))
     assert [registry.roll_back()[1], registry.roll_back()[1]] == [winner, "1"]
+
+
+def test_a_run_whose_champion_was_replaced_meanwhile_compares_with_the_new_one(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    run_id, _ = trained(2)
+    compare = Node(
+        func=lambda champion: {
+            "promoted": True,
+            "reason": f"Compared with {champion.version}.",
+            "champion": champion.version,
+        },
+        inputs="champion",
+        outputs="promotion",
+        name="compare_with_champion_node",
+    )
+    catalog = DataCatalog(
+        {
+            "champion": ChampionDataset(filepath=str(project_copy / "champion")),
+            "classifier": ClassifierDataset(filepath=str(project_copy.parent / "classifier2")),
+            "promotion": JSONDataset(filepath=str(project_copy / "promotion.json")),
+            "split_table": MemoryDataset(TABLE),
+            "metrics": MemoryDataset({}),
+        }
+    )
+    SequentialRunner().run(Pipeline([compare]), catalog)
+    registry.submit(*trained(1), FIRST)
+    hook = TrackingHook()
+    hook.run_id = run_id
+
+    hook._deliver(Pipeline([compare]), catalog)
+
+    assert aliases(client) == {"champion": "2"}
+    assert client.get_model_version(registry.MODEL, "2").description.startswith("Compared with 1.")
 
 
 def test_a_model_that_nobody_could_compare_in_time_is_challenger(client: MlflowClient, trained: Callable) -> None:

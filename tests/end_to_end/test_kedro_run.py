@@ -63,7 +63,7 @@ def git(project: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def output(project: Path) -> str:
     """What the run printed; it is done once for all tests here."""
-    return succeed(project, "run", "--env", "test", CHEST_CANCER_PROGRESS=str(project / "progress.jsonl"))
+    return succeed(project, "run", "--env", "test", CHEST_CANCER_PROGRESS=str(project.with_name("progress.jsonl")))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_the_manifest_names_the_run_of_the_record(results: Path, record: sqlite3
 
 
 def test_the_run_reports_every_node_and_epoch_as_it_goes(project: Path, output: str) -> None:
-    events = [json.loads(line) for line in (project / "progress.jsonl").read_text().splitlines()]
+    events = [json.loads(line) for line in project.with_name("progress.jsonl").read_text().splitlines()]
 
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
     nodes = events[0]["nodes"]
