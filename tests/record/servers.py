@@ -1,6 +1,7 @@
 """Starts real servers: MLflow with accounts, PostgreSQL, and `kedro` beside them."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,9 +24,11 @@ POSTGRESQL = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One below 49152: kedro-viz takes no other."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.randint(20_000, 49_000)))
+            return probe.getsockname()[1]
 
 
 def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
