@@ -8,25 +8,30 @@ cd "$(dirname "$0")/.."
 
 repository=$AWS_ECR_LOGIN_URI/$ECR_REPOSITORY_NAME
 commit=$(git rev-parse HEAD)
-version=$(git tag --points-at HEAD 'v*' | tail -n 1)
+version=$(git tag --points-at HEAD --sort=v:refname 'v*' | tail -n 1)
 
-digest_of() { # nothing, where there is no such tag
+look_up() { # what of the image with a tag; nothing, where there is none
     aws ecr batch-get-image --repository-name "$ECR_REPOSITORY_NAME" --image-ids "imageTag=$1" \
-        --query 'images[].imageId.imageDigest' --output text
+        --query "images[].$2" --output text
 }
 
-digest=$(digest_of "$commit")
+digest=$(look_up "$commit" imageId.imageDigest)
 if [[ -z $digest ]]; then
     aws ecr get-login-password | docker login --username AWS --password-stdin "$AWS_ECR_LOGIN_URI" >&2
     docker build --target serve --build-arg "VERSION=${version:-0}" --build-arg "REVISION=$commit" \
         --tag "$repository:$commit" . >&2
     docker push "$repository:$commit" >&2
-    digest=$(digest_of "$commit")
+    digest=$(look_up "$commit" imageId.imageDigest)
 fi
 
-if [[ -n $version && -z $(digest_of "$version") ]]; then
-    manifest=$(aws ecr batch-get-image --repository-name "$ECR_REPOSITORY_NAME" --image-ids "imageTag=$commit" \
-        --query 'images[0].imageManifest' --output text)
-    aws ecr put-image --repository-name "$ECR_REPOSITORY_NAME" --image-tag "$version" --image-manifest "$manifest" >&2
+if [[ -n $version ]]; then
+    released=$(look_up "$version" imageId.imageDigest)
+    if [[ -z $released ]]; then
+        aws ecr put-image --repository-name "$ECR_REPOSITORY_NAME" --image-tag "$version" \
+            --image-manifest "$(look_up "$commit" imageManifest)" >&2
+    elif [[ $released != "$digest" ]]; then
+        echo "push: $version is another commit's image, $released. A version is released once: choose a new one." >&2
+        exit 1
+    fi
 fi
 echo "$digest"
