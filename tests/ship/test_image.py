@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 import socket
-import subprocess
 import tarfile
 import time
 import urllib.error
@@ -27,18 +26,6 @@ SAMPLE = PROJECT / "app/static/samples/normal_1.png"
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     return find_engine()
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as a fresh clone would have it, without models that happen to lie in this one."""
-    folder = tmp_path_factory.mktemp("context")
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split("\0"):
-        if name and (PROJECT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, folder / name)
-    return folder
 
 
 @pytest.fixture(scope="module")
