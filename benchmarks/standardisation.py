@@ -1,101 +1,135 @@
 """What each standardisation does to scores, to leakage and to shortcuts: the tables of docs/standardisation.md.
 
-Works on the images, groups and splits of the last run, without its test groups: what is chosen here must not have seen
-them. `python -m benchmarks.standardisation` after
+Works on the images and splits of the last run, without its test groups: what is chosen here must not have seen them.
+`python -m benchmarks.standardisation` after
 `kedro run --pipelines data_ingestion,model_preparation,feature_extraction`.
+
+Intervals are of 95 %, but those of differences from doing nothing are of 1 - 0.05 / 7 (Bonferroni): seven choices are
+compared with it on the same images.
 """
 
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.heads import linear_head
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.near_duplicates import group_near_duplicates
-from chest_cancer.parameters import Parameters, StandardisationParameters
-from chest_cancer.pipelines.feature_extraction.extraction import extract
-from chest_cancer.pipelines.model_evaluation.comparison import (
-    accuracies,
-    areas,
-    difference,
-    draw_weights,
-    in_words,
+from chest_cancer.parameters import FeatureExtractionParameters, Parameters, StandardisationParameters
+from chest_cancer.pipelines.feature_extraction.nodes import extract_features
+from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
+from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas
+from chest_cancer.pipelines.model_evaluation.cross_validation import (
+    REPEATS,
+    draw_folds,
     measure_scores,
-    repeat_out_of_fold,
+    predict_out_of_fold,
 )
-from chest_cancer.pipelines.model_evaluation.cross_validation import REPEATS, linear_head
+from chest_cancer.pipelines.model_evaluation.intervals import in_words
 from chest_cancer.pipelines.model_evaluation.leakage import compare_naive_and_grouped
 from chest_cancer.pipelines.model_evaluation.shortcuts import compare_with_baselines, look_from_afar
-from chest_cancer.runtime import Network
 
 CHOICES = [
     StandardisationParameters(brightness=brightness, crop=crop)
     for crop, brightness in product(("none", "body"), ("none", "percentile", "equalise", "clahe"))
 ]
+COMPARED = 1 - 0.05 / (len(CHOICES) - 1)
+"""Confidence of the intervals of differences."""
+REPETITIONS = 10_000
+"""The far ends of a distribution need many draws."""
 SEED, SIMILARITY = Parameters().seed, Parameters().feature_extraction.groups.similarity
+EVALUATION = Parameters().model_evaluation
 
 
 def main() -> None:
     entries = OmegaConfigLoader("conf", base_env="base", default_run_env="local")["catalog"]
-    names = ("raw_images", "split_table", "frozen_base")
+    names = ("raw_images", "split_table", "frozen_base", "feature_store")
     catalog = DataCatalog.from_config({name: entries[name] for name in names})
-    images, table = catalog.load("raw_images"), catalog.load("split_table")
-    network = Network(catalog.load("frozen_base").SerializeToString(), "auto")
+    images, table, base, store = (catalog.load(name) for name in names)
 
-    # Groups stay those of the run, so that every choice is scored on the same folds.
     files = table[~table["group"].isin(table.loc[table["split"] == "test", "group"])]
     distinct = files.drop_duplicates("pixel_sha256")
-    decoded = [images.pixels(path) for path in distinct["path"]]
-    results = {}
+    embeddings = []
     for choice in CHOICES:
-        seen = [standardise(pixels, choice) for pixels in decoded]
-        title = f"{choice.brightness} / {choice.crop}"
-        embedding = extract(network, range(len(seen)), seen.__getitem__, 16, title)["embedding"]
-        results[title] = _score(files, distinct, embedding, seen)
-    print(f"\n{Path.cwd().name}: {len(files)} files, {len(distinct)} distinct, {distinct['group'].nunique()} groups\n")
-    _print_table(results, distinct)
+        parameters = FeatureExtractionParameters(standardisation=choice)
+        features, _ = extract_features(images, distinct, base, store, parameters)
+        embeddings.append(np.asarray(features["embedding"]))
+
+    # What any of the choices makes alike stays in one fold, and the folds are the same for all.
+    hashes = distinct["perceptual_hash"].to_list()
+    partitions = [group_near_duplicates(np.split(each, 2, axis=1)[0], hashes, SIMILARITY) for each in embeddings]
+    joined = _join([distinct["group"].to_numpy(), *partitions])
+    group_of = dict(zip(distinct["pixel_sha256"], joined, strict=True))
+    files, distinct = (rows.assign(group=rows["pixel_sha256"].map(group_of)) for rows in (files, distinct))
+
+    scored = [
+        _score(files, distinct, embedding, _look(images, distinct, choice))
+        for choice, embedding in zip(CHOICES, embeddings, strict=True)
+    ]
+    print(f"{len(files)} files, {len(distinct)} distinct, {len(set(joined))} groups\n")
+    _print_table(scored, [len(set(groups)) for groups in partitions], distinct)
 
 
-def _score(files: pd.DataFrame, distinct: pd.DataFrame, embedding: np.ndarray, seen: list[np.ndarray]) -> dict:
+def _join(partitions: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Make one group of all that any of the partitions keeps together."""
+    count = len(partitions[0])
+    firsts = []
+    for groups in partitions:
+        _, first, position = np.unique(groups, return_index=True, return_inverse=True)
+        firsts.append(first[position])
+    links = (np.tile(np.arange(count), len(partitions)), np.concatenate(firsts))
+    return connected_components(coo_array((np.ones(links[0].size), links), shape=(count, count)), directed=False)[1]
+
+
+def _look(images: ImageFolder, distinct: pd.DataFrame, choice: StandardisationParameters) -> dict[str, NDArray]:
+    """What can be seen from afar of what the network sees."""
+    looks = [look_from_afar(standardise(images.pixels(path), choice)) for path in distinct["path"]]
+    return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
+
+
+def _score(files: pd.DataFrame, distinct: pd.DataFrame, embedding: NDArray, looks: dict[str, NDArray]) -> dict:
     classes = sorted(files["label"].unique())
     numbers, groups = distinct["label"].map(classes.index).to_numpy(), distinct["group"].to_numpy()
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}
-    looks = [look_from_afar(pixels) for pixels in seen]
-    looks = {name: np.stack([look[name] for look in looks]) for name in looks[0]}
-    means = np.split(embedding, 2, axis=1)[0]
+    scores = predict_out_of_fold(linear_head(), embedding, numbers, draw_folds(numbers, groups, SEED, REPEATS))
+    compared = compare_naive_and_grouped(files, features, classes, linear_head(), EVALUATION, SEED)
     return {
-        "scores": repeat_out_of_fold(linear_head(SEED), embedding, numbers, groups, SEED, REPEATS),
-        "optimism": compare_naive_and_grouped(files, features, classes, SEED)["optimism"],
-        "shortcuts": compare_with_baselines(looks, embedding, numbers, groups, SEED),
-        "groups": len(set(group_near_duplicates(means, distinct["perceptual_hash"].to_list(), SIMILARITY))),
         "numbers": numbers,
+        "scores": scores,
+        "optimism": compared["optimism"],
+        "shortcuts": compare_with_baselines(looks, scores[:1], numbers, groups, EVALUATION, SEED),
     }
 
 
-def _print_table(results: dict[str, dict[str, Any]], distinct: pd.DataFrame) -> None:
+def _print_table(scored: list[dict[str, Any]], alike: list[int], distinct: pd.DataFrame) -> None:
     groups = distinct["group"].to_numpy()
-    weights = draw_weights(groups, SEED)
-    first = next(iter(results.values()))
+    bootstrap = GroupBootstrap(groups, REPETITIONS, COMPARED, SEED)
+    weights = bootstrap.weights
+    untouched = scored[0]
     columns = ["brightness / crop", "accuracy", "AUC", "accuracy less none / none", "AUC less none / none"]
     columns += ["naive less grouped accuracy", "histogram's AUC", "best baseline", "model adds to it", "groups"]
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
-    for title, result in results.items():
+    for choice, result, own_groups in zip(CHOICES, scored, alike, strict=True):
         numbers, scores, shortcuts = result["numbers"], result["scores"], result["shortcuts"]
-        measured = measure_scores(numbers, scores, groups)
-        less = [
-            difference(statistic(numbers, scores, weights), statistic(numbers, first["scores"], weights), len(numbers))
-            for statistic in (accuracies, areas)
-        ]
-        by_name = {baseline["name"]: baseline for baseline in shortcuts["baselines"]}
-        best = by_name[shortcuts["best"]]
-        figures = [measured["accuracy"], measured["roc_auc"], *less, result["optimism"]["accuracy"]]
-        cells = [in_words(figure, 3) for figure in (*figures, by_name["brightness"]["roc_auc"])]
-        cells += [f"{best['name']} {in_words(best['roc_auc'], 3)}", in_words(best["model_adds"], 3)]
-        print(f"| {title} | {' | '.join(cells)} | {result['groups']} |")
+        measured = measure_scores(numbers, scores, groups, EVALUATION.confidence)
+        gained = []
+        for statistic in (accuracies, areas):
+            before, after = (statistic(numbers, each, weights) for each in (untouched["scores"], scores))
+            gained.append(bootstrap.difference(after, before, len(numbers)))
+        baselines = {baseline["name"]: baseline for baseline in shortcuts["baselines"]}
+        best, histogram = baselines[shortcuts["best"]], baselines["brightness"]
+        figures = [measured["accuracy"], measured["roc_auc"], *gained, result["optimism"]["accuracy"]]
+        cells = [in_words(figure, 3) for figure in (*figures, histogram["roc_auc"])]
+        cells += [f"{best['name']} {in_words(best['roc_auc'], 3)}", in_words(best["model_adds"], 3), str(own_groups)]
+        print(f"| {choice.brightness} / {choice.crop} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

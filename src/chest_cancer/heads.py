@@ -5,7 +5,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -16,16 +15,9 @@ _PENALTY = 0.1
 """scikit-learn's C, in the place of the Keras heads' L2 penalty and early stopping."""
 
 
-def linear_head(seed: int) -> ClassifierMixin:
-    """Build the twin of the linear head.
-
-    The rotation onto principal components keeps everything that the training images span, so that the penalised
-    solution is the same in far fewer dimensions.
-
-    Args:
-        seed: Of the rotation's solver.
-    """
-    return make_pipeline(StandardScaler(), PCA(random_state=seed), _logistic(_PENALTY))
+def linear_head() -> ClassifierMixin:
+    """Build the twin of the linear head."""
+    return make_pipeline(StandardScaler(), _logistic(_PENALTY))
 
 
 def kernel_head(width: float, landmarks: int, seed: int) -> ClassifierMixin:
@@ -50,7 +42,7 @@ def twin(manifest: dict[str, Any], seed: int) -> ClassifierMixin:
         seed: Of the fit.
     """
     if manifest["head"] != "kernel":
-        return linear_head(seed)
+        return linear_head()
     return kernel_head(manifest["kernel"]["width"], manifest["kernel"]["landmarks"], seed)
 
 

@@ -69,7 +69,8 @@ def test_the_report_says_how_many_test_images_have_a_twin_in_the_training_folder
     kinds = ", ".join(f"{count} {kind}" for kind, count in TWINS.items())
     assert audit["counts"]["source_test"]["with_twin"] == 8
     assert f"{sentence}{kinds}).".replace("'", "&#39;") in page
-    assert f"{sentence}{kinds})." in (results / "08_reporting" / "model_card.md").read_text()
+    for card in ("model_card.md", "data_card.md"):
+        assert f"{sentence}{kinds})." in (results / "08_reporting" / card).read_text()
 
 
 def test_each_planted_twin_is_named_with_what_differs(results: Path) -> None:

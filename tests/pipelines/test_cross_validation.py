@@ -11,9 +11,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from chest_cancer.heads import linear_head
 from chest_cancer.pipelines.model_evaluation.cross_validation import (
+    draw_folds,
     measure_scores,
-    out_of_fold,
-    repeat_out_of_fold,
+    predict_out_of_fold,
 )
 from chest_cancer.pipelines.model_evaluation.intervals import Figure
 
@@ -28,7 +28,7 @@ def slices(count: int, classes: int, signal: float, per_group: int = 1, seed: in
 
 
 def cross_validate(features: Any, numbers: Any, groups: Any, seed: int, repeats: int) -> dict[str, Figure]:
-    scores = repeat_out_of_fold(linear_head(seed), features, numbers, groups, seed, repeats)
+    scores = predict_out_of_fold(linear_head(), features, numbers, draw_folds(numbers, groups, seed, repeats))
     return measure_scores(numbers, scores, groups, 0.95)
 
 
@@ -47,7 +47,8 @@ class Watcher(ClassifierMixin, BaseEstimator):
 def test_no_image_is_predicted_by_a_model_that_saw_its_group() -> None:
     _, numbers, groups = slices(60, 2, 1.0, per_group=3)
 
-    seen = out_of_fold(Watcher(), groups[:, None].astype(float), numbers, groups, seed=0)[:, 0]
+    draws = draw_folds(numbers, groups, seed=0, repeats=2)
+    seen = predict_out_of_fold(Watcher(), groups[:, None].astype(float), numbers, draws)[:, :, 0]
 
     assert seen.sum() == 0
 
@@ -57,8 +58,9 @@ def test_a_class_that_a_fold_lacks_has_no_probability() -> None:
     numbers[:] = 0
     numbers[7] = 1
 
-    with pytest.warns(UserWarning, match="n_splits"):
-        probabilities = out_of_fold(KNeighborsClassifier(1), features, numbers, groups, seed=0)
+    odd = groups % 2 == 1
+    folds = [(np.flatnonzero(odd), np.flatnonzero(~odd)), (np.flatnonzero(~odd), np.flatnonzero(odd))]
+    probabilities = predict_out_of_fold(KNeighborsClassifier(1), features, numbers, [folds])[0]
 
     assert probabilities[7].tolist() == [1, 0]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
@@ -70,7 +72,8 @@ def test_figures_are_means_over_repeats(classes: int) -> None:
 
     figures = cross_validate(features, numbers, groups, seed=3, repeats=3)
 
-    runs = [out_of_fold(linear_head(3), features, numbers, groups, seed) for seed in (3, 4, 5)]
+    draws = [draw_folds(numbers, groups, seed, 1) for seed in (3, 4, 5)]
+    runs = [predict_out_of_fold(linear_head(), features, numbers, draw)[0] for draw in draws]
     assert len({run.tobytes() for run in runs}) == 3
     accuracy = np.mean([accuracy_score(numbers, run.argmax(axis=1)) for run in runs])
     areas = [roc_auc_score(numbers, run[:, 1] if classes == 2 else run, multi_class="ovr") for run in runs]

@@ -179,6 +179,31 @@ def test_maps_are_compared_with_masks_where_the_answer_is_right_and_there_is_a_l
     assert compared["pointing_exact_chance"].item() < compared["pointing_chance"].item() < 0.5
 
 
+def test_a_lesion_is_looked_for_in_the_part_of_the_image_that_the_network_saw(image_folder) -> None:
+    """The body fills the right half; one lesion is in it, the other is in the air beside it."""
+    pixels = np.zeros((60, 120, 3), np.uint8)
+    pixels[:, 60:] = 150
+    masks = np.zeros((2, 60, 120), dtype=bool)
+    masks[0, 30:38, 90:98] = True  # the body's centre
+    masks[1, 30:38, 10:18] = True
+    files = {}
+    for number, mask in enumerate(masks):
+        for name, array in ((f"a/{number}.png", pixels), (f"{LESION_MASKS}/a/{number}.png", mask)):
+            file = BytesIO()
+            Image.fromarray(array).save(file, "PNG")
+            files[name] = file.getvalue()
+    standardisation = {"brightness": "none", "crop": "body"}
+    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "fp32", "standardisation": standardisation}
+    test = pd.DataFrame({"path": ["a/0.png", "a/1.png"], "label": "a", "group": range(2), "predicted": "a"})
+    maps = np.zeros((2, 2, 7, 7), np.float32)
+    maps[:, 0, 3, 3] = 1.0
+
+    compared = compare_with_masks(image_folder(files), test, maps, Classifier(b"never run", manifest))
+
+    assert compared["path"].to_list() == ["a/0.png"]
+    assert compared["pointing_exact"].to_list() == [1]
+
+
 def test_cells_are_deleted_in_every_image_the_same_way_for_the_same_seed(
     folder: ImageFolder, vgg16_weights: Weights, random_head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
 ) -> None:

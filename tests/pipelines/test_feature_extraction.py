@@ -121,7 +121,7 @@ def test_what_an_earlier_run_computed_is_not_computed_again(
     np.testing.assert_array_equal(again["embedding"][:1], before["embedding"])
 
 
-@pytest.mark.parametrize("changed", ["weights", "precision", "preprocessing", "runtime"])
+@pytest.mark.parametrize("changed", ["weights", "precision", "preprocessing", "standardisation", "runtime"])
 def test_what_was_computed_in_another_way_is_never_reused(
     images: ImageFolder,
     base: onnx.ModelProto,
@@ -139,11 +139,13 @@ def test_what_was_computed_in_another_way_is_never_reused(
         # As on a processor that has it.
         monkeypatch.setattr(nodes, "resolve_precision", lambda precision: "bf16")
         monkeypatch.setattr(nodes, "Network", lambda graph, precision: Network(graph, "fp32"))
+    elif changed == "preprocessing":
+        monkeypatch.setattr("chest_cancer.imaging.standardise.PREPROCESSING_VERSION", 2)
     elif changed == "runtime":
         monkeypatch.setattr(nodes, "RUNTIME", "another")
-    standardisation = {"brightness": "percentile" if changed == "preprocessing" else "none"}
+    block = parameters(standardisation={"crop": "body"}) if changed == "standardisation" else parameters()
 
-    extract_features(images, index, base, store, parameters(standardisation=standardisation))
+    extract_features(images, index, base, store, block)
 
     assert [message for message in caplog.messages if message.startswith("Features of")] == [
         "Features of 1 images: 1 computed, 0 reused.",

@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 import pytest
 
 from chest_cancer.classifier import Classifier
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.data_audits import audit_baselines, audit_leakage, find_duplicates
 from chest_cancer.pipelines.model_evaluation.limitations import find_limitations
 from chest_cancer.pipelines.model_evaluation.model_audits import audit_evidence, audit_refusal, audit_robustness
-from chest_cancer.pipelines.model_evaluation.report import render_model_card, render_report
+from chest_cancer.pipelines.model_evaluation.report import render_data_card, render_model_card, render_report
 
 
 def manifest(**changes: Any) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
     return {
         "classes": ["adenocarcinoma", "normal"],
         "head": "linear",
+        "head_reason": "the linear one was asked for",
         "data": data | changes,
         "splits": {"test": 2, "train": 3},
         "operating_point": {"threshold": 0.4321, "target_sensitivity": 0.95},
@@ -39,6 +40,9 @@ METRICS = {
     "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
     "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
 }
+
+
+ANSWERS = pd.DataFrame({"label": ["a", "a", "b"], "predicted": ["a", "b", "b"]})
 
 
 def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
@@ -202,7 +206,7 @@ def test_report_and_card_say_the_same_limitations() -> None:
     about["abstention"] = {"distance_limit": 1.5, "confidence_limit": 0.6, "validation_images": 11}
 
     page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95)
-    card = render_model_card(SUSPICIOUS, about, audits, 0.95)
+    card = render_model_card(SUSPICIOUS, about, ANSWERS, audits, 0.95)
 
     for title, text in SAID.items():
         assert f"<strong>{title}.</strong>" in page
@@ -216,7 +220,7 @@ def test_report_and_card_say_the_same_limitations() -> None:
 
 def test_intervals_are_called_by_their_confidence() -> None:
     page = render_report(METRICS, manifest(), quarantine(), {}, {}, 0.9)
-    card = render_model_card(METRICS, manifest(), {}, 0.9)
+    card = render_model_card(METRICS, manifest(), ANSWERS, {}, 0.9)
 
     for text in (page, card):
         assert "90 % interval" in text
@@ -226,13 +230,66 @@ def test_intervals_are_called_by_their_confidence() -> None:
 def test_the_card_says_what_was_measured_and_keeps_hostile_names_from_being_markup() -> None:
     classes = {"<b>bold</b>|x\ny": {"images": 1, "distinct": 1}}
 
-    card = render_model_card(METRICS, manifest(classes=classes, location="<img src=x>"), {}, 0.95)
+    card = render_model_card(METRICS, manifest(classes=classes, location="<img src=x>"), ANSWERS, {}, 0.95)
 
     assert "| accuracy | 0.750 [0.410, 0.930] | 8 |" in card
     assert "| recall normal | unknown | 0 |" in card
     assert "not a medical device" in card.lower()
     assert "| &lt;b>bold&lt;/b>\\|x y | 1 images, 1 distinct |" in card
     assert "<img" not in card
+
+
+def test_the_model_card_answers_reporting_items_from_the_run_and_lists_the_others() -> None:
+    card = render_model_card(METRICS, manifest(), ANSWERS, {}, 0.95)
+
+    assert "| 39 | | wrong cases | 1 of 3 test images, listed in `test_predictions.parquet` |" in card
+    assert "| 26 | 12c, 21 | selection of the model | the linear one was asked for; one model was trained |" in card
+    assert "| 30 | | robustness | not measured: audits were off |" in card
+    assert "- Performance on external data, and between sites (CLAIM 33;" in card
+
+
+def data_card(audits: dict[str, Any], *refused: tuple[str, str], **parameters: Any) -> str:
+    table = pd.DataFrame(
+        [
+            ("a", "PNG", "RGB", 300, 200, 0, "train"),
+            ("a", "PNG", "RGB", 300, 200, 0, "copy"),
+            ("a", "JPEG", "L", 512, 400, 1, "test"),
+            ("<b>", "PNG", "RGB", 310, 210, 2, "train"),
+        ],
+        columns=["label", "format", "mode", "width", "height", "group", "split"],
+    ).assign(source_split=None)
+    block = FeatureExtractionParameters.model_validate(parameters)
+    return render_data_card(manifest(images=4), table, quarantine(*refused), audits, block)
+
+
+def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
+    card = data_card({}, ("x.png", "not an image: text"), ("y.png", "not an image: zeros"), ("z.png", "no pixels"))
+
+    for line in (
+        "| class | test | train | copies |",
+        "| a | 1 | 1 | 1 |",
+        "| &lt;b> | 0 | 1 | 0 |",
+        "| formats | PNG, RGB (3), JPEG, L (1) |",
+        "| width and height | 300 to 512 and 200 to 400 pixels |",
+        "- not an image: 2\n- no pixels: 1",
+        "| 35 | 20a | numbers included and excluded | 4 images used, 3 files not |",
+        "(cosine of embeddings of 0.97 or more)",
+        "Reference standard: how, why and by whom labels were given",
+        "no patient is in them",
+    ):
+        assert line in card
+
+
+def test_the_data_card_says_what_the_network_saw_and_what_audits_found() -> None:
+    card = data_card(suspicious_audits(), standardisation={"brightness": "clahe", "crop": "body"})
+
+    assert "brightness by clahe; cut to the body, aspect kept, as 8-bit RGB of 224 x 224" in card
+    for title in ("Shortcuts", "Random splits", "Copies"):
+        assert f"- **{title}.** " in card
+        assert SAID[title] in card
+    assert "Evidence maps" not in card
+    assert "4 images used, 0 files not" in card
+    assert "by reason" not in card
 
 
 def test_without_audits_none_is_made() -> None:

@@ -17,7 +17,7 @@ from chest_cancer.pipelines.model_evaluation import shortcuts
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_shortcuts
 from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
 from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas
-from chest_cancer.pipelines.model_evaluation.cross_validation import measure_scores, repeat_out_of_fold
+from chest_cancer.pipelines.model_evaluation.cross_validation import draw_folds, measure_scores, predict_out_of_fold
 from chest_cancer.pipelines.model_evaluation.intervals import in_words
 from chest_cancer.pipelines.model_evaluation.shortcuts import audit_shortcuts, compare_with_baselines
 
@@ -73,7 +73,7 @@ def noise_folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Cal
 
 
 def scored(embeddings: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    return repeat_out_of_fold(linear_head(0), embeddings, numbers, np.arange(len(numbers)), 0, 1)
+    return predict_out_of_fold(linear_head(), embeddings, numbers, draw_folds(numbers, np.arange(len(numbers)), 0, 1))
 
 
 LABELS = np.arange(COUNT) % 2
@@ -97,7 +97,7 @@ def test_a_bright_corner_in_one_class_is_found_and_named(noise_folder: Callable[
         noise_folder(LABELS, bright_corner),
         split_table(LABELS),
         features(LABELS, 3.0),
-        linear_head(0),
+        linear_head(),
         PARAMETERS,
         seed=0,
     )
@@ -115,7 +115,7 @@ def test_brightness_is_named_though_the_thumbnail_sees_it_as_well(noise_folder: 
         picture[:] = picture // 2 + 60 * label
 
     audit = audit_shortcuts(
-        noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), linear_head(0), PARAMETERS, seed=0
+        noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), linear_head(), PARAMETERS, seed=0
     )
 
     assert audit is not None
@@ -137,7 +137,7 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
     table["width"] = table["width"].astype(int)
 
     audit = audit_shortcuts(
-        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), linear_head(0), PARAMETERS, seed=0
+        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), linear_head(), PARAMETERS, seed=0
     )
 
     assert audit is not None
@@ -157,7 +157,7 @@ def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder],
         noise_folder(labels, lambda *_: None),
         split_table(labels),
         features(labels, signal),
-        linear_head(0),
+        linear_head(),
         PARAMETERS,
         seed=0,
     )
@@ -178,7 +178,7 @@ def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], I
     )
     folder = image_folder({f"{i}.png": encode(phantom.image) for i, phantom in enumerate(pairs)})
 
-    audit = audit_shortcuts(folder, table, features(labels, 2.0), linear_head(0), PARAMETERS, seed=17)
+    audit = audit_shortcuts(folder, table, features(labels, 2.0), linear_head(), PARAMETERS, seed=17)
 
     assert audit is not None
     for baseline in audit["baselines"]:
@@ -222,7 +222,7 @@ def test_a_class_of_one_group_can_not_be_audited(noise_folder: Callable[..., Ima
     table = split_table(LABELS).assign(group=LABELS)
 
     folder = noise_folder(LABELS, lambda *_: None)
-    assert audit_shortcuts(folder, table, features(LABELS, 1.0), linear_head(0), PARAMETERS, seed=0) is None
+    assert audit_shortcuts(folder, table, features(LABELS, 1.0), linear_head(), PARAMETERS, seed=0) is None
 
 
 def test_the_audit_is_json_and_its_plot_has_a_point_for_each() -> None:
@@ -258,4 +258,4 @@ def test_areas_and_accuracies_in_draws_are_those_of_scikit_learn() -> None:
 
 
 def test_figures_in_words_have_no_negative_zero() -> None:
-    assert in_words({"value": 0.014, "low": -0.012, "high": -0.001, "n": 3}) == "0.01 [−0.01, 0.00]"  # noqa: RUF001
+    assert in_words({"value": 0.014, "low": -0.012, "high": -0.001, "n": 3}) == "0.01 [−0.01, 0.00]"  # noqa: RUF001  # a true minus sign

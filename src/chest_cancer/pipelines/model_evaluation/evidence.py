@@ -75,17 +75,18 @@ def compare_with_masks(
         classifier: The trained classifier.
 
     Returns:
-        A row per image that was read rightly and has a lesion: `path`, `group`; `pointing`, `pointing_exact`, `inside`
-        and `intersection_over_union`, 0..1, each with `<name>_chance`.
+        A row per image that was read rightly and has a lesion in what the network saw of it: `path`, `group`;
+        `pointing`, `pointing_exact`, `inside` and `intersection_over_union`, 0..1, each with `<name>_chance`.
     """
     rows = []
     right = (test_predictions["label"] == test_predictions["predicted"]).to_numpy()
     for image, evidence in zip(test_predictions[right].to_dict("records"), maps[right], strict=True):
         mask = images.lesion_mask(image["path"])
-        if mask is not None and mask.any():
-            frame = seen_frame(images.pixels(image["path"]), classifier.standardisation)
-            number = classifier.classes.index(image["predicted"])
-            compared = overlap(contrast(evidence, number), lesion_cells(mask, frame))
+        if mask is None or not mask.any():
+            continue
+        lesion = lesion_cells(mask, seen_frame(images.pixels(image["path"]), classifier.standardisation))
+        if lesion.any():
+            compared = overlap(contrast(evidence, classifier.classes.index(image["predicted"])), lesion)
             rows.append({"path": image["path"], "group": image["group"], **compared})
     masked = [f"{name}{end}" for name in OVERLAPS for end in ("", "_chance")]
     return pd.DataFrame(rows, columns=["path", "group", *masked])

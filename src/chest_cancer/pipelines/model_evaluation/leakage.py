@@ -19,9 +19,10 @@ from chest_cancer.pipelines.model_evaluation.cross_validation import (
     REPEATS,
     Numbers,
     Scores,
+    draw_folds,
     fewest_groups,
     measure_scores,
-    repeat_out_of_fold,
+    predict_out_of_fold,
 )
 from chest_cancer.pipelines.model_evaluation.intervals import Figure
 from chest_cancer.pipelines.model_evaluation.leakage_words import describe_curve
@@ -97,8 +98,8 @@ def compare_naive_and_grouped(
     for name, rows in (("naive", files), ("grouped", distinct)):
         numbers = rows["label"].map(classes.index).to_numpy(dtype=np.int64)
         folds_of = rows["group"].to_numpy() if name == "grouped" else np.arange(len(rows))
-        predicted = repeat_out_of_fold(model, embeddings_of(rows, features), numbers, folds_of, seed, REPEATS)
-        scored[name] = numbers, predicted
+        draws = draw_folds(numbers, folds_of, seed, REPEATS)
+        scored[name] = numbers, predict_out_of_fold(model, embeddings_of(rows, features), numbers, draws)
 
     bootstrap = _bootstrap(files["group"].to_numpy(), parameters, seed)
     weights = bootstrap.weights
@@ -161,8 +162,9 @@ def draw_leakage_curve(
         if stopped:
             break
         if not np.array_equal(groups, previous):
-            scores = repeat_out_of_fold(model, embeddings, numbers, groups, seed, _CURVE_REPEATS)
-            look_up = repeat_out_of_fold(NearestImage(), means, numbers, groups, seed, _CURVE_REPEATS)
+            draws = draw_folds(numbers, groups, seed, _CURVE_REPEATS)
+            scores = predict_out_of_fold(model, embeddings, numbers, draws)
+            look_up = predict_out_of_fold(NearestImage(), means, numbers, draws)
         previous, first = groups, first if points else scores
         bootstrap = _bootstrap(groups, parameters, seed)
         points.append(

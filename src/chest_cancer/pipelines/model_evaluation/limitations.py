@@ -34,14 +34,25 @@ def find_limitations(
         missing = "Nobody looked for copies, leakage and shortcuts: the audits were switched off."
         return [*found, Limitation("Not audited", missing)]
     sources = (
-        _on_shortcuts(audits.get("shortcuts")),
-        _on_leakage(audits.get("leakage")),
-        _on_duplicates(audits.get("duplicates")),
+        *_on_data(audits),
         _on_refusal(audits.get("refusal"), metrics),
         _on_evidence(audits.get("evidence")),
         _on_robustness(audits.get("robustness")),
     )
     return found + [limitation for limitations in sources for limitation in limitations]
+
+
+def find_data_limitations(data: dict[str, Any], audits: Audits) -> list[Limitation]:
+    """List what a reader must know of the images; arguments as above."""
+    return [_origin(data), *(limitation for limitations in _on_data(audits) for limitation in limitations)]
+
+
+def _on_data(audits: Audits) -> tuple[list[Limitation], ...]:
+    return (
+        _on_shortcuts(audits.get("shortcuts")),
+        _on_leakage(audits.get("leakage")),
+        _on_duplicates(audits.get("duplicates")),
+    )
 
 
 def _origin(data: dict[str, Any]) -> Limitation:

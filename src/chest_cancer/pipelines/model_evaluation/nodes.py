@@ -10,12 +10,12 @@ from tqdm import tqdm
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, unknown_as_none
 from chest_cancer.pipelines.model_evaluation.metrics import measure, probability_columns
 from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_reliability, plot_roc
 from chest_cancer.pipelines.model_evaluation.refusal import measure_answers
-from chest_cancer.pipelines.model_evaluation.report import render_model_card, render_report
+from chest_cancer.pipelines.model_evaluation.report import render_data_card, render_model_card, render_report
 
 _BATCH = 16
 
@@ -131,20 +131,49 @@ def write_report(
 
 
 def write_model_card(
-    metrics: dict[str, Figure], classifier: Classifier, parameters: ModelEvaluationParameters, **audits: Any
+    metrics: dict[str, Figure],
+    classifier: Classifier,
+    test_predictions: pd.DataFrame,
+    parameters: ModelEvaluationParameters,
+    **audits: Any,
 ) -> str:
     """Write the model card, in Markdown.
 
     Args:
         metrics: What was measured on the test images.
         classifier: Its manifest says what it was trained on.
+        test_predictions: A row per distinct test image.
         parameters: The block `model_evaluation`.
         audits: Each `<name>_audit`, empty without audits.
 
     Returns:
         The card.
     """
-    return render_model_card(metrics, classifier.manifest, _by_name(audits, "_audit"), parameters.confidence)
+    named = _by_name(audits, "_audit")
+    return render_model_card(metrics, classifier.manifest, test_predictions, named, parameters.confidence)
+
+
+def write_data_card(
+    classifier: Classifier,
+    split_table: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    parameters: FeatureExtractionParameters,
+    **audits: Any,
+) -> str:
+    """Write the data card, in Markdown.
+
+    Args:
+        classifier: Its manifest says what it was trained on.
+        split_table: A row per image file.
+        quarantine: Files that were not used, with the reason.
+        parameters: The block `feature_extraction`.
+        audits: Those of the data, each `<name>_audit`, empty without audits.
+
+    Returns:
+        The card.
+    """
+    named = _by_name(audits, "_audit")
+    return render_data_card(classifier.manifest, split_table, quarantine, named, parameters)
 
 
 def _by_name(results: dict[str, Any], ending: str) -> dict[str, Any]:

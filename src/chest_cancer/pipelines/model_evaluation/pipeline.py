@@ -8,6 +8,7 @@ from chest_cancer.pipelines.model_evaluation.nodes import (
     measure_performance,
     plot_evaluation,
     predict_test_images,
+    write_data_card,
     write_model_card,
     write_report,
 )
@@ -17,7 +18,7 @@ _AUDITS = ("duplicates", "leakage", "shortcuts", "refusal", "evidence", "robustn
 
 
 def create_pipeline() -> Pipeline:
-    """Classifier and test images to figures, audits, plots, the report and the model card."""
+    """Classifier and test images to figures, audits, plots, the report and the cards."""
     described = {"metrics": "metrics", "classifier": "classifier", "parameters": "params:model_evaluation"}
     audits = {f"{name}_audit": f"{name}_audit" for name in _AUDITS}
     plots = {f"{name}_plot": f"{name}_plot" for name in _PLOTS}
@@ -99,9 +100,21 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=write_model_card,
-                inputs=described | audits,
+                inputs=described | audits | {"test_predictions": "test_predictions"},
                 outputs="model_card",
                 name="write_model_card_node",
+            ),
+            Node(
+                func=write_data_card,
+                inputs={
+                    "parameters": "params:feature_extraction",
+                    "duplicates_audit": "duplicates_audit",
+                    "leakage_audit": "leakage_audit",
+                    "shortcuts_audit": "shortcuts_audit",
+                }
+                | {name: name for name in ("classifier", "split_table", "quarantine")},
+                outputs="data_card",
+                name="write_data_card_node",
             ),
         ],
         tags="model_evaluation",

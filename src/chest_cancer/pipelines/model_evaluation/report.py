@@ -1,4 +1,4 @@
-"""The report, one HTML page, and the model card, in Markdown: both are filled from the same figures."""
+"""The report, one HTML page, and the cards of model and data, in Markdown: all are filled from the same figures."""
 
 from typing import Any, NamedTuple
 
@@ -7,8 +7,15 @@ import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, select_autoescape
 from plotly.offline import get_plotlyjs
 
+from chest_cancer.parameters import FeatureExtractionParameters
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, in_words
-from chest_cancer.pipelines.model_evaluation.limitations import Audits, count_twins, find_limitations, sentence
+from chest_cancer.pipelines.model_evaluation.limitations import (
+    Audits,
+    count_twins,
+    find_data_limitations,
+    find_limitations,
+    sentence,
+)
 from chest_cancer.pipelines.model_evaluation.metrics import PREVALENCES
 from chest_cancer.pipelines.model_evaluation.plot_style import percent
 
@@ -107,19 +114,73 @@ def render_report(
     )
 
 
-def render_model_card(metrics: dict[str, Figure], manifest: dict[str, Any], audits: Audits, confidence: float) -> str:
+def render_model_card(
+    metrics: dict[str, Figure],
+    manifest: dict[str, Any],
+    test_predictions: pd.DataFrame,
+    audits: Audits,
+    confidence: float,
+) -> str:
     """Fill the model card's template.
 
     Args:
         metrics: Figures of the test split.
         manifest: The classifier's manifest.
+        test_predictions: A row per distinct test image, with `label` and `predicted`.
         audits: By name; each empty where it was not made.
         confidence: Of all intervals, 0..1.
 
     Returns:
         Markdown.
     """
-    return _TEMPLATES.get_template("model_card.md").render(**_about(metrics, manifest, audits, confidence))
+    return _TEMPLATES.get_template("model_card.md").render(
+        **_about(metrics, manifest, audits, confidence),
+        audits=audits,
+        tested=len(test_predictions),
+        wrong=int((test_predictions["label"] != test_predictions["predicted"]).sum()),
+    )
+
+
+def render_data_card(
+    manifest: dict[str, Any],
+    split_table: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    audits: Audits,
+    parameters: FeatureExtractionParameters,
+) -> str:
+    """Fill the data card's template.
+
+    Args:
+        manifest: The classifier's manifest.
+        split_table: A row per image file: `label`, `format`, `mode`, `width`, `height`, `group`, `split` and
+            `source_split`.
+        quarantine: `path` and `reason` of each file that was not used.
+        audits: By name; each empty where it was not made.
+        parameters: The block `feature_extraction`.
+
+    Returns:
+        Markdown.
+    """
+    is_copy = split_table["split"] == "copy"
+    counts = pd.crosstab(split_table["label"], split_table["split"].mask(is_copy))
+    kinds = (split_table["format"] + ", " + split_table["mode"]).value_counts()
+    return _TEMPLATES.get_template("data_card.md").render(
+        data=manifest["data"],
+        limitations=find_data_limitations(manifest["data"], audits),
+        quarantine=quarantine.to_dict("records"),
+        reasons=quarantine["reason"].str.split(":").str[0].value_counts().to_dict(),
+        groups=int(split_table["group"].nunique()),
+        formats=[f"{kind} ({count})" for kind, count in kinds.items()],
+        width=(int(split_table["width"].min()), int(split_table["width"].max())),
+        height=(int(split_table["height"].min()), int(split_table["height"].max())),
+        splits=list(counts.columns),
+        classes={name: row.to_list() for name, row in counts.iterrows()},
+        copies=is_copy.groupby(split_table["label"]).sum().to_dict(),
+        kept_split=bool(split_table["source_split"].notna().any()),
+        standardisation=parameters.standardisation,
+        augmented=parameters.augmentation.enabled,
+        similarity=parameters.groups.similarity,
+    )
 
 
 def _about(metrics: dict[str, Figure], manifest: dict[str, Any], audits: Audits, confidence: float) -> dict[str, Any]:

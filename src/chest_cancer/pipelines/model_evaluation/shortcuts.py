@@ -25,9 +25,10 @@ from chest_cancer.pipelines.model_evaluation.cross_validation import (
     REPEATS,
     Numbers,
     Scores,
+    draw_folds,
     fewest_groups,
     measure_scores,
-    repeat_out_of_fold,
+    predict_out_of_fold,
 )
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, in_words
 
@@ -81,7 +82,8 @@ def audit_shortcuts(
     if fewest_groups(numbers, groups) < _FEWEST_GROUPS:
         return None
     looks = {"size and format": describe_files(rows), **describe_pixels(images, rows["path"].to_list())}
-    scores = repeat_out_of_fold(model, embeddings_of(rows, features), numbers, groups, seed, REPEATS)
+    draws = draw_folds(numbers, groups, seed, REPEATS)
+    scores = predict_out_of_fold(model, embeddings_of(rows, features), numbers, draws)
     compared = compare_with_baselines(looks, scores, numbers, groups, parameters, seed)
     return {**compared, "images_left_out": left_out}
 
@@ -144,13 +146,14 @@ def compare_with_baselines(
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     weights = bootstrap.weights
     forest = RandomForestClassifier(_TREES, random_state=seed)
+    draws = draw_folds(numbers, groups, seed, repeats=1)
 
     model_areas = areas(numbers, model, weights)
     baselines: list[dict[str, Any]] = []
     for name in [*looks, "majority class"]:
         seen = looks.get(name, np.zeros((len(numbers), 1)))
         learner = forest if name in looks else DummyClassifier()
-        scores = repeat_out_of_fold(learner, seen, numbers, groups, seed, repeats=1)
+        scores = predict_out_of_fold(learner, seen, numbers, draws)
         if name not in looks:
             # Its shares differ from fold to fold, and to rank images by the fold that they are in means nothing.
             scores = np.broadcast_to(scores.mean(axis=1, keepdims=True), scores.shape)

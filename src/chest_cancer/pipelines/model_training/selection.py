@@ -57,7 +57,7 @@ def compare_heads(
     splitter = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
     folds = list(splitter.split(embeddings, numbers, groups))
     landmarks = min(parameters.kernel.landmarks, *(len(training) for training, _ in folds))
-    heads = {"linear": linear_head(seed), "kernel": kernel_head(parameters.kernel.width, landmarks, seed)}
+    heads = {"linear": linear_head(), "kernel": kernel_head(parameters.kernel.width, landmarks, seed)}
     with threadpool_limits(1, user_api="blas"):
         right = {
             name: cross_val_predict(head, embeddings, numbers, cv=folds) == numbers for name, head in heads.items()
