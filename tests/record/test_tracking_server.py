@@ -40,11 +40,11 @@ def last_run(client: MlflowClient) -> str:
     return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])[0].info.run_id
 
 
-def files(client: MlflowClient, run_id: str, folder: str | None = None) -> dict[str, int | None]:
-    found: dict[str, int | None] = {}
+def files(client: MlflowClient, run_id: str, folder: str | None = None) -> dict[str, int]:
+    found: dict[str, int] = {}
     for item in client.list_artifacts(run_id, folder):
         assert isinstance(item, FileInfo)
-        found |= files(client, run_id, item.path) if item.is_dir else {item.path: item.file_size}
+        found |= files(client, run_id, item.path) if item.is_dir else {item.path: item.file_size or 0}
     return found
 
 
@@ -61,7 +61,6 @@ def recorded(client: MlflowClient, run_id: str) -> dict[str, object]:
         "tags": {name: value for name, value in run.data.tags.items() if name not in OWN_TAGS},
         "files": files(client, run_id),
         "status": run.info.status,
-        "end": run.info.end_time,
     }
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get i
 
 @pytest.fixture(scope="module")
 def page(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """The graph, with its tour out of the way."""
+    """The graph."""
     port = free_port()
     command = [sys.executable, "-m", "kedro", "viz", "run", "--no-browser", "--port", str(port)]
     address, log = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("viz") / "log"
@@ -28,7 +28,7 @@ def page(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.set_default_timeout(30_000)
         page.goto(address)
-        page.locator(".shareable-url-modal, .pipeline-node").first.wait_for()
+        page.locator(".pipeline-node").first.wait_for()
         yield page
         browser.close()
 
