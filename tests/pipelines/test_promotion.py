@@ -92,6 +92,18 @@ def test_an_equal_model_is_promoted_by_margin(images: ImageFolder, old: Classifi
     )
 
 
+def test_the_same_network_is_not_asked_again(
+    images: ImageFolder, old: Classifier, said: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repeated = Classifier(old.graph, tiny_classifier("repeated").manifest)
+    monkeypatch.setattr(Classifier, "predict", None)
+    frame = table(ranks(said), said[:, 1])
+
+    decision = compare_with_champion(images, frame, frame, repeated, Champion("3", old), PARAMETERS, 0)
+
+    assert decision["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": COUNT}
+
+
 def test_a_worse_model_is_refused(images: ImageFolder, old: Classifier, said: np.ndarray) -> None:
     labels = ranks(said)
 

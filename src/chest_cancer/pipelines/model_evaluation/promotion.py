@@ -71,7 +71,13 @@ def compare_with_champion(
             version, f"Refused: too few test images that champion version {version} has not learnt from{background}"
         )
     new_scores = compared[probability_columns(list(classifier.classes))].to_numpy()
-    old_scores = _predict(old, images, compared["path"].to_list())
+    # A run that was only repeated makes the same network, which need not be asked again.
+    same = (old.graph, old.precision, old.standardisation) == (
+        classifier.graph,
+        classifier.precision,
+        classifier.standardisation,
+    )
+    old_scores = new_scores if same else _predict(old, images, compared["path"].to_list())
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     new, former = (areas(numbers, scores[None], bootstrap.weights) for scores in (new_scores, old_scores))
     gain = bootstrap.difference(new, former, len(compared))
