@@ -8,7 +8,7 @@ SHIP := .venv/ship/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ship-test image-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
+.PHONY: help run test record-test ship-test image-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,6 +18,9 @@ run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedr
 
 test: .venv/dev  ## Run the tests, with coverage.
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+
+record-test: .venv/dev  ## Check the record against real MLflow servers: accounts, outages, PostgreSQL if it is installed.
+	$(BIN)/pytest tests/record
 
 ship-test: .venv/dev .venv/ship/installed  ## Check what ships: deployment under load, workflows, AWS steps.
 	$(BIN)/pytest tests/ship --ignore tests/ship/test_image.py

@@ -1,6 +1,6 @@
 """Put a model of MLflow's registry where the app looks for it; a running app takes it up by itself.
 
-MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python deploy/fetch_model.py models:/VGG16Model/1
+MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python deploy/fetch_model.py models:/VGG16Model@champion
 """
 
 import argparse

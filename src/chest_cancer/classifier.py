@@ -3,6 +3,7 @@
 Serving, batch prediction and evaluation all use this class. It imports no TensorFlow, MLflow or Kedro.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from chest_cancer.runtime import Network, Outputs, resolve_precision
 
 GRAPH_FILE = "classifier.onnx"
 MANIFEST_FILE = "manifest.json"
+DIGESTS_FILE = "SHA256SUMS"
+"""Of both, as `sha256sum --check` reads it."""
 FORMAT_VERSION = 1
 
 NOT_SURE = "not sure"
@@ -118,18 +121,37 @@ class Classifier:
         """Load a classifier from its folder.
 
         Args:
-            folder: Holds `classifier.onnx` and `manifest.json`.
+            folder: Holds `classifier.onnx`, `manifest.json` and their digests in `SHA256SUMS`.
             precision: See `Classifier`.
 
         Raises:
             FileNotFoundError: The folder holds no classifier.
-            ValueError: The manifest is of another format.
+            ValueError: A file is not the one that was saved, or the manifest is of another format.
         """
-        graph_path, manifest_path = Path(folder) / GRAPH_FILE, Path(folder) / MANIFEST_FILE
-        for path in (graph_path, manifest_path):
+        files: dict[str, bytes] = {}
+        for name in (GRAPH_FILE, MANIFEST_FILE, DIGESTS_FILE):
+            path = Path(folder) / name
             if not path.is_file():
-                raise FileNotFoundError(f"No classifier in {folder}: expected {path.name}. Make one with `kedro run`.")
-        return cls(graph_path.read_bytes(), json.loads(manifest_path.read_text()), precision)
+                raise FileNotFoundError(f"No classifier in {folder}: expected {name}. Make one with `kedro run`.")
+            files[name] = path.read_bytes()
+        digests = files.pop(DIGESTS_FILE).decode(errors="replace")
+        for name, content in files.items():
+            if (line := _digest_line(name, content)) not in digests.splitlines():
+                expected = next((other.split()[0] for other in digests.splitlines() if other.endswith(name)), "none")
+                raise ValueError(
+                    f"{Path(folder) / name} is not the file that was saved: expected SHA-256 {expected}. "
+                    f"Received: {line.split()[0]}. Restore the folder, or train again with `kedro run`."
+                )
+        return cls(files[GRAPH_FILE], json.loads(files[MANIFEST_FILE]), precision)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `classifier.onnx`, `manifest.json` and `SHA256SUMS` into a folder that exists."""
+        manifest = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
+        files = {GRAPH_FILE: self.graph, MANIFEST_FILE: manifest.encode()}
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        lines = [_digest_line(name, content) for name, content in files.items()]
+        (Path(folder) / DIGESTS_FILE).write_text("\n".join(lines) + "\n")
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify images.
@@ -203,6 +225,10 @@ class Classifier:
         if not distance <= limits["distance_limit"]:
             return NOT_A_CHEST_CT_SLICE
         return None if confidence >= limits["confidence_limit"] else NOT_SURE
+
+
+def _digest_line(name: str, content: bytes) -> str:
+    return f"{hashlib.sha256(content).hexdigest()}  {name}"
 
 
 def self_test_image() -> NDArray[np.uint8]:

@@ -123,7 +123,7 @@ def places(database: Database, tmp_path_factory: pytest.TempPathFactory) -> dict
         "http://mlflow:5000": f"http://127.0.0.1:{port}",
         ":5000": f":{port}",
         "/srv/chest-cancer/mlartifacts": tmp_path_factory.mktemp("mlartifacts"),
-        "${MODEL_URI:-models:/VGG16Model/1}": "models:/VGG16Model/1",
+        "${MODEL_URI:-models:/VGG16Model@champion}": "models:/VGG16Model@champion",
     }
 
 

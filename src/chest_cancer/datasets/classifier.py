@@ -1,17 +1,16 @@
 """The classifier as a catalog entry."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from chest_cancer.classifier import GRAPH_FILE, MANIFEST_FILE, Classifier
+from chest_cancer.classifier import MANIFEST_FILE, Classifier
 from chest_cancer.datasets.recoverable_folder import RecoverableFolder
 
 
 class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
-    """A folder with `classifier.onnx` and `manifest.json`, replaced as a whole.
+    """A folder with `classifier.onnx`, `manifest.json` and `SHA256SUMS`, replaced as a whole.
 
     Attributes:
         folder: Where it is.
@@ -32,8 +31,7 @@ class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
 
     def save(self, data: Classifier) -> None:
         with self._recoverable.locked(), self._recoverable.replacement() as folder:
-            (folder / GRAPH_FILE).write_bytes(data.graph)
-            (folder / MANIFEST_FILE).write_text(json.dumps(data.manifest, indent=2, ensure_ascii=False) + "\n")
+            data.save(folder)
 
     def _exists(self) -> bool:
         return (self.folder / MANIFEST_FILE).is_file()
