@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
 from chest_cancer.parameters import StandardisationParameters
-from chest_cancer.runtime import Network, Outputs, resolve_precision
+from chest_cancer.runtime import Network, Outputs, Quantised, resolve_precision
 
 GRAPH_FILE = "classifier.onnx"
 MANIFEST_FILE = "manifest.json"
+QUANTISED_FILES = ("classifier_int8.xml", "classifier_int8.bin")
 FORMAT_VERSION = 1
 
 NOT_SURE = "not sure"
@@ -70,18 +71,26 @@ class Classifier:
         manifest: The contents of `manifest.json`.
         classes: Class names, in the order of the graph's outputs.
         standardisation: What images went through in training, and go through here.
-        precision: `bf16` or `fp32`, what it computes in.
+        precision: `bf16`, `fp32` or `int8`, what it computes in.
+        quantised: The same graph with int8 convolutions, or None.
     """
 
-    def __init__(self, graph: bytes, manifest: dict[str, Any], precision: str | None = None) -> None:
+    def __init__(
+        self,
+        graph: bytes,
+        manifest: dict[str, Any],
+        precision: str | None = None,
+        quantised: Quantised | None = None,
+    ) -> None:
         """Take a graph and its manifest; the graph is compiled for this processor at the first prediction.
 
         Args:
             graph: A serialised ONNX graph from `image` to `probabilities`, `embedding`, `evidence` and, where the
                 manifest has limits, `distance`.
             manifest: What `manifest.json` holds; without `abstention` every image is answered.
-            precision: `auto`, `bf16` or `fp32`; by default that in which the training features were computed, or fp32
-                where the processor can't.
+            precision: `auto`, `bf16` or `fp32`; by default int8 where there is such a graph, else that in which the
+                training features were computed, or fp32 where the processor can't.
+            quantised: The same graph with int8 convolutions, or None.
 
         Raises:
             ValueError: The manifest is of another format or preprocessing, or needs a package that is not installed.
@@ -104,6 +113,10 @@ class Classifier:
         self.graph = graph
         self.manifest = manifest
         self.classes: tuple[str, ...] = tuple(manifest["classes"])
+        self.quantised = quantised
+        if precision is None and quantised is not None:
+            self.precision = "int8"
+            return
         if precision is None:
             precision = "fp32" if manifest["precision"] == "fp32" else "auto"
         self.precision = resolve_precision(precision)
@@ -111,6 +124,8 @@ class Classifier:
     @cached_property
     def _network(self) -> Network:
         """Compiled when first needed: many only ask what the manifest says."""
+        if self.precision == "int8" and self.quantised is not None:
+            return Network(self.quantised, "auto")
         return Network(self.graph, self.precision)
 
     @classmethod
@@ -118,7 +133,7 @@ class Classifier:
         """Load a classifier from its folder.
 
         Args:
-            folder: Holds `classifier.onnx` and `manifest.json`.
+            folder: Holds `classifier.onnx`, `manifest.json` and, quantised, `classifier_int8.xml` and `.bin`.
             precision: See `Classifier`.
 
         Raises:
@@ -129,7 +144,9 @@ class Classifier:
         for path in (graph_path, manifest_path):
             if not path.is_file():
                 raise FileNotFoundError(f"No classifier in {folder}: expected {path.name}. Make one with `kedro run`.")
-        return cls(graph_path.read_bytes(), json.loads(manifest_path.read_text()), precision)
+        paths = [Path(folder) / name for name in QUANTISED_FILES]
+        quantised = Quantised(*(path.read_bytes() for path in paths)) if all(map(Path.is_file, paths)) else None
+        return cls(graph_path.read_bytes(), json.loads(manifest_path.read_text()), precision, quantised)
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify images.
