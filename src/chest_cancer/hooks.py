@@ -72,10 +72,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         self, node: Node, catalog: CatalogProtocol[Any, Any], inputs: dict[str, Any], is_async: bool
     ) -> None:
         """Log the node's parameters under `block.name`, in one request: kedro-mlflow sends one for each."""
-        super().before_node_run(node=node, catalog=catalog, inputs={}, is_async=is_async)
         if self._is_mlflow_enabled:
             import mlflow
 
+            if mlflow.active_run() is None:  # in another thread than the record was opened in
+                super().before_node_run(node=node, catalog=catalog, inputs={}, is_async=is_async)
             parameters = {
                 name.removeprefix("params:"): value for name, value in inputs.items() if name.startswith("params:")
             }
@@ -136,9 +137,13 @@ def _log_metrics(series: dict[str, list[float]]) -> None:
 
 def _register_classifier(dataset: ClassifierDataset) -> None:
     import mlflow
+    from mlflow.utils import requirements_utils
 
     from chest_cancer import registered_model
 
+    # MLflow compares requirements with what is installed; a map of modules to packages, which it reads from the files
+    # of every package, is for those whose requirements it has to guess.
+    vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
     script = Path(registered_model.__file__)
     # MLflow would like an example, with which it would run the model once more.
     warnings.filterwarnings("ignore", message=r"[\s\S]*An input example was not provided")
