@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -21,6 +21,9 @@ from chest_cancer import progress
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.parameters import Block, Parameters
 from chest_cancer.tracking import speed_up_sqlite, start_run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REGISTERED_MODEL = "VGG16Model"
 _METRICS_IN_A_REQUEST = 1000
@@ -84,11 +87,13 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Log curves and figures, each in one request: kedro-mlflow's datasets send one for every number."""
+        """Log trials; curves and figures in one request each, where kedro-mlflow's datasets send every number alone."""
         if not self._is_mlflow_enabled:
             return
         if dataset_name == "training_history":
             _log_metrics({f"training/{name}": values for name, values in data.items()})
+        elif dataset_name == "search_trials":
+            _log_trials(data)
         elif dataset_name == "metrics":
             _log_metrics(
                 {
@@ -133,6 +138,27 @@ def _log_metrics(series: dict[str, list[float]]) -> None:
         return
     for start in range(0, len(metrics), _METRICS_IN_A_REQUEST):
         mlflow.MlflowClient().log_batch(run.info.run_id, metrics[start : start + _METRICS_IN_A_REQUEST])
+
+
+def _log_trials(trials: "pd.DataFrame") -> None:
+    """Log each trial of a search as a run inside the active one."""
+    import mlflow
+    import pandas as pd
+    from mlflow.entities import Metric, Param
+
+    parent, client = mlflow.active_run(), mlflow.MlflowClient()
+    if parent is None:
+        return
+    now = int(time.time() * 1000)
+    for row in trials.to_dict("records"):
+        tags = {"mlflow.parentRunId": parent.info.run_id}
+        run = client.create_run(parent.info.experiment_id, run_name=f"trial {row.pop('trial')}", tags=tags)
+        figures = {name: row.pop(name) for name in ("loss", "seconds")}
+        metrics = [Metric(name, value, now, 0) for name, value in figures.items() if not pd.isna(value)]
+        params = [Param(f"model_training.{name}", str(value)) for name, value in row.items() if not pd.isna(value)]
+        client.log_batch(run.info.run_id, metrics, params)
+        # Without a loss it was given up.
+        client.set_terminated(run.info.run_id, "KILLED" if pd.isna(figures["loss"]) else "FINISHED")
 
 
 def _register_classifier(dataset: ClassifierDataset) -> None:

@@ -201,6 +201,24 @@ class BatchInferenceParameters(Block):
     source: str = Field("phantom", min_length=1, description="As `data_ingestion.source`; class folders are optional.")
 
 
+class Range(Block):
+    """What a number is drawn from, evenly on a logarithmic scale."""
+
+    low: float = Field(gt=0.0)
+    high: float = Field(gt=0.0)
+
+
+class HyperparameterSearchParameters(Block):
+    """Which parameters of the head are tried, and how often."""
+
+    trials: int = Field(30, ge=1, le=10_000)
+    folds: int = Field(5, ge=3, le=20, description="Of training images: one measures, one stops, the rest trains.")
+    heads: tuple[Literal["linear", "dense", "kernel"], ...] = Field(("linear", "kernel"), min_length=1)
+    l2: Range = Range(low=0.001, high=1.0)
+    learning_rate: Range = Range(low=0.0003, high=0.01)
+    kernel_width: Range = Range(low=0.1, high=10.0)
+
+
 class Parameters(Block):
     """All parameters of a run: one block per pipeline, and one seed for all."""
 
@@ -211,3 +229,4 @@ class Parameters(Block):
     model_training: ModelTrainingParameters = ModelTrainingParameters()
     model_evaluation: ModelEvaluationParameters = ModelEvaluationParameters()
     batch_inference: BatchInferenceParameters = BatchInferenceParameters()
+    hyperparameter_search: HyperparameterSearchParameters = HyperparameterSearchParameters()

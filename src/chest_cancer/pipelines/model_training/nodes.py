@@ -11,10 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from chest_cancer.classifier import FORMAT_VERSION, Classifier, self_test_image
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
-from chest_cancer.parameters import ModelTrainingParameters
-from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
-from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
-from chest_cancer.pipelines.model_training.head import (
+from chest_cancer.keras_head import (
     History,
     build_model,
     fit,
@@ -22,6 +19,9 @@ from chest_cancer.pipelines.model_training.head import (
     read_head,
     tuned_weights,
 )
+from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
+from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
 
