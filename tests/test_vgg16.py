@@ -19,10 +19,10 @@ def test_vgg16_has_thirteen_convolutions_and_none_is_trained(keras_vgg16) -> Non
     assert keras_vgg16.output.shape == (None, 7, 7, 512)
 
 
-def test_trainable_top_without_a_cut_is_the_identity_on_pooled_features(keras_vgg16) -> None:
+def test_trainable_top_without_a_cut_is_the_identity_on_pooled_features(vgg16_weights: Weights) -> None:
     pooled = np.random.default_rng(0).random((3, 1024), dtype=np.float32)
 
-    top = trainable_top(keras_vgg16, None)
+    top = trainable_top(vgg16_weights, None)
 
     np.testing.assert_array_equal(top.predict(pooled, verbose=0), pooled)
     assert not top.weights
@@ -30,28 +30,31 @@ def test_trainable_top_without_a_cut_is_the_identity_on_pooled_features(keras_vg
 
 
 @pytest.mark.parametrize(("cut", "trained"), [("block5_conv3", 2), ("block4_conv3", 8)])
-def test_trainable_top_carries_on_where_the_base_ends(keras_vgg16, cut: str, trained: int) -> None:
+def test_trainable_top_carries_on_where_the_base_ends(
+    keras_vgg16, vgg16_weights: Weights, cut: str, trained: int
+) -> None:
     features = np.random.default_rng(1).random((1, *keras_vgg16.get_layer(cut).input.shape[1:]), dtype=np.float32)
     expected = features
     for layer in keras_vgg16.layers[[layer.name for layer in keras_vgg16.layers].index(cut) :]:
         expected = layer(expected)
     expected = np.asarray(expected)
 
-    top = trainable_top(keras_vgg16, cut)
+    top = trainable_top(vgg16_weights, cut)
 
     pooled = np.concatenate([expected.mean(axis=(1, 2)), expected.max(axis=(1, 2))], axis=1)
     np.testing.assert_allclose(top.predict(features, verbose=0), pooled, rtol=1e-4)
     assert len(top.trainable_weights) == trained
 
 
-def test_trainable_top_does_not_change_the_model_that_it_was_cut_from(keras_vgg16) -> None:
-    before = keras_vgg16.get_layer("block5_conv3").get_weights()[0].copy()
+def test_a_top_in_bf16_keeps_its_weights_in_fp32_and_agrees(vgg16_weights: Weights) -> None:
+    features = np.random.default_rng(2).random((2, 14, 14, 512), dtype=np.float32)
 
-    top = trainable_top(keras_vgg16, "block5_conv3")
-    top.get_layer("block5_conv3").set_weights([np.zeros((3, 3, 512, 512)), np.zeros(512)])
+    exact, fast = (trainable_top(vgg16_weights, "block5_conv3", precision) for precision in ("fp32", "bf16"))
 
-    np.testing.assert_array_equal(keras_vgg16.get_layer("block5_conv3").get_weights()[0], before)
-    assert not keras_vgg16.trainable_weights
+    expected, received = (np.asarray(top.predict(features, verbose=0), np.float32) for top in (exact, fast))
+    assert not np.array_equal(received, expected)
+    np.testing.assert_allclose(received, expected, rtol=0.02, atol=0.02 * expected.max())
+    assert {weight.dtype for weight in fast.weights} == {"float32"}
 
 
 def test_whole_model_survives_saving_and_agrees_with_the_classifier(

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
 from chest_cancer.parameters import StandardisationParameters
-from chest_cancer.runtime import Network, Outputs, resolve_precision
+from chest_cancer.runtime import Network, Outputs, Quantised, resolve_precision
 
 GRAPH_FILE = "classifier.onnx"
 MANIFEST_FILE = "manifest.json"
+QUANTISED_FILES = ("classifier_int8.xml", "classifier_int8.bin")
 DIGESTS_FILE = "SHA256SUMS"
-"""Of both, as `sha256sum --check` reads it."""
+"""Of all others, as `sha256sum --check` reads it."""
 FORMAT_VERSION = 1
 
 NOT_SURE = "not sure"
@@ -73,18 +74,26 @@ class Classifier:
         manifest: The contents of `manifest.json`.
         classes: Class names, in the order of the graph's outputs.
         standardisation: What images went through in training, and go through here.
-        precision: `bf16` or `fp32`, what it computes in.
+        precision: `bf16`, `fp32` or `int8`, what it computes in.
+        quantised: The same graph with int8 convolutions, or None.
     """
 
-    def __init__(self, graph: bytes, manifest: dict[str, Any], precision: str | None = None) -> None:
+    def __init__(
+        self,
+        graph: bytes,
+        manifest: dict[str, Any],
+        precision: str | None = None,
+        quantised: Quantised | None = None,
+    ) -> None:
         """Take a graph and its manifest; the graph is compiled for this processor at the first prediction.
 
         Args:
             graph: A serialised ONNX graph from `image` to `probabilities`, `embedding`, `evidence` and, where the
                 manifest has limits, `distance`.
             manifest: What `manifest.json` holds; without `abstention` every image is answered.
-            precision: `auto`, `bf16` or `fp32`; by default that in which the training features were computed, or fp32
-                where the processor can't.
+            precision: `auto`, `bf16` or `fp32`; by default int8 where there is such a graph, else that in which the
+                training features were computed, or fp32 where the processor can't.
+            quantised: The same graph with int8 convolutions, or None.
 
         Raises:
             ValueError: The manifest is of another format or preprocessing, or needs a package that is not installed.
@@ -107,6 +116,10 @@ class Classifier:
         self.graph = graph
         self.manifest = manifest
         self.classes: tuple[str, ...] = tuple(manifest["classes"])
+        self.quantised = quantised
+        if precision is None and quantised is not None:
+            self.precision = "int8"
+            return
         if precision is None:
             precision = "fp32" if manifest["precision"] == "fp32" else "auto"
         self.precision = resolve_precision(precision)
@@ -114,6 +127,8 @@ class Classifier:
     @cached_property
     def _network(self) -> Network:
         """Compiled when first needed: many only ask what the manifest says."""
+        if self.precision == "int8" and self.quantised is not None:
+            return Network(self.quantised, "auto")
         return Network(self.graph, self.precision)
 
     @classmethod
@@ -121,37 +136,31 @@ class Classifier:
         """Load a classifier from its folder.
 
         Args:
-            folder: Holds `classifier.onnx`, `manifest.json` and their digests in `SHA256SUMS`.
+            folder: Holds `classifier.onnx`, `manifest.json`, the files of its int8 graph where it has one, and the digests
+                of all in `SHA256SUMS`.
             precision: See `Classifier`.
 
         Raises:
             FileNotFoundError: The folder holds no classifier.
             ValueError: A file is not the one that was saved, or the manifest is of another format.
         """
-        files: dict[str, bytes] = {}
-        for name in (GRAPH_FILE, MANIFEST_FILE, DIGESTS_FILE):
-            path = Path(folder) / name
-            if not path.is_file():
-                raise FileNotFoundError(f"No classifier in {folder}: expected {name}. Make one with `kedro run`.")
-            files[name] = path.read_bytes()
-        digests = files.pop(DIGESTS_FILE).decode(errors="replace")
-        for name, content in files.items():
-            if (line := _digest_line(name, content)) not in digests.splitlines():
-                expected = next((other.split()[0] for other in digests.splitlines() if other.endswith(name)), "none")
-                raise ValueError(
-                    f"{Path(folder) / name} is not the file that was saved: expected SHA-256 {expected}. "
-                    f"Received: {line.split()[0]}. Restore the folder, or train again with `kedro run`."
-                )
-        return cls(files[GRAPH_FILE], json.loads(files[MANIFEST_FILE]), precision)
+        digests = _read_digests(Path(folder))
+        manifest = json.loads(_read(Path(folder) / MANIFEST_FILE, digests))
+        quantised = None
+        if manifest.get("precision") == "int8":
+            quantised = Quantised(*(_read(Path(folder) / name, digests) for name in QUANTISED_FILES))
+        return cls(_read(Path(folder) / GRAPH_FILE, digests), manifest, precision, quantised)
 
     def save(self, folder: str | Path) -> None:
-        """Write `classifier.onnx`, `manifest.json` and `SHA256SUMS` into a folder that exists."""
+        """Write the files that `load` reads into a folder that exists."""
         manifest = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
         files = {GRAPH_FILE: self.graph, MANIFEST_FILE: manifest.encode()}
+        if self.quantised is not None:
+            files |= dict(zip(QUANTISED_FILES, (self.quantised.structure, self.quantised.weights), strict=True))
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        lines = [_digest_line(name, content) for name, content in files.items()]
-        (Path(folder) / DIGESTS_FILE).write_text("\n".join(lines) + "\n")
+        lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
+        (Path(folder) / DIGESTS_FILE).write_text("".join(lines))
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify images.
@@ -227,8 +236,27 @@ class Classifier:
         return None if confidence >= limits["confidence_limit"] else NOT_SURE
 
 
-def _digest_line(name: str, content: bytes) -> str:
-    return f"{hashlib.sha256(content).hexdigest()}  {name}"
+def _read_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file, by its name."""
+    lines = _find(folder / DIGESTS_FILE).read_text(errors="replace").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _read(path: Path, digests: dict[str, str]) -> bytes:
+    content = _find(path).read_bytes()
+    expected, found = digests.get(path.name, "none"), hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{path} is not the file that was saved: expected SHA-256 {expected}. Received: {found}. "
+            "Restore the folder, or train again with `kedro run`."
+        )
+    return content
+
+
+def _find(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"No classifier in {path.parent}: expected {path.name}. Make one with `kedro run`.")
+    return path
 
 
 def self_test_image() -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """What a process must be told before its libraries are imported; `settings.py` imports this first."""
 
+import gc
 import importlib
 import os
 import sys
@@ -14,6 +15,7 @@ from kedro.utils import find_kedro_project
 from chest_cancer.datasets import atomic
 
 _PACKAGE = str(Path(__file__).parent)
+_ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
 
 
 def project_path() -> Path:
@@ -23,6 +25,8 @@ def project_path() -> Path:
 
 def prepare() -> None:
     """Read `.env`, opt out of telemetry, quieten libraries, make writes atomic and errors plain."""
+    # Importing MLflow and TensorFlow makes a million objects that stay: looking through them took a fifth of the time.
+    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS, 50, 50)
     load_dotenv(project_path() / ".env")
     for name, value in {
         "DO_NOT_TRACK": "true",

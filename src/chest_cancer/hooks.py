@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -21,6 +21,9 @@ from rich.table import Table
 from chest_cancer import progress, registry, tracking
 from chest_cancer.classifier import MANIFEST_FILE
 from chest_cancer.parameters import Block, Parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +77,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         self, node: Node, catalog: CatalogProtocol[Any, Any], inputs: dict[str, Any], is_async: bool
     ) -> None:
         """Log the node's parameters under `block.name`, in one request: kedro-mlflow sends one for each."""
-        super().before_node_run(node=node, catalog=catalog, inputs={}, is_async=is_async)
         if self._is_mlflow_enabled:
             import mlflow
 
+            if mlflow.active_run() is None:  # in another thread than the record was opened in
+                super().before_node_run(node=node, catalog=catalog, inputs={}, is_async=is_async)
             parameters = {
                 name.removeprefix("params:"): value for name, value in inputs.items() if name.startswith("params:")
             }
@@ -85,13 +89,15 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Log curves and figures, each in one request: kedro-mlflow's datasets send one for every number."""
+        """Log trials; curves and figures in one request each, where kedro-mlflow's datasets send every number alone."""
         if not self._is_mlflow_enabled:
             return
         if dataset_name == "classifier":
             _log_origin(data.manifest)
         elif dataset_name == "training_history":
             _log_metrics({f"training/{name}": values for name, values in data.items()})
+        elif dataset_name == "search_trials":
+            _log_trials(data)
         elif dataset_name == "metrics":
             _log_metrics(
                 {
@@ -190,6 +196,27 @@ def _log_metrics(series: dict[str, list[float]]) -> None:
     if run is None:
         return
     mlflow.MlflowClient().log_batch(run.info.run_id, metrics)
+
+
+def _log_trials(trials: "pd.DataFrame") -> None:
+    """Log each trial of a search as a run inside the active one."""
+    import mlflow
+    import pandas as pd
+    from mlflow.entities import Metric, Param
+
+    parent, client = mlflow.active_run(), mlflow.MlflowClient()
+    if parent is None:
+        return
+    now = int(time.time() * 1000)
+    for row in trials.to_dict("records"):
+        tags = {"mlflow.parentRunId": parent.info.run_id}
+        run = client.create_run(parent.info.experiment_id, run_name=f"trial {row.pop('trial')}", tags=tags)
+        figures = {name: row.pop(name) for name in ("loss", "seconds")}
+        metrics = [Metric(name, value, now, 0) for name, value in figures.items() if not pd.isna(value)]
+        params = [Param(f"model_training.{name}", str(value)) for name, value in row.items() if not pd.isna(value)]
+        client.log_batch(run.info.run_id, metrics, params)
+        # Without a loss it was given up.
+        client.set_terminated(run.info.run_id, "KILLED" if pd.isna(figures["loss"]) else "FINISHED")
 
 
 class SummaryHook:

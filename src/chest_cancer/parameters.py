@@ -60,6 +60,9 @@ class ModelPreparationParameters(Block):
         pattern=r"^block[1-5]_conv[1-3]$",
         description="First layer that is trained; null freezes all convolutions.",
     )
+    fine_tune_precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="In which it is trained; auto: bf16 where the processor has it. Weights stay fp32."
+    )
 
 
 class GroupParameters(Block):
@@ -141,6 +144,13 @@ class KernelParameters(Block):
     landmarks: int = Field(1000, ge=2, le=20_000, description="Training images that others are compared with, at most.")
 
 
+class Int8Parameters(Block):
+    """A second graph with int8 convolutions, served where validation images show that it is not worse."""
+
+    enabled: bool = Field(False, description="Takes about half a minute more, and makes serving faster.")
+    calibration_images: int = Field(100, ge=1, le=10_000, description="Training images that ranges are taken from.")
+
+
 class ModelTrainingParameters(Block):
     """The head (and the convolutions above the cut)."""
 
@@ -160,6 +170,7 @@ class ModelTrainingParameters(Block):
     normal_class: str | None = Field("normal", description="The class without disease; null where there is none.")
     target_sensitivity: float = Field(0.95, gt=0.0, lt=1.0, description="The threshold reaches it on validation.")
     abstention: AbstentionParameters = AbstentionParameters()
+    int8: Int8Parameters = Int8Parameters()
 
 
 class ModelEvaluationParameters(Block):
@@ -196,6 +207,24 @@ class BatchInferenceParameters(Block):
     source: str = Field("phantom", min_length=1, description="As `data_ingestion.source`; class folders are optional.")
 
 
+class Range(Block):
+    """What a number is drawn from, evenly on a logarithmic scale."""
+
+    low: float = Field(gt=0.0)
+    high: float = Field(gt=0.0)
+
+
+class HyperparameterSearchParameters(Block):
+    """Which parameters of the head are tried, and how often."""
+
+    trials: int = Field(30, ge=1, le=10_000)
+    folds: int = Field(5, ge=3, le=20, description="Of training images: one measures, one stops, the rest trains.")
+    heads: tuple[Literal["linear", "dense", "kernel"], ...] = Field(("linear", "kernel"), min_length=1)
+    l2: Range = Range(low=0.001, high=1.0)
+    learning_rate: Range = Range(low=0.0003, high=0.01)
+    kernel_width: Range = Range(low=0.1, high=10.0)
+
+
 class Parameters(Block):
     """All parameters of a run: one block per pipeline, and one seed for all."""
 
@@ -206,3 +235,4 @@ class Parameters(Block):
     model_training: ModelTrainingParameters = ModelTrainingParameters()
     model_evaluation: ModelEvaluationParameters = ModelEvaluationParameters()
     batch_inference: BatchInferenceParameters = BatchInferenceParameters()
+    hyperparameter_search: HyperparameterSearchParameters = HyperparameterSearchParameters()

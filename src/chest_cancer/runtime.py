@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,20 +38,44 @@ def resolve_precision(precision: str) -> str:
     return "bf16" if has_bf16 and precision != "fp32" else "fp32"
 
 
-class Network:
-    """An ONNX graph with one input, compiled for this processor.
+@dataclass(frozen=True)
+class Quantised:
+    """A graph whose convolutions are int8, in OpenVINO's own format.
 
     Attributes:
-        precision: `bf16` or `fp32`, what it computes in.
+        structure: Layers and the ranges of what passes between them, XML.
+        weights: Their numbers.
+    """
+
+    structure: bytes
+    weights: bytes
+
+
+class Network:
+    """A graph with one input, compiled for this processor.
+
+    Attributes:
+        precision: `bf16` or `fp32`, what it computes in; `int8` where the graph is quantised.
         outputs: Names of its outputs.
     """
 
-    def __init__(self, graph: bytes | Path, precision: str) -> None:
-        self.precision = resolve_precision(precision)
+    def __init__(self, graph: bytes | Path | Quantised, precision: str) -> None:
+        """Compile.
+
+        Args:
+            graph: A serialised ONNX graph, its file, or one that was quantised.
+            precision: `auto`, `bf16` or `fp32`; of a quantised graph, for the layers that are not int8.
+        """
+        floating = resolve_precision(precision)
         core = ov.Core()
-        model = core.read_model(graph)
+        if isinstance(graph, Quantised):
+            self.precision = "int8"
+            model = core.read_model(graph.structure, graph.weights)
+        else:
+            self.precision = floating
+            model = core.read_model(graph)
         # OpenVINO's own default is bf16 wherever the processor has it, without a word: always say which.
-        settings = {"INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp32": "f32"}[self.precision]}
+        settings = {"INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp32": "f32"}[floating]}
         self._compiled = core.compile_model(model, "CPU", {**settings, "PERFORMANCE_HINT": "LATENCY"})
         # OpenVINO's Python binding can lock up when a process's first two inferences run at once: make one here.
         shape = [1 if size.is_dynamic else size.get_length() for size in self._compiled.input(0).partial_shape]

@@ -39,12 +39,13 @@ def build_vgg16(weights: Weights) -> KerasModel:
     return model
 
 
-def trainable_top(vgg16: KerasModel, cut: str | None) -> KerasModel:
-    """Cut off what is trained: the layers from `cut` on, and the pooling.
+def trainable_top(weights: Weights, cut: str | None, precision: str = "fp32") -> KerasModel:
+    """Build what is trained: the layers from `cut` on, and the pooling.
 
     Args:
-        vgg16: What `build_vgg16` returned.
+        weights: `<layer>/kernel` (HWIO) and `<layer>/bias`, float32.
         cut: First layer that is trained, or None.
+        precision: `bf16` or `fp32`, what its layers compute in; weights, gradients and pooling are fp32.
 
     Returns:
         A model from the cut's input [N, h, w, C] to pooled features [N, 1024]; without a cut the identity on them.
@@ -52,15 +53,21 @@ def trainable_top(vgg16: KerasModel, cut: str | None) -> KerasModel:
     import keras
 
     if cut is None:
-        features = keras.Input((2 * vgg16.output.shape[-1],), name="features")
+        features = keras.Input((2 * weights[f"{LAYERS[-1]}/bias"].size,), name="features")
         return keras.Model(features, features, name="trainable_top")
-    layers = vgg16.layers[[layer.name for layer in vgg16.layers].index(cut) :]
-    features = keras.Input(layers[0].input.shape[1:], name="features")
+    policy = {"bf16": "mixed_bfloat16", "fp32": "float32"}[precision]
+    channels, side = weights[f"{cut}/kernel"].shape[2], INPUT_SIDE // 2 ** (int(cut[5]) - 1)
+    features = keras.Input((side, side, channels), name="features")
     output = features
-    for layer in layers:
-        copy = layer.__class__.from_config({**layer.get_config(), "trainable": True})
-        output = copy(output)
-        copy.set_weights(layer.get_weights())
+    for layer in LAYERS[LAYERS.index(cut) :]:
+        kernel, bias = weights[f"{layer}/kernel"], weights[f"{layer}/bias"]
+        convolution = keras.layers.Conv2D(
+            bias.size, kernel.shape[:2], padding="same", activation="relu", dtype=policy, name=layer
+        )
+        output = convolution(output)
+        convolution.set_weights([kernel, bias])
+        if layer.endswith(f"_conv{CONVOLUTIONS[int(layer[5])]}"):
+            output = keras.layers.MaxPooling2D(2, dtype=policy, name=f"{layer[:6]}_pool")(output)
     return keras.Model(features, pool(output), name="trainable_top")
 
 

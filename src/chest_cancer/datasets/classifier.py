@@ -10,7 +10,9 @@ from chest_cancer.datasets.recoverable_folder import RecoverableFolder
 
 
 class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
-    """A folder with `classifier.onnx`, `manifest.json` and `SHA256SUMS`, replaced as a whole.
+    """A folder with `classifier.onnx`, `manifest.json`, what is quantised of it and `SHA256SUMS`, replaced as a whole.
+
+    What was loaded or saved is kept, compiled as it may be, and given again while the folder is the same.
 
     Attributes:
         folder: Where it is.
@@ -20,18 +22,33 @@ class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
         self.folder = Path(filepath)
         self._recoverable = RecoverableFolder(self.folder)
         self._precision = precision
+        self._kept: tuple[tuple[int, int], Classifier] | None = None
         self.metadata = metadata
 
     def load(self) -> Classifier:
         self._recoverable.recover()
         try:
-            return Classifier.load(self.folder, self._precision)
+            if self._kept is None or self._kept[0] != self._state():
+                self._kept = (self._state(), Classifier.load(self.folder, self._precision))
         except (FileNotFoundError, ValueError) as error:
             raise DatasetError(str(error)) from error
+        return self._kept[1]
 
     def save(self, data: Classifier) -> None:
         with self._recoverable.locked(), self._recoverable.replacement() as folder:
             data.save(folder)
+        self._kept = (self._state(), data) if self._precision is None else None
+
+    def _state(self) -> tuple[int, int]:
+        """Which manifest is there: the folder is replaced as a whole."""
+        try:
+            status = (self.folder / MANIFEST_FILE).stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (status.st_ino, status.st_mtime_ns)
+
+    def _release(self) -> None:
+        self._kept = None
 
     def _exists(self) -> bool:
         return (self.folder / MANIFEST_FILE).is_file()

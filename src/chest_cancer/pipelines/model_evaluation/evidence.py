@@ -114,7 +114,7 @@ def delete_cells(
         its map with that of a head whose weights are shuffled, -1..1.
     """
     generator = np.random.default_rng(seed)
-    shuffled = Classifier(shuffle_head(classifier.graph, seed), classifier.manifest, classifier.precision)
+    shuffled = Classifier(shuffle_head(classifier.graph, seed), classifier.manifest)
     classes = list(classifier.classes)
     rows = []
     known = test_predictions.to_dict("records")

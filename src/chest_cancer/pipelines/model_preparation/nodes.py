@@ -3,6 +3,7 @@
 from onnx import ModelProto
 
 from chest_cancer.parameters import ModelPreparationParameters
+from chest_cancer.runtime import resolve_precision
 from chest_cancer.vgg16 import KerasModel, Weights
 
 
@@ -33,7 +34,8 @@ def cut_vgg16(weights: Weights, parameters: ModelPreparationParameters) -> tuple
         ValueError: `fine_tune_from` is no layer of VGG16.
     """
     from chest_cancer.graph import frozen_base
-    from chest_cancer.vgg16 import build_vgg16, trainable_top
+    from chest_cancer.vgg16 import trainable_top
 
     base = frozen_base(weights, parameters.fine_tune_from)
-    return base, trainable_top(build_vgg16(weights), parameters.fine_tune_from)
+    precision = resolve_precision(parameters.fine_tune_precision)
+    return base, trainable_top(weights, parameters.fine_tune_from, precision)

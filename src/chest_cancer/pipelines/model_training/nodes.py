@@ -12,10 +12,17 @@ from sklearn.metrics import accuracy_score, log_loss
 from chest_cancer.classifier import FORMAT_VERSION, Classifier, self_test_image
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
+from chest_cancer.keras_head import (
+    History,
+    build_model,
+    fit,
+    pooled_features,
+    read_head,
+    tuned_weights,
+)
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
-from chest_cancer.pipelines.model_training.head import History, build_model, fit, read_head, tuned_weights
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
 
@@ -124,8 +131,9 @@ def assemble_classifier(
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits / temperature, axis=1)
 
-    space = fit_space(_pooled(trained_top, _select(features, split_table, "train")[0]))
-    distances = distances_from(space, _pooled(trained_top, inputs))
+    top = trained_top.get_layer("trainable_top")
+    space = fit_space(pooled_features(top, _select(features, split_table, "train")[0]))
+    distances = distances_from(space, pooled_features(top, inputs))
 
     weights = imagenet_weights | tuned_weights(trained_top)
     manifest = {
@@ -157,12 +165,6 @@ def assemble_classifier(
     (said,) = classifier.predict([self_test_image()])
     manifest["self_test"] = {"probabilities": said.probabilities}
     return classifier, whole_model(build_vgg16(weights), trained_top.get_layer("head"), temperature)
-
-
-def _pooled(trained_top: KerasModel, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the head receives, [N, 1024]."""
-    pooled: NDArray[np.float32] = trained_top.get_layer("trainable_top").predict(inputs, batch_size=64, verbose=0)
-    return pooled
 
 
 def _operating_point(

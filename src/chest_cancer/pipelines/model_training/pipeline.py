@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from chest_cancer.pipelines.model_training.nodes import assemble_classifier, choose_head, train_head
+from chest_cancer.pipelines.model_training.quantisation import quantise_classifier
 
 
 def create_pipeline() -> Pipeline:
@@ -42,8 +43,14 @@ def create_pipeline() -> Pipeline:
                     "provenance",
                     "params:model_training",
                 ],
-                outputs=["classifier", "keras_model"],
+                outputs=["float_classifier", "keras_model"],
                 name="assemble_classifier_node",
+            ),
+            Node(
+                func=quantise_classifier,
+                inputs=["float_classifier", "raw_images", "split_table", "params:model_training", "params:seed"],
+                outputs="classifier",
+                name="quantise_classifier_node",
             ),
         ],
         tags="model_training",

@@ -44,7 +44,7 @@ def build_model(
     import keras
 
     pooled = keras.Input(top.output.shape[1:], name="pooled")
-    pooled_training = top.predict(features, batch_size=64, verbose=0)
+    pooled_training = pooled_features(top, features)
     mean, variance = _statistics(pooled_training)
     hidden = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(pooled)
     penalty = keras.regularizers.L2(parameters.l2)
@@ -53,7 +53,9 @@ def build_model(
             parameters.hidden_units, activation="relu", kernel_regularizer=penalty, name="hidden"
         )(hidden)
     elif head == "kernel":
-        hidden = _compare_with_landmarks(hidden, (pooled_training - mean) / np.sqrt(variance), parameters, seed)
+        hidden = _compare_with_landmarks(
+            hidden, np.asarray((pooled_training - mean) / np.sqrt(variance)), parameters, seed
+        )
     hidden = keras.layers.Dropout(parameters.dropout, name="dropout")(hidden)
     # From zero: with fewer images than features, training never reaches most directions, and what random weights leave
     # there is noise, in predictions on other images and above all in evidence maps.
@@ -66,6 +68,22 @@ def build_model(
         metrics=["accuracy"],
     )
     return model
+
+
+def pooled_features(top: "keras.Model", features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute what the head receives.
+
+    Args:
+        top: The trainable top.
+        features: What the base gives.
+
+    Returns:
+        Pooled features, [N, 1024]: without a cut the base's own.
+    """
+    if not top.weights:
+        return np.asarray(features)
+    pooled: NDArray[np.float32] = top.predict(features, batch_size=64, verbose=0)
+    return pooled
 
 
 def _compare_with_landmarks(

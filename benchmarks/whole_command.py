@@ -1,0 +1,157 @@
+"""The whole of `kedro run` beside the whole of the public recipe, on the same images, in turn."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks.images import Source
+from benchmarks.processes import Cost, run
+from benchmarks.project import ROOT, Project
+
+RECIPE = "the recipe"
+COMPUTING = ("extract_features_node", "train_head_node", "predict_test_images_node")
+"""What the recipe's `fit` and `evaluate` do."""
+
+
+class Way(NamedTuple):
+    """A way to train on the images: its parameters, whether it finds features stored, and the ratio that is wanted."""
+
+    name: str
+    parameters: dict[str, object]
+    keeps_features: bool
+    wanted: float
+
+
+WAYS = (
+    Way("`kedro run`, empty feature store", {}, False, 6),
+    Way("`kedro run`, five augmented views", {"feature_extraction.augmentation.enabled": True}, False, 3),
+    Way("`kedro run`, a training parameter changed", {"model_training.l2": 0.04}, True, 10),
+)
+
+
+class Measured(NamedTuple):
+    """One run of one side."""
+
+    cost: Cost
+    compute: float
+    accuracy: float
+
+
+def measure(source: Source, environment: str, work: Path, rounds: int) -> tuple[str, dict[str, list[Measured]]]:
+    """Measure both sides in turn.
+
+    Args:
+        source: The images.
+        environment: Of the configuration.
+        work: An empty folder.
+        rounds: How often.
+
+    Returns:
+        A table, and what it was made of.
+    """
+    project = Project(work / "project")
+    common = {"data_ingestion.source": source.location, "model_evaluation.audits": False}
+    options = ("--env", environment)
+    # Once, unmeasured: images unpacked, weights and databases at hand, on both sides; and the test groups are known.
+    project.kedro_run(common, *options)
+    images = _split_for_recipe(source.folder, pd.read_parquet(project.data("05_model_input/split_table.parquet")), work)
+    results = work / "recipe_results"
+    results.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", "import mlflow; mlflow.MlflowClient().search_experiments()"],
+        env={"MLFLOW_TRACKING_URI": f"sqlite:///{results / 'mlflow.db'}"},
+        check=True,
+    )
+
+    measured: dict[str, list[Measured]] = {RECIPE: []} | {way.name: [] for way in WAYS}
+    for _ in range(rounds):
+        measured[RECIPE].append(_recipe(images, results, project))
+        for way in WAYS:
+            if not way.keeps_features:
+                project.forget_features()
+            cost, seconds = project.kedro_run(common | way.parameters, *options)
+            compute = sum(seconds[node] for node in COMPUTING) + seconds["extract_training_views_node"]
+            measured[way.name].append(Measured(cost, compute, project.metrics()["accuracy"]["value"]))
+    count = sum(1 for _ in source.folder.glob("*/*"))
+    return "\n".join([*_table(measured, count), "", *_predictions(source, results / "model.keras", project)]), measured
+
+
+def _split_for_recipe(folder: Path, table: pd.DataFrame, work: Path) -> Path:
+    """The same files for the recipe: groups of our test split are what it validates on."""
+    test_groups = set(table.loc[table["split"] == "test", "group"])
+    for row in table.itertuples():
+        side = "validation" if row.group in test_groups else "training"
+        link = work / "recipe_images" / side / row.label / Path(row.path).name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(folder / Path(row.path).parent.name / Path(row.path).name)
+    return work / "recipe_images"
+
+
+def _recipe(images: Path, results: Path, project: Project) -> Measured:
+    weights = project.data("06_models/imagenet_weights.npz")
+    cost = run([sys.executable, "-m", "benchmarks.reference", images, results, weights], project.log, ROOT)
+    figures = json.loads((results / "figures.json").read_text())
+    return Measured(cost, figures["compute"], figures["accuracy"])
+
+
+def ratios(measured: dict[str, list[Measured]], name: str) -> list[float]:
+    """How many times faster than the recipe, round by round."""
+    return [theirs.cost.wall / ours.cost.wall for theirs, ours in zip(measured[RECIPE], measured[name], strict=True)]
+
+
+def _table(measured: dict[str, list[Measured]], images: int) -> list[str]:
+    lines = [
+        "| whole command | wall, s | recipe over it | wanted | images/s | processor, s | peak memory, MB "
+        "| accuracy, test groups |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    wanted = {way.name: f"{way.wanted:.0f}" for way in WAYS}
+    for name, series in measured.items():
+        walls = [each.cost.wall for each in series]
+        lines.append(
+            f"| {name} | {_spread(walls)} | {median(ratios(measured, name)):.1f} | {wanted.get(name, '')} "
+            f"| {images / median(walls):.1f} | {median(each.cost.cpu for each in series):.0f} "
+            f"| {max(each.cost.memory for each in series):.0f} | {median(each.accuracy for each in series):.3f} |"
+        )
+    theirs, ours = ([each.compute for each in measured[name]] for name in (RECIPE, WAYS[0].name))
+    compute = median(a / b for a, b in zip(theirs, ours, strict=True))
+    return [
+        *lines,
+        "",
+        f"The compute alone, fit and evaluate against extract, train and predict: {median(theirs):.1f} s against "
+        f"{median(ours):.1f} s, a ratio of {compute:.1f} (wanted: 12).",
+    ]
+
+
+def _predictions(source: Source, model: Path, project: Project) -> list[str]:
+    from chest_cancer.classifier import Classifier
+    from chest_cancer.imaging.decoding import decode_image
+
+    files = sorted(source.folder.glob("*/*"))[:20]
+    output = subprocess.run(
+        [sys.executable, "-m", "benchmarks.reference_prediction", model, files[0], "5"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    theirs = median(map(float, output.split()))
+    classifier = Classifier.load(project.data("06_models/classifier"))
+    seconds = []
+    for file in files:
+        start = time.perf_counter()
+        classifier.predict([decode_image(file.read_bytes()).pixels])
+        seconds.append(time.perf_counter() - start)
+    ours = median(seconds[1:])
+    return [
+        f"One image, from its file to the answer: {theirs * 1000:.0f} ms where the model is loaded for each request, "
+        f"{ours * 1000:.0f} ms by the classifier, which is loaded once: a ratio of {theirs / ours:.1f}."
+    ]
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{median(values):.1f} ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else f"{values[0]:.1f}"

@@ -1,0 +1,175 @@
+"""Nodes of hyperparameter_search."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedGroupKFold
+
+from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.keras_head import build_model, fit
+from chest_cancer.parameters import HyperparameterSearchParameters, ModelTrainingParameters
+
+if TYPE_CHECKING:
+    import optuna
+
+logger = logging.getLogger(__name__)
+
+_STARTUP_TRIALS = 5
+
+
+def search_hyperparameters(
+    features: Arrays,
+    split_table: pd.DataFrame,
+    parameters: HyperparameterSearchParameters,
+    model_training: ModelTrainingParameters,
+    seed: int,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Search for the head's parameters by grouped cross-validation on training images alone.
+
+    Each trial trains the head anew for each fold. A fold that is not trained on stops the training, another one
+    measures: the loss of images that the head has met in neither way. The tree-structured Parzen estimator (Bergstra et
+    al., 2011, Algorithms for hyper-parameter optimization) proposes, and what falls behind the median is given up.
+
+    Args:
+        features: Of each distinct image.
+        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
+        parameters: The block `hyperparameter_search`.
+        model_training: The block `model_training`: what is not searched for.
+        seed: Of folds, proposals and training.
+
+    Returns:
+        The best trial's parameters in the shape of `conf/local/parameters.yml`; and a row per trial: `trial`, `loss`
+        (missing where it was given up), `seconds` and what was tried.
+
+    Raises:
+        ValueError: A class has fewer groups of training images than there are folds.
+    """
+    import optuna
+
+    embeddings, numbers, groups = _training_images(features, split_table)
+    fewest = min(len(np.unique(groups[numbers == number])) for number in np.unique(numbers))
+    if fewest < parameters.folds:
+        raise ValueError(
+            f"Invalid value for `hyperparameter_search.folds`: expected at most {fewest}, as many as there are "
+            f"groups of training images of the smallest class. Received: {parameters.folds}"
+        )
+    splitter = StratifiedGroupKFold(parameters.folds, shuffle=True, random_state=seed)
+    folds = [measured for _, measured in splitter.split(embeddings, numbers, groups)]
+
+    def objective(trial: "optuna.Trial") -> float:
+        changed = _propose(trial, parameters)
+        block = ModelTrainingParameters.model_validate(_merge(model_training.model_dump(), changed))
+        losses: list[float] = []
+        for step in range(len(folds)):
+            losses.append(_loss(embeddings, numbers, folds, step, block, seed))
+            trial.report(float(np.mean(losses)), step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return float(np.mean(losses))
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
+    )
+    study.optimize(objective, n_trials=parameters.trials, show_progress_bar=False)
+    best = _nest(study.best_params)
+    logger.info(
+        "Best of %d trials: a loss of %.4f out of fold. To use it: kedro run --params %s",
+        len(study.trials),
+        study.best_value,
+        ",".join(f"model_training.{name}={value}" for name, value in study.best_params.items()),
+    )
+    return {"model_training": best}, _table(study)
+
+
+def _training_images(
+    features: Arrays, split_table: pd.DataFrame
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Embeddings, class numbers and groups."""
+    rows = split_table[split_table["split"] == "train"].set_index("pixel_sha256")
+    chosen = np.isin(features["pixel_sha256"], rows.index.to_numpy(dtype="U64"))
+    rows = rows.loc[features["pixel_sha256"][chosen]]
+    classes = sorted(split_table["label"].unique())
+    numbers = rows["label"].map(classes.index).to_numpy(dtype=np.int64)
+    return np.asarray(features["embedding"][chosen]), numbers, rows["group"].to_numpy(dtype=np.int64)
+
+
+def _propose(trial: "optuna.Trial", parameters: HyperparameterSearchParameters) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "head": trial.suggest_categorical("head", parameters.heads),
+        "l2": trial.suggest_float("l2", parameters.l2.low, parameters.l2.high, log=True),
+        "learning_rate": trial.suggest_float(
+            "learning_rate", parameters.learning_rate.low, parameters.learning_rate.high, log=True
+        ),
+    }
+    if values["head"] == "kernel":
+        width = parameters.kernel_width
+        values["kernel.width"] = trial.suggest_float("kernel.width", width.low, width.high, log=True)
+    return _nest(values)
+
+
+def _loss(
+    embeddings: NDArray[np.float32],
+    numbers: NDArray[np.int64],
+    folds: list[NDArray[np.int64]],
+    step: int,
+    block: ModelTrainingParameters,
+    seed: int,
+) -> float:
+    """Train without two folds; one of them stops the training, the other one gives the loss."""
+    import keras
+
+    measuring, stopping = folds[step], folds[(step + 1) % len(folds)]
+    training = np.setdiff1d(np.arange(len(numbers)), np.concatenate([measuring, stopping]))
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(seed)
+    pooled = keras.Input(embeddings.shape[1:], name="features")
+    top = keras.Model(pooled, pooled, name="trainable_top")
+    classes = int(numbers.max()) + 1
+    model = build_model(top, embeddings[training], classes, block.head, block, seed)
+    fit(
+        model,
+        (embeddings[training], numbers[training]),
+        (embeddings[stopping], numbers[stopping]),
+        block,
+        seed,
+    )
+    probabilities = softmax(np.asarray(model(embeddings[measuring]), dtype=np.float64), axis=1)
+    return float(log_loss(numbers[measuring], probabilities, labels=range(classes)))
+
+
+def _merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Put changes into nested values."""
+    return values | {
+        name: _merge(values[name], change) if isinstance(change, dict) else change for name, change in changes.items()
+    }
+
+
+def _nest(values: dict[str, Any]) -> dict[str, Any]:
+    """Turn `kernel.width` into a block."""
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        *blocks, last = name.split(".")
+        inner = nested
+        for block in blocks:
+            inner = inner.setdefault(block, {})
+        inner[last] = value
+    return nested
+
+
+def _table(study: "optuna.Study") -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "trial": trial.number,
+            "loss": trial.value if trial.state.name == "COMPLETE" else np.nan,
+            "seconds": trial.duration.total_seconds() if trial.duration else np.nan,
+            **trial.params,
+        }
+        for trial in study.trials
+    )

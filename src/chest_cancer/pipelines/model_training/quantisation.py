@@ -1,0 +1,145 @@
+"""The classifier with int8 convolutions: made from training images, kept where validation images speak for it."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chest_cancer.classifier import Classifier, Prediction, self_test_image
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.parameters import ModelTrainingParameters, StandardisationParameters
+from chest_cancer.runtime import Quantised
+
+Image = NDArray[np.uint8]
+
+_REDUCTIONS = ("ReduceMean", "ReduceMax", "ReduceL2", "ReduceSum")
+_IN_FLOAT = [*_REDUCTIONS, "MatMul", "Add", "Subtract", "Multiply", "Divide", "Exp"]
+"""Operations of pooling, head and evidence: a thousandth of the work, and where rounding would show most."""
+
+
+class Agreement(TypedDict):
+    """What one precision says of the validation images.
+
+    Attributes:
+        precision: `fp32`, `bf16` or `int8`.
+        images: How many.
+        accuracy: Of the most probable class, 0..1.
+        changed: Images with another most probable class than in fp32.
+        cosine: Lowest cosine of an image's embedding to that in fp32.
+    """
+
+    precision: str
+    images: int
+    accuracy: float
+    changed: int
+    cosine: float
+
+
+def quantise_classifier(
+    float_classifier: Classifier,
+    images: ImageFolder,
+    split_table: pd.DataFrame,
+    parameters: ModelTrainingParameters,
+    seed: int,
+) -> Classifier:
+    """Add a graph with int8 convolutions, if it is asked for and no worse on the validation images.
+
+    Args:
+        float_classifier: As it was trained.
+        images: The source's files.
+        split_table: A row per image, with `path`, `label` and `split`.
+        parameters: The block `model_training`.
+        seed: Of the draw of training images that the ranges are taken from.
+
+    Returns:
+        The classifier; its manifest says under `int8` what was compared, and what came of it.
+    """
+    if not parameters.int8.enabled:
+        return float_classifier
+    manifest, standardisation = float_classifier.manifest, float_classifier.standardisation
+    training = split_table.loc[split_table["split"] == "train", "path"].to_list()
+    count = min(parameters.int8.calibration_images, len(training))
+    drawn = np.random.default_rng(seed).permutation(training)[:count].tolist()
+    quantised = quantise(float_classifier.graph, _load(images, drawn, standardisation), count)
+
+    validation = split_table[split_table["split"] == "validation"]
+    classifiers = {
+        precision: Classifier(float_classifier.graph, manifest, precision)
+        for precision in dict.fromkeys(["fp32", float_classifier.precision])
+    }
+    classifiers["int8"] = Classifier(float_classifier.graph, manifest, quantised=quantised)
+    said = {
+        precision: classifier.predict_standardised(_load(images, validation["path"].to_list(), standardisation))
+        for precision, classifier in classifiers.items()
+    }
+    agreements = [_compare(name, predictions, said["fp32"], validation["label"]) for name, predictions in said.items()]
+    accuracy = {agreement["precision"]: agreement["accuracy"] for agreement in agreements}
+    better = accuracy[float_classifier.precision]
+    kept = accuracy["int8"] >= better
+    reason = (
+        f"accuracy on {len(validation)} validation images: int8 {accuracy['int8']:.3f}, "
+        f"{float_classifier.precision} {better:.3f}"
+    )
+    decision = {"kept": kept, "reason": reason, "calibration_images": count, "compared": agreements}
+    if not kept:
+        return Classifier(float_classifier.graph, manifest | {"int8": decision})
+    (tested,) = classifiers["int8"].predict([self_test_image()])
+    served = {"precision": "int8", "int8": decision, "self_test": {"probabilities": tested.probabilities}}
+    return Classifier(float_classifier.graph, manifest | served, quantised=quantised)
+
+
+def quantise(graph: bytes, images: Iterator[Image], count: int) -> Quantised:
+    """Make the convolutions int8, by NNCF's quantisation after training.
+
+    Ranges come from images, weights by channel; biases are corrected for what rounding shifts (Nagel et al., 2019,
+    Data-free quantization through weight equalization and bias correction).
+
+    Args:
+        graph: A serialised ONNX graph with one input.
+        images: What the ranges are taken from, each uint8 [224, 224, 3].
+        count: How many.
+
+    Returns:
+        The quantised graph.
+    """
+    # NNCF has no other switch for its telemetry.
+    os.environ.setdefault("NNCF_CI", "true")
+    import nncf
+    import openvino as ov
+
+    nncf.set_log_level(logging.WARNING)
+    model = nncf.quantize(
+        ov.Core().read_model(graph),
+        nncf.Dataset(list(images), lambda image: image[None]),
+        subset_size=count,
+        ignored_scope=nncf.IgnoredScope(types=_IN_FLOAT, validate=False),
+    )
+    with tempfile.TemporaryDirectory() as folder:  # OpenVINO gives both parts to files only
+        structure, weights = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
+        ov.serialize(model, structure, weights)
+        return Quantised(structure.read_bytes(), weights.read_bytes())
+
+
+def _load(images: ImageFolder, paths: Sequence[str], standardisation: StandardisationParameters) -> Iterator[Image]:
+    return (standardise(images.pixels(path), standardisation) for path in paths)
+
+
+def _compare(precision: str, said: list[Prediction], exact: list[Prediction], labels: pd.Series) -> Agreement:
+    return {
+        "precision": precision,
+        "images": len(said),
+        "accuracy": float(np.mean([one.label == label for one, label in zip(said, labels, strict=True)])),
+        "changed": sum(one.label != other.label for one, other in zip(said, exact, strict=True)),
+        "cosine": min(_cosine(one.embedding, other.embedding) for one, other in zip(said, exact, strict=True)),
+    }
+
+
+def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))

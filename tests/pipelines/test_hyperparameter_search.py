@@ -1,0 +1,54 @@
+"""hyperparameter_search: on training images alone, by group, with a result that a run takes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chest_cancer.parameters import HyperparameterSearchParameters, ModelTrainingParameters
+from chest_cancer.pipelines.hyperparameter_search import create_pipeline
+from chest_cancer.pipelines.hyperparameter_search.nodes import search_hyperparameters
+
+SEARCH = HyperparameterSearchParameters(trials=2, folds=3, heads=("linear",))
+TRAINING = ModelTrainingParameters(epochs=2, kernel={"landmarks": 8})
+
+
+def data(groups: int = 12) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """Two images a group; whoever looks at what is not for training meets numbers that spoil every loss."""
+    generator = np.random.default_rng(0)
+    count = 2 * groups
+    keys = np.array([f"{number:064d}" for number in range(count)], dtype="U64")
+    table = pd.DataFrame(
+        {
+            "pixel_sha256": keys,
+            "group": np.arange(count) // 2,
+            "label": np.where(np.arange(count) // 2 % 2, "normal", "adenocarcinoma"),
+            "split": np.where(np.arange(count) < count - 4, "train", "test"),
+        }
+    )
+    embedding = (
+        generator.normal(size=(count, 1024)).astype(np.float32) + (table["label"] == "normal").to_numpy()[:, None]
+    )
+    embedding[(table["split"] == "test").to_numpy()] = np.nan
+    return {"pixel_sha256": keys, "embedding": embedding.astype(np.float32)}, table.sample(frac=1, random_state=0)
+
+
+def test_the_best_trial_is_given_as_parameters_that_a_run_takes() -> None:
+    best, trials = search_hyperparameters(*data(), SEARCH, TRAINING, seed=3)
+
+    block = ModelTrainingParameters.model_validate(best["model_training"])
+    first = trials.sort_values("loss").iloc[0]
+    assert trials["loss"].notna().all()
+    assert len(trials) == SEARCH.trials
+    assert (block.head, block.l2, block.learning_rate) == (first["head"], first["l2"], first["learning_rate"])
+    assert SEARCH.l2.low <= block.l2 <= SEARCH.l2.high
+
+
+def test_more_folds_than_groups_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"hyperparameter_search\.folds`: expected at most 5, .* Received: 20"):
+        search_hyperparameters(*data(), SEARCH.model_copy(update={"folds": 20}), TRAINING, seed=3)
+
+
+def test_it_needs_no_more_than_stored_features() -> None:
+    assert create_pipeline().inputs() == {
+        "features", "split_table", "params:hyperparameter_search", "params:model_training", "params:seed",
+    }  # fmt: skip
