@@ -136,8 +136,8 @@ class Classifier:
         """Load a classifier from its folder.
 
         Args:
-            folder: Holds `classifier.onnx`, `manifest.json`, the files of its int8 graph where it has one, and the digests
-                of all in `SHA256SUMS`.
+            folder: Holds `classifier.onnx`, `manifest.json`, the files of its int8 graph where it has one, and
+                `SHA256SUMS` of them all.
             precision: See `Classifier`.
 
         Raises:
