@@ -144,7 +144,9 @@ class Classifier:
             FileNotFoundError: The folder holds no classifier.
             ValueError: A file is not the one that was saved, or the manifest is of another format.
         """
-        digests = _read_digests(Path(folder))
+        for name in (GRAPH_FILE, MANIFEST_FILE, DIGESTS_FILE):
+            _find(Path(folder) / name)
+        digests = _read_digests(Path(folder) / DIGESTS_FILE)
         manifest = json.loads(_read(Path(folder) / MANIFEST_FILE, digests))
         quantised = None
         if manifest.get("precision") == "int8":
@@ -236,9 +238,9 @@ class Classifier:
         return None if confidence >= limits["confidence_limit"] else NOT_SURE
 
 
-def _read_digests(folder: Path) -> dict[str, str]:
+def _read_digests(path: Path) -> dict[str, str]:
     """SHA-256 of each file, by its name."""
-    lines = _find(folder / DIGESTS_FILE).read_text(errors="replace").splitlines()
+    lines = path.read_text(errors="replace").splitlines()
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 

@@ -249,7 +249,7 @@ def test_the_classifier_and_the_keras_model_agree_on_the_test_images(results: Pa
 def test_the_registry_lists_every_pipeline(project: Path) -> None:
     listed = [line.removeprefix("- ") for line in succeed(project, "registry", "list").splitlines() if line[:2] == "- "]
 
-    assert sorted(listed) == sorted(["__default__", "batch_inference", *PIPELINES])
+    assert sorted(listed) == sorted(["__default__", "batch_inference", "hyperparameter_search", *PIPELINES])
 
 
 def test_the_catalog_describes_every_dataset(project: Path, output: str) -> None:
