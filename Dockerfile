@@ -18,22 +18,21 @@ WORKDIR /srv/chest-cancer
 # Packages are installed in stages of their own: what pip needs and leaves behind stays there.
 FROM base AS serve-packages
 COPY requirements/serve.txt requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python3 -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv install --require-hashes --requirement requirements/serve.txt
+RUN python3 -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv install --no-cache-dir --require-hashes --requirement requirements/serve.txt
 
 
 FROM base AS train-packages
 COPY requirements/train.txt requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python3 -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv install --require-hashes --requirement requirements/train.txt
+RUN python3 -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv install --no-cache-dir --require-hashes --requirement requirements/train.txt
 
 
 FROM base AS train
 COPY --from=train-packages /opt/venv /opt/venv
 COPY . .
-RUN python3 -m compileall -q src app && chown app:app . data
+# What a run writes lies in data/ and mlartifacts/, often volumes, and here.
+RUN python3 -m compileall -q src app && mkdir mlartifacts && chown app:app . data mlartifacts
 ENV PYTHONPATH=/srv/chest-cancer/src
 USER 10001:10001
 ENTRYPOINT ["kedro"]

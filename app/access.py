@@ -25,7 +25,7 @@ TRAINING_IS_OFF = (
 
 
 class _Sessions(SecureCookieSessionInterface):
-    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002  # Flask's signature
         return request.is_secure
 
 

@@ -60,7 +60,7 @@ class Jobs:
     def environments(self) -> list[str]:
         """Name the Kedro environments that a job may run, the usual one first."""
         found = sorted(path.name for path in (self.project / "conf").iterdir() if path.is_dir())
-        return ["local", *(name for name in found if name not in ("base", "local"))]
+        return ["local", *(name for name in found if name not in ("base", "local", "registry"))]
 
     def start(self, environment: str, files: ModelFiles) -> JobFolder:
         """Start a job and return at once.

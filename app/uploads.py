@@ -25,7 +25,7 @@ class InMemoryRequest(Request):
     by `MAX_CONTENT_LENGTH`.
     """
 
-    def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:  # noqa: ARG002
+    def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:  # noqa: ARG002  # Werkzeug's signature
         return io.BytesIO()
 
 

@@ -25,8 +25,9 @@ import numpy as np
 from PIL import Image
 
 from chest_cancer.classifier import GRAPH_FILE, Classifier
-from chest_cancer.imaging.decoding import decode_image, resize_for_model
+from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.phantoms import generate_phantom
+from chest_cancer.imaging.standardise import standardise
 
 PROJECT = Path(__file__).parents[1]
 FOLDER = PROJECT / "data/06_models/classifier"
@@ -96,9 +97,9 @@ def _bare(classifier: Classifier, files: list[bytes]) -> tuple[float, float]:
     graph, decoding = [], []
     for i in range(40):
         start = time.perf_counter()
-        pixels = resize_for_model(decode_image(files[i % len(files)]).pixels)
+        pixels = standardise(decode_image(files[i % len(files)]).pixels, classifier.standardisation)
         decoded = time.perf_counter()
-        classifier.predict([pixels])
+        classifier.predict_standardised([pixels])
         graph.append(time.perf_counter() - decoded)
         decoding.append(decoded - start)
     return median(graph[5:]), median(decoding[5:])

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,20 +16,27 @@ from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.graph import Head, frozen_base
 from chest_cancer.vgg16 import CONVOLUTIONS, Weights, build_vgg16
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 Pixels = NDArray[np.uint8]
 
 PROJECT = Path(__file__).parents[1]
 
 # Before TensorFlow is imported, and for every process that a test starts.
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true")
-for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_RUN_ID"):
-    os.environ.pop(name, None)
+for name in ("TRACKING_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD", "REGISTRY_URI", "RUN_ID"):
+    os.environ.pop(f"MLFLOW_{name}", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for warning in (
         # Keras 3.15 on NumPy 2.4, wherever it reads a weight.
         "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
+        # MLflow 3.17 on SQLAlchemy 2.1, wherever it looks for a model's version.
+        "ignore:The ``noload`` loader strategy is deprecated",
+        # MLflow 3.17 on pandas 3, when it stores an input example.
+        "ignore:Operation with range is deprecated",
     ):
         config.addinivalue_line("filterwarnings", warning)
 
@@ -130,6 +138,30 @@ def copy_project(folder: Path) -> Path:
         shutil.copy(PROJECT / name, folder / name)
     (folder / "conf" / "local").mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow, to be copied: to create one takes seconds."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts")).engine.dispose()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def client(project_copy: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> "MlflowClient":
+    """An empty record beside a copy of the project."""
+    from chest_cancer import tracking
+
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+    (project_copy / "mlflow.db").write_bytes(mlflow_database.read_bytes())
+    tracking.speed_up_sqlite()
+    client = tracking.connect(tracking.tracking_uri())
+    client.create_experiment(tracking.EXPERIMENT, artifact_location=str(project_copy / "mlartifacts"))
+    return client
 
 
 @pytest.fixture

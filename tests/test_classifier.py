@@ -1,6 +1,6 @@
 """The trained artefact: loading, order, precision, and what its import drags in."""
 
-import json
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,8 +29,7 @@ def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
 @pytest.fixture(scope="module")
 def folder(graph: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("classifier")
-    (folder / "classifier.onnx").write_bytes(graph)
-    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+    Classifier(graph, MANIFEST).save(folder)
     return folder
 
 
@@ -56,6 +55,33 @@ def test_folder_without_manifest_is_reported(folder: Path, tmp_path: Path) -> No
     (tmp_path / "classifier.onnx").write_bytes(b"")
 
     with pytest.raises(FileNotFoundError, match=r"expected manifest\.json"):
+        Classifier.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"), [("classifier.onnx", b"another graph"), ("manifest.json", b'{"format_version": 1}')]
+)
+def test_a_tampered_file_is_refused_by_name_with_both_digests(tmp_path: Path, name: str, changed: bytes) -> None:
+    Classifier(b"a graph", MANIFEST).save(tmp_path)
+    before = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    (tmp_path / name).write_bytes(changed)
+    after = hashlib.sha256(changed).hexdigest()
+
+    with pytest.raises(
+        ValueError, match=rf"{name} is not the file .*: expected SHA-256 {before}\. Received: {after}\. Restore the"
+    ):
+        Classifier.load(tmp_path)
+
+
+def test_digests_are_in_the_form_that_sha256sum_checks(folder: Path) -> None:
+    subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_file_without_a_digest_is_refused(tmp_path: Path) -> None:
+    Classifier(b"a graph", MANIFEST).save(tmp_path)
+    (tmp_path / "SHA256SUMS").write_text("")
+
+    with pytest.raises(ValueError, match=r"classifier\.onnx is not the file .*: expected SHA-256 none"):
         Classifier.load(tmp_path)
 
 

@@ -15,8 +15,8 @@ PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model
 DATASETS = "chest_cancer.datasets."
 # Values of parameters are watched one by one, progress is only told, the rest only names packages.
 SHARED = {f"chest_cancer{name}" for name in ("", ".parameters", ".progress", ".datasets", ".imaging")}
-# What no file of the project holds, and the cache of features, which DVC leaves alone.
-UNWATCHED = {"params", "provenance", "feature_store"}
+# What no file of the project holds, and the caches of features and of the champion, which DVC leaves alone.
+UNWATCHED = {"params", "provenance", "feature_store", "champion"}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from kedro.io import DatasetError
 
 from chest_cancer import environment
 from chest_cancer.runtime import resolve_precision
-from chest_cancer.tracking import tracking_uri
+from chest_cancer.tracking import open_run
 from conftest import PROJECT
 
 
@@ -45,7 +45,7 @@ def test_importing_the_environment_installs_the_hook() -> None:
     [
         (fail_in_a_dataset, "DatasetError: no such file"),
         (lambda: resolve_precision("int4"), "ValueError: Invalid value for `precision`: expected auto, bf16 or fp32."),
-        (tracking_uri, "ConnectionError: The MLflow server at http://127.0.0.1 does not answer"),
+        (lambda: open_run("a run"), "ConnectionError: The MLflow server at http://127.0.0.1:9 does not answer: "),
     ],
 )
 def test_a_deliberate_error_is_printed_as_its_message_alone(

@@ -71,7 +71,7 @@ def test_environments_give_valid_parameters_that_differ_from_the_base(environmen
 
 def test_parameters_cannot_be_changed_during_a_run() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Parameters().model_training.epochs = 3  # type: ignore[misc]
+        Parameters().model_training.epochs = 3  # type: ignore[misc]  # what must fail
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -4,8 +4,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
 
-from chest_cancer.tracking import artifact_location, tracking_uri
+from chest_cancer.cli import cli
+from chest_cancer.tracking import artifact_location, open_run, registry_uri, tracking_uri
 
 
 @pytest.fixture
@@ -34,27 +37,45 @@ def test_an_empty_variable_counts_as_unset(project: Path, monkeypatch: pytest.Mo
     assert artifact_location() == f"{project}/mlartifacts"
 
 
-def test_a_server_that_listens_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        uri = f"http://127.0.0.1:{server.getsockname()[1]}"
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+def test_a_server_gets_models_and_runs_are_recorded_here_first(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:secret@127.0.0.1:1/mlflow")
 
-        assert tracking_uri() == uri
-        assert artifact_location() is None
+    assert tracking_uri() == f"sqlite:///{project}/mlflow.db"
+    assert artifact_location() == f"{project}/mlartifacts"
+    assert registry_uri() == "http://ada:secret@127.0.0.1:1/mlflow"
 
 
-def test_a_silent_server_is_reported_at_once_without_the_password(
-    monkeypatch: pytest.MonkeyPatch, free_port: int
+def test_a_server_is_known_in_processes_that_mlflow_has_told_of_the_local_record(
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ada:secret@127.0.0.1:{free_port}/mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "https://example.org")
 
-    with pytest.raises(ConnectionError, match=r"at http://127\.0\.0\.1 does not answer: .*unset it") as error:
-        tracking_uri()
-
-    assert "secret" not in str(error.value)
+    assert registry_uri() == "https://example.org"
 
 
-def test_other_stores_are_passed_on_unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_is_used_for_both(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
 
-    assert tracking_uri() == "sqlite:///elsewhere.db"
+    assert tracking_uri() == registry_uri() == "sqlite:///elsewhere.db"
+    assert artifact_location() is None
+
+
+def test_a_silent_server_stops_a_run_before_any_work_without_showing_the_password(
+    project: Path, monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ada:secret@127.0.0.1:{free_port}/mlflow")
+    cure = r"Start it, correct MLFLOW_TRACKING_URI, or unset it to keep the record in mlflow\.db"
+
+    with pytest.raises(
+        ConnectionError, match=rf"at http://127\.0\.0\.1:{free_port}/mlflow does not answer: .*refused\. {cure}"
+    ) as error:
+        open_run("training")
+
+    assert "secret" not in str(error.value)
+    assert not (project / "mlflow.db").exists()
+
+
+def test_without_a_server_there_is_nowhere_to_send_to(client: MlflowClient) -> None:
+    with pytest.raises(ValueError, match="MLFLOW_TRACKING_URI names no server"):
+        CliRunner().invoke(cli, ["record", "send"], catch_exceptions=False)

@@ -3,9 +3,10 @@
 Serving, batch prediction and evaluation all use this class. It imports no TensorFlow, MLflow or Kedro.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,8 @@ from chest_cancer.runtime import Network, Outputs, Quantised, resolve_precision
 GRAPH_FILE = "classifier.onnx"
 MANIFEST_FILE = "manifest.json"
 QUANTISED_FILES = ("classifier_int8.xml", "classifier_int8.bin")
+DIGESTS_FILE = "SHA256SUMS"
+"""Of all of these, as `sha256sum --check` reads it."""
 FORMAT_VERSION = 1
 
 NOT_SURE = "not sure"
@@ -133,20 +136,45 @@ class Classifier:
         """Load a classifier from its folder.
 
         Args:
-            folder: Holds `classifier.onnx`, `manifest.json` and, quantised, `classifier_int8.xml` and `.bin`.
+            folder: Holds `classifier.onnx`, `manifest.json`, their digests in `SHA256SUMS` and, quantised,
+                `classifier_int8.xml` and `.bin`.
             precision: See `Classifier`.
 
         Raises:
             FileNotFoundError: The folder holds no classifier.
-            ValueError: The manifest is of another format.
+            ValueError: A file is not the one that was saved, or the manifest is of another format.
         """
-        graph_path, manifest_path = Path(folder) / GRAPH_FILE, Path(folder) / MANIFEST_FILE
-        for path in (graph_path, manifest_path):
+        files: dict[str, bytes] = {}
+        for name in (GRAPH_FILE, MANIFEST_FILE, DIGESTS_FILE):
+            path = Path(folder) / name
             if not path.is_file():
-                raise FileNotFoundError(f"No classifier in {folder}: expected {path.name}. Make one with `kedro run`.")
-        paths = [Path(folder) / name for name in QUANTISED_FILES]
-        quantised = Quantised(*(path.read_bytes() for path in paths)) if all(map(Path.is_file, paths)) else None
-        return cls(graph_path.read_bytes(), json.loads(manifest_path.read_text()), precision, quantised)
+                raise FileNotFoundError(f"No classifier in {folder}: expected {name}. Make one with `kedro run`.")
+            files[name] = path.read_bytes()
+        digests = files.pop(DIGESTS_FILE).decode(errors="replace")
+        for name in QUANTISED_FILES:
+            if (path := Path(folder) / name).is_file():
+                files[name] = path.read_bytes()
+        for name, content in files.items():
+            if (line := _digest_line(name, content)) not in digests.splitlines():
+                expected = next((other.split()[0] for other in digests.splitlines() if other.endswith(name)), "none")
+                raise ValueError(
+                    f"{Path(folder) / name} is not the file that was saved: expected SHA-256 {expected}. "
+                    f"Received: {line.split()[0]}. Restore the folder, or train again with `kedro run`."
+                )
+        parts = [files[name] for name in QUANTISED_FILES if name in files]
+        quantised = Quantised(*parts) if len(parts) == len(QUANTISED_FILES) else None
+        return cls(files[GRAPH_FILE], json.loads(files[MANIFEST_FILE]), precision, quantised)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `classifier.onnx`, `manifest.json`, what is quantised, and `SHA256SUMS` into a folder that exists."""
+        manifest = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
+        files = {GRAPH_FILE: self.graph, MANIFEST_FILE: manifest.encode()}
+        if self.quantised is not None:
+            files |= dict(zip(QUANTISED_FILES, astuple(self.quantised), strict=True))
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        lines = [_digest_line(name, content) for name, content in files.items()]
+        (Path(folder) / DIGESTS_FILE).write_text("\n".join(lines) + "\n")
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify images.
@@ -220,6 +248,10 @@ class Classifier:
         if not distance <= limits["distance_limit"]:
             return NOT_A_CHEST_CT_SLICE
         return None if confidence >= limits["confidence_limit"] else NOT_SURE
+
+
+def _digest_line(name: str, content: bytes) -> str:
+    return f"{hashlib.sha256(content).hexdigest()}  {name}"
 
 
 def self_test_image() -> NDArray[np.uint8]:

@@ -277,10 +277,8 @@ def _to_oihw(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np
 def _input_of(layer: str) -> str:
     """Name of the tensor that a layer receives."""
     index = LAYERS.index(layer)
-    if index == 0:
-        return "input"
     if layer.endswith("_conv1"):
-        return f"block{int(layer[5]) - 1}_pool"
+        return f"block{int(layer[5]) - 1}_pool" if index else "input"
     return LAYERS[index - 1]
 
 

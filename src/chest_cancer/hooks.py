@@ -1,9 +1,9 @@
 """What cuts across a run: checking parameters, the experiment record, the summary."""
 
+import logging
 import os
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +12,23 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from chest_cancer import progress
-from chest_cancer.datasets.classifier import ClassifierDataset
+from chest_cancer import progress, registry, tracking
+from chest_cancer.classifier import MANIFEST_FILE
 from chest_cancer.parameters import Block, Parameters
-from chest_cancer.tracking import speed_up_sqlite, start_run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REGISTERED_MODEL = "VGG16Model"
-_METRICS_IN_A_REQUEST = 1000
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
+_DEPEND_ON_THE_CHAMPION = {"compare_with_champion_node", "write_report_node"}
 
 
 class ParametersHook:
@@ -57,7 +59,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Prepare the database, then let kedro-mlflow open it."""
-        speed_up_sqlite()
+        tracking.speed_up_sqlite()
         super().after_context_created(context=context)
 
     @hook_impl
@@ -67,7 +69,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         """Open the record of this run."""
         if not self._already_active_mlflow:
             names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
-            self.mlflow_config.tracking.run.id = start_run(self.mlflow_config.tracking.experiment.name, "+".join(names))
+            self.mlflow_config.tracking.run.id = tracking.open_run("+".join(names))
         super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
 
     @hook_impl
@@ -90,7 +92,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         """Log trials; curves and figures in one request each, where kedro-mlflow's datasets send every number alone."""
         if not self._is_mlflow_enabled:
             return
-        if dataset_name == "training_history":
+        if dataset_name == "classifier":
+            _log_origin(data.manifest)
+        elif dataset_name == "training_history":
             _log_metrics({f"training/{name}": values for name, values in data.items()})
         elif dataset_name == "search_trials":
             _log_trials(data)
@@ -108,10 +112,52 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Register the classifier of a run that ended well, then close the record."""
-        if "classifier" in pipeline.all_outputs() and self._is_mlflow_enabled:
-            _register_classifier(catalog["classifier"])
+        """Bring the record to the server, register what was evaluated, and close the record."""
+        delivered = self._is_mlflow_enabled and self._reaches_server(lambda: self._deliver(pipeline, catalog))
         super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+        if delivered:
+            self._reaches_server(lambda: tracking.close(self.run_id))
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Close the record of a run that failed, and bring it to the server."""
+        super().on_pipeline_error(error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
+        if self._is_mlflow_enabled and self._reaches_server(lambda: tracking.send(self.run_id)):
+            self._reaches_server(lambda: tracking.close(self.run_id))
+
+    def _reaches_server(self, action: Callable[[], object]) -> bool:
+        """Do something that needs the server; where that fails say so, and let the run end well."""
+        try:
+            action()
+        except ConnectionError as error:
+            logger.warning("%s The record is kept here: `kedro record send` brings it there.", error)
+            return False
+        return True
+
+    def _deliver(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Send the record; register a model that was evaluated, as champion where the gate says so."""
+        if "promotion" not in pipeline.all_outputs():
+            tracking.send(self.run_id)
+            return
+        folder = catalog["classifier"].folder
+        manifest = (folder / MANIFEST_FILE).read_bytes()
+        registry.record(self.run_id, folder, catalog.load("split_table"), catalog.load("metrics"))
+        for _ in range(_ATTEMPTS):
+            tracking.send(self.run_id)
+            decision = catalog.load("promotion")
+            try:
+                registry.submit(self.run_id, manifest, decision)
+                break
+            except registry.ChampionChangedError as error:
+                logger.info("%s Comparing again.", error)
+                names = {node.name for node in pipeline.nodes} & _DEPEND_ON_THE_CHAMPION
+                SequentialRunner().run(pipeline.only_nodes(*names), catalog)
+        else:
+            decision = registry.submit_undecided(self.run_id, manifest)
+        progress.report("promotion", promoted=decision["promoted"], reason=decision["reason"])
+        logger.info("%s: %s", registry.MODEL, decision["reason"])
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -122,6 +168,19 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(inner, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", inner
+
+
+def _log_origin(manifest: dict[str, Any]) -> None:
+    """Tag the active run with what its classifier was made of."""
+    import mlflow
+
+    mlflow.set_tags(
+        {
+            "data_digest": manifest["data"]["digest"],
+            "split_digest": manifest["split_digest"],
+            "precision": manifest["precision"],
+        }
+    )
 
 
 def _log_metrics(series: dict[str, list[float]]) -> None:
@@ -136,8 +195,7 @@ def _log_metrics(series: dict[str, list[float]]) -> None:
     run = mlflow.active_run()
     if run is None:
         return
-    for start in range(0, len(metrics), _METRICS_IN_A_REQUEST):
-        mlflow.MlflowClient().log_batch(run.info.run_id, metrics[start : start + _METRICS_IN_A_REQUEST])
+    mlflow.MlflowClient().log_batch(run.info.run_id, metrics)
 
 
 def _log_trials(trials: "pd.DataFrame") -> None:
@@ -159,30 +217,6 @@ def _log_trials(trials: "pd.DataFrame") -> None:
         client.log_batch(run.info.run_id, metrics, params)
         # Without a loss it was given up.
         client.set_terminated(run.info.run_id, "KILLED" if pd.isna(figures["loss"]) else "FINISHED")
-
-
-def _register_classifier(dataset: ClassifierDataset) -> None:
-    import mlflow
-    from mlflow.utils import requirements_utils
-
-    from chest_cancer import registered_model
-
-    # MLflow compares requirements with what is installed; a map of modules to packages, which it reads from the files
-    # of every package, is for those whose requirements it has to guess.
-    vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
-    script = Path(registered_model.__file__)
-    # MLflow would like an example, with which it would run the model once more.
-    warnings.filterwarnings("ignore", message=r"[\s\S]*An input example was not provided")
-    mlflow.pyfunc.log_model(
-        name="classifier",
-        python_model=str(script),
-        artifacts={"classifier": str(dataset.folder)},
-        code_paths=[str(script.parent)],
-        # Given, because inferring them would load the model once more, in a process of its own.
-        pip_requirements=list(registered_model.REQUIREMENTS),
-        signature=registered_model.signature(dataset.load().classes),
-        registered_model_name=REGISTERED_MODEL,
-    )
 
 
 class SummaryHook:

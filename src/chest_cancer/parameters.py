@@ -179,6 +179,12 @@ class ModelEvaluationParameters(Block):
     audits: bool = Field(True, description="Look for duplicates, leakage, shortcuts and what moves answers too.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+    promotion_margin: float = Field(
+        0.05,
+        ge=0.0,
+        lt=0.5,
+        description="Area under the ROC curve that a new champion may have less than the old one, at worst.",
+    )
     leakage_similarities: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
         (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88),
         min_length=1,

@@ -1,5 +1,6 @@
 """The classifier as MLflow serves it. MLflow runs this file when it loads the model."""
 
+from io import BytesIO
 from typing import Any
 
 import mlflow
@@ -7,8 +8,9 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from PIL import Image
 
-from chest_cancer.classifier import Classifier
+from chest_cancer.classifier import Classifier, self_test_image
 from chest_cancer.imaging.decoding import decode_image
 
 REQUIREMENTS = ("numpy", "openvino", "pandas", "pillow", "pydantic", "pydicom")
@@ -32,11 +34,13 @@ class RegisteredClassifier(PythonModel):
             params: Not used.
 
         Returns:
-            `label` and a `probability_<class>` for each class, a row per image.
+            A row per image: `label`, the most probable class; `abstained`, whether it should not be used, and the
+            `reason` for that, empty where it may be; and a `probability_<class>` for each class, 0..1.
         """
         predictions = self._classifier.predict([decode_image(data).pixels for data in model_input["image"]])
         return pd.DataFrame(
-            {"label": prediction.label} | {f"probability_{name}": p for name, p in prediction.probabilities.items()}
+            {"label": prediction.label, "abstained": prediction.abstained, "reason": prediction.reason or ""}
+            | {f"probability_{name}": p for name, p in prediction.probabilities.items()}
             for prediction in predictions
         )
 
@@ -52,9 +56,18 @@ def signature(classes: tuple[str, ...]) -> ModelSignature:
     """
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.string, "label"),
+        ColSpec(DataType.boolean, "abstained"),
+        ColSpec(DataType.string, "reason"),
         *(ColSpec(DataType.double, f"probability_{c}") for c in classes),
     ]
     return ModelSignature(inputs=Schema([ColSpec(DataType.binary, "image")]), outputs=Schema(outputs))
+
+
+def example() -> pd.DataFrame:
+    """One request: a PNG file, of no chest."""
+    buffer = BytesIO()
+    Image.fromarray(self_test_image()).save(buffer, format="PNG")
+    return pd.DataFrame({"image": [buffer.getvalue()]})
 
 
 mlflow.models.set_model(RegisteredClassifier())

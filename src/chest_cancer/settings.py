@@ -2,7 +2,7 @@
 
 from chest_cancer import environment  # noqa: F401  # first: it tells the libraries what they must know when imported
 from chest_cancer.hooks import ParametersHook, ProgressHook, SummaryHook, TrackingHook
-from chest_cancer.tracking import artifact_location, tracking_uri
+from chest_cancer.tracking import artifact_location, registry_uri, tracking_uri
 
 # TrackingHook is kedro-mlflow's own hook, made to understand typed parameters: registered twice it would log twice.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
@@ -14,5 +14,9 @@ CONFIG_LOADER_ARGS = {
     "default_run_env": "local",
     # An environment gives only what differs: its blocks are merged into the base's, not put in their place.
     "merge_strategy": {"parameters": "soft"},
-    "custom_resolvers": {"tracking_uri": tracking_uri, "artifact_location": artifact_location},
+    "custom_resolvers": {
+        "tracking_uri": tracking_uri,
+        "registry_uri": registry_uri,
+        "artifact_location": artifact_location,
+    },
 }

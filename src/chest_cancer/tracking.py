@@ -1,49 +1,82 @@
-"""Where the experiment record is kept: beside the project, or on the server that the environment names."""
+"""Where the experiment record is kept: in a database beside the project, and on the server that the environment names.
+
+A run is always recorded beside the project first. A server gets a copy at the end, so that it may fail in between and
+nothing is lost: what could not be sent then is sent by `kedro record send`.
+"""
 
 import getpass
+import logging
 import os
-import socket
-from typing import Any
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from chest_cancer.datasets.provenance import SERVER_RUN_TAG, ProvenanceDataset
 from chest_cancer.environment import project_path
 
-_PORTS = {"http": 80, "https": 443}
-_TIMEOUT_SECONDS = 5.0
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+EXPERIMENT = "chest_cancer"
+MODEL_FOLDER = "model"
+"""The classifier among the artifacts of a run."""
+
+_SERVER_SCHEMES = {"http", "https"}
+# For the first requests alone: MLflow would wait two minutes for each answer, seven times.
+_BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+
+_SERVER_TAG = "server"
+_SENT_TAG = "server_has_it"
+
+
+class Sent(NamedTuple):
+    """What a server got."""
+
+    parameters: int
+    metrics: int
+    files: int
+
+
+def server() -> str | None:
+    """Name the tracking server, from `MLFLOW_TRACKING_URI`; None where the record stays here."""
+    # MLflow puts the local database into the first variable and what `registry_uri` returned into the second.
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        uri = os.environ.get(name, "")
+        if urlsplit(uri).scheme in _SERVER_SCHEMES:
+            return uri
+    return None
 
 
 def tracking_uri() -> str:
-    """Say where MLflow keeps its record.
+    """Say where runs are recorded.
 
     Returns:
-        `MLFLOW_TRACKING_URI` where it is set, else a SQLite file in the project's folder.
-
-    Raises:
-        ConnectionError: The server does not answer. MLflow itself would try for four minutes.
+        A SQLite file in the project's folder, or the database that `MLFLOW_TRACKING_URI` names where that is no server.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if not uri:
-        return f"sqlite:///{project_path() / 'mlflow.db'}"
-    server = urlsplit(uri)
-    if server.scheme in _PORTS:
-        try:
-            address = server.hostname or "", server.port or _PORTS[server.scheme]
-            socket.create_connection(address, timeout=_TIMEOUT_SECONDS).close()
-        except OSError as error:
-            raise ConnectionError(
-                f"The MLflow server at {server.scheme}://{server.hostname} does not answer: {error}. Start it, correct "
-                "MLFLOW_TRACKING_URI, or unset it to keep the record in mlflow.db."
-            ) from error
-    return uri
+    return uri if uri and urlsplit(uri).scheme not in _SERVER_SCHEMES else f"sqlite:///{project_path() / 'mlflow.db'}"
+
+
+def registry_uri() -> str:
+    """Say where models are registered: on the server, or where runs are recorded."""
+    return server() or tracking_uri()
 
 
 def artifact_location() -> str | None:
     """Say where artifacts go.
 
     Returns:
-        A folder beside `mlflow.db`, or None: the server decides.
+        A folder beside `mlflow.db`, or None: the database that `MLFLOW_TRACKING_URI` names knows.
     """
-    return None if os.environ.get("MLFLOW_TRACKING_URI") else str(project_path() / "mlartifacts")
+    own = tracking_uri() == f"sqlite:///{project_path() / 'mlflow.db'}"
+    return str(project_path() / "mlartifacts") if own else None
 
 
 def speed_up_sqlite() -> None:
@@ -64,21 +97,212 @@ def _write_ahead(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def start_run(experiment: str, name: str) -> str:
-    """Open a run in the record.
+def open_run(name: str) -> str:
+    """Open a run, here and, where there is a server, there: it says within 15 s that it can't be used.
 
     Args:
-        experiment: Name of the experiment, which exists.
         name: Of the run.
 
     Returns:
-        Its id. MLflow's own `start_run` would import IPython and git to look for a source.
+        Its id here. MLflow's own `start_run` would import IPython and git to look for a source.
+
+    Raises:
+        ConnectionError: The server does not answer, or refuses the credentials.
     """
+    source = ProvenanceDataset(project_path=str(project_path())).load()
+    tags = {
+        "mlflow.source.name": "kedro run",
+        "mlflow.source.type": "PROJECT",
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.git.commit": source["git_commit"],
+        "git_clean": source["git_clean"],
+        "code_version": source["code_version"],
+    }
+    tags = {key: str(value) for key, value in tags.items() if value is not None}
+    if uri := server():
+        with reaching_server(), _briefly():
+            run = _create_run(connect(uri), name, tags)
+        tags |= {_SERVER_TAG: without_credentials(uri), SERVER_RUN_TAG: run, _SENT_TAG: "no"}
+    here = connect(tracking_uri())
+    run = _create_run(here, name, tags)
+    here.log_dict(run, describe_machine(), "environment.json")
+    return run
+
+
+def describe_machine() -> dict[str, Any]:
+    """Say what computes: Python, processor, cores, and the versions of this project's own dependencies."""
+    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in metadata.requires("chest_cancer") or []}
+    installed = {name: version for name in sorted(names) if (version := _version(name))}
+    model = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": model.group(1) if model else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "packages": installed,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # for another platform
+        return None
+
+
+def _read(path: str) -> str:
+    file = Path(path)
+    return file.read_text(errors="replace") if file.is_file() else ""
+
+
+def send(run_id: str) -> Sent | None:
+    """Copy a run's parameters, metrics, tags and artifacts to the server; what it already has does no harm.
+
+    Args:
+        run_id: Its id here.
+
+    Returns:
+        What was copied; None where the run has no server.
+
+    Raises:
+        ConnectionError: The server does not answer, or refuses.
+    """
+    from mlflow.entities import Param, RunTag
+
+    here = connect(tracking_uri())
+    run = here.get_run(run_id)
+    uri, there_id = server(), run.data.tags.get(SERVER_RUN_TAG)
+    if uri is None or there_id is None:
+        return None
+    with reaching_server():
+        there = connect(uri)
+        with _briefly():
+            there.get_run(there_id)
+        metrics = [metric for key in run.data.metrics for metric in here.get_metric_history(run_id, key)]
+        parameters = [Param(key, value) for key, value in run.data.params.items()]
+        tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in {_SERVER_TAG, _SENT_TAG}]
+        there.log_batch(there_id, metrics=metrics, params=parameters, tags=tags)
+        folder = local_artifacts(run_id)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        if files:
+            there.log_artifacts(there_id, str(folder))
+    return Sent(len(parameters), len(metrics), len(files))
+
+
+def close(run_id: str) -> None:
+    """End a run on the server as it ended here, and note that the server has all of it.
+
+    Raises:
+        ConnectionError: The server does not answer, or refuses.
+    """
+    here = connect(tracking_uri())
+    run = here.get_run(run_id)
+    uri, there_id = server(), run.data.tags.get(SERVER_RUN_TAG)
+    if uri is None or there_id is None:
+        return
+    with reaching_server():
+        connect(uri).set_terminated(there_id, run.info.status, run.info.end_time)
+    here.set_tag(run_id, _SENT_TAG, "yes")
+
+
+def unsent() -> list[str]:
+    """List the runs that ended and that this server lacks, oldest first: their ids here.
+
+    Raises:
+        ValueError: There is no server.
+    """
+    uri = server()
+    if uri is None:
+        raise ValueError("MLFLOW_TRACKING_URI names no server: all that is known is in mlflow.db. See .env.example.")
+    client = connect(tracking_uri())
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    there = without_credentials(uri)
+    waiting = f"tags.{_SENT_TAG} = 'no' and tags.{_SERVER_TAG} = '{there}' and attributes.status != 'RUNNING'"
+    found = client.search_runs([experiment.experiment_id], waiting, order_by=["attributes.start_time ASC"])
+    return [run.info.run_id for run in found]
+
+
+def connect(uri: str) -> "MlflowClient":
+    """Return a client of the store, or the server, at `uri`; it knows models of the same place."""
     from mlflow import MlflowClient
 
-    client = MlflowClient()
-    found = client.get_experiment_by_name(experiment)
-    if found is None:
-        raise LookupError(f"No experiment {experiment} in the record.")
-    tags = {"mlflow.source.name": "kedro run", "mlflow.source.type": "PROJECT", "mlflow.user": getpass.getuser()}
-    return str(client.create_run(found.experiment_id, run_name=name, tags=tags).info.run_id)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def run_on(uri: str, run_id: str) -> Any:
+    """Return a run as the store at `uri` knows it.
+
+    Args:
+        uri: `tracking_uri()` or `registry_uri()`.
+        run_id: Its id here.
+    """
+    run = connect(tracking_uri()).get_run(run_id)
+    return run if uri == tracking_uri() else connect(uri).get_run(run.data.tags[SERVER_RUN_TAG])
+
+
+def local_artifacts(run_id: str) -> Path:
+    """Return the folder of a run's artifacts here."""
+    from mlflow.artifacts import download_artifacts
+
+    return Path(download_artifacts(run_id=run_id, tracking_uri=tracking_uri()))
+
+
+def _create_run(client: "MlflowClient", name: str, tags: dict[str, str]) -> str:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+    return str(client.create_run(number, run_name=name, tags=tags).info.run_id)
+
+
+def without_credentials(uri: str) -> str:
+    """Return the address of a server, or a database, without the credentials that it may hold."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+@contextmanager
+def _briefly() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _BRIEF}
+    os.environ.update(_BRIEF)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def reaching_server() -> Iterator[None]:
+    """Turn what MLflow raises of a server into the cause and the cure; without a server do nothing.
+
+    Raises:
+        ConnectionError: The server does not answer, or refuses the credentials.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = server()
+    if uri is None:
+        yield
+        return
+    name = f"The MLflow server at {without_credentials(uri)}"
+    cure = "correct MLFLOW_TRACKING_URI, or unset it to keep the record in mlflow.db."
+    try:
+        yield
+    except MlflowException as error:
+        cause = _innermost(error)
+        if isinstance(cause, OSError):
+            raise ConnectionError(f"{name} does not answer: {cause}. Start it, {cure}") from error
+        if error.error_code in {"UNAUTHENTICATED", "PERMISSION_DENIED"} or " 401 " in str(error):
+            raise ConnectionError(
+                f"{name} refuses the credentials. Correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+                f"(exported, or in .env), {cure}"
+            ) from error
+        raise ConnectionError(f"{name} can't be used: {error.message}. Repair it, {cure}") from error
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What an error was raised for; MLflow wraps what the network reports four times."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error

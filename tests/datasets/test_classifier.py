@@ -1,6 +1,5 @@
 """The classifier as a catalog entry: replaced as a whole, loaded with errors that say what to do."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.graph import Head, classifier
 from chest_cancer.vgg16 import Weights
 
+FILES = ["SHA256SUMS", "classifier.onnx", "manifest.json"]
 MANIFEST: dict[str, Any] = {"format_version": 1, "classes": ["größer", "normal"], "precision": "fp32", "note": "first"}
 
 
@@ -40,7 +40,7 @@ def test_a_classifier_comes_back_with_its_manifest(dataset: ClassifierDataset, t
     assert loaded.graph == trained.graph
     assert loaded.manifest == MANIFEST
     assert dataset.exists()
-    assert sorted(path.name for path in dataset.folder.iterdir()) == ["classifier.onnx", "manifest.json"]
+    assert sorted(path.name for path in dataset.folder.iterdir()) == FILES
     assert "größer" in (dataset.folder / "manifest.json").read_text(encoding="utf-8")
 
 
@@ -67,7 +67,7 @@ def test_a_second_save_replaces_graph_and_manifest_together(
     dataset.save(Classifier(graph, {**MANIFEST, "note": "second"}))
 
     assert dataset.load().manifest["note"] == "second"
-    assert sorted(path.name for path in dataset.folder.iterdir()) == ["classifier.onnx", "manifest.json"]
+    assert sorted(path.name for path in dataset.folder.iterdir()) == FILES
 
 
 def test_a_missing_classifier_is_reported_with_the_way_to_make_one(dataset: ClassifierDataset) -> None:
@@ -75,10 +75,10 @@ def test_a_missing_classifier_is_reported_with_the_way_to_make_one(dataset: Clas
         dataset.load()
 
 
-def test_a_manifest_of_another_version_is_a_dataset_error(dataset: ClassifierDataset) -> None:
-    dataset.folder.mkdir(parents=True)
-    (dataset.folder / "classifier.onnx").write_bytes(b"")
-    (dataset.folder / "manifest.json").write_text(json.dumps({**MANIFEST, "format_version": 99}))
+def test_a_manifest_of_another_version_is_a_dataset_error(dataset: ClassifierDataset, graph: bytes) -> None:
+    trained = Classifier(graph, MANIFEST)
+    trained.manifest = {**MANIFEST, "format_version": 99}
+    dataset.save(trained)
 
     with pytest.raises(DatasetError, match=r"expected format_version 1\. Received: 99"):
         dataset.load()

@@ -4,10 +4,12 @@ import importlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,8 @@ from chest_cancer.classifier import Classifier
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.parameters import StandardisationParameters
-from conftest import copy_project
+from chest_cancer.pipeline_registry import ON_REQUEST
+from conftest import PROJECT, copy_project
 
 PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
 
@@ -44,13 +47,24 @@ def succeed(project: Path, *arguments: str, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_project(tmp_path_factory.mktemp("project"))
+    """A copy of the project as a repository, all of it committed."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    shutil.copy(PROJECT / ".gitignore", project)
+    for command in (["init"], ["add", "--all"], ["commit", "--message", "state"]):
+        git(project, *command)
+    return project
+
+
+def git(project: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    command = ["git", "-C", str(project), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def output(project: Path) -> str:
     """What the run printed; it is done once for all tests here."""
-    return succeed(project, "run", "--env", "test", CHEST_CANCER_PROGRESS=str(project / "progress.jsonl"))
+    return succeed(project, "run", "--env", "test", CHEST_CANCER_PROGRESS=str(project.with_name("progress.jsonl")))
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +136,7 @@ def test_the_manifest_names_the_run_of_the_record(results: Path, record: sqlite3
 
 
 def test_the_run_reports_every_node_and_epoch_as_it_goes(project: Path, output: str) -> None:
-    events = [json.loads(line) for line in (project / "progress.jsonl").read_text().splitlines()]
+    events = [json.loads(line) for line in project.with_name("progress.jsonl").read_text().splitlines()]
 
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
     nodes = events[0]["nodes"]
@@ -169,11 +183,45 @@ def test_history_and_figures_are_recorded(results: Path, record: sqlite3.Connect
             assert latest[f"test/{name}{suffix}"] == pytest.approx(figure[part])
 
 
-def test_artifacts_and_the_model_are_recorded_beside_the_project(project: Path, record: sqlite3.Connection) -> None:
+def test_the_record_says_which_data_which_code_and_which_machine(
+    project: Path, results: Path, record: sqlite3.Connection
+) -> None:
+    manifest = read_json(results / "06_models" / "classifier" / "manifest.json")
+    tags = dict(rows(record, "select key, value from tags"))
+    (environment,) = (project / "mlartifacts").rglob("environment.json")
+
+    assert tags["data_digest"] == manifest["data"]["digest"]
+    assert tags["split_digest"] == manifest["split_digest"]
+    assert tags["precision"] == manifest["precision"]
+    assert tags["mlflow.source.git.commit"] == manifest["provenance"]["git_commit"] == git(project, "rev-parse", "HEAD")
+    assert (tags["git_clean"], manifest["provenance"]["git_clean"]) == ("True", True)
+    machine = read_json(environment)
+    assert machine["processor"]
+    for package in ("kedro", "mlflow", "numpy", "openvino"):
+        assert machine["packages"][package] == metadata.version(package)
+
+
+def test_artifacts_and_the_model_are_recorded_beside_the_project(
+    project: Path, results: Path, record: sqlite3.Connection
+) -> None:
     names = {path.name for path in (project / "mlartifacts").rglob("*") if path.is_file()}
 
-    assert {"metrics.json", "report.html", "roc_plot.json", "quarantine.csv", "classifier.onnx", "MLmodel"} <= names
-    assert rows(record, "select name, version from model_versions") == [("VGG16Model", 1)]
+    assert {"metrics.json", "report.html", "model_card.md", "data_card.md", "promotion.json", "MLmodel"} <= names
+    assert {path.name for path in (results / "08_reporting").glob("*_plot.json")} <= names
+    assert {"classifier.onnx", "manifest.json", "SHA256SUMS", "training_images.json", "input_example.json"} <= names
+
+
+def test_the_first_model_is_champion_and_record_report_and_summary_say_why(
+    results: Path, record: sqlite3.Connection, output: str
+) -> None:
+    reason = "Promoted: the first model, with no champion before it."
+
+    ((name, version, description),) = rows(record, "select name, version, description from model_versions")
+    assert (name, version) == ("VGG16Model", 1)
+    assert description.startswith(reason)
+    assert rows(record, "select alias, version from registered_model_aliases") == [("champion", 1)]
+    assert reason in (results / "08_reporting" / "report.html").read_text()
+    assert reason in output
 
 
 def test_the_summary_shows_the_figures_and_where_to_look(output: str) -> None:
@@ -220,7 +268,7 @@ def test_every_pipeline_finds_what_it_needs_on_the_disk(
     catalog = DataCatalog.from_config(yaml.safe_load((project / "conf" / "base" / "catalog.yml").read_text()))
     pipeline = importlib.import_module(f"chest_cancer.pipelines.{name}").create_pipeline()
 
-    needed = {name for name in pipeline.inputs() if name.split(":")[0] not in ("params", "provenance")}
+    needed = {name for name in pipeline.inputs() if name.split(":")[0] not in ("params", "provenance", "champion")}
 
     assert [name for name in needed if not catalog.exists(name)] == []
 

@@ -83,7 +83,7 @@ def planted(imagenet_weights: Weights, tmp_path_factory: pytest.TempPathFactory)
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
-    images = ImageFolder(root, None)  # type: ignore[arg-type]
+    images = ImageFolder(root, None)  # type: ignore[arg-type]  # its source is not looked at
 
     table = index(images)
     network = Network(frozen_base(imagenet_weights, None).SerializeToString(), "auto")

@@ -41,6 +41,7 @@ def data(count: int = 60, classes: tuple[str, ...] = ("adenocarcinoma", "normal"
         {
             "pixel_sha256": keys,
             "label": labels,
+            "group": np.arange(count),
             "split": [SPLITS[number // len(classes) % len(SPLITS)] for number in range(count)],
         }
     )
@@ -315,6 +316,7 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     assert (manifest["head"], manifest["head_reason"], manifest["kernel"]) == ("linear", "asked for", None)
     assert manifest["precision"] == "fp32"
     assert manifest["splits"] == {"test": 15, "train": 45, "validation": 15}
+    assert len(manifest["split_digest"]) == 64
     assert manifest["data"] == {"synthetic": True}
     assert manifest["provenance"] == {"git_commit": None}
     assert manifest["validation"]["images"] == 15

@@ -36,6 +36,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
     }
 
 
+PROMOTION = "Promoted: the first model, with no champion before it."
 METRICS = {
     "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
     "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
@@ -50,18 +51,21 @@ def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
 
 
 def test_the_report_says_what_was_measured_on_what() -> None:
-    page = render_report(METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {}, 0.95)
+    page = render_report(
+        METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {}, 0.95, PROMOTION
+    )
 
     for text in ("0.750", "0.410 to 0.930", "unknown", "0.432", "test 2, train 3", "c0ffee", "d" * 64, "not an image",
                  "normal/broken.png", "9; 8 readable, 7 distinct by content, 6 distinct by pixels, 1 in quarantine",
-                 "not a medical device", "CC BY 4.0"):  # fmt: skip
+                 "not a medical device", "CC BY 4.0", PROMOTION):  # fmt: skip
         assert text in page
     assert "nan" not in page
 
 
 def test_the_report_calls_phantoms_synthetic_and_nothing_else() -> None:
     synthetic, real = (
-        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}, 0.95) for is_so in (True, False)
+        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}, 0.95, PROMOTION)
+        for is_so in (True, False)
     )
 
     assert "<strong>Synthetic data.</strong>" in synthetic
@@ -81,6 +85,7 @@ def test_the_report_shows_hostile_names_as_text() -> None:
         {},
         {},
         0.95,
+        PROMOTION,
     )
 
     assert hostile not in page
@@ -93,7 +98,7 @@ def test_the_report_shows_hostile_names_as_text() -> None:
 def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
     plot = go.Figure(go.Heatmap(x=["</script><script>alert(1)</script>"], z=[[1]]))
 
-    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot}, 0.95)
+    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot}, 0.95, PROMOTION)
 
     assert "</script><script>alert(1)" not in page
 
@@ -101,7 +106,7 @@ def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
 def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> None:
     plots = {name: go.Figure(go.Scatter(x=[1], y=[1])) for name in ("roc", "confusion", "history")}
 
-    page = render_report(METRICS, manifest(), quarantine(), {}, plots, 0.95)
+    page = render_report(METRICS, manifest(), quarantine(), {}, plots, 0.95, PROMOTION)
 
     assert page.count("Plotly.newPlot(") >= 3
     assert 4_000_000 < len(page) < 8_000_000
@@ -111,7 +116,9 @@ def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> Non
 
 def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
     short, long = (
-        render_report(METRICS, manifest(), quarantine(*[(f"{n}.png", "bad") for n in range(count)]), {}, {}, 0.95)
+        render_report(
+            METRICS, manifest(), quarantine(*[(f"{n}.png", "bad") for n in range(count)]), {}, {}, 0.95, PROMOTION
+        )
         for count in (2, 40)
     )
 
@@ -205,7 +212,7 @@ def test_report_and_card_say_the_same_limitations() -> None:
     audits, about = suspicious_audits(), manifest() | {"abstention": None}
     about["abstention"] = {"distance_limit": 1.5, "confidence_limit": 0.6, "validation_images": 11}
 
-    page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95)
+    page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95, PROMOTION)
     card = render_model_card(SUSPICIOUS, about, ANSWERS, audits, 0.95)
 
     for title, text in SAID.items():
@@ -219,7 +226,7 @@ def test_report_and_card_say_the_same_limitations() -> None:
 
 
 def test_intervals_are_called_by_their_confidence() -> None:
-    page = render_report(METRICS, manifest(), quarantine(), {}, {}, 0.9)
+    page = render_report(METRICS, manifest(), quarantine(), {}, {}, 0.9, PROMOTION)
     card = render_model_card(METRICS, manifest(), ANSWERS, {}, 0.9)
 
     for text in (page, card):

@@ -258,4 +258,4 @@ def test_areas_and_accuracies_in_draws_are_those_of_scikit_learn() -> None:
 
 
 def test_figures_in_words_have_no_negative_zero() -> None:
-    assert in_words({"value": 0.014, "low": -0.012, "high": -0.001, "n": 3}) == "0.01 [−0.01, 0.00]"  # noqa: RUF001
+    assert in_words({"value": 0.014, "low": -0.012, "high": -0.001, "n": 3}) == "0.01 [−0.01, 0.00]"  # noqa: RUF001  # a true minus sign

@@ -1,11 +1,12 @@
 """A `docker` for tests: its containers are processes of the app on this machine.
 
-It knows the options that deploy.sh uses, as Docker documents them, and refuses any other. Its state is a folder, named
-by DOCKER_STAND_IN: `registry.json` (what can be pulled: image -> the app to start), `images.json` (what was),
-`containers/<name>.json`, `calls.log`.
+It knows the options that deploy.sh and push.sh use, as Docker documents them, and refuses any other. Its state is a
+folder, named by DOCKER_STAND_IN: `registry.json` (what can be pulled: image -> the app to start), `images.json` (what
+was), `containers/<name>.json`, `calls.log`. What is pushed is told to Amazon ECR, by `aws`.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import signal
@@ -29,6 +30,23 @@ def main() -> None:
     pull_parser.add_argument("--quiet", action="store_true")
     pull_parser.add_argument("image")
     pull_parser.set_defaults(do=pull)
+
+    login_parser = commands.add_parser("login")
+    login_parser.add_argument("--username", choices=["AWS"], required=True)
+    login_parser.add_argument("--password-stdin", action="store_true", required=True)
+    login_parser.add_argument("registry")
+    login_parser.set_defaults(do=login)
+
+    build_parser = commands.add_parser("build")
+    for option in ("--target", "--tag"):
+        build_parser.add_argument(option, required=True)
+    build_parser.add_argument("--build-arg", action="append", default=[])
+    build_parser.add_argument("context")
+    build_parser.set_defaults(do=build)
+
+    push_parser = commands.add_parser("push")
+    push_parser.add_argument("image")
+    push_parser.set_defaults(do=push)
 
     image_commands = commands.add_parser("image").add_subparsers(required=True)
     image_inspect_parser = image_commands.add_parser("inspect")
@@ -92,6 +110,30 @@ def pull(arguments: argparse.Namespace) -> None:
     images = _read(STATE / "images.json") | {image: registry[image]}
     (STATE / "images.json").write_text(json.dumps(images))
     print(image)
+
+
+def login(arguments: argparse.Namespace) -> None:
+    if not sys.stdin.read().strip():
+        sys.exit(f"Error: no password for {arguments.registry}")
+
+
+def build(arguments: argparse.Namespace) -> None:
+    if not (Path(arguments.context) / "Dockerfile").exists():
+        sys.exit(f"ERROR: no Dockerfile in {arguments.context}")
+    (STATE / "built.json").write_text(json.dumps(_read(STATE / "built.json") | {arguments.tag: arguments.build_arg}))
+
+
+def push(arguments: argparse.Namespace) -> None:
+    if arguments.image not in (built := _read(STATE / "built.json")):
+        sys.exit(f"An image does not exist locally with the tag: {arguments.image}")
+    repository, tag = arguments.image.partition("/")[2].split(":")
+    digest = hashlib.sha256(json.dumps(built[arguments.image]).encode()).hexdigest()
+    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": 1, "digest": f"sha256:{digest}"}
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 1, "digest": f"sha256:{digest}"}
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer]}
+    put = ["aws", "ecr", "put-image", "--repository-name", repository, "--image-tag", tag]
+    subprocess.run([*put, "--image-manifest", json.dumps(manifest)], check=True)
 
 
 def inspect_image(arguments: argparse.Namespace) -> None:

@@ -50,6 +50,9 @@ class Engine(Protocol):
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in place of the entry point, until it ends; with a volume to write to, the root is writable."""
 
+    def close(self) -> None:
+        """Remove the volumes; the images stay, for the next build's sake."""
+
 
 def find_engine() -> Engine:
     """Return Docker where there is a daemon, else buildah."""
@@ -79,6 +82,7 @@ class Docker:
     def __init__(self) -> None:
         line = next(line for line in (PROJECT / "Dockerfile").read_text().splitlines() if "PYTHON_IMAGE=" in line)
         self.base = line.partition("=")[2]
+        self._volumes: list[str] = []
 
     def build(self, target: str, context: Path, tag: str) -> str:
         image = f"chest-cancer:{tag}"
@@ -95,7 +99,9 @@ class Docker:
         return settings
 
     def volume(self) -> str:
-        return _succeed("docker", "volume", "create")  # takes over the owner of the folder that it covers
+        # Takes over the owner of the folder that it covers.
+        self._volumes.append(_succeed("docker", "volume", "create"))
+        return self._volumes[-1]
 
     def start(self, image: str, port: int, volume: str | None = None) -> Container:
         mount = ["--volume", f"{volume}:{DATA}:ro"] if volume else []
@@ -110,6 +116,10 @@ class Docker:
             options += ["--env", f"{name}={value}"]
         line = ["docker", "run", "--rm", "--network", "host", *options, "--entrypoint", command[0]]
         return subprocess.run([*line, image, *command[1:]], capture_output=True, text=True)
+
+    def close(self) -> None:
+        for volume in self._volumes:
+            subprocess.run(["docker", "volume", "rm", "--force", volume], capture_output=True)
 
 
 class DockerContainer:
@@ -149,6 +159,8 @@ class Buildah:
 
     def __init__(self) -> None:
         self._roots: dict[str, str] = {}
+        self._containers: list[str] = []
+        self._volumes: list[str] = []
         if subprocess.run(["buildah", "inspect", "--type", "image", self.base], capture_output=True).returncode:
             self._make_base()
 
@@ -185,6 +197,7 @@ class Buildah:
     def volume(self) -> str:
         folder = tempfile.mkdtemp(prefix="chest-cancer-data-")
         os.chown(folder, 10001, 10001)
+        self._volumes.append(folder)
         return folder
 
     def start(self, image: str, port: int, volume: str | None = None) -> Container:
@@ -200,9 +213,16 @@ class Buildah:
         output, errors = process.communicate()
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
+    def close(self) -> None:
+        if self._containers:
+            subprocess.run(["buildah", "rm", *self._containers], capture_output=True)
+        for volume in self._volumes:
+            shutil.rmtree(volume)
+
     def _root(self, image: str) -> str:
         if image not in self._roots:
-            self._roots[image] = _succeed("buildah", "mount", _succeed("buildah", "from", "--pull-never", image))
+            self._containers.append(_succeed("buildah", "from", "--pull-never", image))
+            self._roots[image] = _succeed("buildah", "mount", self._containers[-1])
         return self._roots[image]
 
     def _popen(

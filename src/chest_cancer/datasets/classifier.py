@@ -1,18 +1,16 @@
 """The classifier as a catalog entry."""
 
-import json
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from chest_cancer.classifier import GRAPH_FILE, MANIFEST_FILE, QUANTISED_FILES, Classifier
+from chest_cancer.classifier import MANIFEST_FILE, Classifier
 from chest_cancer.datasets.recoverable_folder import RecoverableFolder
 
 
 class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
-    """A folder with `classifier.onnx`, `manifest.json` and what is quantised of it, replaced as a whole.
+    """A folder with `classifier.onnx`, `manifest.json`, `SHA256SUMS` and what is quantised, replaced as a whole.
 
     What was loaded or saved is kept, compiled as it may be, and given again while the folder is the same.
 
@@ -38,11 +36,7 @@ class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
 
     def save(self, data: Classifier) -> None:
         with self._recoverable.locked(), self._recoverable.replacement() as folder:
-            (folder / GRAPH_FILE).write_bytes(data.graph)
-            if data.quantised is not None:
-                for name, content in zip(QUANTISED_FILES, astuple(data.quantised), strict=True):
-                    (folder / name).write_bytes(content)
-            (folder / MANIFEST_FILE).write_text(json.dumps(data.manifest, indent=2, ensure_ascii=False) + "\n")
+            data.save(folder)
         self._kept = (self._state(), data) if self._precision is None else None
 
     def _state(self) -> tuple[int, int]:

@@ -117,7 +117,7 @@ class _Transfer:
                 try:
                     self._try_once()
                     break
-                except Exception as error:
+                except Exception as error:  # raised again, unless it may pass
                     if not attempt or not _may_pass(error):
                         raise
                     logger.info("Trying again: %s", _reason(error, self._source))

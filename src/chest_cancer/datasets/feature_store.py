@@ -268,8 +268,9 @@ def _open(path: Path) -> NDArray[Any]:
         file = np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except OSError:
         raise
-    except Exception as error:
-        # Broad on purpose: on damaged bytes NumPy's header parser raises nearly anything (TokenError, EOFError ...).
+    except (
+        Exception
+    ) as error:  # on damaged bytes NumPy's header parser raises nearly anything: TokenError, EOFError ...
         raise ValueError(str(error)) from error
     if file.ndim != 1 or not file.dtype.names or file.dtype.descr[: len(_KEY_FIELDS)] != _KEY_FIELDS:
         raise ValueError(f"Expected rows of {_KEY_FIELDS}. Received: {file.shape} of {file.dtype}")

@@ -95,8 +95,7 @@ def _read(source: str) -> Weights:
         )
     try:
         return readers[path.suffix](path)
-    # Each reader has its own exceptions for a file that isn't what its name says.
-    except Exception as error:
+    except Exception as error:  # each reader has its own for a file that isn't what its name says
         raise DatasetError(f"Can't read weights from {path}: {error}. {_CURE}") from error
 
 
@@ -132,8 +131,7 @@ def _read_keras(path: Path | None) -> Weights:
 
     try:
         model = keras.applications.VGG16(include_top=False, weights="imagenet" if path is None else str(path))
-    # Keras raises a bare Exception when its download fails.
-    except Exception as error:
+    except Exception as error:  # what Keras raises, bare, when its download fails
         raise DatasetError(f"Keras could not load the ImageNet weights of VGG16: {error}. {_CURE}") from error
     return {
         f"{layer}/{part}": array

@@ -10,6 +10,9 @@ from kedro.io import AbstractDataset, DatasetError
 
 import chest_cancer
 
+SERVER_RUN_TAG = "server_run_id"
+"""Tag of a run that is recorded here first: its id on the tracking server."""
+
 
 class ProvenanceDataset(AbstractDataset[NoReturn, dict[str, Any]]):
     """Version, git commit, MLflow run and time of the run that loads it. It can't be saved."""
@@ -43,7 +46,7 @@ class ProvenanceDataset(AbstractDataset[NoReturn, dict[str, Any]]):
 
 
 def _active_mlflow_run() -> str | None:
-    """The id of the active run, without importing MLflow where nothing else did."""
+    """The id of the active run, on the server where there is one; without importing MLflow where nothing else did."""
     mlflow = sys.modules.get("mlflow")
     run = mlflow.active_run() if mlflow else None
-    return run.info.run_id if run else None
+    return run.data.tags.get(SERVER_RUN_TAG, run.info.run_id) if run else None

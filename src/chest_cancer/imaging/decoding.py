@@ -100,9 +100,8 @@ def decode_image(data: bytes, *, max_pixels: int = 64_000_000, min_side: int = 3
                 image = _decode_with_pillow(kind, data, max_pixels, min_side)
     except UnreadableImageError:
         raise
-    except Exception as error:
-        # Broad on purpose: on hostile bytes the decoders raise nearly anything (OSError, SyntaxError, struct.error,
-        # zlib.error, AttributeError, MemoryError, RecursionError ...), and no file may end a run or a request.
+    except Exception as error:  # no file may end a run or a request, and on hostile bytes decoders raise nearly
+        # anything: OSError, SyntaxError, struct.error, zlib.error, AttributeError, MemoryError, RecursionError ...
         name = "DICOM" if kind is None else kind.format
         msg = f"{name} file is damaged, cut short or of an unsupported kind: {describe(error)}"
         raise UnreadableImageError(msg) from error

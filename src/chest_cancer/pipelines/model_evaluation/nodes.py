@@ -112,6 +112,7 @@ def write_report(
     classifier: Classifier,
     quarantine: pd.DataFrame,
     parameters: ModelEvaluationParameters,
+    promotion: dict[str, Any],
     **audits_and_plots: Any,
 ) -> str:
     """Write the report: one HTML page that needs no network.
@@ -121,13 +122,15 @@ def write_report(
         classifier: Its manifest says what it was trained on.
         quarantine: Files that were not used, with the reason.
         parameters: The block `model_evaluation`.
+        promotion: What the gate decided, and why.
         audits_and_plots: Each `<name>_audit`, empty without audits, and each `<name>_plot`.
 
     Returns:
         The page.
     """
     audits, plots = _by_name(audits_and_plots, "_audit"), _by_name(audits_and_plots, "_plot")
-    return render_report(metrics, classifier.manifest, quarantine, audits, plots, parameters.confidence)
+    manifest = classifier.manifest
+    return render_report(metrics, manifest, quarantine, audits, plots, parameters.confidence, promotion["reason"])
 
 
 def write_model_card(

@@ -14,17 +14,17 @@ Generator = np.random.Generator
 _NETWORK_SIDE = 224
 
 
-def brightness(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  one signature for all
+def brightness(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
     """Add `strength` x 255 to every value."""
     return _to_bytes(pixels + 255 * np.float32(strength))
 
 
-def contrast(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  one signature for all
+def contrast(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
     """Stretch values around the middle of the range by the factor 1 + `strength`."""
     return _to_bytes(127.5 + (pixels - np.float32(127.5)) * np.float32(1 + strength))
 
 
-def jpeg(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  one signature for all
+def jpeg(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
     """Send the image through a JPEG file of quality 100 - `strength`; 0 leaves it alone."""
     if not strength:
         return pixels
@@ -39,13 +39,13 @@ def noise(pixels: Pixels, strength: float, generator: Generator) -> Pixels:
     return _to_bytes(pixels + 255 * np.float32(strength) * drawn)
 
 
-def blur(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  one signature for all
+def blur(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
     """Blur by a Gaussian with a standard deviation of `strength` pixels of the network's input."""
     radius = strength * min(pixels.shape[:2]) / _NETWORK_SIDE
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(radius))) if radius else pixels
 
 
-def resampling(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  one signature for all
+def resampling(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
     """Shrink both sides by the factor 1 - `strength`, and enlarge the image again."""
     height, width = pixels.shape[:2]
     small = max(round(width * (1 - strength)), 1), max(round(height * (1 - strength)), 1)
@@ -53,12 +53,12 @@ def resampling(pixels: Pixels, strength: float, generator: Generator) -> Pixels:
     return np.asarray(shrunk.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def rotation(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  one signature for all
+def rotation(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
     """Turn the image by `strength` degrees, counter-clockwise; what comes into view is black."""
     return np.asarray(Image.fromarray(pixels).rotate(strength, Image.Resampling.BILINEAR))
 
 
-def border_removal(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  one signature for all
+def border_removal(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
     """Black out the share `strength` of the sides' lengths along each edge."""
     rows, columns = (round(side * strength) for side in pixels.shape[:2])
     result = np.zeros_like(pixels)

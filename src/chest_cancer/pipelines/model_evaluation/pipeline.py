@@ -12,6 +12,7 @@ from chest_cancer.pipelines.model_evaluation.nodes import (
     write_model_card,
     write_report,
 )
+from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
 
 _PLOTS = ("confusion", "roc", "reliability", "history", "leakage", "shortcuts", "refusal", "deletion", "robustness")
 _AUDITS = ("duplicates", "leakage", "shortcuts", "refusal", "evidence", "robustness")
@@ -93,8 +94,22 @@ def create_pipeline() -> Pipeline:
                 name="audit_robustness_node",
             ),
             Node(
+                func=compare_with_champion,
+                inputs=[
+                    "raw_images",
+                    "split_table",
+                    "test_predictions",
+                    "classifier",
+                    "champion",
+                    "params:model_evaluation",
+                    "params:seed",
+                ],
+                outputs="promotion",
+                name="compare_with_champion_node",
+            ),
+            Node(
                 func=write_report,
-                inputs=described | {"quarantine": "quarantine"} | audits | plots,
+                inputs=described | {"quarantine": "quarantine", "promotion": "promotion"} | audits | plots,
                 outputs="report",
                 name="write_report_node",
             ),

@@ -84,6 +84,7 @@ def render_report(
     audits: Audits,
     plots: dict[str, go.Figure],
     confidence: float,
+    promotion: str,
 ) -> str:
     """Fill the report's template.
 
@@ -94,6 +95,7 @@ def render_report(
         audits: By the name that the template knows; each empty where it was not made.
         plots: The same.
         confidence: Of all intervals, 0..1.
+        promotion: What the gate of the model registry said.
 
     Returns:
         A page that needs no network: Plotly's script is inside, once.
@@ -108,6 +110,7 @@ def render_report(
     return _TEMPLATES.get_template("report.html").render(
         **_about(metrics, manifest, audits, confidence),
         quarantine=quarantine.to_dict("records"),
+        promotion=promotion,
         audits=audits,
         plots=divisions,
         script=get_plotlyjs() if divisions else "",

@@ -1,5 +1,6 @@
 """Nodes of model_training."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def assemble_classifier(
         head_choice: Which head it has, and why.
         imagenet_weights: Of the 13 convolutions.
         features: Of each distinct image.
-        split_table: A row per image, with `label`, `pixel_sha256` and `split`.
+        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
         extraction_record: How the features were computed.
         data_summary: What the images are.
         provenance: Which run this is.
@@ -155,6 +156,7 @@ def assemble_classifier(
             "accuracy": float(accuracy_score(labels, probabilities.argmax(axis=1))),
         },
         "splits": {name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
+        "split_digest": _digest(split_table),
         "data": data_summary,
         "provenance": provenance,
     }
@@ -176,6 +178,12 @@ def _operating_point(
     normal = classes.index(parameters.normal_class)
     threshold = fit_threshold(1 - probabilities[:, normal], labels != normal, parameters.target_sensitivity)
     return {"threshold": threshold, "target_sensitivity": parameters.target_sensitivity}
+
+
+def _digest(split_table: pd.DataFrame) -> str:
+    """SHA-256 over which image is in which group and split."""
+    rows = split_table[["pixel_sha256", "label", "group", "split"]].astype(str).itertuples(index=False, name=None)
+    return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
 
 
 def _classes(split_table: pd.DataFrame) -> list[str]:

@@ -1,0 +1,114 @@
+"""The gate: is a new model no worse than the champion, on the same locked test groups?"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chest_cancer.champion import Champion
+from chest_cancer.classifier import Classifier
+from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
+from chest_cancer.pipelines.model_evaluation.comparison import areas
+from chest_cancer.pipelines.model_evaluation.cross_validation import fewest_groups
+from chest_cancer.pipelines.model_evaluation.intervals import in_words
+from chest_cancer.pipelines.model_evaluation.metrics import probability_columns
+
+_FEWEST_GROUPS = 2
+
+
+def compare_with_champion(
+    images: ImageFolder,
+    split_table: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    classifier: Classifier,
+    champion: Champion,
+    parameters: ModelEvaluationParameters,
+    seed: int,
+) -> dict[str, Any]:
+    """Decide whether the new model becomes champion.
+
+    Both predict the same test images, without the groups that hold an image which the champion has learnt from. The
+    area under the ROC curve is compared by a paired bootstrap over groups; the new model must not be worse by more than
+    the margin at the lower end of the interval (a test of non-inferiority).
+
+    Args:
+        images: The source's files.
+        split_table: A row per image, with `path`, `pixel_sha256` and `group`.
+        test_predictions: What the new model says of the test images.
+        classifier: The new model.
+        champion: The model to beat.
+        parameters: The block `model_evaluation`.
+        seed: Of the bootstrap.
+
+    Returns:
+        `promoted`, `reason` (a sentence), `champion` (the version compared with), and where the two were compared
+        `difference` of the areas (new less old, with interval and n) and `groups`.
+    """
+    old, version = champion.classifier, champion.version
+    if champion.problem is not None:
+        subject = "the model registry can't be used" if version is None else f"champion version {version} can't be read"
+        return _refuse(version, f"Not compared: {subject}. {champion.problem}")
+    if old is None or version is None:
+        return {"promoted": True, "reason": "Promoted: the first model, with no champion before it.", "champion": None}
+    if old.manifest == classifier.manifest:
+        return _refuse(version, f"This is the champion, version {version}.")
+    if old.classes != classifier.classes:
+        return _refuse(
+            version,
+            f"Refused: champion version {version} tells {', '.join(old.classes)} apart and this model "
+            f"{', '.join(classifier.classes)}: they can't be compared",
+        )
+    learnt = split_table.loc[split_table["pixel_sha256"].isin(champion.training_images), "group"].unique()
+    compared = test_predictions[~test_predictions["group"].isin(learnt)]
+    background = _describe_data(classifier, old, version, len(test_predictions) - len(compared))
+    numbers = compared["label"].map(list(classifier.classes).index).to_numpy(dtype=np.int64)
+    groups = compared["group"].to_numpy(dtype=np.int64)
+    if len(set(numbers)) < len(old.classes) or fewest_groups(numbers, groups) < _FEWEST_GROUPS:
+        return _refuse(
+            version, f"Refused: too few test images that champion version {version} has not learnt from{background}"
+        )
+    new_scores = compared[probability_columns(list(classifier.classes))].to_numpy()
+    # A run that was only repeated makes the same network, which need not be asked again.
+    same = (old.graph, old.precision, old.standardisation) == (
+        classifier.graph,
+        classifier.precision,
+        classifier.standardisation,
+    )
+    old_scores = new_scores if same else _predict(old, images, compared["path"].to_list())
+    bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
+    new, former = (areas(numbers, scores[None], bootstrap.weights) for scores in (new_scores, old_scores))
+    gain = bootstrap.difference(new, former, len(compared))
+    margin, count = parameters.promotion_margin, len(np.unique(groups))
+    verdict = (
+        "Promoted: better than"
+        if gain["low"] > 0
+        else f"Promoted by margin: not worse by more than {margin:g} than"
+        if gain["low"] >= -margin
+        else f"Refused: it may be worse by more than {margin:g} than"
+    )
+    return {
+        "promoted": gain["low"] >= -margin,
+        "reason": f"{verdict} champion version {version}: {in_words(gain, 3)} more area under the ROC curve, on the "
+        f"same {len(compared)} test images in {count} groups{background}.",
+        "champion": version,
+        "difference": gain,
+        "groups": count,
+    }
+
+
+def _refuse(version: str | None, reason: str) -> dict[str, Any]:
+    return {"promoted": False, "reason": f"{reason.rstrip('.')}.", "champion": version}
+
+
+def _describe_data(new: Classifier, old: Classifier, version: str, left_out: int) -> str:
+    here, there = new.manifest["data"]["digest"], old.manifest["data"]["digest"]
+    words = "" if here == there else f"; version {version} was trained on other data ({there[:12]}, not {here[:12]})"
+    return words + (f"; {left_out} images left out that are, or resemble, its training images" if left_out else "")
+
+
+def _predict(classifier: Classifier, images: ImageFolder, paths: list[str]) -> NDArray[np.float64]:
+    said = classifier.predict([images.pixels(path) for path in paths])
+    return np.array([list(prediction.probabilities.values()) for prediction in said])

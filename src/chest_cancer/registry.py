@@ -1,0 +1,305 @@
+"""The model registry: versions of the classifier, of which the alias `champion` names the one to serve."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from chest_cancer.classifier import MANIFEST_FILE
+from chest_cancer.datasets.recoverable_folder import locked
+from chest_cancer.tracking import MODEL_FOLDER, connect, reaching_server, registry_uri, run_on, tracking_uri
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+MODEL = "VGG16Model"
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+
+# Parts of this package that classify nothing.
+_NOT_SERVED = ("datasets", "pipelines")
+
+_DIGEST_TAG = "manifest_sha256"
+_FORMER_TAG = "former_champion"
+# Without a model, and with a model without this alias.
+_MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+class Decision(TypedDict):
+    """What the gate says of a model.
+
+    Attributes:
+        promoted: Whether it becomes champion.
+        reason: Why, or why not: a sentence.
+        champion: Version that it was compared with; None where there was none.
+    """
+
+    promoted: bool
+    reason: str
+    champion: str | None
+
+
+class ChampionChangedError(RuntimeError):
+    """Another run has made its model champion since this one was compared."""
+
+
+def champion() -> "ModelVersion | None":
+    """Return the version that is champion, or None.
+
+    Raises:
+        ConnectionError: The server can't be used.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with reaching_server():
+        try:
+            return connect(registry_uri()).get_model_version_by_alias(MODEL, CHAMPION)
+        except MlflowException as error:
+            if error.error_code in _MISSING:
+                return None
+            raise
+
+
+def download(version: str, folder: Path) -> None:
+    """Copy a version's classifier, and what it has learnt from, into a folder.
+
+    Args:
+        version: Its number.
+        folder: Made when missing; gets the classifier's files, `training_images.json` and `metrics.json`.
+    """
+    from mlflow.artifacts import download_artifacts
+
+    with reaching_server(), tempfile.TemporaryDirectory() as temporary:
+        source = f"{connect(registry_uri()).get_model_version_download_uri(MODEL, version)}/artifacts"
+        found = Path(download_artifacts(artifact_uri=source, dst_path=temporary, tracking_uri=registry_uri()))
+        # MLflow files a folder under whatever it was called.
+        (manifest,) = found.glob(f"*/{MANIFEST_FILE}")
+        shutil.copytree(manifest.parent, folder, dirs_exist_ok=True)
+        for path in found.glob("*.json"):
+            shutil.copy(path, folder)
+
+
+def record(run_id: str, classifier: Path, split_table: "pd.DataFrame", metrics: dict[str, Any]) -> None:
+    """Put the classifier among a run's artifacts, as a model that MLflow serves; one that is registered already is not.
+
+    Args:
+        run_id: Its id here.
+        classifier: Its folder.
+        split_table: A row per image, with `pixel_sha256` and `split`: what the model has learnt from.
+        metrics: Its test figures.
+    """
+    import mlflow
+    from mlflow.utils import requirements_utils
+
+    from chest_cancer import registered_model
+
+    if _is_registered((classifier / MANIFEST_FILE).read_bytes()):
+        return
+    # MLflow reads the files of every installed package for a map that serves those whose requirements it has to guess.
+    vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
+    classes = json.loads((classifier / MANIFEST_FILE).read_text())["classes"]
+    learnt = split_table.loc[split_table["split"].isin(["train", "validation"]), "pixel_sha256"]
+    with tempfile.TemporaryDirectory() as temporary:
+        beside = {"training_images": sorted(learnt), "metrics": metrics}
+        for name, content in beside.items():
+            (Path(temporary) / f"{name}.json").write_text(json.dumps(content))
+        script = Path(registered_model.__file__)
+        code = Path(temporary) / script.parent.name
+        shutil.copytree(script.parent, code, ignore=shutil.ignore_patterns("__pycache__", *_NOT_SERVED))
+        mlflow.pyfunc.save_model(
+            Path(temporary) / MODEL_FOLDER,
+            python_model=str(script),
+            artifacts={"classifier": str(classifier)} | {name: f"{temporary}/{name}.json" for name in beside},
+            code_paths=[str(code)],
+            # Given, because inferring them would load the model once more, in a process of its own.
+            pip_requirements=list(registered_model.REQUIREMENTS),
+            signature=registered_model.signature(tuple(classes)),
+            input_example=registered_model.example(),
+        )
+        connect(tracking_uri()).log_artifacts(run_id, str(Path(temporary) / MODEL_FOLDER), MODEL_FOLDER)
+
+
+def submit(run_id: str, manifest: bytes, decision: Decision) -> str:
+    """Register the model that a run has recorded, and give the aliases as the gate decided.
+
+    Args:
+        run_id: Its id here; its artifacts hold the model, unless it is registered already.
+        manifest: The file of the classifier.
+        decision: What came of comparing it with the champion.
+
+    Returns:
+        The version.
+
+    Raises:
+        ChampionChangedError: Another model has become champion since; nothing but the version was made then.
+        ConnectionError: The server can't be used.
+    """
+    client, facts = connect(registry_uri()), json.loads(manifest)
+    with reaching_server(), _locked():
+        version = _find(manifest) or _create(client, run_id, manifest)
+        current = champion()
+        if _number(current) != decision["champion"]:
+            raise ChampionChangedError(
+                f"Champion of {MODEL} is now {_name(current)}, and this model was compared with "
+                f"{decision['champion'] or 'none'}."
+            )
+        number = str(version.version)
+        if number != _number(current):
+            client.update_model_version(MODEL, number, _describe(decision["reason"], facts))
+            client.set_registered_model_alias(MODEL, CHALLENGER, number)
+        if decision["promoted"]:
+            _crown(client, number, current)
+    return number
+
+
+def submit_undecided(run_id: str, manifest: bytes) -> Decision:
+    """Register a model whose comparison is out of date, as challenger.
+
+    Args:
+        run_id: Its id here.
+        manifest: The file of the classifier.
+
+    Returns:
+        Why it is not promoted.
+    """
+    current = champion()
+    reason = (
+        f"Not compared with {_name(current)}, which has become champion since. "
+        "`kedro run --pipelines model_evaluation` compares again."
+    )
+    decision = Decision(promoted=False, reason=reason, champion=_number(current))
+    submit(run_id, manifest, decision)
+    return decision
+
+
+def promote(version: str) -> None:
+    """Make a version champion by hand, whatever the gate said.
+
+    Raises:
+        ValueError: There is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = connect(registry_uri())
+    with reaching_server(), _locked():
+        try:
+            client.get_model_version(MODEL, version)
+        except MlflowException as error:
+            if error.error_code not in _MISSING:
+                raise
+            raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows those that it has.") from error
+        current = champion()
+        if _number(current) != version:
+            _crown(client, version, current)
+            _note(client, version, "Made champion by hand")
+
+
+def roll_back() -> tuple[str, str]:
+    """Make the former champion champion again.
+
+    Returns:
+        The version that was champion, and the one that now is.
+
+    Raises:
+        ValueError: There is no champion, or none before it.
+    """
+    client = connect(registry_uri())
+    with reaching_server(), _locked():
+        current = champion()
+        if current is None:
+            raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
+        former = current.tags.get(_FORMER_TAG)
+        if former is None:
+            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there is none before it.")
+        client.set_registered_model_alias(MODEL, CHAMPION, former)
+        _note(client, str(current.version), "Rolled back")
+        _note(client, former, "Champion again")
+    return str(current.version), former
+
+
+def _crown(client: "MlflowClient", version: str, current: "ModelVersion | None") -> None:
+    if current is not None:
+        client.set_model_version_tag(MODEL, version, _FORMER_TAG, _number(current))
+    client.set_registered_model_alias(MODEL, CHAMPION, version)
+    client.delete_registered_model_alias(MODEL, CHALLENGER)
+
+
+def _note(client: "MlflowClient", version: str, event: str) -> None:
+    before = client.get_model_version(MODEL, version).description
+    today = datetime.now(UTC).date().isoformat()
+    client.update_model_version(MODEL, version, f"{before}\n\n{event} on {today}.")
+
+
+def _number(version: "ModelVersion | None") -> str | None:
+    # Stores differ in whether it is a number or text.
+    return None if version is None else str(version.version)
+
+
+def _name(version: "ModelVersion | None") -> str:
+    return "none" if version is None else f"version {version.version}"
+
+
+def _find(manifest: bytes) -> "ModelVersion | None":
+    """The version with this manifest."""
+    digest = hashlib.sha256(manifest).hexdigest()
+    versions = connect(registry_uri()).search_model_versions(f"name = '{MODEL}'")
+    return next((version for version in versions if version.tags.get(_DIGEST_TAG) == digest), None)
+
+
+def _is_registered(manifest: bytes) -> bool:
+    try:
+        with reaching_server():
+            return _find(manifest) is not None
+    except ConnectionError:  # it will be said when the record is sent
+        return False
+
+
+def _create(client: "MlflowClient", run_id: str, manifest: bytes) -> "ModelVersion":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(MODEL)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    facts = json.loads(manifest)
+    provenance = facts["provenance"]
+    tags = {
+        _DIGEST_TAG: hashlib.sha256(manifest).hexdigest(),
+        "training_run_id": provenance["mlflow_run_id"],
+        "git_commit": provenance["git_commit"],
+        "data_digest": facts["data"]["digest"],
+        "split_digest": facts["split_digest"],
+    }
+    run = run_on(registry_uri(), run_id)
+    return client.create_model_version(
+        MODEL,
+        f"{run.info.artifact_uri}/{MODEL_FOLDER}",
+        run.info.run_id,
+        tags={name: str(value) for name, value in tags.items() if value is not None},
+    )
+
+
+def _describe(reason: str, manifest: dict[str, Any]) -> str:
+    provenance, data = manifest["provenance"], manifest["data"]
+    clean = {True: "", False: ", with uncommitted changes", None: ""}[provenance["git_clean"]]
+    return (
+        f"{reason}\n\nTrained on {data['location']} (digest {data['digest'][:12]}) by run "
+        f"{provenance['mlflow_run_id']}, commit {(provenance['git_commit'] or 'unknown')[:12]}{clean}."
+    )
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Keep this user's other processes on this machine from deciding at the same moment; a registry has no lock."""
+    name = hashlib.sha256(registry_uri().encode()).hexdigest()[:16]
+    with locked(Path(tempfile.gettempdir()) / f"chest_cancer_registry_{os.getuid()}_{name}.lock"):
+        yield

@@ -1,0 +1,182 @@
+"""A run against a tracking server: nothing is lost, counted, whatever happens to the server."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import FileInfo, Metric
+
+from chest_cancer import registry, tracking
+from record.servers import TrackingServer, free_port, kedro, succeed
+
+# Curves and figures, and nothing that takes long.
+RUN = (
+    *("run", "--env", "test", "--pipelines", "model_training,model_evaluation"),
+    *("--params", "model_evaluation.audits=false,model_training.epochs=20"),
+)
+# Known at the server under names of its own.
+OWN_TAGS = {"server", "server_has_it", "server_run_id", "mlflow.runName"}
+
+
+@pytest.fixture
+def here(project: Path, server: TrackingServer, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.chdir(project)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return tracking.connect(tracking.tracking_uri())
+
+
+@pytest.fixture
+def there(here: MlflowClient, server: TrackingServer) -> MlflowClient:
+    return tracking.connect(server.environment["MLFLOW_TRACKING_URI"])
+
+
+def last_run(client: MlflowClient) -> str:
+    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    assert experiment is not None
+    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])[0].info.run_id
+
+
+def files(client: MlflowClient, run_id: str, folder: str | None = None) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for item in client.list_artifacts(run_id, folder):
+        assert isinstance(item, FileInfo)
+        found |= files(client, run_id, item.path) if item.is_dir else {item.path: item.file_size or 0}
+    return found
+
+
+def recorded(client: MlflowClient, run_id: str) -> dict[str, object]:
+    run = client.get_run(run_id)
+    values = [
+        (metric.key, metric.step, metric.value, metric.timestamp)
+        for key in run.data.metrics
+        for metric in client.get_metric_history(run_id, key)
+    ]
+    return {
+        "metrics": sorted(values),
+        "parameters": run.data.params,
+        "tags": {name: value for name, value in run.data.tags.items() if name not in OWN_TAGS},
+        "files": files(client, run_id),
+        "status": run.info.status,
+    }
+
+
+def assert_nothing_is_lost(here: MlflowClient, there: MlflowClient) -> None:
+    run_id = last_run(here)
+    ours = recorded(here, run_id)
+    theirs = recorded(there, here.get_run(run_id).data.tags["server_run_id"])
+
+    assert ours == theirs
+    metrics = ours["metrics"]
+    assert isinstance(metrics, list)
+    assert len([one for one in metrics if one[0] == "training/loss"]) > 5
+    print(
+        f"\n{os.environ['PYTEST_CURRENT_TEST']}: {len(metrics)} metric values, {len(ours['parameters'])} parameters, "
+        f"{len(ours['files'])} files here; lost on the way: 0"
+    )
+
+
+def wait_for_training(progress: Path) -> None:
+    end = time.monotonic() + 120
+    while '"epoch"' not in (progress.read_text() if progress.exists() else ""):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"MLFLOW_TRACKING_PASSWORD": "a guess"}, "refuses the credentials. Correct MLFLOW_TRACKING_USERNAME and "),
+        ({"MLFLOW_TRACKING_USERNAME": ""}, "refuses the credentials. Correct MLFLOW_TRACKING_USERNAME and "),
+        ({"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}, "does not answer: [Errno 111] Connection refused"),
+    ],
+    ids=["wrong_password", "no_user", "no_server"],
+)
+def test_a_server_that_cannot_be_used_stops_a_run_at_once_with_cause_and_cure(
+    project: Path, server: TrackingServer, changes: dict[str, str], problem: str
+) -> None:
+    with server.running():
+        start = time.monotonic()
+        process = kedro(project, *RUN, **server.environment | changes)
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert time.monotonic() - start < 30  # 15 s on a machine that does nothing else; MLflow alone takes four minutes
+    assert problem in output
+    assert "unset it to keep the record in mlflow.db" in output
+    assert "Running node" not in output
+    assert "Traceback" not in output
+
+
+def test_all_of_a_run_is_on_the_server(
+    project: Path, server: TrackingServer, here: MlflowClient, there: MlflowClient
+) -> None:
+    with server.running():
+        succeed(kedro(project, *RUN, **server.environment))
+
+        assert_nothing_is_lost(here, there)
+        champion = registry.champion()
+        assert champion is not None
+        manifest = json.loads((project / "data/06_models/classifier/manifest.json").read_text())
+        assert champion.run_id == manifest["provenance"]["mlflow_run_id"] == champion.tags["training_run_id"]
+        assert champion.description.startswith("Promoted: the first model")
+
+
+def test_a_server_that_goes_in_mid_training_and_comes_back_has_all_of_it(
+    project: Path, server: TrackingServer, here: MlflowClient, there: MlflowClient, tmp_path: Path
+) -> None:
+    progress = tmp_path / "progress"
+    with server.running():
+        process = kedro(project, *RUN, **server.environment, CHEST_CANCER_PROGRESS=str(progress))
+        wait_for_training(progress)
+    with server.running():
+        succeed(process)
+        succeed(kedro(project, "record", "send", **server.environment))
+
+        assert_nothing_is_lost(here, there)
+
+
+def test_a_thousand_and_more_values_arrive_and_nothing_is_sent_twice(
+    server: TrackingServer, here: MlflowClient, there: MlflowClient
+) -> None:
+    metrics = [Metric("training/loss", 1 / step, 1000 + step, step) for step in range(1, 2501)]
+    with server.running():
+        run_id = tracking.open_run("training")
+    here.log_batch(run_id, metrics=metrics)
+    here.set_terminated(run_id)
+    with pytest.raises(ConnectionError, match="does not answer"):
+        tracking.send(run_id)
+
+    with server.running():
+        sent = tracking.send(run_id), tracking.send(run_id)
+        tracking.close(run_id)
+
+        assert [one and one.metrics for one in sent] == [2500, 2500]
+        assert run_id not in tracking.unsent()
+        assert_nothing_is_lost(here, there)
+
+
+def test_what_a_server_missed_is_sent_by_one_command(
+    project: Path, server: TrackingServer, here: MlflowClient, there: MlflowClient, tmp_path: Path
+) -> None:
+    progress = tmp_path / "progress"
+    with server.running():
+        process = kedro(project, *RUN, **server.environment, CHEST_CANCER_PROGRESS=str(progress))
+        wait_for_training(progress)
+    output = succeed(process)
+    assert "does not answer" in output
+    assert "The record is kept here: `kedro record send` brings it there." in output
+
+    with server.running():
+        first = succeed(kedro(project, "record", "send", **server.environment))
+        second = succeed(kedro(project, "record", "send", **server.environment))
+
+        assert_nothing_is_lost(here, there)
+        versions = there.search_model_versions(f"name = '{registry.MODEL}'")
+        manifest = json.loads((project / "data/06_models/classifier/manifest.json").read_text())
+        assert manifest["provenance"]["mlflow_run_id"] in [version.tags["training_run_id"] for version in versions]
+    assert "1 runs sent." in first
+    assert "Nothing to send." in second

@@ -1,0 +1,57 @@
+"""kedro-viz in a real browser: every pipeline is there, and previews open."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from conftest import PROJECT
+from record.servers import free_port, running
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def page(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The graph."""
+    port = free_port()
+    command = [sys.executable, "-m", "kedro", "viz", "run", "--no-browser", "--port", str(port)]
+    address, log = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("viz") / "log"
+    with running(command, f"{address}/api/main", log, cwd=project), sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(30_000)
+        page.goto(address)
+        page.locator(".pipeline-node").first.wait_for()
+        yield page
+        browser.close()
+
+
+def select(page: Page, name: str) -> None:
+    page.locator(f'[data-test="node-list-tree-item--row--{name}"]').click()
+
+
+def test_every_pipeline_can_be_chosen(page: Page) -> None:
+    names = {path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")}
+    selector = page.locator('[data-test="kedro-pipeline-selector"]')
+
+    selector.get_by_role("button").click()
+
+    assert set(selector.get_by_role("option").all_inner_texts()) == names | {"__default__"}
+    selector.get_by_role("option", name="model_evaluation").click()
+    expect(page.locator(".pipeline-node--task")).to_have_count(13)
+
+
+def test_a_plot_a_table_and_figures_open_as_previews(page: Page) -> None:
+    select(page, "roc_plot")
+    expect(page.locator(".pipeline-metadata .js-plotly-plot")).to_be_visible()
+    select(page, "test_predictions")
+    expect(page.locator(".pipeline-metadata table")).to_contain_text("predicted")
+    select(page, "metrics")
+    expect(page.locator(".pipeline-metadata")).to_contain_text("accuracy")
