@@ -105,7 +105,8 @@ def test_a_stage_takes_and_makes_the_files_that_the_catalog_names(
         entry(catalog, item)["filepath"] for item in inputs
     }
     made = paths([*stage["outs"], *stage.get("metrics", []), *stage.get("plots", [])])
-    assert made == {entry(catalog, item)["filepath"] for item in pipeline.all_outputs()}
+    entries = [entry(catalog, item) for item in pipeline.all_outputs()]
+    assert made == {each["filepath"] for each in entries if each["type"] != "MemoryDataset"}
 
 
 @pytest.mark.parametrize("name", PIPELINES)

@@ -97,11 +97,14 @@ def record(run_id: str, classifier: Path, split_table: "pd.DataFrame", metrics: 
         metrics: Its test figures.
     """
     import mlflow
+    from mlflow.utils import requirements_utils
 
     from chest_cancer import registered_model
 
     if _is_registered((classifier / MANIFEST_FILE).read_bytes()):
         return
+    # MLflow reads the files of every installed package for a map that serves those whose requirements it has to guess.
+    vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
     classes = json.loads((classifier / MANIFEST_FILE).read_text())["classes"]
     learnt = split_table.loc[split_table["split"].isin(["train", "validation"]), "pixel_sha256"]
     with tempfile.TemporaryDirectory() as temporary:

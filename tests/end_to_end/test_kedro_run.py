@@ -22,6 +22,7 @@ from chest_cancer.classifier import Classifier
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.pipeline_registry import ON_REQUEST
 from conftest import PROJECT, copy_project
 
 PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
@@ -249,7 +250,7 @@ def test_the_classifier_and_the_keras_model_agree_on_the_test_images(results: Pa
 def test_the_registry_lists_every_pipeline(project: Path) -> None:
     listed = [line.removeprefix("- ") for line in succeed(project, "registry", "list").splitlines() if line[:2] == "- "]
 
-    assert sorted(listed) == sorted(["__default__", "batch_inference", "hyperparameter_search", *PIPELINES])
+    assert sorted(listed) == sorted(["__default__", *ON_REQUEST, *PIPELINES])
 
 
 def test_the_catalog_describes_every_dataset(project: Path, output: str) -> None:
@@ -259,7 +260,7 @@ def test_the_catalog_describes_every_dataset(project: Path, output: str) -> None
         assert name in described
 
 
-@pytest.mark.parametrize("name", [*PIPELINES, "batch_inference"])
+@pytest.mark.parametrize("name", [*PIPELINES, *ON_REQUEST])
 def test_every_pipeline_finds_what_it_needs_on_the_disk(
     project: Path, output: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
