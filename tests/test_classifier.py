@@ -81,7 +81,7 @@ def test_a_file_without_a_digest_is_refused(tmp_path: Path) -> None:
     Classifier(b"a graph", MANIFEST).save(tmp_path)
     (tmp_path / "SHA256SUMS").write_text("")
 
-    with pytest.raises(ValueError, match=r"classifier\.onnx is not the file .*: expected SHA-256 none"):
+    with pytest.raises(ValueError, match=r"manifest\.json is not the file .*: expected SHA-256 none"):
         Classifier.load(tmp_path)
 
 

@@ -204,7 +204,9 @@ def _wait(process: subprocess.Popen[bytes], cancelled: threading.Event) -> int:
         with suppress(subprocess.TimeoutExpired):
             code = process.wait(timeout=0.2)
     if code is None:
-        os.killpg(process.pid, signal.SIGTERM)
+        # An order that comes while it is being started ends it before it leads a group.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             code = process.wait(timeout=_GRACE_SECONDS)
     with suppress(ProcessLookupError):
