@@ -118,10 +118,15 @@ def delete_cells(
     classes = list(classifier.classes)
     rows = []
     known = test_predictions.to_dict("records")
-    for image, evidence in tqdm(
-        zip(known, maps, strict=True), total=len(known), desc="Deleting cells", unit="image", mininterval=0.5
+    seen = [standardise(images.pixels(image["path"]), classifier.standardisation) for image in known]
+    others = shuffled.predict_standardised(seen)
+    for image, pixels, evidence, other in tqdm(
+        zip(known, seen, maps, others, strict=True),
+        total=len(known),
+        desc="Deleting cells",
+        unit="image",
+        mininterval=0.5,
     ):
-        pixels = standardise(images.pixels(image["path"]), classifier.standardisation)
         number = classes.index(image["predicted"])
         cells = contrast(evidence, number)
         draws = [generator.choice(cells.size, DELETED_CELLS, replace=False) for _ in range(_RANDOM_DRAWS)]
@@ -130,7 +135,6 @@ def delete_cells(
         stated = (image[column] for column in probability_columns(classes))
         before = _log_odds(dict(zip(classes, stated, strict=True)), image["predicted"])
         falls = [before - _log_odds(answer.probabilities, image["predicted"]) for answer in after]
-        (other,) = shuffled.predict_standardised([pixels])
         rows.append(
             {
                 "path": image["path"],
