@@ -29,7 +29,7 @@ def main() -> None:
         def whole() -> str:
             table, measured = whole_command.measure(source, environment, work / "whole_command", arguments.rounds)
             plot.draw(measured, PLOT)
-            return table
+            return f"![Seconds of the whole command, the recipe and ours](images/{PLOT.name})\n\n{table}"
 
         sections: dict[str, Callable[[], str]] = {
             "whole_command": whole,
