@@ -31,12 +31,17 @@ def dataset(tmp_path: Path) -> ClassifierDataset:
     return ClassifierDataset(filepath=str(tmp_path / "models" / "classifier"))
 
 
+def read(dataset: ClassifierDataset) -> Classifier:
+    """Load what is on the disk: the dataset that saved keeps what it saved."""
+    return ClassifierDataset(filepath=str(dataset.folder)).load()
+
+
 def test_a_classifier_comes_back_with_its_manifest(dataset: ClassifierDataset, trained: Classifier) -> None:
     assert not dataset.exists()
 
     dataset.save(trained)
 
-    loaded = dataset.load()
+    loaded = read(dataset)
     assert loaded.graph == trained.graph
     assert loaded.manifest == MANIFEST
     assert dataset.exists()
@@ -54,7 +59,7 @@ def test_a_save_that_fails_leaves_the_classifier_of_before(
     with pytest.raises(DatasetError, match="not JSON serializable"):
         dataset.save(broken)
 
-    assert dataset.load().manifest == MANIFEST
+    assert read(dataset).manifest == MANIFEST
     assert [path.name for path in dataset.folder.parent.iterdir() if path.is_dir()] == ["classifier"]
 
 
@@ -66,7 +71,7 @@ def test_a_second_save_replaces_graph_and_manifest_together(
 
     dataset.save(Classifier(graph, {**MANIFEST, "note": "second"}))
 
-    assert dataset.load().manifest["note"] == "second"
+    assert read(dataset).manifest["note"] == "second"
     assert sorted(path.name for path in dataset.folder.iterdir()) == FILES
 
 
@@ -78,7 +83,8 @@ def test_a_missing_classifier_is_reported_with_the_way_to_make_one(dataset: Clas
 def test_a_manifest_of_another_version_is_a_dataset_error(dataset: ClassifierDataset, graph: bytes) -> None:
     trained = Classifier(graph, MANIFEST)
     trained.manifest = {**MANIFEST, "format_version": 99}
-    dataset.save(trained)
+    dataset.folder.mkdir(parents=True)
+    trained.save(dataset.folder)
 
     with pytest.raises(DatasetError, match=r"expected format_version 1\. Received: 99"):
         dataset.load()
@@ -90,3 +96,16 @@ def test_the_catalog_chooses_the_precision(tmp_path: Path, trained: Classifier) 
 
     with pytest.raises(DatasetError, match=r"expected auto, bf16 or fp32\. Received: int3"):
         dataset.load()
+
+
+def test_a_classifier_is_loaded_again_only_when_another_process_has_replaced_it(
+    dataset: ClassifierDataset, trained: Classifier, graph: bytes
+) -> None:
+    dataset.save(trained)
+    assert dataset.load() is trained
+
+    ClassifierDataset(filepath=str(dataset.folder)).save(Classifier(graph, {**MANIFEST, "note": "second"}))
+
+    loaded = dataset.load()
+    assert loaded.manifest["note"] == "second"
+    assert dataset.load() is loaded
