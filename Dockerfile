@@ -54,7 +54,9 @@ COPY data data
 COPY src src
 COPY app app
 RUN python3 -m compileall -q src app
+# Few pools of memory: threads that each keep one would hold 100 MB more.
 ENV PYTHONPATH=/srv/chest-cancer/src \
+    MALLOC_ARENA_MAX=2 \
     HOST=0.0.0.0 \
     PORT=8080
 USER 10001:10001

@@ -32,7 +32,7 @@ serve: .venv/serve  ## Serve the model of the last run on http://127.0.0.1:8080.
 	@export CHEST_CANCER_TRAIN_TOKEN="$${CHEST_CANCER_TRAIN_TOKEN:-$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(24))')}"; \
 	echo "Classify: http://127.0.0.1:$${PORT:-8080}/"; \
 	echo "Train:    http://127.0.0.1:$${PORT:-8080}/train?token=$$CHEST_CANCER_TRAIN_TOKEN"; \
-	exec $(BIN)/gunicorn --config app/gunicorn.conf.py 'app:create_app()'
+	MALLOC_ARENA_MAX=2 exec $(BIN)/gunicorn --config app/gunicorn.conf.py 'app:create_app()'
 
 viz: .venv/train  ## Show the graph of the pipelines, with previews.
 	$(BIN)/kedro viz run

@@ -130,6 +130,7 @@ class ModelSource:
                 # Only this entry: others need packages that a server does not have.
                 classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")
                 self_test = classifier.self_test()
+                classifier.release_graph()
                 if states == files.states():  # else the folder was replaced while it was read
                     break
         except (DatasetError, ValueError) as error:

@@ -77,6 +77,17 @@ def test_digests_are_in_the_form_that_sha256sum_checks(folder: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=True, capture_output=True)
 
 
+def test_a_server_predicts_without_the_graph_that_was_compiled(folder: Path) -> None:
+    classifier, image = Classifier.load(folder, "fp32"), np.zeros((30, 40, 3), dtype=np.uint8)
+    (before,) = classifier.predict([image])
+
+    classifier.release_graph()
+
+    (after,) = classifier.predict([image])
+    assert after.probabilities == before.probabilities
+    assert classifier.graph == b""
+
+
 def test_a_file_without_a_digest_is_refused(tmp_path: Path) -> None:
     Classifier(b"a graph", MANIFEST).save(tmp_path)
     (tmp_path / "SHA256SUMS").write_text("")

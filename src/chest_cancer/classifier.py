@@ -164,6 +164,14 @@ class Classifier:
         lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
         (Path(folder) / DIGESTS_FILE).write_text("".join(lines))
 
+    def release_graph(self) -> None:
+        """Compile, and let go of what was compiled: a server predicts and does no more, and this is 60 MB.
+
+        `graph` is empty afterwards and `quantised` None.
+        """
+        _ = self._network  # compiled now, if it was not
+        self.graph, self.quantised = b"", None
+
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify images.
 
