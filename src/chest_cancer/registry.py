@@ -73,7 +73,7 @@ def download(version: str, folder: Path) -> None:
 
     Args:
         version: Its number.
-        folder: Made when missing; gets the classifier's files, `training_images.json` and `metrics.json`.
+        folder: Made when missing; gets the classifier's files and what `record` put beside them.
     """
     from mlflow.artifacts import download_artifacts
 
@@ -87,13 +87,20 @@ def download(version: str, folder: Path) -> None:
             shutil.copy(path, folder)
 
 
-def record(run_id: str, classifier: Path, split_table: "pd.DataFrame", metrics: dict[str, Any]) -> None:
+def record(
+    run_id: str,
+    classifier: Path,
+    split_table: "pd.DataFrame",
+    test_predictions: "pd.DataFrame",
+    metrics: dict[str, Any],
+) -> None:
     """Put the classifier among a run's artifacts, as a model that MLflow serves; one that is registered already is not.
 
     Args:
         run_id: Its id here.
         classifier: Its folder.
-        split_table: A row per image, with `pixel_sha256` and `split`: what the model has learnt from.
+        split_table: A row per image, with `path`, `pixel_sha256` and `split`: what the model has learnt from.
+        test_predictions: A row per test image, with `path` and `probability_<class>`.
         metrics: Its test figures.
     """
     import mlflow
@@ -107,8 +114,11 @@ def record(run_id: str, classifier: Path, split_table: "pd.DataFrame", metrics: 
     vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
     classes = json.loads((classifier / MANIFEST_FILE).read_text())["classes"]
     learnt = split_table.loc[split_table["split"].isin(["train", "validation"]), "pixel_sha256"]
+    said = test_predictions[[f"probability_{name}" for name in classes]].to_numpy().tolist()
+    key_of = split_table.set_index("path")["pixel_sha256"]
+    scores = dict(zip(key_of.loc[test_predictions["path"]], said, strict=True))
     with tempfile.TemporaryDirectory() as temporary:
-        beside = {"training_images": sorted(learnt), "metrics": metrics}
+        beside = {"training_images": sorted(learnt), "test_scores": scores, "metrics": metrics}
         for name, content in beside.items():
             (Path(temporary) / f"{name}.json").write_text(json.dumps(content))
         script = Path(registered_model.__file__)

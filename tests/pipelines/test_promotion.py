@@ -92,11 +92,28 @@ def test_an_equal_model_is_promoted_by_margin(images: ImageFolder, old: Classifi
     )
 
 
+def test_a_champion_that_was_tested_on_the_same_images_is_not_asked_again(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    frame = table(ranks(said), said[:, 1])
+    recorded = dict(zip(frame["pixel_sha256"], said.tolist(), strict=True))
+
+    asked, remembered = (
+        decide(images, frame, champion)
+        for champion in (
+            Champion("3", old),
+            Champion("3", Classifier(b"never compiled", old.manifest), test_scores=recorded),
+        )
+    )
+
+    assert remembered == asked
+
+
 def test_the_same_network_is_not_asked_again(
     images: ImageFolder, old: Classifier, said: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repeated = Classifier(old.graph, tiny_classifier("repeated").manifest)
-    monkeypatch.setattr(Classifier, "predict", None)
+    monkeypatch.setattr(Classifier, "predict_standardised", None)
     frame = table(ranks(said), said[:, 1])
 
     decision = compare_with_champion(images, frame, frame, repeated, Champion("3", old), PARAMETERS, 0)

@@ -14,6 +14,7 @@ from chest_cancer.datasets.recoverable_folder import RecoverableFolder
 logger = logging.getLogger(__name__)
 
 _TRAINING_IMAGES = "training_images.json"
+_TEST_SCORES = "test_scores.json"
 _VERSION = "version.json"
 
 
@@ -98,6 +99,8 @@ class ChampionDataset(RegisteredClassifierDataset):
             if version is None:
                 return Champion()
             images = json.loads((self.folder / _TRAINING_IMAGES).read_text())
-            return Champion(version, Classifier.load(self.folder, self._precision), frozenset(images))
+            file = self.folder / _TEST_SCORES  # versions from before it was kept have none
+            scores = json.loads(file.read_text()) if file.is_file() else {}
+            return Champion(version, Classifier.load(self.folder, self._precision), frozenset(images), scores)
         except (OSError, ValueError, MlflowException) as error:
             return Champion(version, problem=str(error))

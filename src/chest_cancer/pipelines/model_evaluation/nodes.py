@@ -10,14 +10,13 @@ from tqdm import tqdm
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.imaging.standardise import standardise
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.intervals import Figure, unknown_as_none
 from chest_cancer.pipelines.model_evaluation.metrics import measure, probability_columns
 from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_reliability, plot_roc
 from chest_cancer.pipelines.model_evaluation.refusal import measure_answers
 from chest_cancer.pipelines.model_evaluation.report import render_data_card, render_model_card, render_report
-
-_BATCH = 16
 
 
 def predict_test_images(
@@ -36,12 +35,11 @@ def predict_test_images(
         each image, float32 [n, K, h, w], in the same order.
     """
     test = split_table[split_table["split"] == "test"]
-    predictions = []
-    with tqdm(total=len(test), desc="Predicting test images", unit="image", mininterval=0.5) as bar:
-        for start in range(0, len(test), _BATCH):
-            batch = test["path"].iloc[start : start + _BATCH]
-            predictions += classifier.predict([images.pixels(path) for path in batch])
-            bar.update(len(batch))
+    # One stream of them all: while the network computes a batch, the next one is decoded.
+    paths = tqdm(test["path"], desc="Predicting test images", unit="image", mininterval=0.5)
+    predictions = classifier.predict_standardised(
+        standardise(images.pixels(path), classifier.standardisation) for path in paths
+    )
     rows = [(answer.label, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
     columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]
     said = pd.DataFrame(rows, columns=columns, index=test.index)
