@@ -126,7 +126,7 @@ def _server() -> Iterator[tuple[int, int, float]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", "app/gunicorn.conf.py", "app:create_app()"],
         cwd=PROJECT,
-        env=os.environ | {"PORT": str(port), "MALLOC_ARENA_MAX": "2"}  # as `make serve` has it,
+        env=os.environ | {"PORT": str(port), "MALLOC_ARENA_MAX": "2"},  # as `make serve` has it
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -15,7 +15,7 @@ from kedro_datasets.json import JSONDataset
 from mlflow import MlflowClient
 
 from app.model import ModelSource
-from chest_cancer import registry, tracking
+from chest_cancer import registered_files, registry, tracking
 from chest_cancer.champion import Champion
 from chest_cancer.cli import cli
 from chest_cancer.datasets.classifier import ClassifierDataset
@@ -46,7 +46,9 @@ def trained(client: MlflowClient, tmp_path: Path) -> Callable[[int], tuple[str, 
         folder = tmp_path / f"classifier{number}"
         folder.mkdir()
         classifier.save(folder)
-        registry.record(run_id, folder, TABLE, SAID, {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": number}})
+        registered_files.record(
+            run_id, folder, TABLE, SAID, {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": number}}
+        )
         return run_id, (folder / "manifest.json").read_bytes()
 
     return record
@@ -93,7 +95,7 @@ def test_the_champion_is_fetched_with_the_images_that_it_has_learnt_from(
     run_id, file = trained(1)
     registry.submit(run_id, file, FIRST)
 
-    registry.download("1", tmp_path / "here")
+    registered_files.download("1", tmp_path / "here")
 
     assert (tmp_path / "here" / "manifest.json").read_bytes() == file
     assert json.loads((tmp_path / "here" / "training_images.json").read_text()) == ["a" * 64, "c" * 64]

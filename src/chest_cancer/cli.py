@@ -20,11 +20,11 @@ def record() -> None:
 @record.command()
 def send() -> None:
     """Send the runs that the tracking server lacks, oldest first."""
-    from chest_cancer import registry, tracking
+    from chest_cancer import delivery, registry, tracking
 
-    runs = tracking.unsent()
+    runs = delivery.unsent()
     for run_id in runs:
-        sent = tracking.send(run_id)
+        sent = delivery.send(run_id)
         artifacts = tracking.local_artifacts(run_id)
         for manifest in (artifacts / tracking.MODEL_FOLDER).glob(f"artifacts/*/{MANIFEST_FILE}"):
             decision = json.loads((artifacts / "promotion.json").read_text())
@@ -32,7 +32,7 @@ def send() -> None:
                 registry.submit(run_id, manifest.read_bytes(), decision)
             except registry.ChampionChangedError:  # comparing needs the images of that run
                 registry.submit_undecided(run_id, manifest.read_bytes())
-        tracking.close(run_id)
+        delivery.close(run_id)
         if sent:
             click.echo(f"Run {run_id}: {sent.parameters} parameters, {sent.metrics} metric values, {sent.files} files.")
     click.echo(f"{len(runs)} runs sent." if runs else "Nothing to send.")

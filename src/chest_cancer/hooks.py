@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from chest_cancer import progress, registry, tracking
+from chest_cancer import delivery, progress, registered_files, registry, tracking
 from chest_cancer.classifier import MANIFEST_FILE
 from chest_cancer.parameters import Block, Parameters
 
@@ -116,7 +116,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         delivered = self._is_mlflow_enabled and self._reaches_server(lambda: self._deliver(pipeline, catalog))
         super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
         if delivered:
-            self._reaches_server(lambda: tracking.close(self.run_id))
+            self._reaches_server(lambda: delivery.close(self.run_id))
 
     @hook_impl
     def on_pipeline_error(
@@ -124,8 +124,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     ) -> None:
         """Close the record of a run that failed, and bring it to the server."""
         super().on_pipeline_error(error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
-        if self._is_mlflow_enabled and self._reaches_server(lambda: tracking.send(self.run_id)):
-            self._reaches_server(lambda: tracking.close(self.run_id))
+        if self._is_mlflow_enabled and self._reaches_server(lambda: delivery.send(self.run_id)):
+            self._reaches_server(lambda: delivery.close(self.run_id))
 
     def _reaches_server(self, action: Callable[[], object]) -> bool:
         """Do something that needs the server; where that fails say so, and let the run end well."""
@@ -139,14 +139,14 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     def _deliver(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Send the record; register a model that was evaluated, as champion where the gate says so."""
         if "promotion" not in pipeline.all_outputs():
-            tracking.send(self.run_id)
+            delivery.send(self.run_id)
             return
         folder = catalog["classifier"].folder
         manifest = (folder / MANIFEST_FILE).read_bytes()
         beside = (catalog.load(name) for name in ("split_table", "test_predictions", "metrics"))
-        registry.record(self.run_id, folder, *beside)
+        registered_files.record(self.run_id, folder, *beside)
         for _ in range(_ATTEMPTS):
-            tracking.send(self.run_id)
+            delivery.send(self.run_id)
             decision = catalog.load("promotion")
             try:
                 registry.submit(self.run_id, manifest, decision)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from chest_cancer.datasets.provenance import SERVER_RUN_TAG, ProvenanceDataset
@@ -32,16 +32,10 @@ _SERVER_SCHEMES = {"http", "https"}
 # For the first requests alone: MLflow would wait two minutes for each answer, seven times.
 _BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
-_SERVER_TAG = "server"
-_SENT_TAG = "server_has_it"
-
-
-class Sent(NamedTuple):
-    """What a server got."""
-
-    parameters: int
-    metrics: int
-    files: int
+SERVER_TAG = "server"
+"""Tag of a run that a server is to get: its address."""
+SENT_TAG = "server_has_it"
+"""Tag of such a run: `yes` or `no`."""
 
 
 def server() -> str | None:
@@ -120,9 +114,9 @@ def open_run(name: str) -> str:
     }
     tags = {key: str(value) for key, value in tags.items() if value is not None}
     if uri := server():
-        with reaching_server(), _briefly():
+        with reaching_server(), briefly():
             run = _create_run(connect(uri), name, tags)
-        tags |= {_SERVER_TAG: without_credentials(uri), SERVER_RUN_TAG: run, _SENT_TAG: "no"}
+        tags |= {SERVER_TAG: without_credentials(uri), SERVER_RUN_TAG: run, SENT_TAG: "no"}
     here = connect(tracking_uri())
     run = _create_run(here, name, tags)
     here.log_dict(run, describe_machine(), "environment.json")
@@ -153,75 +147,6 @@ def _version(package: str) -> str | None:
 def _read(path: str) -> str:
     file = Path(path)
     return file.read_text(errors="replace") if file.is_file() else ""
-
-
-def send(run_id: str) -> Sent | None:
-    """Copy a run's parameters, metrics, tags and artifacts to the server; what it already has does no harm.
-
-    Args:
-        run_id: Its id here.
-
-    Returns:
-        What was copied; None where the run has no server.
-
-    Raises:
-        ConnectionError: The server does not answer, or refuses.
-    """
-    from mlflow.entities import Param, RunTag
-
-    here = connect(tracking_uri())
-    run = here.get_run(run_id)
-    uri, there_id = server(), run.data.tags.get(SERVER_RUN_TAG)
-    if uri is None or there_id is None:
-        return None
-    with reaching_server():
-        there = connect(uri)
-        with _briefly():
-            there.get_run(there_id)
-        metrics = [metric for key in run.data.metrics for metric in here.get_metric_history(run_id, key)]
-        parameters = [Param(key, value) for key, value in run.data.params.items()]
-        tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in {_SERVER_TAG, _SENT_TAG}]
-        there.log_batch(there_id, metrics=metrics, params=parameters, tags=tags)
-        folder = local_artifacts(run_id)
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        if files:
-            there.log_artifacts(there_id, str(folder))
-    return Sent(len(parameters), len(metrics), len(files))
-
-
-def close(run_id: str) -> None:
-    """End a run on the server as it ended here, and note that the server has all of it.
-
-    Raises:
-        ConnectionError: The server does not answer, or refuses.
-    """
-    here = connect(tracking_uri())
-    run = here.get_run(run_id)
-    uri, there_id = server(), run.data.tags.get(SERVER_RUN_TAG)
-    if uri is None or there_id is None:
-        return
-    with reaching_server():
-        connect(uri).set_terminated(there_id, run.info.status, run.info.end_time)
-    here.set_tag(run_id, _SENT_TAG, "yes")
-
-
-def unsent() -> list[str]:
-    """List the runs that ended and that this server lacks, oldest first: their ids here.
-
-    Raises:
-        ValueError: There is no server.
-    """
-    uri = server()
-    if uri is None:
-        raise ValueError("MLFLOW_TRACKING_URI names no server: all that is known is in mlflow.db. See .env.example.")
-    client = connect(tracking_uri())
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        return []
-    there = without_credentials(uri)
-    waiting = f"tags.{_SENT_TAG} = 'no' and tags.{_SERVER_TAG} = '{there}' and attributes.status != 'RUNNING'"
-    found = client.search_runs([experiment.experiment_id], waiting, order_by=["attributes.start_time ASC"])
-    return [run.info.run_id for run in found]
 
 
 def connect(uri: str) -> "MlflowClient":
@@ -262,7 +187,8 @@ def without_credentials(uri: str) -> str:
 
 
 @contextmanager
-def _briefly() -> Iterator[None]:
+def briefly() -> Iterator[None]:
+    """Ask a server without patience: whether it answers at all is found out in seconds."""
     before = {name: os.environ.get(name) for name in _BRIEF}
     os.environ.update(_BRIEF)
     try:

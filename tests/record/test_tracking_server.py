@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo, Metric
 
-from chest_cancer import registry, tracking
+from chest_cancer import delivery, registry, tracking
 from record.servers import TrackingServer, free_port, kedro, succeed
 
 # Curves and figures, and nothing that takes long.
@@ -148,14 +148,14 @@ def test_a_thousand_and_more_values_arrive_and_nothing_is_sent_twice(
     here.log_batch(run_id, metrics=metrics)
     here.set_terminated(run_id)
     with pytest.raises(ConnectionError, match="does not answer"):
-        tracking.send(run_id)
+        delivery.send(run_id)
 
     with server.running():
-        sent = tracking.send(run_id), tracking.send(run_id)
-        tracking.close(run_id)
+        sent = delivery.send(run_id), delivery.send(run_id)
+        delivery.close(run_id)
 
         assert [one and one.metrics for one in sent] == [2500, 2500]
-        assert run_id not in tracking.unsent()
+        assert run_id not in delivery.unsent()
         assert_nothing_is_lost(here, there)
 
 

@@ -58,7 +58,7 @@ class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):
 
     def _fetch(self) -> str | None:
         """Bring the champion's files here and return its version; None where there is no champion."""
-        from chest_cancer import registry
+        from chest_cancer import registered_files, registry
         from chest_cancer.tracking import registry_uri, without_credentials
 
         champion = registry.champion()
@@ -72,7 +72,7 @@ class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):
         with self._recoverable.locked():
             if not self._holds(identity):
                 with self._recoverable.replacement() as folder:
-                    registry.download(champion.version, folder)
+                    registered_files.download(champion.version, folder)
                     (folder / _VERSION).write_text(json.dumps(identity))
         return str(champion.version)
 
