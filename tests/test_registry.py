@@ -185,6 +185,7 @@ def test_a_run_whose_champion_was_replaced_meanwhile_compares_with_the_new_one(
             "classifier": ClassifierDataset(filepath=str(project_copy.parent / "classifier2")),
             "promotion": JSONDataset(filepath=str(project_copy / "promotion.json")),
             "split_table": MemoryDataset(TABLE),
+            "test_predictions": MemoryDataset(SAID),
             "metrics": MemoryDataset({}),
         }
     )
