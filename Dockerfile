@@ -54,7 +54,7 @@ COPY data data
 COPY src src
 COPY app app
 RUN python3 -m compileall -q src app
-# Few pools of memory: threads that each keep one would hold 100 MB more.
+# Few pools of memory: otherwise threads keep one each.
 ENV PYTHONPATH=/srv/chest-cancer/src \
     MALLOC_ARENA_MAX=2 \
     HOST=0.0.0.0 \
