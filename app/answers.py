@@ -5,10 +5,10 @@ from typing import Any
 
 from app import metrics
 from app.capacity import Capacity
-from app.evidence import draw_evidence
 from app.model import Model
 from app.slices import Slice, picture_url
 from chest_cancer.classifier import Prediction
+from chest_cancer.imaging.evidence import contrast, draw_evidence
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Answer:
     @property
     def evidence_url(self) -> str:
         """The evidence map, as a data URL."""
-        return picture_url(draw_evidence(self.prediction, self.slice.frame))
+        number = list(self.prediction.probabilities).index(self.prediction.label)
+        return picture_url(draw_evidence(contrast(self.prediction.evidence, number), self.slice.frame))
 
 
 def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer]:

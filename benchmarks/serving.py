@@ -24,30 +24,16 @@ from statistics import median, quantiles
 import numpy as np
 from PIL import Image
 
-from chest_cancer.classifier import GRAPH_FILE, Classifier
+from benchmarks.rates import ceiling
+from chest_cancer.classifier import GRAPH_FILE, QUANTISED_FILES, Classifier
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.phantoms import generate_phantom
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.runtime import resolve_precision
 
 PROJECT = Path(__file__).parents[1]
 FOLDER = PROJECT / "data/06_models/classifier"
 CLIENTS, SECONDS, CEILING_SECONDS = 16, 60, 20
-
-# The public projects' `predict`: the Keras model is loaded from disk for each request.
-_REFERENCE = """
-import sys, time, numpy as np
-from tensorflow.keras.models import load_model
-from tensorflow.keras.preprocessing import image
-def predict():
-    model = load_model("data/06_models/model.keras")
-    pixels = np.expand_dims(image.img_to_array(image.load_img(sys.argv[1], target_size=(224, 224))), axis=0)
-    return np.argmax(model.predict(pixels, verbose=0), axis=1)
-predict()
-for _ in range(5):
-    start = time.perf_counter()
-    predict()
-    print(time.perf_counter() - start)
-"""
 
 
 def main() -> None:
@@ -65,16 +51,16 @@ def main() -> None:
     ceilings.append(_ceiling(precision))
     reference = _reference(files[0])
 
-    ceiling, rate = median(ceilings), len(loaded["ok"]) / SECONDS
+    limit, rate = median(ceilings), len(loaded["ok"]) / SECONDS
     p99 = quantiles(loaded["ok"], n=100)[98]
     p50 = median(single["ok"])
     print(
         f"| {CLIENTS} clients for {SECONDS} s, {os.cpu_count()} cores, {precision} | measured | limit |\n"
         "| --- | --- | --- |"
     )
-    print(f"| images/s | {rate:.1f}, {rate / ceiling:.2f} of benchmark_app's {ceiling:.1f} | 0.85 of it |")
+    print(f"| images/s | {rate:.1f}, {rate / limit:.2f} of benchmark_app's {limit:.1f} | 0.85 of it |")
     print(f"| answers other than 200 | {len(loaded['other'])} | 0 |")
-    print(f"| p99 | {p99:.2f} s, {p99 * ceiling / CLIENTS:.2f} of the ideal {CLIENTS / ceiling:.2f} s | 3 times it |")
+    print(f"| p99 | {p99:.2f} s, {p99 * limit / CLIENTS:.2f} of the ideal {CLIENTS / limit:.2f} s | 3 times it |")
     print(
         f"| one client, p50 | {p50 * 1000:.0f} ms, {p50 / (bare + decode):.2f} of graph {bare * 1000:.0f} + decode "
         f"{decode * 1000:.0f} ms | 1.35 times it |"
@@ -107,13 +93,9 @@ def _bare(classifier: Classifier, files: list[bytes]) -> tuple[float, float]:
 
 def _ceiling(precision: str) -> float:
     """Images a second of OpenVINO's own benchmark on the same graph."""
-    command = [
-        str(Path(sys.executable).with_name("benchmark_app")), "-m", str(FOLDER / GRAPH_FILE), "-d", "CPU", "-t",
-        str(CEILING_SECONDS), "-shape", "[1,224,224,3]", "-infer_precision", {"bf16": "bf16", "fp32": "f32"}[precision],
-        "-hint", "throughput",
-    ]  # fmt: skip
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return float(re.search(r"Throughput:\s+([\d.]+)", output)[1])
+    int8 = precision == "int8"
+    graph, rest = (QUANTISED_FILES[0], resolve_precision("auto")) if int8 else (GRAPH_FILE, precision)
+    return ceiling(FOLDER / graph, rest, 1, "throughput", CEILING_SECONDS)
 
 
 @contextmanager
@@ -191,14 +173,14 @@ def _memory(pid: int) -> int:
 
 
 def _reference(file: bytes) -> float:
+    """Median seconds of the public projects' prediction."""
     with tempfile.NamedTemporaryFile(suffix=".png") as image:
         image.write(file)
         image.flush()
-        output = subprocess.run(
-            [sys.executable, "-c", _REFERENCE, image.name],
-            cwd=PROJECT, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    return median(map(float, output.stdout.split()))
+        model = "data/06_models/model.keras"
+        command = [sys.executable, "-m", "benchmarks.reference_prediction", model, image.name, "5"]
+        output = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    return median(map(float, output.split()))
 
 
 def _png(pixels: np.ndarray) -> bytes:

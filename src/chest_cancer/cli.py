@@ -34,7 +34,8 @@ def send() -> None:
                 registry.submit_undecided(run_id, manifest.read_bytes())
         delivery.close(run_id)
         if sent:
-            click.echo(f"Run {run_id}: {sent.parameters} parameters, {sent.metrics} metric values, {sent.files} files.")
+            counts = ", ".join(f"{count} {name}" for name, count in sent._asdict().items())
+            click.echo(f"Run {run_id}: {counts}.")
     click.echo(f"{len(runs)} runs sent." if runs else "Nothing to send.")
 
 

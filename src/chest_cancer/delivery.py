@@ -1,10 +1,11 @@
 """What is recorded here, brought to the tracking server."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chest_cancer.datasets.provenance import SERVER_RUN_TAG
 from chest_cancer.tracking import (
     EXPERIMENT,
+    PARENT_TAG,
     SENT_TAG,
     SERVER_TAG,
     briefly,
@@ -16,6 +17,12 @@ from chest_cancer.tracking import (
     without_credentials,
 )
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_MOST_TRIALS = 10_000
+
 
 class Sent(NamedTuple):
     """What a server got."""
@@ -23,10 +30,11 @@ class Sent(NamedTuple):
     parameters: int
     metrics: int
     files: int
+    trials: int
 
 
 def send(run_id: str) -> Sent | None:
-    """Copy a run's parameters, metrics, tags and artifacts to the server; what it already has does no harm.
+    """Copy a run's parameters, metrics, tags, artifacts and trials to the server; what it has already does no harm.
 
     Args:
         run_id: Its id here.
@@ -37,26 +45,58 @@ def send(run_id: str) -> Sent | None:
     Raises:
         ConnectionError: The server does not answer, or refuses.
     """
-    from mlflow.entities import Param, RunTag
-
-    here = connect(tracking_uri())
-    run = here.get_run(run_id)
-    uri, there_id = server(), run.data.tags.get(SERVER_RUN_TAG)
-    if uri is None or there_id is None:
+    here, run, uri = _look_up(run_id)
+    if uri is None:
         return None
+    there_id = run.data.tags[SERVER_RUN_TAG]
     with reaching_server():
         there = connect(uri)
         with briefly():
             there.get_run(there_id)
-        metrics = [metric for key in run.data.metrics for metric in here.get_metric_history(run_id, key)]
-        parameters = [Param(key, value) for key, value in run.data.params.items()]
-        tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in {SERVER_TAG, SENT_TAG}]
-        there.log_batch(there_id, metrics=metrics, params=parameters, tags=tags)
+        values = _copy(here, run, there, there_id)
+        trials = _copy_trials(here, run, there, there_id)
         folder = local_artifacts(run_id)
         files = [path for path in folder.rglob("*") if path.is_file()]
         if files:
             there.log_artifacts(there_id, str(folder))
-    return Sent(len(parameters), len(metrics), len(files))
+    return Sent(len(run.data.params), values, len(files), trials)
+
+
+def _look_up(run_id: str) -> "tuple[MlflowClient, Run, str | None]":
+    """Return the record here, the run in it, and the address of the server that is to have it, or None."""
+    here = connect(tracking_uri())
+    run = here.get_run(run_id)
+    return here, run, server() if SERVER_RUN_TAG in run.data.tags else None
+
+
+def _copy(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str) -> int:
+    """Copy all but files into a run on the server; return how many values of metrics that were."""
+    from mlflow.entities import Param, RunTag
+
+    metrics = [metric for key in run.data.metrics for metric in here.get_metric_history(run.info.run_id, key)]
+    parameters = [Param(key, value) for key, value in run.data.params.items()]
+    own = {SERVER_TAG, SENT_TAG, SERVER_RUN_TAG, PARENT_TAG}
+    tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in own]
+    there.log_batch(there_id, metrics=metrics, params=parameters, tags=tags)
+    return len(metrics)
+
+
+def _copy_trials(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str) -> int:
+    """Copy the runs inside a run into one on the server; return how many they are."""
+    inside = f"tags.`{PARENT_TAG}` = '{run.info.run_id}'"
+    trials = here.search_runs([run.info.experiment_id], inside, max_results=_MOST_TRIALS)
+    if not trials:
+        return 0
+    experiment = there.get_run(there_id).info.experiment_id
+    for trial in trials:
+        info, its_id = trial.info, trial.data.tags.get(SERVER_RUN_TAG)
+        if its_id is None:
+            made = there.create_run(experiment, info.start_time, {PARENT_TAG: there_id}, info.run_name)
+            its_id = made.info.run_id
+            here.set_tag(info.run_id, SERVER_RUN_TAG, its_id)
+        _copy(here, trial, there, its_id)
+        there.set_terminated(its_id, info.status, info.end_time)
+    return len(trials)
 
 
 def close(run_id: str) -> None:
@@ -65,13 +105,11 @@ def close(run_id: str) -> None:
     Raises:
         ConnectionError: The server does not answer, or refuses.
     """
-    here = connect(tracking_uri())
-    run = here.get_run(run_id)
-    uri, there_id = server(), run.data.tags.get(SERVER_RUN_TAG)
-    if uri is None or there_id is None:
+    here, run, uri = _look_up(run_id)
+    if uri is None:
         return
     with reaching_server():
-        connect(uri).set_terminated(there_id, run.info.status, run.info.end_time)
+        connect(uri).set_terminated(run.data.tags[SERVER_RUN_TAG], run.info.status, run.info.end_time)
     here.set_tag(run_id, SENT_TAG, "yes")
 
 

@@ -210,7 +210,7 @@ def _log_trials(trials: "pd.DataFrame") -> None:
         return
     now = int(time.time() * 1000)
     for row in trials.to_dict("records"):
-        tags = {"mlflow.parentRunId": parent.info.run_id}
+        tags = {tracking.PARENT_TAG: parent.info.run_id}
         run = client.create_run(parent.info.experiment_id, run_name=f"trial {row.pop('trial')}", tags=tags)
         figures = {name: row.pop(name) for name in ("loss", "seconds")}
         metrics = [Metric(name, value, now, 0) for name, value in figures.items() if not pd.isna(value)]

@@ -36,6 +36,8 @@ SERVER_TAG = "server"
 """Tag of a run that a server is to get: its address."""
 SENT_TAG = "server_has_it"
 """Tag of such a run: `yes` or `no`."""
+PARENT_TAG = "mlflow.parentRunId"
+"""Tag of a run inside another one, by which MLflow's page nests them: the other's id."""
 
 
 def server() -> str | None:

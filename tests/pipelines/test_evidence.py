@@ -13,6 +13,7 @@ from PIL import Image
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import LESION_MASKS, ImageFolder
 from chest_cancer.graph import Head, KernelHead, classifier
+from chest_cancer.imaging.evidence import contrast
 from chest_cancer.imaging.standardise import Frame
 from chest_cancer.pipelines.model_evaluation import evidence
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_deletion
@@ -25,7 +26,6 @@ from chest_cancer.pipelines.model_evaluation.evidence import (
 from chest_cancer.pipelines.model_evaluation.evidence_maps import (
     OVERLAPS,
     blur_cells,
-    contrast,
     lesion_cells,
     overlap,
     shuffle_head,

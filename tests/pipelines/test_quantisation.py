@@ -57,7 +57,9 @@ def images(tmp_path: Path) -> tuple[ImageFolder, pd.DataFrame]:
         path = f"{label}/{number}.png"
         (tmp_path / "images" / label).mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(tmp_path / "images" / path)
-        rows.append({"path": path, "label": label, "split": "train" if number < 6 else "validation"})
+        rows.append(
+            {"path": path, "label": label, "split": "train" if number < 6 else "validation", "group": number // 2}
+        )
     record = SourceRecord(kind="folder", location="", sha256=None, synthetic=False, fingerprint="", files=12, bytes=0)
     return ImageFolder(tmp_path / "images", record), pd.DataFrame(rows)
 
@@ -88,7 +90,7 @@ def test_int8_is_refused_with_the_reason_where_it_is_worse(images) -> None:
     assert refused.graph == original.graph
     decision = refused.manifest["int8"]
     assert not decision["kept"]
-    assert decision["reason"] == "accuracy on 6 validation images: int8 0.500, fp32 1.000"
+    assert decision["reason"] == "accuracy on 6 validation images, 3 groups: int8 0.500, fp32 1.000"
 
 
 def test_without_being_asked_for_nothing_is_done(images) -> None:

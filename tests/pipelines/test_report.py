@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 from chest_cancer.classifier import Classifier
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
@@ -37,6 +38,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
 
 
 PROMOTION = "Promoted: the first model, with no champion before it."
+EXAMPLES = Image.new("RGB", (8, 4), "orange")
 METRICS = {
     "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
     "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
@@ -52,7 +54,7 @@ def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
 
 def test_the_report_says_what_was_measured_on_what() -> None:
     page = render_report(
-        METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {}, 0.95, PROMOTION
+        METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {}, 0.95, PROMOTION, EXAMPLES
     )
 
     for text in ("0.750", "0.410 to 0.930", "unknown", "0.432", "test 2, train 3", "c0ffee", "d" * 64, "not an image",
@@ -64,7 +66,7 @@ def test_the_report_says_what_was_measured_on_what() -> None:
 
 def test_the_report_calls_phantoms_synthetic_and_nothing_else() -> None:
     synthetic, real = (
-        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}, 0.95, PROMOTION)
+        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}, 0.95, PROMOTION, EXAMPLES)
         for is_so in (True, False)
     )
 
@@ -86,6 +88,7 @@ def test_the_report_shows_hostile_names_as_text() -> None:
         {},
         0.95,
         PROMOTION,
+        EXAMPLES,
     )
 
     assert hostile not in page
@@ -98,7 +101,7 @@ def test_the_report_shows_hostile_names_as_text() -> None:
 def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
     plot = go.Figure(go.Heatmap(x=["</script><script>alert(1)</script>"], z=[[1]]))
 
-    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot}, 0.95, PROMOTION)
+    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot}, 0.95, PROMOTION, EXAMPLES)
 
     assert "</script><script>alert(1)" not in page
 
@@ -106,7 +109,7 @@ def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
 def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> None:
     plots = {name: go.Figure(go.Scatter(x=[1], y=[1])) for name in ("roc", "confusion", "history")}
 
-    page = render_report(METRICS, manifest(), quarantine(), {}, plots, 0.95, PROMOTION)
+    page = render_report(METRICS, manifest(), quarantine(), {}, plots, 0.95, PROMOTION, EXAMPLES)
 
     assert page.count("Plotly.newPlot(") >= 3
     assert 4_000_000 < len(page) < 8_000_000
@@ -117,7 +120,14 @@ def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> Non
 def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
     short, long = (
         render_report(
-            METRICS, manifest(), quarantine(*[(f"{n}.png", "bad") for n in range(count)]), {}, {}, 0.95, PROMOTION
+            METRICS,
+            manifest(),
+            quarantine(*[(f"{n}.png", "bad") for n in range(count)]),
+            {},
+            {},
+            0.95,
+            PROMOTION,
+            EXAMPLES,
         )
         for count in (2, 40)
     )
@@ -212,7 +222,7 @@ def test_report_and_card_say_the_same_limitations() -> None:
     audits, about = suspicious_audits(), manifest() | {"abstention": None}
     about["abstention"] = {"distance_limit": 1.5, "confidence_limit": 0.6, "validation_images": 11}
 
-    page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95, PROMOTION)
+    page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95, PROMOTION, EXAMPLES)
     card = render_model_card(SUSPICIOUS, about, ANSWERS, audits, 0.95)
 
     for title, text in SAID.items():
@@ -226,7 +236,7 @@ def test_report_and_card_say_the_same_limitations() -> None:
 
 
 def test_intervals_are_called_by_their_confidence() -> None:
-    page = render_report(METRICS, manifest(), quarantine(), {}, {}, 0.9, PROMOTION)
+    page = render_report(METRICS, manifest(), quarantine(), {}, {}, 0.9, PROMOTION, EXAMPLES)
     card = render_model_card(METRICS, manifest(), ANSWERS, {}, 0.9)
 
     for text in (page, card):

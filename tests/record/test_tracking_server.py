@@ -159,6 +159,31 @@ def test_a_thousand_and_more_values_arrive_and_nothing_is_sent_twice(
         assert_nothing_is_lost(here, there)
 
 
+def test_trials_of_a_search_are_on_the_server_once_inside_their_run(
+    server: TrackingServer, here: MlflowClient, there: MlflowClient
+) -> None:
+    with server.running():
+        run_id = tracking.open_run("hyperparameter_search")
+        experiment = here.get_run(run_id).info.experiment_id
+        for number, status in enumerate(("FINISHED", "KILLED")):
+            trial = here.create_run(experiment, tags={tracking.PARENT_TAG: run_id}, run_name=f"trial {number}")
+            here.log_metric(trial.info.run_id, "loss", 0.5 + number)
+            here.log_param(trial.info.run_id, "model_training.l2", 0.01)
+            here.set_terminated(trial.info.run_id, status)
+
+        sent = delivery.send(run_id), delivery.send(run_id)
+
+        assert [one and one.trials for one in sent] == [2, 2]
+        parent = there.get_run(here.get_run(run_id).data.tags["server_run_id"])
+        inside = f"tags.`{tracking.PARENT_TAG}` = '{parent.info.run_id}'"
+        trials = there.search_runs([parent.info.experiment_id], inside, order_by=["metrics.loss ASC"])
+        assert [(trial.info.run_name, trial.data.metrics["loss"], trial.info.status) for trial in trials] == [
+            ("trial 0", 0.5, "FINISHED"),
+            ("trial 1", 1.5, "KILLED"),
+        ]
+        assert trials[0].data.params == {"model_training.l2": "0.01"}
+
+
 def test_what_a_server_missed_is_sent_by_one_command(
     project: Path, server: TrackingServer, here: MlflowClient, there: MlflowClient, tmp_path: Path
 ) -> None:

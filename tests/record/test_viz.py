@@ -45,7 +45,7 @@ def test_every_pipeline_can_be_chosen(page: Page) -> None:
 
     assert set(selector.get_by_role("option").all_inner_texts()) == names | {"__default__"}
     selector.get_by_role("option", name="model_evaluation").click()
-    expect(page.locator(".pipeline-node--task")).to_have_count(13)
+    expect(page.locator(".pipeline-node--task")).to_have_count(14)
 
 
 def test_a_plot_a_table_and_figures_open_as_previews(page: Page) -> None:

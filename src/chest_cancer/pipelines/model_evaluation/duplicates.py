@@ -1,7 +1,5 @@
 """Copies: files that show the same slice, and what they would do to a score."""
 
-import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +14,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import hash_vectors
 from chest_cancer.near_duplicates import SAME_PICTURE
 from chest_cancer.pipelines.model_evaluation.audit_sample import embeddings_of
+from chest_cancer.pipelines.model_evaluation.pictures import picture_url
 
 _KINDS = (
     # Kind, what its members share, what at least two of them differ in.
@@ -225,9 +224,7 @@ def _means(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
 def _thumbnail(data: bytes) -> str:
     image = Image.fromarray(decode_image(data).pixels)
     image.thumbnail((_SIDE, _SIDE))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return picture_url(image)
 
 
 def _distinct(files: pd.DataFrame) -> dict[str, int]:

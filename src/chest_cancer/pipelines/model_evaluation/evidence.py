@@ -10,12 +10,11 @@ from tqdm import tqdm
 
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.image_folder import ImageFolder
+from chest_cancer.imaging.evidence import Cells, contrast
 from chest_cancer.imaging.standardise import seen_frame, standardise
 from chest_cancer.pipelines.model_evaluation.evidence_maps import (
     OVERLAPS,
-    Cells,
     blur_cells,
-    contrast,
     lesion_cells,
     overlap,
     shuffle_head,

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
+from chest_cancer.imaging.evidence import Cells
 from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
 
-Cells = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 OVERLAPS = ("pointing", "pointing_exact", "inside", "intersection_over_union")
@@ -23,20 +23,6 @@ _SHUFFLED = {
 }
 """Tensors of heads, and along which axis their features, or landmarks, lie."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
-
-
-def contrast(evidence: NDArray[np.float32], number: int) -> Cells:
-    """Take the evidence for a class less the mean over classes: what all classes share moves no probability.
-
-    Args:
-        evidence: [K, h, w].
-        number: Of the class.
-
-    Returns:
-        float64 [h, w].
-    """
-    precise = evidence.astype(np.float64)
-    return np.asarray(precise[number] - precise.mean(axis=0))
 
 
 def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int = 7) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from PIL import Image
 from tqdm import tqdm
 
 from chest_cancer.classifier import Classifier
@@ -111,6 +112,7 @@ def write_report(
     quarantine: pd.DataFrame,
     parameters: ModelEvaluationParameters,
     promotion: dict[str, Any],
+    evidence_examples: Image.Image,
     **audits_and_plots: Any,
 ) -> str:
     """Write the report: one HTML page that needs no network.
@@ -121,14 +123,23 @@ def write_report(
         quarantine: Files that were not used, with the reason.
         parameters: The block `model_evaluation`.
         promotion: What the gate decided, and why.
+        evidence_examples: Test images under their evidence maps.
         audits_and_plots: Each `<name>_audit`, empty without audits, and each `<name>_plot`.
 
     Returns:
         The page.
     """
     audits, plots = _by_name(audits_and_plots, "_audit"), _by_name(audits_and_plots, "_plot")
-    manifest = classifier.manifest
-    return render_report(metrics, manifest, quarantine, audits, plots, parameters.confidence, promotion["reason"])
+    return render_report(
+        metrics,
+        classifier.manifest,
+        quarantine,
+        audits,
+        plots,
+        parameters.confidence,
+        promotion["reason"],
+        evidence_examples,
+    )
 
 
 def write_model_card(

@@ -12,6 +12,7 @@ from chest_cancer.pipelines.model_evaluation.nodes import (
     write_model_card,
     write_report,
 )
+from chest_cancer.pipelines.model_evaluation.pictures import draw_evidence_examples
 from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
 
 _PLOTS = ("confusion", "roc", "reliability", "history", "leakage", "shortcuts", "refusal", "deletion", "robustness")
@@ -42,6 +43,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["test_predictions", "metrics", "classifier", "training_history", "params:model_evaluation"],
                 outputs=["confusion_plot", "roc_plot", "reliability_plot", "history_plot"],
                 name="plot_evaluation_node",
+            ),
+            Node(
+                func=draw_evidence_examples,
+                inputs=["raw_images", "test_predictions", "test_evidence", "classifier", "params:seed"],
+                outputs="evidence_examples",
+                name="draw_evidence_examples_node",
             ),
             Node(
                 func=find_duplicates,
@@ -109,7 +116,10 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=write_report,
-                inputs=described | {"quarantine": "quarantine", "promotion": "promotion"} | audits | plots,
+                inputs=described
+                | {name: name for name in ("quarantine", "promotion", "evidence_examples")}
+                | audits
+                | plots,
                 outputs="report",
                 name="write_report_node",
             ),

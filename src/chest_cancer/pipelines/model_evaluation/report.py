@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, select_autoescape
+from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from chest_cancer.parameters import FeatureExtractionParameters
@@ -17,6 +18,7 @@ from chest_cancer.pipelines.model_evaluation.limitations import (
     sentence,
 )
 from chest_cancer.pipelines.model_evaluation.metrics import PREVALENCES
+from chest_cancer.pipelines.model_evaluation.pictures import picture_url
 from chest_cancer.pipelines.model_evaluation.plot_style import percent
 
 _TITLES = {
@@ -85,6 +87,7 @@ def render_report(
     plots: dict[str, go.Figure],
     confidence: float,
     promotion: str,
+    evidence_examples: Image.Image,
 ) -> str:
     """Fill the report's template.
 
@@ -96,6 +99,7 @@ def render_report(
         plots: The same.
         confidence: Of all intervals, 0..1.
         promotion: What the gate of the model registry said.
+        evidence_examples: Test images under their evidence maps.
 
     Returns:
         A page that needs no network: Plotly's script is inside, once.
@@ -111,6 +115,7 @@ def render_report(
         **_about(metrics, manifest, audits, confidence),
         quarantine=quarantine.to_dict("records"),
         promotion=promotion,
+        evidence_examples=picture_url(evidence_examples),
         audits=audits,
         plots=divisions,
         script=get_plotlyjs() if divisions else "",

@@ -54,7 +54,7 @@ def quantise_classifier(
     Args:
         float_classifier: As it was trained.
         images: The source's files.
-        split_table: A row per image, with `path`, `label` and `split`.
+        split_table: A row per image, with `path`, `label`, `group` and `split`.
         parameters: The block `model_training`.
         seed: Of the draw of training images that the ranges are taken from.
 
@@ -84,8 +84,8 @@ def quantise_classifier(
     better = accuracy[float_classifier.precision]
     kept = accuracy["int8"] >= better
     reason = (
-        f"accuracy on {len(validation)} validation images: int8 {accuracy['int8']:.3f}, "
-        f"{float_classifier.precision} {better:.3f}"
+        f"accuracy on {len(validation)} validation images, {validation['group'].nunique()} groups: "
+        f"int8 {accuracy['int8']:.3f}, {float_classifier.precision} {better:.3f}"
     )
     decision = {"kept": kept, "reason": reason, "calibration_images": count, "compared": agreements}
     if not kept:

@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chest_cancer.classifier import Prediction
 from chest_cancer.imaging.standardise import Frame
+
+Cells = NDArray[np.float64]
 
 _SIDE = 224
 _FOR = (255, 122, 0)  # orange and blue differ for the colour-blind too; app.css has the same two in the legend
@@ -13,26 +14,34 @@ _AGAINST = (47, 123, 255)
 _OPAQUE = 230.0
 
 
-def draw_evidence(prediction: Prediction, frame: Frame) -> NDArray[np.uint8]:
-    """Draw where in the image the score of the predicted class comes from.
-
-    A softmax does not change when every class gains the same, so a class's own map could hold anything that all share.
-    Only the difference to the mean of the classes says something, and that is drawn.
+def contrast(evidence: NDArray[np.float32], number: int) -> Cells:
+    """Take the evidence for a class less the mean over classes: what all classes share moves no probability.
 
     Args:
-        prediction: Of one slice.
+        evidence: [K, h, w].
+        number: Of the class.
+
+    Returns:
+        float64 [h, w].
+    """
+    precise = evidence.astype(np.float64)
+    return np.asarray(precise[number] - precise.mean(axis=0))
+
+
+def draw_evidence(cells: Cells, frame: Frame) -> NDArray[np.uint8]:
+    """Draw where in the image the score of a class comes from.
+
+    Args:
+        cells: What `contrast` returned, [h, w].
         frame: The part of the image that the network saw.
 
     Returns:
         `[224, 224, 4]` uint8 RGBA, to be stretched over the whole image: orange speaks for the class, blue against
         it; opaque where the image's strongest cell lies, transparent where nothing speaks.
     """
-    index = list(prediction.probabilities).index(prediction.label)
-    cells = prediction.evidence[index] - prediction.evidence.mean(axis=0)
-    strongest = float(np.abs(cells).max())
-    if strongest > 0:
-        cells = cells / strongest
-    seen = Image.fromarray(cells).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    strongest = np.abs(cells).max()
+    shares = cells / strongest if strongest > 0 else cells
+    seen = Image.fromarray(shares.astype(np.float32)).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     smooth = np.asarray(_lay_over_image(seen, frame)).clip(-1, 1)
     picture = np.empty((_SIDE, _SIDE, 4), np.uint8)
     picture[..., :3] = np.where(smooth[..., np.newaxis] > 0, _FOR, _AGAINST)

@@ -1,0 +1,41 @@
+"""Evidence maps as pictures to lay over slices."""
+
+import numpy as np
+import pytest
+
+from chest_cancer.imaging.evidence import contrast, draw_evidence
+from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
+
+
+def test_evidence_is_orange_where_it_speaks_for_and_blue_where_it_speaks_against() -> None:
+    cells = np.zeros((7, 7))
+    cells[1, 1], cells[5, 5] = 2, -2
+
+    picture = draw_evidence(cells, WHOLE_IMAGE)
+
+    red, _, blue, opacity = picture[48, 48].astype(int)
+    assert red > blue
+    assert opacity > 200
+    red, _, blue, opacity = picture[176, 176].astype(int)
+    assert blue > red
+    assert opacity > 200
+    assert picture[48, 176, 3] < 20
+
+
+def test_evidence_is_drawn_where_the_network_looked() -> None:
+    cells = np.zeros((7, 7))
+    cells[3, 3] = 2
+
+    opacity = draw_evidence(cells, Frame(0.5, 0.0, 1.0, 0.5))[..., 3].astype(int)
+
+    assert np.unravel_index(opacity.argmax(), opacity.shape) == pytest.approx((56, 168), abs=6)
+    assert opacity[:, :110].max() == opacity[114:].max() == 0
+    beyond = draw_evidence(cells, Frame(-0.5, -0.5, 1.5, 1.5))[..., 3].astype(int)
+    assert beyond[112, 112] > 200
+    assert (beyond > 100).sum() > 8 * (opacity > 100).sum()
+
+
+def test_what_speaks_for_every_class_alike_is_not_drawn() -> None:
+    evidence = np.random.default_rng(0).random((1, 7, 7), dtype=np.float32).repeat(2, axis=0)
+
+    assert draw_evidence(contrast(evidence, 1), WHOLE_IMAGE)[..., 3].max() == 0
