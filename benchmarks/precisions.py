@@ -4,10 +4,19 @@ import json
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+import pandas as pd
+
 from benchmarks.images import Source
 from benchmarks.project import Project
 from benchmarks.rates import ceiling
 from chest_cancer.classifier import GRAPH_FILE, QUANTISED_FILES
+from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
+from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.pipelines.model_training.selection import compare_heads
+from chest_cancer.runtime import resolve_precision
+
+DRAWS = 5
 
 
 def measure(source: Source, environment: str, work: Path, rounds: int) -> str:
@@ -45,5 +54,30 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> str:
             "",
             f"int8 {'is served' if decision['kept'] else 'is refused'}: {decision['reason']}. Quantising took "
             f"{seconds['quantise_classifier_node']:.0f} s, with {decision['calibration_images']} training images.",
+            "",
+            _grouped(project, environment),
         ]
+    )
+
+
+def _grouped(project: Project, environment: str) -> str:
+    """Accuracy out of fold of a linear head on features in each precision, on all that is not locked for the test."""
+    said = []
+    for precision in dict.fromkeys(["fp32", resolve_precision("auto")]):
+        parameters = {"feature_extraction.precision": precision}
+        project.kedro_run(parameters, "--env", environment, "--pipelines", "feature_extraction")
+        features = MappedArraysDataset(filepath=str(project.data("04_feature/features"))).load()
+        table = pd.read_parquet(project.data("05_model_input/split_table.parquet"))
+        table = table[table["split"].isin(["train", "validation"])].set_index("pixel_sha256")
+        known = np.isin(features["pixel_sha256"], table.index.to_numpy(dtype="U64"))
+        rows = table.loc[features["pixel_sha256"][known]]
+        numbers, groups = (pd.factorize(rows[name])[0].astype(np.int64) for name in ("label", "group"))
+        draws = [
+            compare_heads(features["embedding"][known], numbers, groups, ModelTrainingParameters(), seed)["accuracy"]
+            for seed in range(DRAWS)
+        ]
+        said.append(f"{np.mean([draw['linear'] for draw in draws]):.4f} in {precision}")
+    return (
+        f"Grouped 5-fold accuracy of a linear head on features of each precision, mean of {DRAWS} draws of folds, "
+        f"{len(rows)} training and validation images: {', '.join(said)}."
     )
