@@ -37,8 +37,8 @@ serve: .venv/serve  ## Serve the model of the last run on http://127.0.0.1:8080.
 viz: .venv/train  ## Show the graph of the pipelines, with previews.
 	$(BIN)/kedro viz run
 
-viz-build: .venv/train  ## Make a static site of the graph, in build.
-	$(BIN)/kedro viz build
+viz-build: .venv/train  ## Make a static site of the graph, with previews of the last run, in build.
+	$(BIN)/kedro viz build --include-previews
 
 mlflow: .venv/train  ## Show the experiment record.
 	$(BIN)/kedro mlflow ui
@@ -52,8 +52,9 @@ bench: .venv/train  ## Measure speed beside the public recipe, into docs/benchma
 lint: .venv/dev  ## Check style, types and the contracts between layers.
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-docs: .venv/dev  ## Build the documentation into docs/_build.
+docs: .venv/dev viz-build  ## Build the documentation, with the graph, into docs/_build.
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
+	mkdir -p docs/_build/graph && cp -r build/api build/assets build/favicon.ico build/index.html docs/_build/graph
 
 audit: .venv/ship/installed  ## Look for known vulnerabilities in what the images hold, and in the code.
 	$(SHIP)/bandit --quiet --recursive app src deploy --severity-level high

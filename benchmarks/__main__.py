@@ -12,6 +12,7 @@ from benchmarks.project import ROOT, machine
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 PLOT = ROOT / "docs" / "images" / "benchmarks.png"
+_WITHOUT_SOURCE = ("growth", "lean_start")
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def main() -> None:
             images.clear(work / name)
             start = time.perf_counter()
             table = sections[name]()
-            where = f"{source.name}; {machine()}; {time.strftime('%Y-%m-%d')}; rounds: {arguments.rounds}"
+            images_of = "" if name in _WITHOUT_SOURCE else f"{source.name}; "
+            where = f"{images_of}{machine()}; {time.strftime('%Y-%m-%d')}; rounds: {arguments.rounds}"
             _write(name, f"{table}\n\nMeasured in {time.perf_counter() - start:.0f} s on: {where}.")
 
 

@@ -32,11 +32,12 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> str:
     for _ in range(rounds):
         for precision, series in rates.items():
             int8 = precision == "int8"
-            rest = list(compared)[-2] if int8 else precision
+            rest = "fp32" if int8 else precision
             series.append(ceiling(folder / (QUANTISED_FILES[0] if int8 else GRAPH_FILE), rest))
     lines = [
-        "| precision | images/s | over the one above | accuracy, validation | other answers | lowest cosine |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| precision | images/s | over the one above | accuracy, validation | other answers | lowest cosine, embedding "
+        "| evidence |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     above: list[float] | None = None
     for precision, agreement in compared.items():
@@ -45,7 +46,7 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> str:
         lines.append(
             f"| {precision} | {f'{median(series):.1f}' if series else ''} | {f'{ratio:.2f}' if ratio else ''} "
             f"| {agreement['accuracy']:.3f} | {agreement['changed']} of {agreement['images']} "
-            f"| {agreement['cosine']:.4f} |"
+            f"| {agreement['cosine']:.4f} | {agreement['evidence_cosine']:.4f} |"
         )
         above = series
     return "\n".join(

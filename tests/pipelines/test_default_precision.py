@@ -35,5 +35,5 @@ def test_the_default_precision_is_no_worse_than_fp32_on_groups_that_were_not_tra
     }
 
     assert np.mean(right["fp32"]) > 0.6 * len(phantoms)  # there is something to lose
-    # Rounding turns an image here and there, either way; docs/benchmarks.md has 649 images, where it comes to nothing.
+    # Rounding turns an image here and there, either way; among the hundreds of docs/benchmarks.md it comes to nothing.
     assert np.mean(right[DEFAULT.precision]) >= np.mean(right["fp32"]) - 1

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image
 
+from chest_cancer import graph
 from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.datasets.image_folder import ImageFolder, SourceRecord
+from chest_cancer.graph import Head
 from chest_cancer.parameters import ModelTrainingParameters
-from chest_cancer.pipelines.model_training.quantisation import quantise_classifier
+from chest_cancer.pipelines.model_training.quantisation import quantise, quantise_classifier
+from chest_cancer.vgg16 import LAYERS
 
 MANIFEST = {"format_version": 1, "classes": ["bright", "dark"], "precision": "fp32"}
 ASKED = ModelTrainingParameters(int8={"enabled": True, "calibration_images": 6})
@@ -91,6 +94,28 @@ def test_int8_is_refused_with_the_reason_where_it_is_worse(images) -> None:
     decision = refused.manifest["int8"]
     assert not decision["kept"]
     assert decision["reason"] == "accuracy on 6 validation images, 3 groups: int8 0.500, fp32 1.000"
+
+
+def test_int8_keeps_the_evidence_of_a_real_graph() -> None:
+    generator = np.random.default_rng(0)
+    weights, channels = {}, 3
+    for layer in LAYERS:  # VGG16 in all but the number of filters
+        filters = 512 if layer == LAYERS[-1] else 8
+        kernel = generator.standard_normal((3, 3, channels, filters), dtype=np.float32)
+        weights |= {f"{layer}/kernel": kernel * np.sqrt(2 / (9 * channels), dtype=np.float32)}
+        weights |= {f"{layer}/bias": np.zeros(filters, np.float32)}
+        channels = filters
+    head = Head(((generator.standard_normal((1024, 2)).astype(np.float32) / 100, np.zeros(2, np.float32)),), 1.0)
+    pixels = [
+        np.asarray(Image.fromarray(generator.integers(0, 256, (14, 14, 3), dtype=np.uint8)).resize((224, 224)))
+        for _ in range(6)
+    ]
+    exact = Classifier(graph.classifier(weights, head).SerializeToString(), MANIFEST)
+
+    rounded = Classifier(exact.graph, MANIFEST, quantised=quantise(exact.graph, iter(pixels), len(pixels)))
+
+    for one, other in zip(rounded.predict(pixels), exact.predict(pixels), strict=True):
+        assert np.corrcoef(one.evidence.ravel(), other.evidence.ravel())[0, 1] > 0.75
 
 
 def test_without_being_asked_for_nothing_is_done(images) -> None:
