@@ -15,7 +15,6 @@ from app.problems import ProblemError, is_late
 FIELD = "image"
 
 _DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
-_WHITESPACE = re.compile(r"\s+")
 
 
 class InMemoryRequest(Request):
@@ -103,7 +102,7 @@ def read_json(request: Request) -> Upload:
     prefix = _DATA_PREFIX.match(text)
     try:
         # Python's `encodebytes` and many command lines break the text into lines.
-        data = base64.b64decode(_WHITESPACE.sub("", text[prefix.end() if prefix else 0 :]), validate=True)
+        data = base64.b64decode("".join(text[prefix.end() if prefix else 0 :].split()), validate=True)
     except (binascii.Error, ValueError) as error:
         detail = f"The value of `{FIELD}` is not base64: {error}."
         raise ProblemError("invalid-base64", "Invalid base64", 400, detail) from error

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -80,7 +79,7 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> tuple[
             compute = sum(seconds[node] for node in COMPUTING) + seconds["extract_training_views_node"]
             measured[way.name].append(Measured(cost, compute, project.metrics()["accuracy"]["value"]))
     count = sum(1 for _ in source.folder.glob("*/*"))
-    return "\n".join([*_table(measured, count), "", *_predictions(source, results / "model.keras", project)]), measured
+    return "\n".join(_table(measured, count)), measured
 
 
 def _split_for_recipe(folder: Path, table: pd.DataFrame, work: Path) -> Path:
@@ -127,29 +126,6 @@ def _table(measured: dict[str, list[Measured]], images: int) -> list[str]:
         "",
         f"The compute alone, fit and evaluate against extract, train and predict: {median(theirs):.1f} s against "
         f"{median(ours):.1f} s, a ratio of {compute:.1f} (wanted: 12).",
-    ]
-
-
-def _predictions(source: Source, model: Path, project: Project) -> list[str]:
-    from chest_cancer.classifier import Classifier
-    from chest_cancer.imaging.decoding import decode_image
-
-    files = sorted(source.folder.glob("*/*"))[:20]
-    output = subprocess.run(
-        [sys.executable, "-m", "benchmarks.reference_prediction", model, files[0], "5"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    theirs = median(map(float, output.split()))
-    classifier = Classifier.load(project.data("06_models/classifier"))
-    seconds = []
-    for file in files:
-        start = time.perf_counter()
-        classifier.predict([decode_image(file.read_bytes()).pixels])
-        seconds.append(time.perf_counter() - start)
-    ours = median(seconds[1:])
-    return [
-        f"One image, from its file to the answer: {theirs * 1000:.0f} ms where the model is loaded for each request, "
-        f"{ours * 1000:.0f} ms by the classifier, which is loaded once: a ratio of {theirs / ours:.1f}."
     ]
 
 

@@ -48,10 +48,12 @@ def test_every_pipeline_can_be_chosen(page: Page) -> None:
     expect(page.locator(".pipeline-node--task")).to_have_count(14)
 
 
-def test_a_plot_a_table_and_figures_open_as_previews(page: Page) -> None:
+def test_a_plot_a_table_figures_and_a_picture_open_as_previews(page: Page) -> None:
     select(page, "roc_plot")
     expect(page.locator(".pipeline-metadata .js-plotly-plot")).to_be_visible()
     select(page, "test_predictions")
     expect(page.locator(".pipeline-metadata table")).to_contain_text("predicted")
     select(page, "metrics")
     expect(page.locator(".pipeline-metadata")).to_contain_text("accuracy")
+    select(page, "evidence_examples")
+    expect(page.locator(".pipeline-metadata img")).to_be_visible()
