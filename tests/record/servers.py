@@ -128,7 +128,7 @@ def postgresql(programs: Path) -> Iterator[str]:
     try:
         control("initdb", "--options", "--username=mlflow --auth=trust")
         control("start", "--wait", "--log", str(folder / "log"), "--options", f"-p {port} -h 127.0.0.1 -k {folder}")
-        yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg://mlflow@127.0.0.1:{port}/postgres"
     finally:
         control("stop", "--mode", "immediate")
         shutil.rmtree(folder)
