@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 import re
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -127,7 +128,9 @@ def open_run(name: str) -> str:
 
 def describe_machine() -> dict[str, Any]:
     """Say what computes: Python, processor, cores, and the versions of this project's own dependencies."""
-    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in metadata.requires("chest_cancer") or []}
+    project = tomllib.loads((project_path() / "pyproject.toml").read_text())["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["train"]]
+    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements}
     installed = {name: version for name in sorted(names) if (version := _version(name))}
     model = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
     return {
