@@ -37,7 +37,9 @@ def measure(source: Source, work: Path, rounds: int) -> str:
     batches = network.stream(np.stack(pixels[i : i + 16]) for i in range(0, VIEWS, 16))
     features = np.concatenate([outputs["features"] for outputs in batches])
     views = tf.data.Dataset.from_tensor_slices((features, np.arange(VIEWS) % 2))
-    views = views.batch(parameters.model_training.batch_size)
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False  # as in chest_cancer.keras_head: the end of an epoch would wait for it
+    views = views.batch(parameters.model_training.batch_size).with_options(untuned)
 
     models = {}
     for precision in dict.fromkeys(["fp32", resolve_precision("auto")]):

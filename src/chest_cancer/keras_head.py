@@ -161,6 +161,10 @@ def fit(
     # Arrays given to `fit` are wrapped anew in every epoch: several times as long as a linear head takes to train.
     batches = tf.data.Dataset.from_tensor_slices((features, labels, class_weights[labels].astype(np.float32)))
     batches = batches.shuffle(len(labels), seed=seed).batch(parameters.batch_size)
+    held_back = tf.data.Dataset.from_tensor_slices(validation).batch(_VALIDATION_BATCH).cache()
+    # tf.data's tuning sleeps 10, 20, 40, ... ms, and the end of each epoch waits for it to wake: up to twice the time.
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
     stopping = keras.callbacks.EarlyStopping(
         patience=parameters.early_stopping.patience,
         min_delta=parameters.early_stopping.min_delta,
@@ -175,8 +179,8 @@ def fit(
         )
     )
     history = model.fit(
-        batches,
-        validation_data=tf.data.Dataset.from_tensor_slices(validation).batch(_VALIDATION_BATCH).cache(),
+        batches.with_options(untuned),
+        validation_data=held_back.with_options(untuned),
         epochs=parameters.epochs,
         callbacks=[stopping, reporting, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
         shuffle=False,
