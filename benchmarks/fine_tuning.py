@@ -14,6 +14,7 @@ from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.graph import frozen_base
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.keras_head import without_tuning
 from chest_cancer.parameters import Parameters
 from chest_cancer.runtime import Network, resolve_precision
 from chest_cancer.vgg16 import trainable_top
@@ -37,9 +38,7 @@ def measure(source: Source, work: Path, rounds: int) -> str:
     batches = network.stream(np.stack(pixels[i : i + 16]) for i in range(0, VIEWS, 16))
     features = np.concatenate([outputs["features"] for outputs in batches])
     views = tf.data.Dataset.from_tensor_slices((features, np.arange(VIEWS) % 2))
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False  # as in chest_cancer.keras_head: the end of an epoch would wait for it
-    views = views.batch(parameters.model_training.batch_size).with_options(untuned)
+    views = without_tuning(views.batch(parameters.model_training.batch_size))
 
     models = {}
     for precision in dict.fromkeys(["fp32", resolve_precision("auto")]):

@@ -3,7 +3,7 @@
 import base64
 
 from kedro_datasets._typing import ImagePreview  # type: ignore[import-untyped]  # kedro-datasets ships no types
-from kedro_datasets.pillow import ImageDataset  # type: ignore[import-untyped]
+from kedro_datasets.pillow import ImageDataset  # type: ignore[import-untyped]  # nor this part of it
 
 
 class PictureDataset(ImageDataset):  # type: ignore[misc]  # without types it is Any
