@@ -12,6 +12,7 @@ from benchmarks.project import Project
 from benchmarks.rates import ceiling
 from chest_cancer.classifier import GRAPH_FILE, QUANTISED_FILES
 from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
+from chest_cancer.labelled_features import label_features
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.selection import compare_heads
 from chest_cancer.runtime import resolve_precision
@@ -69,16 +70,10 @@ def _grouped(project: Project, environment: str) -> str:
         project.kedro_run(parameters, "--env", environment, "--pipelines", "feature_extraction")
         features = MappedArraysDataset(filepath=str(project.data("04_feature/features"))).load()
         table = pd.read_parquet(project.data("05_model_input/split_table.parquet"))
-        table = table[table["split"].isin(["train", "validation"])].set_index("pixel_sha256")
-        known = np.isin(features["pixel_sha256"], table.index.to_numpy(dtype="U64"))
-        rows = table.loc[features["pixel_sha256"][known]]
-        numbers, groups = (pd.factorize(rows[name])[0].astype(np.int64) for name in ("label", "group"))
-        draws = [
-            compare_heads(features["embedding"][known], numbers, groups, ModelTrainingParameters(), seed)["accuracy"]
-            for seed in range(DRAWS)
-        ]
+        labelled = label_features(features, table, "train", "validation")
+        draws = [compare_heads(*labelled, ModelTrainingParameters(), seed)["accuracy"] for seed in range(DRAWS)]
         said.append(f"{np.mean([draw['linear'] for draw in draws]):.4f} in {precision}")
     return (
         f"Grouped 5-fold accuracy of a linear head on features of each precision, mean of {DRAWS} draws of folds, "
-        f"{len(rows)} training and validation images: {', '.join(said)}."
+        f"{len(labelled.numbers)} training and validation images: {', '.join(said)}."
     )

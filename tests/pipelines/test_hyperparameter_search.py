@@ -52,3 +52,13 @@ def test_it_needs_no_more_than_stored_features() -> None:
     assert create_pipeline().inputs() == {
         "features", "split_table", "params:hyperparameter_search", "params:model_training", "params:seed",
     }  # fmt: skip
+
+
+def test_where_the_base_is_cut_heads_are_compared_on_its_pooled_features() -> None:
+    features, table = data()
+    best, _ = search_hyperparameters(features, table, SEARCH, TRAINING, seed=3)
+    maps = np.zeros((len(features["pixel_sha256"]), 2, 2, 4), np.float32)
+
+    of_cut, _ = search_hyperparameters(features | {"features": maps}, table, SEARCH, TRAINING, seed=3)
+
+    assert of_cut == best

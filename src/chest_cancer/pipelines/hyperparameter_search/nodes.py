@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.keras_head import build_model, fit
+from chest_cancer.labelled_features import label_features
 from chest_cancer.parameters import HyperparameterSearchParameters, ModelTrainingParameters
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def search_hyperparameters(
     """
     import optuna
 
-    embeddings, numbers, groups = _training_images(features, split_table)
+    # Of a base that is cut, too: the convolutions above the cut stay as they are while heads are compared.
+    pooled = {name: features[name] for name in ("pixel_sha256", "embedding")}
+    embeddings, numbers, groups = label_features(pooled, split_table, "train")
     fewest = min(len(np.unique(groups[numbers == number])) for number in np.unique(numbers))
     if fewest < parameters.folds:
         raise ValueError(
@@ -86,18 +89,6 @@ def search_hyperparameters(
         ",".join(f"model_training.{name}={value}" for name, value in study.best_params.items()),
     )
     return {"model_training": best}, _table(study)
-
-
-def _training_images(
-    features: Arrays, split_table: pd.DataFrame
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Embeddings, class numbers and groups."""
-    rows = split_table[split_table["split"] == "train"].set_index("pixel_sha256")
-    chosen = np.isin(features["pixel_sha256"], rows.index.to_numpy(dtype="U64"))
-    rows = rows.loc[features["pixel_sha256"][chosen]]
-    classes = sorted(split_table["label"].unique())
-    numbers = rows["label"].map(classes.index).to_numpy(dtype=np.int64)
-    return np.asarray(features["embedding"][chosen]), numbers, rows["group"].to_numpy(dtype=np.int64)
 
 
 def _propose(trial: "optuna.Trial", parameters: HyperparameterSearchParameters) -> dict[str, Any]:

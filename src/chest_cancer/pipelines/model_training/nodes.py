@@ -20,6 +20,7 @@ from chest_cancer.keras_head import (
     read_head,
     tuned_weights,
 )
+from chest_cancer.labelled_features import class_names, label_features
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
@@ -45,11 +46,7 @@ def choose_head(
         return {"head": parameters.head, "reason": "asked for", "accuracy": {}}
     if "features" in features:
         return {"head": "linear", "reason": "the convolutions below it are trained with it", "accuracy": {}}
-    rows = split_table[split_table["split"] == "train"].set_index("pixel_sha256")
-    rows = rows.loc[[key for key in features["pixel_sha256"] if key in rows.index]]
-    embeddings = features["embedding"][np.isin(features["pixel_sha256"], rows.index.to_numpy(dtype="U64"))]
-    numbers = rows["label"].map(_classes(split_table).index).to_numpy(dtype=np.int64)
-    return compare_heads(embeddings, numbers, rows["group"].to_numpy(dtype=np.int64), parameters, seed)
+    return compare_heads(*label_features(features, split_table, "train"), parameters, seed)
 
 
 def train_head(
@@ -80,19 +77,20 @@ def train_head(
     """
     import keras
 
-    classes = _classes(split_table)
+    classes = class_names(split_table)
     if parameters.normal_class is not None and parameters.normal_class not in classes:
         raise ValueError(
             f"Invalid value for `model_training.normal_class`: expected one of {', '.join(classes)}, or null where no "
             f"class is without disease. Received: {parameters.normal_class}"
         )
     keras.utils.set_random_seed(seed)
-    training = _select(features, split_table, "train")
+    inputs, numbers, _ = label_features(features, split_table, "train")
     if len(training_views["pixel_sha256"]):
-        views = _select(training_views, split_table, "train")
-        training = np.concatenate([training[0], views[0]]), np.concatenate([training[1], views[1]])
-    model = build_model(trainable_top, training[0], len(classes), head_choice["head"], parameters, seed)
-    history = fit(model, training, _select(features, split_table, "validation"), parameters, seed)
+        views = label_features(training_views, split_table, "train")
+        inputs, numbers = np.concatenate([inputs, views.inputs]), np.concatenate([numbers, views.numbers])
+    held_back = label_features(features, split_table, "validation")
+    model = build_model(trainable_top, inputs, len(classes), head_choice["head"], parameters, seed)
+    history = fit(model, (inputs, numbers), (held_back.inputs, held_back.numbers), parameters, seed)
     return model, history
 
 
@@ -125,14 +123,14 @@ def assemble_classifier(
     """
     from chest_cancer import graph
 
-    classes = _classes(split_table)
-    inputs, labels = _select(features, split_table, "validation")
+    classes = class_names(split_table)
+    inputs, labels, _ = label_features(features, split_table, "validation")
     logits = trained_top.predict(inputs, batch_size=64, verbose=0).astype(np.float64)
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits / temperature, axis=1)
 
     top = trained_top.get_layer("trainable_top")
-    space = fit_space(pooled_features(top, _select(features, split_table, "train")[0]))
+    space = fit_space(pooled_features(top, label_features(features, split_table, "train").inputs))
     distances = distances_from(space, pooled_features(top, inputs))
 
     weights = imagenet_weights | tuned_weights(trained_top)
@@ -184,16 +182,3 @@ def _digest(split_table: pd.DataFrame) -> str:
     """SHA-256 over which image is in which group and split."""
     rows = split_table[["pixel_sha256", "label", "group", "split"]].astype(str).itertuples(index=False, name=None)
     return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
-
-
-def _classes(split_table: pd.DataFrame) -> list[str]:
-    return sorted(split_table["label"].unique())
-
-
-def _select(arrays: Arrays, split_table: pd.DataFrame, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Features and class numbers of one split's images, in the arrays' order."""
-    members = split_table[split_table["split"] == split].set_index("pixel_sha256")["label"]
-    rows = np.isin(arrays["pixel_sha256"], members.index.to_numpy(dtype="U64"))
-    numbers = members.map(_classes(split_table).index)
-    inputs = arrays["features"] if "features" in arrays else arrays["embedding"]
-    return inputs[rows], numbers[arrays["pixel_sha256"][rows]].to_numpy(dtype=np.int64)

@@ -1,0 +1,47 @@
+"""What a head learns from and is judged by: stored features of a split's images, with their classes and groups."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chest_cancer.datasets.arrays import Arrays
+
+
+class LabelledFeatures(NamedTuple):
+    """Features of images, in the order in which they are stored.
+
+    Attributes:
+        inputs: What the base gives, float32: maps at the cut [n, h, w, C], or without a cut pooled features [n, 1024].
+        numbers: Class numbers, [n], by the alphabet.
+        groups: Group of each image, [n].
+    """
+
+    inputs: NDArray[np.float32]
+    numbers: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+
+def label_features(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> LabelledFeatures:
+    """Take the images of some splits out of stored features.
+
+    Args:
+        arrays: Of images, or of views of them: `pixel_sha256`, `embedding` and, with a cut, `features`.
+        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
+        splits: Which: `train`, `validation` or `test`.
+
+    Returns:
+        Their features, class numbers and groups; other images of `arrays` are left out.
+    """
+    images = split_table[split_table["split"].isin(splits)].set_index("pixel_sha256")
+    chosen = np.isin(arrays["pixel_sha256"], images.index.to_numpy(dtype="U64"))
+    images = images.loc[arrays["pixel_sha256"][chosen]]
+    inputs = arrays["features"] if "features" in arrays else arrays["embedding"]
+    numbers = images["label"].map(class_names(split_table).index)
+    return LabelledFeatures(inputs[chosen], numbers.to_numpy(dtype=np.int64), images["group"].to_numpy(dtype=np.int64))
+
+
+def class_names(split_table: pd.DataFrame) -> list[str]:
+    """Names of the classes, by the alphabet: a class's number is its place among them."""
+    return sorted(split_table["label"].unique())
