@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 History = pd.DataFrame
 """Figures of training, a row an epoch."""
 
-_VALIDATION_BATCH = 64
+_PREDICTION_BATCH = 64
 
 
 def build_model(
@@ -83,8 +83,24 @@ def pooled_features(top: "keras.Model", features: NDArray[np.float32]) -> NDArra
     """
     if not top.weights:
         return np.asarray(features)
-    pooled: NDArray[np.float32] = top.predict(features, batch_size=64, verbose=0)
-    return pooled
+    return predict(top, features)
+
+
+def predict(model: "keras.Model", inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute a model's outputs, batch by batch.
+
+    Args:
+        model: With one input and one output.
+        inputs: [N, ...].
+
+    Returns:
+        Outputs, float32 [N, ...].
+    """
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensor_slices(inputs).batch(_PREDICTION_BATCH)
+    outputs: NDArray[np.float32] = model.predict(without_tuning(batches), verbose=0)
+    return outputs
 
 
 def _compare_with_landmarks(
@@ -162,7 +178,7 @@ def fit(
     # Arrays given to `fit` are wrapped anew in every epoch: several times as long as a linear head takes to train.
     batches = tf.data.Dataset.from_tensor_slices((features, labels, class_weights[labels].astype(np.float32)))
     batches = batches.shuffle(len(labels), seed=seed).batch(parameters.batch_size)
-    held_back = tf.data.Dataset.from_tensor_slices(validation).batch(_VALIDATION_BATCH).cache()
+    held_back = tf.data.Dataset.from_tensor_slices(validation).batch(_PREDICTION_BATCH).cache()
     stopping = keras.callbacks.EarlyStopping(
         patience=parameters.early_stopping.patience,
         min_delta=parameters.early_stopping.min_delta,
@@ -191,7 +207,7 @@ def without_tuning(batches: "tf.data.Dataset") -> "tf.data.Dataset":
     """Turn tf.data's tuning off: it sleeps 10, 20, 40, ... ms, and the end of an epoch waits for it to wake.
 
     Args:
-        batches: What a model is trained or validated on.
+        batches: What a model is given.
 
     Returns:
         The same batches, in up to half the time.

@@ -17,6 +17,7 @@ from chest_cancer.keras_head import (
     build_model,
     fit,
     pooled_features,
+    predict,
     read_head,
     tuned_weights,
 )
@@ -125,7 +126,7 @@ def assemble_classifier(
 
     classes = class_names(split_table)
     inputs, labels, _ = label_features(features, split_table, "validation")
-    logits = trained_top.predict(inputs, batch_size=64, verbose=0).astype(np.float64)
+    logits = predict(trained_top, inputs).astype(np.float64)
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits / temperature, axis=1)
 
