@@ -52,6 +52,8 @@ def trainable_top(weights: Weights, cut: str | None, precision: str = "fp32") ->
     """
     import keras
 
+    from chest_cancer.winograd import WinogradConv2D
+
     if cut is None:
         features = keras.Input((2 * weights[f"{LAYERS[-1]}/bias"].size,), name="features")
         return keras.Model(features, features, name="trainable_top")
@@ -61,7 +63,7 @@ def trainable_top(weights: Weights, cut: str | None, precision: str = "fp32") ->
     output = features
     for layer in LAYERS[LAYERS.index(cut) :]:
         kernel, bias = weights[f"{layer}/kernel"], weights[f"{layer}/bias"]
-        convolution = keras.layers.Conv2D(
+        convolution = WinogradConv2D(
             bias.size, kernel.shape[:2], padding="same", activation="relu", dtype=policy, name=layer
         )
         output = convolution(output)

@@ -25,7 +25,9 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
     def load(self) -> "keras.Model":
         import keras
 
-        return keras.saving.load_model(self._filepath)
+        from chest_cancer.winograd import WinogradConv2D
+
+        return keras.saving.load_model(self._filepath, custom_objects={"WinogradConv2D": WinogradConv2D})
 
     def save(self, data: "keras.Model") -> None:
         with replace_file(self._filepath) as temporary:
