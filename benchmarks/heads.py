@@ -47,10 +47,10 @@ def main() -> None:
     names = ("raw_images", "split_table", "features", "frozen_base", "trainable_top")
     catalog = DataCatalog.from_config({name: entries[name] for name in names})
     images, table, features, base, top = (catalog.load(name) for name in names)
+    paths = table.drop_duplicates("pixel_sha256").set_index("pixel_sha256")["path"]
+    maps = _flat_maps(images, paths.loc[features["pixel_sha256"]], base)
+    flat = label_features({"pixel_sha256": features["pixel_sha256"], "embedding": maps}, table, *SPLITS).inputs
     labelled = label_features(features, table, *SPLITS)
-    rows = table[table["split"].isin(SPLITS)].set_index("pixel_sha256")
-    rows = rows.loc[features["pixel_sha256"][np.isin(features["pixel_sha256"], rows.index.to_numpy(dtype="U64"))]]
-    flat = _flat_features(images, rows["path"], base)
 
     pooled, numbers, groups = labelled
     draws = draw_folds(numbers, groups, SEED, REPEATS)
@@ -76,7 +76,7 @@ def main() -> None:
     print(f"\n`auto` took {', '.join(f'{head} {count} times' for head, count in chosen.most_common())}.")
 
 
-def _flat_features(images: ImageFolder, paths: Iterable[str], base: onnx.ModelProto) -> NDArray[np.float32]:
+def _flat_maps(images: ImageFolder, paths: Iterable[str], base: onnx.ModelProto) -> NDArray[np.float32]:
     """The last map of each image as one row, [n, 25088]."""
     base.graph.output.append(onnx.helper.make_tensor_value_info(LAST_MAP, onnx.TensorProto.FLOAT, ["N", "C", 7, 7]))
     network = Network(base.SerializeToString(), "auto")
