@@ -14,7 +14,6 @@ from kedro.io import DataCatalog
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -32,6 +31,7 @@ from chest_cancer.pipelines.model_evaluation.cross_validation import (
     predict_out_of_fold,
 )
 from chest_cancer.pipelines.model_evaluation.intervals import in_words
+from chest_cancer.pipelines.model_evaluation.leakage import NearestImage
 from chest_cancer.pipelines.model_training.selection import compare_heads
 from chest_cancer.runtime import Network
 from chest_cancer.vgg16 import KerasModel
@@ -56,9 +56,7 @@ def main() -> None:
     draws = draw_folds(numbers, groups, SEED, REPEATS)
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     scored = {
-        "nearest neighbour, pooled": predict_out_of_fold(
-            KNeighborsClassifier(1, metric="cosine"), pooled, numbers, draws
-        ),
+        "nearest image, pooled": predict_out_of_fold(NearestImage(), pooled, numbers, draws),
         "scikit-learn's logistic regression, flat": predict_out_of_fold(logistic, flat, numbers, draws),
         "scikit-learn's logistic regression, pooled": predict_out_of_fold(logistic, pooled, numbers, draws),
         "linear, pooled": predict_out_of_fold(linear_head(), pooled, numbers, draws),
