@@ -7,8 +7,8 @@ from app import metrics
 from app.capacity import Capacity
 from app.model import Model
 from app.slices import Slice, picture_url
-from chest_cancer.classifier import Prediction
 from chest_cancer.imaging.evidence import contrast, draw_evidence
+from chest_cancer.network.classifier import Prediction
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from typing import Self, cast
 
 from flask import Flask
 
-from chest_cancer.model_files import ModelFiles
-from chest_cancer.training_job import Job, JobFolder, now
+from chest_cancer.jobs.model_files import ModelFiles
+from chest_cancer.jobs.training_job import Job, JobFolder, now
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 _KEPT_JOBS = 50
@@ -155,7 +155,7 @@ class Jobs:
         }
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "chest_cancer.training_job", json.dumps(orders)],
+                [sys.executable, "-m", "chest_cancer.jobs.training_job", json.dumps(orders)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

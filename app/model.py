@@ -11,8 +11,8 @@ from flask import Flask
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError
 
-from chest_cancer.classifier import MANIFEST_FILE, Classifier
-from chest_cancer.model_files import Figure, FileState, ModelFiles
+from chest_cancer.jobs.model_files import Figure, FileState, ModelFiles
+from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
 
 logger = logging.getLogger(__name__)
 

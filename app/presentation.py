@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.answers import display_name
 from app.model import Model
-from chest_cancer.model_files import Figure
+from chest_cancer.jobs.model_files import Figure
 
 MAIN_FIGURES = ("accuracy", "roc_auc", "sensitivity", "specificity", "ppv", "npv", "brier", "loss")
 """Shown at once, where there are so many; the others on request."""

@@ -1,4 +1,4 @@
-"""What a run's reports (`chest_cancer.progress`) say when taken together."""
+"""What a run's reports (`chest_cancer.jobs.progress`) say when taken together."""
 
 from typing import Any
 

@@ -46,7 +46,7 @@ def draw_samples() -> None:
     """Draw every sample, in place of those that are there."""
     from PIL import Image
 
-    from chest_cancer.imaging.phantoms import generate_phantom
+    from chest_cancer.imaging.phantoms.generate import generate_phantom
 
     for old in FOLDER.glob("*.png"):
         old.unlink()

@@ -26,7 +26,7 @@ from app.model import ModelSource, ModelUnavailableError
 from app.problems import ProblemError, prefers_html
 from app.progress import summarise
 from app.uploads import read_object
-from chest_cancer.training_job import JobFolder
+from chest_cancer.jobs.training_job import JobFolder
 
 blueprint = Blueprint("training", __name__, url_prefix="/train")
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from benchmarks.images import Source
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
-from chest_cancer.graph import frozen_base
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
-from chest_cancer.keras_head import without_tuning
+from chest_cancer.network.graph import frozen_base
+from chest_cancer.network.keras_head import without_tuning
+from chest_cancer.network.runtime import Network, resolve_precision
+from chest_cancer.network.vgg16 import trainable_top
 from chest_cancer.parameters import Parameters
-from chest_cancer.runtime import Network, resolve_precision
-from chest_cancer.vgg16 import trainable_top
 
 if TYPE_CHECKING:
     import keras

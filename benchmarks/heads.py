@@ -17,24 +17,24 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.graph import LAST_MAP
-from chest_cancer.heads import kernel_head, linear_head
+from chest_cancer.audits.leakage.scores import NearestImage
 from chest_cancer.imaging.standardise import standardise
-from chest_cancer.labelled_features import LabelledFeatures, class_names, label_features
+from chest_cancer.network.features import LabelledFeatures, class_names, label_features
+from chest_cancer.network.graph import LAST_MAP
+from chest_cancer.network.heads.head import kernel_head, linear_head
+from chest_cancer.network.runtime import Network
+from chest_cancer.network.vgg16 import KerasModel
 from chest_cancer.parameters import Parameters
-from chest_cancer.pipelines.model_evaluation.cross_validation import (
+from chest_cancer.pipelines.model_training.selection import compare_heads
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.cross_validation import (
     REPEATS,
     Folds,
     draw_folds,
     measure_scores,
     predict_out_of_fold,
 )
-from chest_cancer.pipelines.model_evaluation.intervals import in_words
-from chest_cancer.pipelines.model_evaluation.leakage import NearestImage
-from chest_cancer.pipelines.model_training.selection import compare_heads
-from chest_cancer.runtime import Network
-from chest_cancer.vgg16 import KerasModel
+from chest_cancer.statistics.intervals import in_words
 
 DEFAULTS = Parameters()
 SEED, TRAINING = DEFAULTS.seed, DEFAULTS.model_training
@@ -90,7 +90,7 @@ def _predict_automatically(
     """Choose and train a head on each fold's training images, a fifth of which stops the training; predict the rest."""
     import keras
 
-    from chest_cancer.keras_head import build_model, fit, predict
+    from chest_cancer.network.keras_head import build_model, fit, predict
 
     inputs, numbers, groups = labelled
     classes = int(numbers.max()) + 1

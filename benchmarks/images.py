@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from chest_cancer.imaging.phantoms import generate_phantoms
+from chest_cancer.imaging.phantoms.generate import generate_phantoms
 
 SEED = 17
 

@@ -12,7 +12,7 @@ from benchmarks.project import ROOT, Project
 STARTS = {
     "`kedro run --pipelines data_ingestion`": ["-m", "kedro", "run", "--env", "test", "--pipelines", "data_ingestion"],
     "the app": ["-c", "import app; app.create_app"],
-    "the classifier": ["-c", "import chest_cancer.classifier"],
+    "the classifier": ["-c", "import chest_cancer.network.classifier"],
 }
 
 

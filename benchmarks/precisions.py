@@ -10,12 +10,12 @@ import pandas as pd
 from benchmarks.images import Source
 from benchmarks.project import Project
 from benchmarks.rates import ceiling
-from chest_cancer.classifier import GRAPH_FILE, QUANTISED_FILES
 from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
-from chest_cancer.labelled_features import label_features
+from chest_cancer.network.classifier import GRAPH_FILE, QUANTISED_FILES
+from chest_cancer.network.features import label_features
+from chest_cancer.network.runtime import resolve_precision
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.selection import compare_heads
-from chest_cancer.runtime import resolve_precision
 
 DRAWS = 5
 

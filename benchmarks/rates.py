@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from benchmarks.images import Source
 from benchmarks.project import BIN
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
-from chest_cancer.graph import frozen_base
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.graph import frozen_base
+from chest_cancer.network.runtime import Network, resolve_precision
 from chest_cancer.parameters import Parameters
 from chest_cancer.pipelines.feature_extraction.extraction import extract
-from chest_cancer.runtime import Network, resolve_precision
 
 EXTRACTION = Parameters().feature_extraction
 BATCHES = (1, 4, 8, 16, 32, 64)
@@ -118,7 +118,7 @@ def keras_rate(weights: dict[str, NDArray[np.float32]]) -> Callable[[], float]:
     """Images a second of Keras, from memory."""
     import keras
 
-    from chest_cancer.vgg16 import build_vgg16
+    from chest_cancer.network.vgg16 import build_vgg16
 
     model = build_vgg16(weights)
     images = np.random.default_rng(0).integers(0, 256, (32, 224, 224, 3)).astype(np.float32)

@@ -33,7 +33,7 @@ def main(images: Path, results: Path, weights_file: Path) -> None:
     import numpy as np
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-    from chest_cancer.vgg16 import build_vgg16
+    from chest_cancer.network.vgg16 import build_vgg16
 
     keras.utils.set_random_seed(0)
     with np.load(weights_file) as weights:

@@ -25,10 +25,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.rates import ceiling
-from chest_cancer.classifier import GRAPH_FILE, QUANTISED_FILES, Classifier
 from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.imaging.phantoms import generate_phantom
+from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.classifier import GRAPH_FILE, QUANTISED_FILES, Classifier
 
 PROJECT = Path(__file__).parents[1]
 FOLDER = PROJECT / "data/06_models/classifier"

@@ -19,23 +19,23 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.heads import linear_head
+from chest_cancer.audits.leakage.scores import compare_naive_and_grouped
+from chest_cancer.audits.shortcuts.baselines import compare_with_baselines, look_from_afar
 from chest_cancer.imaging.standardise import standardise
-from chest_cancer.near_duplicates import group_near_duplicates
+from chest_cancer.network.heads.head import linear_head
 from chest_cancer.parameters import FeatureExtractionParameters, Parameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features
-from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
-from chest_cancer.pipelines.model_evaluation.comparison import accuracies, areas
-from chest_cancer.pipelines.model_evaluation.cross_validation import (
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.bootstrap import GroupBootstrap
+from chest_cancer.statistics.comparison import accuracies, areas
+from chest_cancer.statistics.cross_validation import (
     REPEATS,
     draw_folds,
     measure_scores,
     predict_out_of_fold,
 )
-from chest_cancer.pipelines.model_evaluation.intervals import in_words
-from chest_cancer.pipelines.model_evaluation.leakage import compare_naive_and_grouped
-from chest_cancer.pipelines.model_evaluation.shortcuts import compare_with_baselines, look_from_afar
+from chest_cancer.statistics.intervals import in_words
+from chest_cancer.statistics.near_duplicates import group_near_duplicates
 
 CHOICES = [
     StandardisationParameters(brightness=brightness, crop=crop)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import mlflow.artifacts
 
-from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.classifier import ClassifierDataset
+from chest_cancer.network.classifier import Classifier
 
 
 def main() -> None:

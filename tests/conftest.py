@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chest_cancer.datasets.image_folder import ImageFolder, SourceRecord
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
-from chest_cancer.graph import Head, frozen_base
-from chest_cancer.vgg16 import CONVOLUTIONS, Weights, build_vgg16
+from chest_cancer.network.graph import Head, frozen_base
+from chest_cancer.network.vgg16 import CONVOLUTIONS, Weights, build_vgg16
+from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -153,7 +153,7 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def client(project_copy: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> "MlflowClient":
     """An empty record beside a copy of the project."""
-    from chest_cancer import tracking
+    from chest_cancer.record import tracking
 
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         monkeypatch.delenv(name, raising=False)

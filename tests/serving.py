@@ -19,8 +19,8 @@ import numpy as np
 import onnx
 import pytest
 
-from chest_cancer.classifier import Classifier, self_test_image
 from chest_cancer.datasets.classifier import ClassifierDataset
+from chest_cancer.network.classifier import Classifier, self_test_image
 from conftest import PROJECT
 
 TOKEN = "a-token-of-enough-characters"

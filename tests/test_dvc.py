@@ -14,7 +14,7 @@ from conftest import PROJECT
 PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
 DATASETS = "chest_cancer.datasets."
 # Values of parameters are watched one by one, progress is only told, the rest only names packages.
-SHARED = {f"chest_cancer{name}" for name in ("", ".parameters", ".progress", ".datasets", ".imaging")}
+SHARED = {f"chest_cancer{name}" for name in ("", ".parameters", ".jobs.progress", ".datasets", ".imaging")}
 # What no file of the project holds, and the caches of features and of the champion, which DVC leaves alone.
 UNWATCHED = {"params", "provenance", "feature_store", "champion"}
 

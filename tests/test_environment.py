@@ -11,8 +11,8 @@ import pytest
 from kedro.io import DatasetError
 
 from chest_cancer import environment
-from chest_cancer.runtime import resolve_precision
-from chest_cancer.tracking import open_run
+from chest_cancer.network.runtime import resolve_precision
+from chest_cancer.record.tracking import open_run
 from conftest import PROJECT
 
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from chest_cancer.classifier import MANIFEST_FILE
+from chest_cancer.network.classifier import MANIFEST_FILE
 
 
 @click.group(name="chest_cancer")
@@ -20,7 +20,7 @@ def record() -> None:
 @record.command()
 def send() -> None:
     """Send the runs that the tracking server lacks, oldest first."""
-    from chest_cancer import delivery, registry, tracking
+    from chest_cancer.record import delivery, registry, tracking
 
     runs = delivery.unsent()
     for run_id in runs:
@@ -42,7 +42,7 @@ def send() -> None:
 @record.command()
 def rollback() -> None:
     """Make the former champion champion again."""
-    from chest_cancer import registry
+    from chest_cancer.record import registry
 
     former, current = registry.roll_back()
     click.echo(f"{registry.MODEL}: version {current} is champion again, version {former} was.")
@@ -52,7 +52,7 @@ def rollback() -> None:
 @click.argument("version")
 def promote(version: str) -> None:
     """Make a version champion by hand, whatever the gate said."""
-    from chest_cancer import registry
+    from chest_cancer.record import registry
 
     registry.promote(version)
     click.echo(f"{registry.MODEL}: version {version} is champion.")

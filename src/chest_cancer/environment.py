@@ -13,7 +13,7 @@ from dotenv import load_dotenv
 from kedro.io import DatasetError
 from kedro.utils import find_kedro_project
 
-from chest_cancer.datasets import atomic
+from chest_cancer.storage import atomic
 
 _PACKAGE = str(Path(__file__).parent)
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000

@@ -18,9 +18,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from chest_cancer import delivery, progress, registered_files, registry, tracking
-from chest_cancer.classifier import MANIFEST_FILE
+from chest_cancer.jobs import progress
+from chest_cancer.network.classifier import MANIFEST_FILE
 from chest_cancer.parameters import Block, Parameters
+from chest_cancer.record import delivery, registered_files, registry, tracking
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,7 +2,7 @@
 
 from chest_cancer import environment  # noqa: F401  # first: it tells the libraries what they must know when imported
 from chest_cancer.hooks import ParametersHook, ProgressHook, SummaryHook, TrackingHook
-from chest_cancer.tracking import artifact_location, registry_uri, tracking_uri
+from chest_cancer.record.tracking import artifact_location, registry_uri, tracking_uri
 
 # TrackingHook is kedro-mlflow's own hook, made to understand typed parameters: registered twice it would log twice.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from app.answers import answer, display_name, record
-from chest_cancer.classifier import Prediction
+from chest_cancer.network.classifier import Prediction
 
 
 @pytest.mark.parametrize(

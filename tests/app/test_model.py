@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.model import ModelSource, ModelUnavailableError
-from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.classifier import ClassifierDataset
+from chest_cancer.network.classifier import Classifier
 from serving import CLASSIFIER, METRICS, RUN_ID, tiny_classifier
 
 

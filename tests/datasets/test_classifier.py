@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from kedro.io import DatasetError
 
-from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.classifier import ClassifierDataset
-from chest_cancer.graph import Head, classifier
-from chest_cancer.vgg16 import Weights
+from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.vgg16 import Weights
 
 FILES = ["SHA256SUMS", "classifier.onnx", "manifest.json"]
 MANIFEST: dict[str, Any] = {"format_version": 1, "classes": ["größer", "normal"], "precision": "fp32", "note": "first"}

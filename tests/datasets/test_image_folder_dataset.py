@@ -17,8 +17,8 @@ from kedro.io import DatasetError
 
 from chest_cancer.datasets import image_folder_dataset
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
-from chest_cancer.datasets.image_source import ImageSource
 from chest_cancer.parameters import PhantomParameters, SourceLimits
+from chest_cancer.sources.image_source import ImageSource
 
 FOUR = PhantomParameters(images=4)
 
@@ -313,8 +313,8 @@ SETUP = """
     import os, signal, sys
     from pathlib import Path
     from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
-    from chest_cancer.datasets.image_source import ImageSource
-    from chest_cancer.datasets.recoverable_folder import RecoverableFolder
+    from chest_cancer.sources.image_source import ImageSource
+    from chest_cancer.storage.recoverable_folder import RecoverableFolder
     base = Path(sys.argv[1])
     dataset = ImageFolderDataset(filepath=str(base / "data" / "images"))
     old, new = ImageSource(location=str(base / "old.zip")), ImageSource(location=str(base / "new.zip"))

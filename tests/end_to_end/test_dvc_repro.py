@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from chest_cancer.imaging.phantoms import generate_phantoms
+from chest_cancer.imaging.phantoms.generate import generate_phantoms
 from conftest import PROJECT, copy_project
 
 STAGES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
@@ -133,7 +133,7 @@ def test_the_second_time_no_stage_runs_and_it_takes_no_ten_seconds(first: str, d
     [
         ("src/chest_cancer/pipelines/model_evaluation/nodes.py", ["model_evaluation"]),
         ("src/chest_cancer/pipelines/model_training/calibration.py", ["model_training"]),
-        ("src/chest_cancer/imaging/phantoms.py", ["data_ingestion"]),
+        ("src/chest_cancer/imaging/phantoms/generate.py", ["data_ingestion"]),
         ("src/chest_cancer/parameters.py", []),
         ("src/chest_cancer/hooks.py", []),
     ],

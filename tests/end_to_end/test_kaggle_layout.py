@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
-from chest_cancer.imaging.phantoms import PHANTOM_CLASSES, generate_phantom
+from chest_cancer.imaging.phantoms.generate import PHANTOM_CLASSES, generate_phantom
 from conftest import copy_project
 
 FOLDERS = {

@@ -18,9 +18,9 @@ import pytest
 import yaml
 from kedro.io import DataCatalog
 
-from chest_cancer.classifier import Classifier
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import StandardisationParameters
 from chest_cancer.pipeline_registry import ON_REQUEST
 from conftest import PROJECT, copy_project

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from chest_cancer.imaging.perceptual_hash import hash_vectors, perceptual_hash
-from chest_cancer.imaging.phantoms import generate_phantoms
-from chest_cancer.near_duplicates import SAME_PICTURE
+from chest_cancer.imaging.phantoms.generate import generate_phantoms
+from chest_cancer.statistics.near_duplicates import SAME_PICTURE
 
 Pixels = np.ndarray
 

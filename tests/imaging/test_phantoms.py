@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chest_cancer.imaging.phantom_anatomy import draw_anatomy
-from chest_cancer.imaging.phantoms import PHANTOM_CLASSES, Phantom, generate_phantom, generate_phantoms
+from chest_cancer.imaging.phantoms.anatomy import draw_anatomy
+from chest_cancer.imaging.phantoms.generate import PHANTOM_CLASSES, Phantom, generate_phantom, generate_phantoms
 
 TUMOURS = PHANTOM_CLASSES[1:]
 # Share of the picture that a tumour's mask may fill.

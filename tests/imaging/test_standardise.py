@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from chest_cancer.imaging.phantoms import generate_phantom
+from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.imaging.standardise import (
     WHOLE_IMAGE,
     check_available,

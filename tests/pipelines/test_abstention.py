@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from chest_cancer.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
-from chest_cancer.graph import Head, classifier
+from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
+from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import AbstentionParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
-from chest_cancer.vgg16 import Weights
 from conftest import Pixels
 
 MANIFEST: dict[str, Any] = {"format_version": 1, "classes": ["adenocarcinoma", "normal"], "precision": "fp32"}

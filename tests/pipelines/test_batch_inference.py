@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chest_cancer.classifier import Classifier
-from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.graph import Head, classifier
+from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
-from chest_cancer.vgg16 import Weights
+from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
 
 CLASSES = ["adenocarcinoma", "normal"]

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from chest_cancer.graph import frozen_base
 from chest_cancer.imaging.decoding import grey_to_rgb
-from chest_cancer.imaging.phantoms import generate_phantoms
+from chest_cancer.imaging.phantoms.generate import generate_phantoms
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.graph import frozen_base
+from chest_cancer.network.runtime import Network, resolve_precision
+from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import FeatureExtractionParameters, ModelTrainingParameters
 from chest_cancer.pipelines.model_training.selection import compare_heads
-from chest_cancer.runtime import Network, resolve_precision
-from chest_cancer.vgg16 import Weights
 
 DEFAULT = FeatureExtractionParameters()
 

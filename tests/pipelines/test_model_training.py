@@ -13,12 +13,12 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
-from chest_cancer.keras_head import build_model, fit, read_head, tuned_weights
+from chest_cancer.network.keras_head import build_model, fit, read_head, tuned_weights
+from chest_cancer.network.vgg16 import Weights, trainable_top
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training import create_pipeline
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.nodes import assemble_classifier, choose_head, train_head
-from chest_cancer.vgg16 import Weights, trainable_top
 from conftest import Pixels
 
 NO_VIEWS = {"pixel_sha256": np.empty(0, dtype="U64")}

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image
 
-from chest_cancer import graph
-from chest_cancer.classifier import Classifier
 from chest_cancer.datasets.classifier import ClassifierDataset
-from chest_cancer.datasets.image_folder import ImageFolder, SourceRecord
-from chest_cancer.graph import Head
+from chest_cancer.network import graph
+from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.graph import Head
+from chest_cancer.network.vgg16 import LAYERS
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.quantisation import quantise, quantise_classifier
-from chest_cancer.vgg16 import LAYERS
+from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 
 MANIFEST = {"format_version": 1, "classes": ["bright", "dark"], "precision": "fp32"}
 ASKED = ModelTrainingParameters(int8={"enabled": True, "calibration_images": 6})

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo, Metric
 
-from chest_cancer import delivery, registry, tracking
+from chest_cancer.record import delivery, registry, tracking
 from record.servers import TrackingServer, free_port, kedro, succeed
 
 # Curves and figures, and nothing that takes long.

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chest_cancer.classifier import Classifier
+from chest_cancer.network.classifier import Classifier
 from conftest import PROJECT
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]

@@ -7,7 +7,7 @@ import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 from numpy.typing import NDArray
 
-from chest_cancer.datasets.atomic import replace_file
+from chest_cancer.storage.atomic import replace_file
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from chest_cancer.classifier import MANIFEST_FILE, Classifier
-from chest_cancer.datasets.recoverable_folder import RecoverableFolder
+from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
+from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 
 class ClassifierDataset(AbstractDataset[Classifier, Classifier]):

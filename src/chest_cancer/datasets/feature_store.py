@@ -23,8 +23,8 @@ import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 from numpy.typing import NDArray
 
-from chest_cancer.datasets.atomic import replace_file
-from chest_cancer.datasets.recoverable_folder import locked
+from chest_cancer.storage.atomic import replace_file
+from chest_cancer.storage.recoverable_folder import locked
 
 logger = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from chest_cancer.datasets.download import fetch, file_sha256, require_checksum
-from chest_cancer.datasets.image_folder import LESION_MASKS, RECORD, ImageFolder, SourceRecord
-from chest_cancer.datasets.image_source import ImageSource
-from chest_cancer.datasets.intake import FULL, Intake
-from chest_cancer.datasets.local_folder import copy_folder, fingerprint, list_folder
-from chest_cancer.datasets.recoverable_folder import RecoverableFolder
-from chest_cancer.datasets.unpack import BrokenArchiveError, unpack
-from chest_cancer.imaging.phantoms import PHANTOM_VERSION, generate_phantoms
+from chest_cancer.imaging.phantoms.generate import PHANTOM_VERSION, generate_phantoms
+from chest_cancer.sources.download import fetch, file_sha256, require_checksum
+from chest_cancer.sources.image_folder import LESION_MASKS, RECORD, ImageFolder, SourceRecord
+from chest_cancer.sources.image_source import ImageSource
+from chest_cancer.sources.intake import FULL, Intake
+from chest_cancer.sources.local_folder import copy_folder, fingerprint, list_folder
+from chest_cancer.sources.unpack import BrokenArchiveError, unpack
+from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 
 from chest_cancer.datasets.arrays import ArraysDataset
-from chest_cancer.vgg16 import LAYERS, Weights
+from chest_cancer.network.vgg16 import LAYERS, Weights
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
-from chest_cancer.datasets.atomic import replace_file
+from chest_cancer.storage.atomic import replace_file
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +25,7 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
     def load(self) -> "keras.Model":
         import keras
 
-        from chest_cancer.winograd import WinogradConv2D
+        from chest_cancer.network.winograd import WinogradConv2D
 
         return keras.saving.load_model(self._filepath, custom_objects={"WinogradConv2D": WinogradConv2D})
 

@@ -9,7 +9,7 @@ from kedro.io import AbstractDataset, DatasetError
 from numpy.typing import NDArray
 
 from chest_cancer.datasets.arrays import Arrays
-from chest_cancer.datasets.recoverable_folder import RecoverableFolder
+from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 _BYTES_AT_ONCE = 16 * 2**20
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
-from chest_cancer.datasets.atomic import replace_file
+from chest_cancer.storage.atomic import replace_file
 
 if TYPE_CHECKING:
     import onnx

@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from chest_cancer.champion import Champion
-from chest_cancer.classifier import MANIFEST_FILE, Classifier
-from chest_cancer.datasets.recoverable_folder import RecoverableFolder
+from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
+from chest_cancer.record.champion import Champion
+from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):
 
     def _fetch(self) -> str | None:
         """Bring the champion's files here and return its version; None where there is no champion."""
-        from chest_cancer import registered_files, registry
-        from chest_cancer.tracking import registry_uri, without_credentials
+        from chest_cancer.record import registered_files, registry
+        from chest_cancer.record.tracking import registry_uri, without_credentials
 
         champion = registry.champion()
         if champion is None:

@@ -3,11 +3,11 @@
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.classifier import Classifier
-from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.datasets.image_source import ImageSource
 from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import BatchInferenceParameters
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.image_source import ImageSource
 
 
 def describe_inference_source(parameters: BatchInferenceParameters) -> ImageSource:

@@ -10,8 +10,6 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.datasets.image_source import ImageSource
 from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.parameters import DataIngestionParameters, SourceLimits
@@ -22,6 +20,8 @@ from chest_cancer.pipelines.data_ingestion.quarantine import (
     exclude_contradictions,
     require_two_classes,
 )
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.image_source import ImageSource
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from chest_cancer.runtime import Network, Outputs
+from chest_cancer.network.runtime import Network, Outputs
 
 Job = TypeVar("Job")
 Image = NDArray[np.uint8]

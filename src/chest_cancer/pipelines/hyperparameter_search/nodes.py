@@ -11,8 +11,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 
 from chest_cancer.datasets.arrays import Arrays
-from chest_cancer.keras_head import build_model, fit
-from chest_cancer.labelled_features import label_features
+from chest_cancer.network.features import label_features
+from chest_cancer.network.keras_head import build_model, fit
 from chest_cancer.parameters import HyperparameterSearchParameters, ModelTrainingParameters
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from chest_cancer.pipelines.model_evaluation.foreign_images import KINDS
-from chest_cancer.pipelines.model_evaluation.intervals import Figure, in_words
-from chest_cancer.pipelines.model_evaluation.plot_style import BLUE, DOTTED, GREY, ORANGE, percent, styled, translucent
+from chest_cancer.audits.refusal.foreign_images import KINDS
+from chest_cancer.reporting.style import BLUE, DOTTED, GREY, ORANGE, percent, styled, translucent
+from chest_cancer.statistics.intervals import Figure, in_words
 
 _CHANGES = {"flipped": "changed answers", "accuracy": "accuracy", "roc_auc": "AUC"}
 

@@ -5,21 +5,21 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from chest_cancer.classifier import Classifier
-from chest_cancer.datasets.arrays import Arrays
-from chest_cancer.datasets.image_folder import ImageFolder
-from chest_cancer.heads import twin
-from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.pipelines.model_evaluation.audit_plots import plot_leakage_curve, plot_shortcuts
-from chest_cancer.pipelines.model_evaluation.duplicates import (
+from chest_cancer.audits.duplicates.copies import (
     count_duplicates,
     find_cross_split_twins,
     group_duplicates,
     show_duplicates,
 )
-from chest_cancer.pipelines.model_evaluation.intervals import unknown_as_none
-from chest_cancer.pipelines.model_evaluation.leakage import compare_naive_and_grouped, draw_leakage_curve
-from chest_cancer.pipelines.model_evaluation.shortcuts import audit_shortcuts
+from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
+from chest_cancer.audits.shortcuts.baselines import audit_shortcuts
+from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.heads.head import twin
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.pipelines.model_evaluation.audit_plots import plot_leakage_curve, plot_shortcuts
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.intervals import unknown_as_none
 
 
 def find_duplicates(

@@ -8,16 +8,16 @@ import plotly.graph_objects as go
 from PIL import Image
 from tqdm import tqdm
 
-from chest_cancer.classifier import Classifier
+from chest_cancer.audits.refusal.detection import measure_answers
 from chest_cancer.datasets.arrays import Arrays
-from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
-from chest_cancer.pipelines.model_evaluation.intervals import Figure, unknown_as_none
-from chest_cancer.pipelines.model_evaluation.metrics import measure, probability_columns
-from chest_cancer.pipelines.model_evaluation.plots import plot_confusion, plot_history, plot_reliability, plot_roc
-from chest_cancer.pipelines.model_evaluation.refusal import measure_answers
-from chest_cancer.pipelines.model_evaluation.report import render_data_card, render_model_card, render_report
+from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_reliability, plot_roc
+from chest_cancer.reporting.report import render_data_card, render_model_card, render_report
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.intervals import Figure, unknown_as_none
+from chest_cancer.statistics.metrics import measure, probability_columns
 
 
 def predict_test_images(

@@ -12,8 +12,8 @@ from chest_cancer.pipelines.model_evaluation.nodes import (
     write_model_card,
     write_report,
 )
-from chest_cancer.pipelines.model_evaluation.pictures import draw_evidence_examples
 from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
+from chest_cancer.reporting.pictures import draw_evidence_examples
 
 _PLOTS = ("confusion", "roc", "reliability", "history", "leakage", "shortcuts", "refusal", "deletion", "robustness")
 _AUDITS = ("duplicates", "leakage", "shortcuts", "refusal", "evidence", "robustness")

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.champion import Champion
-from chest_cancer.classifier import Classifier
-from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.pipelines.model_evaluation.bootstrap import GroupBootstrap
-from chest_cancer.pipelines.model_evaluation.comparison import areas
-from chest_cancer.pipelines.model_evaluation.cross_validation import fewest_groups
-from chest_cancer.pipelines.model_evaluation.intervals import in_words
-from chest_cancer.pipelines.model_evaluation.metrics import probability_columns
+from chest_cancer.record.champion import Champion
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.bootstrap import GroupBootstrap
+from chest_cancer.statistics.comparison import areas
+from chest_cancer.statistics.cross_validation import fewest_groups
+from chest_cancer.statistics.intervals import in_words
+from chest_cancer.statistics.metrics import probability_columns
 
 _FEWEST_GROUPS = 2
 

@@ -2,9 +2,9 @@
 
 from onnx import ModelProto
 
+from chest_cancer.network.runtime import resolve_precision
+from chest_cancer.network.vgg16 import KerasModel, Weights
 from chest_cancer.parameters import ModelPreparationParameters
-from chest_cancer.runtime import resolve_precision
-from chest_cancer.vgg16 import KerasModel, Weights
 
 
 def choose_weights(parameters: ModelPreparationParameters) -> str:
@@ -33,8 +33,8 @@ def cut_vgg16(weights: Weights, parameters: ModelPreparationParameters) -> tuple
     Raises:
         ValueError: `fine_tune_from` is no layer of VGG16.
     """
-    from chest_cancer.graph import frozen_base
-    from chest_cancer.vgg16 import trainable_top
+    from chest_cancer.network.graph import frozen_base
+    from chest_cancer.network.vgg16 import trainable_top
 
     base = frozen_base(weights, parameters.fine_tune_from)
     precision = resolve_precision(parameters.fine_tune_precision)

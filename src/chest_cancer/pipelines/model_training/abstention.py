@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import nct, norm
 from sklearn.covariance import ledoit_wolf
 
-from chest_cancer.graph import EmbeddingSpace
+from chest_cancer.network.graph import EmbeddingSpace
 from chest_cancer.parameters import AbstentionParameters
 
 _CERTAINTY = 0.95

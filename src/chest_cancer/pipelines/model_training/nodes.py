@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
-from chest_cancer.classifier import FORMAT_VERSION, Classifier, self_test_image
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
-from chest_cancer.keras_head import (
+from chest_cancer.network.classifier import FORMAT_VERSION, Classifier, self_test_image
+from chest_cancer.network.features import class_names, label_features
+from chest_cancer.network.keras_head import (
     History,
     build_model,
     fit,
@@ -21,12 +22,11 @@ from chest_cancer.keras_head import (
     read_head,
     tuned_weights,
 )
-from chest_cancer.labelled_features import class_names, label_features
+from chest_cancer.network.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
-from chest_cancer.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
 
 
 def choose_head(
@@ -122,7 +122,7 @@ def assemble_classifier(
     Returns:
         The classifier, and the same as a Keras model from RGB 0..255 [N, 224, 224, 3] to probabilities [N, K].
     """
-    from chest_cancer import graph
+    from chest_cancer.network import graph
 
     classes = class_names(split_table)
     inputs, labels, _ = label_features(features, split_table, "validation")

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.classifier import Classifier, Prediction, self_test_image
-from chest_cancer.datasets.image_folder import ImageFolder
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.classifier import Classifier, Prediction, self_test_image
+from chest_cancer.network.runtime import Quantised
 from chest_cancer.parameters import ModelTrainingParameters, StandardisationParameters
-from chest_cancer.runtime import Quantised
+from chest_cancer.sources.image_folder import ImageFolder
 
 Image = NDArray[np.uint8]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from chest_cancer.heads import kernel_head, linear_head
+from chest_cancer.network.heads.head import kernel_head, linear_head
 from chest_cancer.parameters import ModelTrainingParameters
 
 _FOLDS = 5

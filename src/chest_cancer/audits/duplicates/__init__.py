@@ -1,0 +1,1 @@
+"""Copies: files that show the same slice, or nearly."""

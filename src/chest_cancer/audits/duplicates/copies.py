@@ -1,0 +1,240 @@
+"""Copies: files that show the same slice, and what they would do to a score."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.perceptual_hash import hash_vectors
+from chest_cancer.reporting.pictures import picture_url
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.near_duplicates import SAME_PICTURE
+from chest_cancer.statistics.sampling import embeddings_of
+
+_KINDS = (
+    # Kind, what its members share, what at least two of them differ in.
+    ("exact", "content_sha256", "path"),
+    ("same pixels", "pixel_sha256", "content_sha256"),
+    ("near", "group", "pixel_sha256"),
+)
+_SIDE = 96
+_BLOCK = 1024
+_CONTRADICTING = "contradicting labels"
+
+
+def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
+    """List the groups of files that show the same slice, or nearly.
+
+    Args:
+        split_table: A row per image file: path, label, source_split, content_sha256, pixel_sha256 and group.
+
+    Returns:
+        A row per group, the largest first within each kind: `kind` (exact: same bytes; same pixels: other bytes; near:
+        other pixels), `files` and `pictures` (distinct pixels) in it, `labels` and `source_splits` with their number of
+        files, `contradicting` where there is more than one label, `crosses_splits` where the source puts the files in
+        more than one split, and the `paths`.
+    """
+    groups = []
+    for kind, shared, different in _KINDS:
+        differs = split_table.groupby(shared)[different].transform("nunique") > 1
+        for _, files in split_table[differs].groupby(shared, sort=False):
+            groups.append(
+                {
+                    "kind": kind,
+                    "files": len(files),
+                    "pictures": files["pixel_sha256"].nunique(),
+                    "labels": _count(files["label"]),
+                    "source_splits": _count(files["source_split"]),
+                    "contradicting": _several(files["label"]),
+                    "crosses_splits": _several(files["source_split"]),
+                    "paths": files["path"].to_list(),
+                }
+            )
+    columns = ["kind", "files", "pictures", "labels", "source_splits", "contradicting", "crosses_splits", "paths"]
+    table = pd.DataFrame(groups, columns=columns)
+    rank = table["kind"].map({kind: i for i, (kind, _, _) in enumerate(_KINDS)})
+    table = table.assign(rank=rank).sort_values(["rank", "files"], ascending=[True, False], kind="stable")
+    return table.drop(columns="rank").reset_index(drop=True)
+
+
+def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, Any]:
+    """Count files, distinct slices, and images that have a twin on the other side of the source's split.
+
+    Args:
+        split_table: A row per image file.
+        twins: What `find_cross_split_twins` returned.
+        quarantine: `path` and `reason` of each file that was not used.
+
+    Returns:
+        `files`, `distinct_by_content`, `distinct_by_pixels` and `groups`, for all and under `classes` for each class;
+        `contradicting_groups` (near, with more than one label); `contradicting_files` (same picture, other label: in
+        quarantine); and `source_test`, None where the source brings no split: its test `images`, how many of them have
+        a twin in its training folder (`with_twin`) and of what kind (`exact`, `same pixels`, `near`).
+    """
+    tested = split_table["source_split"] == "test"
+    source_test = None
+    if tested.any() and (split_table["source_split"] == "train").any():
+        kinds = twins["kind"].value_counts()
+        source_test = {"images": int(tested.sum()), "with_twin": len(twins)}
+        source_test |= {kind: int(kinds.get(kind, 0)) for kind, _, _ in _KINDS}
+    return {
+        **_distinct(split_table),
+        "classes": {str(label): _distinct(files) for label, files in split_table.groupby("label")},
+        "contradicting_groups": sum(_several(labels) for _, labels in split_table.groupby("group")["label"]),
+        "contradicting_files": int(quarantine["reason"].astype(str).str.startswith(_CONTRADICTING).sum()),
+        "source_test": source_test,
+    }
+
+
+def find_cross_split_twins(split_table: pd.DataFrame, features: Arrays) -> pd.DataFrame:
+    """Find for each test image of the source the image of its training folder that is most like it.
+
+    Args:
+        split_table: A row per image file, with `perceptual_hash`, `format`, `width` and `height` too.
+        features: `pixel_sha256` [m] and `embedding` [m, 1024].
+
+    Returns:
+        A row per test image that has a twin, the most similar first: `path`, `label`, `twin`, `twin_label`, `kind`
+        (exact, same pixels, near), `similarity` (cosine of embeddings) and `difference` in words (mirrored, other size,
+        other format, drawn upon or re-encoded).
+    """
+    training = split_table[split_table["source_split"] == "train"]
+    found = []
+    for group, tested in split_table[split_table["source_split"] == "test"].groupby("group"):
+        candidates = training[training["group"] == group]
+        if len(candidates):
+            found += [
+                _twin(tested.iloc[start : start + _BLOCK], candidates, features)
+                for start in range(0, len(tested), _BLOCK)
+            ]
+    columns = ["path", "label", "twin", "twin_label", "kind", "similarity", "difference"]
+    if not found:
+        return pd.DataFrame(columns=columns)
+    rank = {kind: i for i, (kind, _, _) in enumerate(_KINDS)}
+    twins = pd.concat(found)
+    twins = twins.assign(rank=twins["kind"].map(rank)).sort_values(["rank", "similarity"], ascending=[True, False])
+    return twins[columns].reset_index(drop=True)
+
+
+def show_duplicates(
+    groups: pd.DataFrame, split_table: pd.DataFrame, images: ImageFolder, most_groups: int = 12, most_files: int = 6
+) -> list[dict[str, Any]]:
+    """Make thumbnails of the groups with the most pictures; those that contradict or cross splits come first.
+
+    Args:
+        groups: What `group_duplicates` returned.
+        split_table: A row per image file.
+        images: The source's files.
+        most_groups: Number of groups shown.
+        most_files: Number of files shown of each.
+
+    Returns:
+        For each group its row of the table and `shown`: `path`, `label`, `source_split`, `thumbnail` (a data URL) and
+        `difference` to the first one, in words.
+    """
+    largest = groups.sort_values(["contradicting", "crosses_splits", "pictures", "files"], ascending=False).head(
+        most_groups
+    )
+    rows = split_table.set_index("path", drop=False)
+    shown = []
+    for group in largest.to_dict("records"):
+        files = rows.loc[group["paths"]]
+        # Different pictures before copies of the same one.
+        files = files.iloc[np.argsort(files["pixel_sha256"].duplicated(), kind="stable")].head(most_files)
+        members = [
+            {
+                "path": str(file["path"]),
+                "label": str(file["label"]),
+                "source_split": None if pd.isna(file["source_split"]) else str(file["source_split"]),
+                "thumbnail": _thumbnail(images.read(str(file["path"]))),
+                "difference": "" if position == 0 else _difference(files.iloc[0], file),
+            }
+            for position, (_, file) in enumerate(files.iterrows())
+        ]
+        shown.append({**{str(name): value for name, value in group.items()}, "shown": members})
+    return shown
+
+
+def _twin(tested: pd.DataFrame, candidates: pd.DataFrame, features: Arrays) -> pd.DataFrame:
+    similarity = _means(tested, features) @ _means(candidates, features).T
+    same = [
+        tested[key].to_numpy()[:, None] == candidates[key].to_numpy()[None]
+        for key in ("content_sha256", "pixel_sha256")
+    ]
+    picture = np.maximum(
+        *_compare_pictures(tested["perceptual_hash"].to_list(), candidates["perceptual_hash"].to_list())
+    )
+    # The same bytes before the same pixels, before the same picture, before what the network finds alike.
+    best = (similarity + 2 * (picture >= SAME_PICTURE) + 4 * same[1] + 8 * same[0]).argmax(axis=1)
+    rows = np.arange(len(tested))
+    twins = candidates.iloc[best]
+    return pd.DataFrame(
+        {
+            "path": tested["path"].to_numpy(),
+            "label": tested["label"].to_numpy(),
+            "twin": twins["path"].to_numpy(),
+            "twin_label": twins["label"].to_numpy(),
+            "kind": np.select([same[0][rows, best], same[1][rows, best]], ["exact", "same pixels"], "near"),
+            "similarity": similarity[rows, best].astype(float),
+            "difference": [
+                _difference(twin, file)
+                for (_, file), (_, twin) in zip(tested.iterrows(), twins.iterrows(), strict=True)
+            ],
+        }
+    )
+
+
+def _difference(first: "pd.Series[Any]", second: "pd.Series[Any]") -> str:
+    """Say how the second file differs from the first."""
+    if first["content_sha256"] == second["content_sha256"]:
+        return "none: the same bytes"
+    if first["pixel_sha256"] == second["pixel_sha256"]:
+        return "none: the same pixels"
+    compared = _compare_pictures([first["perceptual_hash"]], [second["perceptual_hash"]])
+    plain, mirrored = (float(similarity[0, 0]) for similarity in compared)
+    parts = []
+    if max(plain, mirrored) < SAME_PICTURE:
+        parts.append("another picture, much alike")
+    elif mirrored > plain:
+        parts.append("mirrored")
+    if (first["width"], first["height"]) != (second["width"], second["height"]):
+        parts.append(f"{second['width']} x {second['height']} for {first['width']} x {first['height']} pixels")
+    if first["format"] != second["format"]:
+        parts.append(f"{second['format']} for {first['format']}")
+    return ", ".join(parts) or "re-encoded or drawn upon"
+
+
+def _compare_pictures(first: Sequence[str], second: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Similarity of each pair of hashes, as it is and with one of them mirrored."""
+    left, _ = hash_vectors(first)
+    right, mirrored = hash_vectors(second)
+    return left @ right.T, left @ mirrored.T
+
+
+def _means(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
+    means = np.split(embeddings_of(files, features), 2, axis=1)[0]
+    return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), np.finfo(np.float32).tiny))
+
+
+def _thumbnail(data: bytes) -> str:
+    image = Image.fromarray(decode_image(data).pixels)
+    image.thumbnail((_SIDE, _SIDE))
+    return picture_url(image)
+
+
+def _distinct(files: pd.DataFrame) -> dict[str, int]:
+    columns = {"distinct_by_content": "content_sha256", "distinct_by_pixels": "pixel_sha256", "groups": "group"}
+    return {"files": len(files), **{name: int(files[column].nunique()) for name, column in columns.items()}}
+
+
+def _several(values: "pd.Series[str]") -> bool:
+    return len(values.dropna().unique()) > 1
+
+
+def _count(values: "pd.Series[str]") -> str:
+    return ", ".join(f"{value}: {count}" for value, count in values.value_counts().items())

@@ -1,0 +1,1 @@
+"""Evidence maps: whether they show what counted for the answer."""

@@ -1,0 +1,117 @@
+"""Evidence maps beside lesions, pixels without the evidence, and heads that learned nothing."""
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from PIL import Image, ImageFilter
+
+from chest_cancer.imaging.evidence import Cells
+from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
+
+Pixels = NDArray[np.uint8]
+
+OVERLAPS = ("pointing", "pointing_exact", "inside", "intersection_over_union")
+"""What `overlap` gives, each with `<name>_chance`."""
+
+_SHUFFLED = {
+    "kernel_1": 0,
+    "kernel_1_stacked": 0,
+    "kernel_1_transposed": 1,
+    "landmark_weights": 0,
+    "landmark_weights_transposed": 1,
+}
+"""Tensors of heads, and along which axis their features, or landmarks, lie."""
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int = 7) -> NDArray[np.bool_]:
+    """Find the cells of a `side` x `side` grid over what the network saw that a mask touches.
+
+    Args:
+        mask: Of the whole image, bool [H, W].
+        frame: The part of the image that the grid covers; see `seen_frame`.
+        side: Of the grid.
+
+    Returns:
+        bool [side, side].
+    """
+    cells = np.zeros((side, side), dtype=bool)
+    edges = ((frame.top, frame.bottom), (frame.left, frame.right))
+    rows, columns = (
+        np.floor((positions - low * length) * side / ((high - low) * length)).astype(np.int64)
+        for positions, length, (low, high) in zip(np.nonzero(mask), mask.shape, edges, strict=True)
+    )
+    inside = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)
+    cells[rows[inside], columns[inside]] = True
+    return cells
+
+
+def overlap(cells: Cells, lesion: NDArray[np.bool_]) -> dict[str, float]:
+    """Compare one map with the cells of its lesion.
+
+    Args:
+        cells: Evidence for the class, [h, w].
+        lesion: Cells that the lesion touches, bool [h, w], at least one.
+
+    Returns:
+        `pointing` (the pointing game of Zhang et al., 2018, Top-down neural attention by excitation backprop; within
+        one cell), `pointing_exact`, `inside` and `intersection_over_union`, each with `<name>_chance`, what cells drawn
+        evenly would give.
+    """
+    padded = np.pad(lesion, 1)
+    height, width = lesion.shape
+    beside = np.any([padded[r : r + height, c : c + width] for r in range(3) for c in range(3)], axis=0)
+    peak, positive, count = int(cells.argmax()), np.maximum(cells, 0), int(lesion.sum())
+    strongest = np.isin(np.arange(cells.size), np.argsort(-cells, axis=None)[:count])
+    both = int((strongest & lesion.ravel()).sum())
+    by_chance = count**2 / cells.size
+    return {
+        "pointing": float(beside.ravel()[peak]),
+        "pointing_chance": float(beside.mean()),
+        "pointing_exact": float(lesion.ravel()[peak]),
+        "pointing_exact_chance": float(lesion.mean()),
+        "inside": float(positive[lesion].sum() / max(positive.sum(), _SMALLEST)),
+        "inside_chance": float(lesion.mean()),
+        "intersection_over_union": both / (2 * count - both),
+        "intersection_over_union_chance": by_chance / (2 * count - by_chance),
+    }
+
+
+def blur_cells(pixels: Pixels, numbers: NDArray[np.int64], side: int = 7) -> Pixels:
+    """Blur cells of an image beyond recognition; their brightness stays, so that nothing new is drawn.
+
+    Args:
+        pixels: uint8 [H, W, 3].
+        numbers: Cells of a `side` x `side` grid, counted row by row.
+        side: Of the grid.
+    """
+    height, width = pixels.shape[:2]
+    blurred = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(min(height, width) / side)))
+    hidden = np.isin(np.arange(side**2), numbers).reshape(side, side)
+    rows, columns = (np.arange(length) * side // length for length in (height, width))
+    return np.where(hidden[np.ix_(rows, columns)][:, :, None], blurred, pixels)
+
+
+def shuffle_head(graph: bytes, seed: int) -> bytes:
+    """Give each feature another feature's weights, to see what of a map depends on what was learned.
+
+    Args:
+        graph: A serialised graph that `chest_cancer.network.graph.classifier` built.
+        seed: Of the shuffle.
+
+    Returns:
+        The same graph with the first dense layer's weights shuffled over the means and, alike, over the maxima; of a
+        kernel head, with what each landmark says shuffled over the landmarks.
+    """
+    model = onnx.load_from_string(graph)
+    generator = np.random.default_rng(seed)
+    features = np.concatenate([generator.permutation(512), 512 + generator.permutation(512)])
+    for tensor in model.graph.initializer:
+        if tensor.name in _SHUFFLED:
+            array, axis = numpy_helper.to_array(tensor), _SHUFFLED[tensor.name]
+            of_landmarks = np.random.default_rng(seed).permutation(array.shape[axis])
+            order = of_landmarks if tensor.name.startswith("landmark") else features
+            tensor.CopyFrom(numpy_helper.from_array(np.take(array, order, axis), tensor.name))
+    shuffled: bytes = model.SerializeToString()
+    return shuffled

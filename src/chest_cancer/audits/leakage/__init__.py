@@ -1,0 +1,1 @@
+"""Leakage: how much of a score is memory."""

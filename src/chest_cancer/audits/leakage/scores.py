@@ -1,0 +1,215 @@
+"""How much of a score is memory: copies and look-alikes on both sides of a split."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from tqdm import tqdm
+
+from chest_cancer.audits.leakage.words import describe_curve
+from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.statistics.bootstrap import GroupBootstrap
+from chest_cancer.statistics.comparison import accuracies, areas
+from chest_cancer.statistics.cross_validation import (
+    FOLDS,
+    REPEATS,
+    Numbers,
+    Scores,
+    draw_folds,
+    fewest_groups,
+    measure_scores,
+    predict_out_of_fold,
+)
+from chest_cancer.statistics.intervals import Figure
+from chest_cancer.statistics.near_duplicates import group_at_similarities
+from chest_cancer.statistics.sampling import embeddings_of, sample_groups
+
+_CURVE_REPEATS = 3
+"""At each point of the curve: fewer than for the one score, to stay within seconds."""
+_LARGEST_SHARE = 0.5
+_FEWEST_GROUPS = 2
+
+
+class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """A look-up: the class of the most similar training image, by cosine.
+
+    It learns nothing, so what it scores can be had from memory alone.
+    """
+
+    def fit(self, features: NDArray[np.floating], numbers: NDArray[np.int64]) -> "NearestImage":
+        """Keep the training images: features [n, D], class numbers [n]."""
+        self.classes_ = np.unique(numbers)
+        self._kept = [_unit(features[numbers == k]) for k in self.classes_]
+        return self
+
+    def predict_proba(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Give for each class how near its nearest image is, less how near the nearest of another class is.
+
+        Args:
+            features: [n, D].
+
+        Returns:
+            0..1, 0.5 where both are as near, [n, K]. No probabilities, but in their order.
+        """
+        unit = _unit(features)
+        nearest = np.stack([(unit @ kept.T).max(axis=1) for kept in self._kept], axis=1).astype(np.float64)
+        if nearest.shape[1] == 1:
+            return np.ones_like(nearest)
+        top = np.sort(nearest, axis=1)[:, ::-1]
+        others = np.where(nearest == top[:, :1], top[:, 1:2], top[:, :1])
+        return np.asarray(0.5 + (nearest - others) / 4)
+
+
+def compare_naive_and_grouped(
+    split_table: pd.DataFrame,
+    features: Arrays,
+    classes: list[str],
+    model: BaseEstimator,
+    parameters: ModelEvaluationParameters,
+    seed: int,
+) -> dict[str, Any] | None:
+    """Score the same model as public projects do, and with look-alikes kept together.
+
+    The naive way deals all files, copies included, into random stratified folds. The grouped way takes each distinct
+    image once and keeps a group of near-duplicates in one fold. Both are repeated with five draws of the five folds.
+
+    Args:
+        split_table: A row per image file, with `label`, `pixel_sha256` and `group`.
+        features: `pixel_sha256` [m] and `embedding` [m, 1024].
+        classes: Class names.
+        model: Twin of the classifier's head.
+        parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
+        seed: Of folds and draws.
+
+    Returns:
+        `naive` and `grouped`, each with `accuracy`, `roc_auc` (n: files, and distinct images) and `groups`; `optimism`,
+        the naive score less the grouped one, with the interval of a bootstrap over groups; and `images_left_out`, of
+        data too large for this. None where a class has a single group.
+    """
+    files, left_out = sample_groups(split_table, seed)
+    distinct = files.drop_duplicates("pixel_sha256")
+    numbers = distinct["label"].map(classes.index).to_numpy(dtype=np.int64)
+    if fewest_groups(numbers, distinct["group"].to_numpy()) < _FEWEST_GROUPS:
+        return None
+    scored = {}
+    for name, rows in (("naive", files), ("grouped", distinct)):
+        numbers = rows["label"].map(classes.index).to_numpy(dtype=np.int64)
+        folds_of = rows["group"].to_numpy() if name == "grouped" else np.arange(len(rows))
+        draws = draw_folds(numbers, folds_of, seed, REPEATS)
+        scored[name] = numbers, predict_out_of_fold(model, embeddings_of(rows, features), numbers, draws)
+
+    bootstrap = _bootstrap(files["group"].to_numpy(), parameters, seed)
+    weights = bootstrap.weights
+    drawn = {"naive": weights, "grouped": weights[:, (~files["pixel_sha256"].duplicated()).to_numpy()]}
+    optimism = {}
+    for name, statistic in (("accuracy", accuracies), ("roc_auc", areas)):
+        naive, grouped = (statistic(*scored[way], drawn[way]) for way in ("naive", "grouped"))
+        optimism[name] = bootstrap.difference(naive, grouped, len(distinct))
+    # Files of a group are no independent draws, whatever the folds pretend.
+    measured: dict[str, dict[str, Any]] = {
+        way: measure_scores(*scored[way], rows["group"].to_numpy(), parameters.confidence)
+        | {"groups": int(rows["group"].nunique())}
+        for way, rows in (("naive", files), ("grouped", distinct))
+    }
+    return {**measured, "optimism": optimism, "images_left_out": left_out}
+
+
+def draw_leakage_curve(
+    split_table: pd.DataFrame,
+    features: Arrays,
+    classes: list[str],
+    model: BaseEstimator,
+    parameters: ModelEvaluationParameters,
+    seed: int,
+) -> dict[str, Any]:
+    """Score the model and a nearest-neighbour look-up while slices ever less alike are kept on one side of the folds.
+
+    Args:
+        split_table: A row per image file, with `label`, `pixel_sha256` and `group`.
+        features: `pixel_sha256` [m] and `embedding` [m, 1024]: spatial means, which say how similar two slices are, and
+            maxima.
+        classes: Class names.
+        model: Twin of the classifier's head.
+        parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
+        seed: Of folds and draws.
+
+    Returns:
+        `points`, one a similarity: `similarity`, `groups`, `largest_group` (its share of the images), `model` and
+        `look_up` with `accuracy` and `roc_auc`, `model_less_look_up` and `fall` (of the model's accuracy from the first
+        point), paired. `stopped`, why the points end, or None. `fall_from`, the highest similarity from which on the
+        accuracy is measurably below that of the first point, and `look_up_as_good_to`, the lowest to which the look-up
+        is as good as the model, each or None. `sentence`, all of that in plain words. `images_left_out`.
+    """
+    files, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
+    numbers = files["label"].map(classes.index).to_numpy(dtype=np.int64)
+    embeddings = embeddings_of(files, features)
+    means = embeddings[:, : embeddings.shape[1] // 2]
+    similarities = parameters.leakage_similarities
+    joined = group_at_similarities(means, [limit for limit in similarities if limit < 1])
+    alone = np.arange(len(files))
+    partitions = [alone] * (len(similarities) - len(joined)) + joined
+
+    points: list[dict[str, Any]] = []
+    first = scores = look_up = np.empty(0)
+    previous = np.empty(0, dtype=np.int64)
+    stopped = None
+    steps = list(zip(similarities, partitions, strict=True))
+    for similarity, groups in tqdm(steps, desc="Drawing the leakage curve", unit="point", mininterval=0.5):
+        stopped = _too_few(similarity, groups, numbers, classes)
+        if stopped:
+            break
+        if not np.array_equal(groups, previous):
+            draws = draw_folds(numbers, groups, seed, _CURVE_REPEATS)
+            scores = predict_out_of_fold(model, embeddings, numbers, draws)
+            look_up = predict_out_of_fold(NearestImage(), means, numbers, draws)
+        previous, first = groups, first if points else scores
+        bootstrap = _bootstrap(groups, parameters, seed)
+        points.append(
+            {"similarity": similarity, "groups": int(groups.max()) + 1}
+            | {"largest_group": float(np.bincount(groups).max() / len(groups))}
+            | {
+                name: measure_scores(numbers, predicted, groups, parameters.confidence)
+                for name, predicted in (("model", scores), ("look_up", look_up))
+            }
+            | _differences(numbers, bootstrap, scores, look_up, first)
+        )
+    curve = {"points": points, "stopped": stopped, "images_left_out": left_out}
+    return {**curve, **describe_curve(points, len(files))}
+
+
+def _bootstrap(groups: Numbers, parameters: ModelEvaluationParameters, seed: int) -> GroupBootstrap:
+    return GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
+
+
+def _differences(
+    numbers: Numbers, bootstrap: GroupBootstrap, model: Scores, look_up: Scores, first: Scores
+) -> dict[str, Figure]:
+    weights = bootstrap.weights
+    drawn = [accuracies(numbers, scores, weights) for scores in (model, look_up, first)]
+    return {
+        "model_less_look_up": bootstrap.difference(drawn[0], drawn[1], len(numbers)),
+        "fall": bootstrap.difference(drawn[2], drawn[0], len(numbers)),
+    }
+
+
+def _too_few(
+    similarity: float, groups: NDArray[np.int64], numbers: NDArray[np.int64], classes: list[str]
+) -> str | None:
+    """Say why no score can be had from these groups."""
+    of_class = [len(np.unique(groups[numbers == k])) for k in range(len(classes))]
+    scarce = int(np.argmin(of_class))
+    if of_class[scarce] < FOLDS:
+        return (
+            f"at {similarity:.2f} class {classes[scarce]} has {of_class[scarce]} group(s), fewer than the {FOLDS} folds"
+        )
+    largest = float(np.bincount(groups).max() / len(groups))
+    if largest > _LARGEST_SHARE:
+        return f"at {similarity:.2f} one group holds {largest:.0%} of the images: too few are left to learn from"
+    return None
+
+
+def _unit(features: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny))

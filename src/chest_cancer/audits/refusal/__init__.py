@@ -1,0 +1,1 @@
+"""Refusal: what the classifier takes for no chest CT."""

@@ -1,0 +1,106 @@
+"""Whether the classifier declines to answer where it should, and only there."""
+
+from typing import TypedDict
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from chest_cancer.audits.refusal.foreign_images import KINDS, PHOTOGRAPH, TEXT, foreign_images
+from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
+from chest_cancer.statistics.intervals import Figure, share
+
+_BATCH = 16
+
+
+class Detection(TypedDict):
+    """How many foreign images of a kind were refused, and of how many independent sources they are."""
+
+    refused: Figure
+    sources: int
+
+
+class Refusal(TypedDict):
+    """How many foreign images are called no chest CT.
+
+    Attributes:
+        photographs_and_text: Of the photographs and text pages.
+        kinds: Of each kind of foreign image.
+    """
+
+    photographs_and_text: Detection
+    kinds: dict[str, Detection]
+
+
+def predict_foreign_images(classifier: Classifier, most: int, seed: int) -> pd.DataFrame:
+    """Show the classifier images that are no chest CT.
+
+    Args:
+        classifier: The trained classifier.
+        most: Images of each kind, where there are more.
+        seed: Of crops and drawings.
+
+    Returns:
+        A row per image: `kind`, `source`, `distance` and `reason`, None where it was answered.
+    """
+    images = foreign_images(seed, most)
+    predictions = []
+    with tqdm(total=len(images), desc="Showing foreign images", unit="image", mininterval=0.5) as bar:
+        for start in range(0, len(images), _BATCH):
+            batch = images[start : start + _BATCH]
+            predictions += classifier.predict([image.pixels for image in batch])
+            bar.update(len(batch))
+    rows = [
+        (image.kind, image.source, prediction.distance, prediction.reason)
+        for image, prediction in zip(images, predictions, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["kind", "source", "distance", "reason"])
+
+
+def measure_answers(test_predictions: pd.DataFrame, confidence: float) -> dict[str, Figure]:
+    """Measure what the limits do to held-out slices.
+
+    El-Yaniv and Wiener, 2010, On the foundations of noise-free selective classification.
+
+    Args:
+        test_predictions: A row per test image: `label`, `predicted`, `group`, and `reason`, None where it was answered.
+        confidence: Of the intervals, 0..1.
+
+    Returns:
+        `coverage`, the share that gets an answer; `selective_accuracy`, that of these answers; `not_sure` and
+        `false_refusal`, the shares that are called not sure and no chest CT.
+    """
+    groups, reasons = test_predictions["group"].to_numpy(), test_predictions["reason"]
+    right = (test_predictions["label"] == test_predictions["predicted"]).to_numpy()
+    answered = reasons.isna().to_numpy()
+    return {
+        "coverage": share(answered, groups, confidence),
+        "selective_accuracy": share(right[answered], groups[answered], confidence),
+        "not_sure": share((reasons == NOT_SURE).to_numpy(dtype=bool), groups, confidence),
+        "false_refusal": share((reasons == NOT_A_CHEST_CT_SLICE).to_numpy(dtype=bool), groups, confidence),
+    }
+
+
+def measure_refusal(foreign_predictions: pd.DataFrame, confidence: float) -> Refusal:
+    """Measure how many foreign images are refused.
+
+    Crops of one photograph count as a group, so that intervals do not take them for independent.
+
+    Args:
+        foreign_predictions: What `predict_foreign_images` returned.
+        confidence: Of the intervals, 0..1.
+
+    Returns:
+        The shares, each with its interval and n; of nothing where a kind has no image.
+    """
+    of_kind = {kind: foreign_predictions[foreign_predictions["kind"] == kind] for kind in KINDS}
+    return {
+        "photographs_and_text": _detection(pd.concat([of_kind[PHOTOGRAPH], of_kind[TEXT]]), confidence),
+        "kinds": {kind: _detection(rows, confidence) for kind, rows in of_kind.items()},
+    }
+
+
+def _detection(rows: pd.DataFrame, confidence: float) -> Detection:
+    sources = pd.factorize(rows["kind"] + rows["source"])[0]
+    refused = (rows["reason"] == NOT_A_CHEST_CT_SLICE).to_numpy(dtype=bool)
+    return {"refused": share(refused, sources, confidence), "sources": len(np.unique(sources))}

@@ -1,0 +1,1 @@
+"""Robustness: what changes answers although it changes nothing that matters."""

@@ -1,0 +1,1 @@
+"""Shortcuts: what can be scored without seeing anatomy."""

@@ -1,0 +1,209 @@
+"""What a model can score without seeing anatomy, and what ours adds to that."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
+from tqdm import tqdm
+
+from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.bootstrap import GroupBootstrap
+from chest_cancer.statistics.comparison import areas
+from chest_cancer.statistics.cross_validation import (
+    REPEATS,
+    Numbers,
+    Scores,
+    draw_folds,
+    fewest_groups,
+    measure_scores,
+    predict_out_of_fold,
+)
+from chest_cancer.statistics.intervals import Figure, in_words
+from chest_cancer.statistics.sampling import embeddings_of, sample_groups
+
+BASELINES = {
+    "size and format": "width, height, aspect ratio, pixel mode and file format",
+    "brightness": "histogram of 16 grey levels",
+    "thumbnail": "8 x 8 pixels",
+    "border": "the outermost sixteenth on each side",
+    "majority class": "always the most frequent class",
+}
+"""Name and what it sees, the simplest explanation first."""
+_BINS = 16
+_THUMBNAIL = 8
+_FRAME, _BORDER = 32, 2
+_TREES = 100
+_SUSPECT = 0.6
+"""Area above which a baseline, if its interval lies above 0.5 too, counts as a shortcut."""
+_AS_GOOD = 0.02
+"""Of baselines whose areas are that close, the simplest is the explanation."""
+_NEARLY_ALL = 0.9
+"""Share of what the model has above chance: a shortcut with that much leaves nothing to conclude from."""
+_FEWEST_GROUPS = 2
+
+Looks = dict[str, NDArray[np.float32]]
+
+
+def audit_shortcuts(
+    images: ImageFolder,
+    split_table: pd.DataFrame,
+    features: Arrays,
+    model: BaseEstimator,
+    parameters: ModelEvaluationParameters,
+    seed: int,
+) -> dict[str, Any] | None:
+    """Score baselines that see no anatomy on the folds of the model, each distinct image once.
+
+    Args:
+        images: The source's files.
+        split_table: A row per image file: path, label, format, mode, width, height, pixel_sha256 and group.
+        features: `pixel_sha256` [m] and `embedding` [m, 1024].
+        model: Twin of the classifier's head.
+        parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
+        seed: Of folds, forests and draws.
+
+    Returns:
+        What `compare_with_baselines` returns, and `images_left_out`, of data too large for this. None where a class has
+        a single group.
+    """
+    rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
+    numbers, groups = pd.factorize(rows["label"], sort=True)[0].astype(np.int64), rows["group"].to_numpy()
+    if fewest_groups(numbers, groups) < _FEWEST_GROUPS:
+        return None
+    looks = {"size and format": describe_files(rows), **describe_pixels(images, rows["path"].to_list())}
+    draws = draw_folds(numbers, groups, seed, REPEATS)
+    scores = predict_out_of_fold(model, embeddings_of(rows, features), numbers, draws)
+    compared = compare_with_baselines(looks, scores, numbers, groups, parameters, seed)
+    return {**compared, "images_left_out": left_out}
+
+
+def describe_files(rows: pd.DataFrame) -> NDArray[np.float32]:
+    """Describe what a file's header alone says.
+
+    Args:
+        rows: `width`, `height` (pixels), `mode` and `format`, n rows.
+
+    Returns:
+        Width, height, aspect ratio, and a column of 0 or 1 for each mode and format, [n, 3 + modes + formats].
+    """
+    aspect = (rows["width"] / rows["height"]).rename("aspect")
+    columns = [rows[["width", "height"]], aspect, pd.get_dummies(rows["mode"]), pd.get_dummies(rows["format"])]
+    return pd.concat(columns, axis=1).to_numpy(dtype=np.float32)
+
+
+def describe_pixels(images: ImageFolder, paths: list[str]) -> Looks:
+    """Describe how images look from so far away that no anatomy can be seen.
+
+    Args:
+        images: The source's files.
+        paths: Which of them, n.
+
+    Returns:
+        `brightness`, shares of 16 grey levels [n, 16]; `thumbnail`, grey [n, 64]; `border`, grey pixels of the frame
+        that is 2 wide when the image is 32 x 32, [n, 240].
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        seen = pool.map(lambda path: look_from_afar(decode_image(images.read(path)).pixels), paths)
+        looks = list(tqdm(seen, total=len(paths), desc="Looking from afar", unit="image", mininterval=0.5))
+    return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
+
+
+def compare_with_baselines(
+    looks: Mapping[str, NDArray[np.floating]],
+    model: Scores,
+    numbers: Numbers,
+    groups: Numbers,
+    parameters: ModelEvaluationParameters,
+    seed: int,
+) -> dict[str, Any]:
+    """Score a random forest on each look, out of fold, beside the model.
+
+    Args:
+        looks: What each baseline sees, [n, ...].
+        model: What the model says of images that it did not see, [repeats, n, K].
+        numbers: Class numbers 0 to K - 1, [n].
+        groups: Group of each image, [n].
+        parameters: As above.
+        seed: Of folds, forests and draws.
+
+    Returns:
+        `model`, with `accuracy` and `roc_auc`; `baselines`, one a look and the majority class, each with `name`,
+        `sees`, `accuracy`, `roc_auc`, `model_adds` (AUC of the model less its own, paired over groups) and `shortcut`,
+        whether it tells the classes apart; `best`, the name of the simplest one whose area is within 0.02 of the
+        largest; and `verdict`, in plain words.
+    """
+    bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
+    weights = bootstrap.weights
+    forest = RandomForestClassifier(_TREES, random_state=seed)
+    draws = draw_folds(numbers, groups, seed, repeats=1)
+
+    model_areas = areas(numbers, model, weights)
+    baselines: list[dict[str, Any]] = []
+    for name in [*looks, "majority class"]:
+        seen = looks.get(name, np.zeros((len(numbers), 1)))
+        learner = forest if name in looks else DummyClassifier()
+        scores = predict_out_of_fold(learner, seen, numbers, draws)
+        if name not in looks:
+            # Its shares differ from fold to fold, and to rank images by the fold that they are in means nothing.
+            scores = np.broadcast_to(scores.mean(axis=1, keepdims=True), scores.shape)
+        measured = measure_scores(numbers, scores, groups, parameters.confidence)
+        adds = bootstrap.difference(model_areas, areas(numbers, scores, weights), len(numbers))
+        shortcut = measured["roc_auc"]["value"] > _SUSPECT and measured["roc_auc"]["low"] > 0.5
+        baselines.append(
+            {"name": name, "sees": BASELINES[name], **measured, "model_adds": adds, "shortcut": bool(shortcut)}
+        )
+    largest = max(baseline["roc_auc"]["value"] for baseline in baselines)
+    best = next(baseline for baseline in baselines if baseline["roc_auc"]["value"] >= largest - _AS_GOOD)
+    measured = measure_scores(numbers, model, groups, parameters.confidence)
+    return {
+        "model": measured,
+        "baselines": baselines,
+        "best": best["name"],
+        "verdict": _verdict(measured["roc_auc"], baselines, best),
+    }
+
+
+def _verdict(model: Figure, baselines: list[dict[str, Any]], best: dict[str, Any]) -> str:
+    name, area, adds = best["name"], in_words(best["roc_auc"]), in_words(best["model_adds"])
+    by_chance = model["low"] <= 0.5
+    if not best["shortcut"]:
+        found = f"no shortcut was found: of the baselines that see no anatomy the best ({name}) has AUC {area}"
+        if by_chance:
+            return f"{found}, and the model does not tell the classes apart either (AUC {in_words(model)})"
+        return f"{found}; the model adds {adds} to that"
+
+    others = ", ".join(other["name"] for other in baselines if other["shortcut"] and other is not best)
+    also = f"; other shortcuts: {others}" if others else ""
+    share = (best["roc_auc"]["value"] - 0.5) / max(model["value"] - 0.5, 1e-9)
+    added = f"the model adds {adds} AUC over {name} alone"
+    if by_chance or best["model_adds"]["low"] <= 0:
+        return f"{added} (AUC {area}): this data set can't show that it reads anatomy{also}"
+    if share >= _NEARLY_ALL:
+        return (
+            f"{added} (AUC {area}), which by itself has {share:.0%} of what the model has above chance: this data set "
+            f"can't show that it reads anatomy{also}"
+        )
+    return f"{added} (AUC {area}), which is a shortcut: only what the model adds can be anatomy{also}"
+
+
+def look_from_afar(pixels: NDArray[np.uint8]) -> Looks:
+    """Describe one image, uint8 [H, W, 3]; see `describe_pixels`."""
+    grey = Image.fromarray(pixels).convert("L")
+    frame = np.asarray(grey.resize((_FRAME, _FRAME), Image.Resampling.BOX))
+    inside = np.zeros_like(frame, dtype=bool)
+    inside[_BORDER:-_BORDER, _BORDER:-_BORDER] = True
+    counts = np.bincount(np.asarray(grey).ravel() // (256 // _BINS), minlength=_BINS)
+    thumbnail = np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)).ravel()
+    looks = {"brightness": counts / counts.sum(), "thumbnail": thumbnail, "border": frame[~inside]}
+    return {name: look.astype(np.float32) for name, look in looks.items()}

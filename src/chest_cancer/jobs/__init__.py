@@ -1,0 +1,1 @@
+"""Training jobs of the web app: their files, their progress, and where a served model lies."""

@@ -1,0 +1,276 @@
+"""The trained artefact as one object: an ONNX graph and what must be known of it.
+
+Serving, batch prediction and evaluation all use this class. It imports no TensorFlow, MLflow or Kedro.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
+from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
+from chest_cancer.parameters import StandardisationParameters
+
+GRAPH_FILE = "classifier.onnx"
+MANIFEST_FILE = "manifest.json"
+QUANTISED_FILES = ("classifier_int8.xml", "classifier_int8.bin")
+DIGESTS_FILE = "SHA256SUMS"
+"""Of all others, as `sha256sum --check` reads it."""
+FORMAT_VERSION = 1
+
+NOT_SURE = "not sure"
+NOT_A_CHEST_CT_SLICE = "not a chest CT slice"
+
+_BATCH = 16
+
+_SELF_TEST_TOLERANCE = 0.05
+"""Of a probability: between processors and precisions it moves by a few thousandths, with another graph by far more."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the classifier says of one image.
+
+    Attributes:
+        label: The most probable class.
+        probabilities: Calibrated probability of each class, 0..1, summing to 1.
+        embedding: Where the image lies in the network's feature space, float32 [D].
+        evidence: How much each cell of the last feature map speaks for each class, float32 [K, h, w], in units of the
+            class score, classes in the order of `probabilities`.
+        distance: How far the image lies from the training images; about 1 for one like them.
+        reason: Why `label` should not be used, `NOT_SURE` or `NOT_A_CHEST_CT_SLICE`; None where it may be.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    embedding: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+    distance: float = 0.0
+    reason: str | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the classifier declines to answer."""
+        return self.reason is not None
+
+    @property
+    def probability(self) -> float:
+        """Probability of `label`, 0..1."""
+        return self.probabilities[self.label]
+
+
+class Classifier:
+    """A trained classifier of chest CT slices.
+
+    Attributes:
+        manifest: The contents of `manifest.json`.
+        classes: Class names, in the order of the graph's outputs.
+        standardisation: What images went through in training, and go through here.
+        precision: `bf16`, `fp32` or `int8`, what it computes in.
+        quantised: The same graph with int8 convolutions, or None.
+    """
+
+    def __init__(
+        self,
+        graph: bytes,
+        manifest: dict[str, Any],
+        precision: str | None = None,
+        quantised: Quantised | None = None,
+    ) -> None:
+        """Take a graph and its manifest; the graph is compiled for this processor at the first prediction.
+
+        Args:
+            graph: A serialised ONNX graph from `image` to `probabilities`, `embedding`, `evidence` and, where the
+                manifest has limits, `distance`.
+            manifest: What `manifest.json` holds; without `abstention` every image is answered.
+            precision: `auto`, `bf16` or `fp32`; by default int8 where there is such a graph, else that in which the
+                training features were computed, or fp32 where the processor can't.
+            quantised: The same graph with int8 convolutions, or None.
+
+        Raises:
+            ValueError: The manifest is of another format or preprocessing, or needs a package that is not installed.
+        """
+        if manifest.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"Invalid manifest: expected format_version {FORMAT_VERSION}. "
+                f"Received: {manifest.get('format_version')}. Train the model again with this version of chest_cancer."
+            )
+        version = manifest.get("preprocessing_version", PREPROCESSING_VERSION)
+        if version != PREPROCESSING_VERSION:
+            raise ValueError(
+                f"Invalid manifest: expected preprocessing_version {PREPROCESSING_VERSION}. Received: {version}. "
+                "Train the model again with this version of chest_cancer."
+            )
+        # Classifiers from before there was a choice have no entry.
+        chosen = manifest.get("standardisation", {"brightness": "none", "crop": "none"})
+        self.standardisation = StandardisationParameters.model_validate(chosen)
+        check_available(self.standardisation)
+        self.graph = graph
+        self.manifest = manifest
+        self.classes: tuple[str, ...] = tuple(manifest["classes"])
+        self.quantised = quantised
+        if precision is None and quantised is not None:
+            self.precision = "int8"
+            return
+        if precision is None:
+            precision = "fp32" if manifest["precision"] == "fp32" else "auto"
+        self.precision = resolve_precision(precision)
+
+    @cached_property
+    def _network(self) -> Network:
+        """Compiled when first needed: many only ask what the manifest says."""
+        if self.precision == "int8" and self.quantised is not None:
+            # Beside int8 convolutions bf16 saves nothing, and evidence needs maxima equal to what they are taken from.
+            return Network(self.quantised, "fp32")
+        return Network(self.graph, self.precision)
+
+    @classmethod
+    def load(cls, folder: str | Path, precision: str | None = None) -> Self:
+        """Load a classifier from its folder.
+
+        Args:
+            folder: Holds `classifier.onnx`, `manifest.json`, the files of its int8 graph where it has one, and
+                `SHA256SUMS` of them all.
+            precision: See `Classifier`.
+
+        Raises:
+            FileNotFoundError: The folder holds no classifier.
+            ValueError: A file is not the one that was saved, or the manifest is of another format.
+        """
+        for name in (GRAPH_FILE, MANIFEST_FILE, DIGESTS_FILE):
+            _find(Path(folder) / name)
+        digests = _read_digests(Path(folder) / DIGESTS_FILE)
+        manifest = json.loads(_read(Path(folder) / MANIFEST_FILE, digests))
+        quantised = None
+        if manifest.get("precision") == "int8":
+            quantised = Quantised(*(_read(Path(folder) / name, digests) for name in QUANTISED_FILES))
+        return cls(_read(Path(folder) / GRAPH_FILE, digests), manifest, precision, quantised)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the files that `load` reads into a folder that exists."""
+        manifest = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
+        files = {GRAPH_FILE: self.graph, MANIFEST_FILE: manifest.encode()}
+        if self.quantised is not None:
+            files |= dict(zip(QUANTISED_FILES, (self.quantised.structure, self.quantised.weights), strict=True))
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
+        (Path(folder) / DIGESTS_FILE).write_text("".join(lines))
+
+    def release_graph(self) -> None:
+        """Compile, and let go of what was compiled: a server predicts and does no more, and this is 60 MB.
+
+        `graph` is empty afterwards and `quantised` None.
+        """
+        _ = self._network  # compiled now, if it was not
+        self.graph, self.quantised = b"", None
+
+    def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """Classify images.
+
+        Args:
+            images: Decoded images, each uint8 [H, W, 3] RGB of any size (see `chest_cancer.imaging.decoding`).
+
+        Returns:
+            One prediction for each image, in order.
+        """
+        return self.predict_standardised(standardise(image, self.standardisation) for image in images)
+
+    def predict_standardised(self, images: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
+        """Classify what is the network's input already.
+
+        Args:
+            images: What `standardise` made of decoded images with this classifier's `standardisation`, each uint8
+                [224, 224, 3]; taken batch by batch.
+
+        Returns:
+            One prediction for each image, in order.
+        """
+        remaining = iter(images)
+        batches = iter(lambda: list(islice(remaining, _BATCH)), [])
+        return [
+            self._prediction(outputs, row)
+            for outputs in self._network.stream(np.stack(batch) for batch in batches)
+            for row in range(len(outputs["probabilities"]))
+        ]
+
+    def self_test(self) -> float | None:
+        """Compare what it says of `self_test_image` with what it said when it was trained.
+
+        Returns:
+            The largest difference of a probability; None where the manifest does not hold what was said.
+
+        Raises:
+            ValueError: It says something else: the graph or this machine computes wrongly.
+        """
+        expected = self.manifest.get("self_test")
+        if expected is None:
+            return None
+        (prediction,) = self.predict([self_test_image()])
+        found = prediction.probabilities
+        difference: float = max(abs(found[name] - expected["probabilities"][name]) for name in self.classes)
+        # Negated, so that what is not a number fails too.
+        if not difference <= _SELF_TEST_TOLERANCE:
+            raise ValueError(
+                f"The classifier fails its self-test: expected probabilities {expected['probabilities']}. "
+                f"Received: {found}. Train the model again, or restore its folder."
+            )
+        return difference
+
+    def _prediction(self, outputs: Outputs, row: int) -> Prediction:
+        probabilities = dict(zip(self.classes, outputs["probabilities"][row].astype(float).tolist(), strict=True))
+        distance = float(outputs["distance"][row]) if "distance" in outputs else 0.0
+        return Prediction(
+            label=max(probabilities, key=probabilities.__getitem__),
+            probabilities=probabilities,
+            embedding=outputs["embedding"][row],
+            evidence=outputs["evidence"][row],
+            distance=distance,
+            reason=self._reason(distance, max(probabilities.values())),
+        )
+
+    def _reason(self, distance: float, confidence: float) -> str | None:
+        limits = self.manifest.get("abstention")
+        if limits is None:
+            return None
+        # Negated, so that what is not a number is refused too.
+        if not distance <= limits["distance_limit"]:
+            return NOT_A_CHEST_CT_SLICE
+        return None if confidence >= limits["confidence_limit"] else NOT_SURE
+
+
+def _read_digests(path: Path) -> dict[str, str]:
+    """SHA-256 of each file, by its name."""
+    lines = path.read_text(errors="replace").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _read(path: Path, digests: dict[str, str]) -> bytes:
+    content = _find(path).read_bytes()
+    expected, found = digests.get(path.name, "none"), hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{path} is not the file that was saved: expected SHA-256 {expected}. Received: {found}. "
+            "Restore the folder, or train again with `kedro run`."
+        )
+    return content
+
+
+def _find(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"No classifier in {path.parent}: expected {path.name}. Make one with `kedro run`.")
+    return path
+
+
+def self_test_image() -> NDArray[np.uint8]:
+    """Return the image of the self-test, by arithmetic alone: the same on every machine, uint8 [224, 224, 3]."""
+    y, x = np.indices((224, 224))
+    return np.stack([(x * y // 50) % 256, (x + y) // 2, (x - 90) ** 2 // 60 % 256], axis=-1).astype(np.uint8)

@@ -1,0 +1,265 @@
+"""The Keras head: built, trained, and read out for ONNX."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chest_cancer.jobs import progress
+from chest_cancer.parameters import ModelTrainingParameters
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from chest_cancer.network.graph import Head, KernelHead
+
+History = pd.DataFrame
+"""Figures of training, a row an epoch."""
+
+_PREDICTION_BATCH = 64
+
+
+def build_model(
+    top: "keras.Model",
+    features: NDArray[np.float32],
+    classes: int,
+    head: str,
+    parameters: ModelTrainingParameters,
+    seed: int,
+) -> "keras.Model":
+    """Put a head on the trainable top.
+
+    Args:
+        top: From the base's features to pooled features [N, 1024].
+        features: Training features; pooled, they set the head's standardisation.
+        classes: Number of classes K.
+        head: `linear`, `dense` or `kernel`.
+        parameters: The block `model_training`.
+        seed: Of the draw of landmarks.
+
+    Returns:
+        A compiled model from the base's features to logits [N, K], in two parts: `top.name` and `head`.
+    """
+    import keras
+
+    pooled = keras.Input(top.output.shape[1:], name="pooled")
+    pooled_training = pooled_features(top, features)
+    mean, variance = _statistics(pooled_training)
+    hidden = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(pooled)
+    penalty = keras.regularizers.L2(parameters.l2)
+    if head == "dense":
+        hidden = keras.layers.Dense(
+            parameters.hidden_units, activation="relu", kernel_regularizer=penalty, name="hidden"
+        )(hidden)
+    elif head == "kernel":
+        hidden = _compare_with_landmarks(
+            hidden, np.asarray((pooled_training - mean) / np.sqrt(variance)), parameters, seed
+        )
+    hidden = keras.layers.Dropout(parameters.dropout, name="dropout")(hidden)
+    # From zero: with fewer images than features, training never reaches most directions, and what random weights leave
+    # there is noise, in predictions on other images and above all in evidence maps.
+    logits = keras.layers.Dense(classes, kernel_initializer="zeros", kernel_regularizer=penalty, name="logits")(hidden)
+    inputs = keras.Input(top.input.shape[1:], name="base_features")
+    model = keras.Model(inputs, keras.Model(pooled, logits, name="head")(top(inputs)), name="trained_top")
+    model.compile(
+        optimizer=_optimizer(parameters),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def pooled_features(top: "keras.Model", features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute what the head receives.
+
+    Args:
+        top: The trainable top.
+        features: What the base gives.
+
+    Returns:
+        Pooled features, [N, 1024]: without a cut the base's own.
+    """
+    if not top.weights:
+        return np.asarray(features)
+    return predict(top, features)
+
+
+def predict(model: "keras.Model", inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute a model's outputs, batch by batch.
+
+    Args:
+        model: With one input and one output.
+        inputs: [N, ...].
+
+    Returns:
+        Outputs, float32 [N, ...].
+    """
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensor_slices(inputs).batch(_PREDICTION_BATCH)
+    outputs: NDArray[np.float32] = model.predict(without_tuning(batches), verbose=0)
+    return outputs
+
+
+def _compare_with_landmarks(
+    standardised: "keras.KerasTensor", training: NDArray[np.float32], parameters: ModelTrainingParameters, seed: int
+) -> "keras.KerasTensor":
+    """Map standardised features [N, D] to those of a Gaussian kernel [N, m].
+
+    A linear head on them is a kernel machine (Williams and Seeger, 2001, Using the Nyström method to speed up kernel
+    machines), exact where every training image is a landmark. They are scaled to the length that standardised features
+    have, so that one learning rate and one penalty suit both.
+    """
+    import keras
+    from sklearn.kernel_approximation import Nystroem
+
+    count, size = training.shape
+    width = parameters.kernel.width / size
+    nystroem = Nystroem(gamma=width, n_components=min(count, parameters.kernel.landmarks), random_state=seed)
+    nystroem.fit(training.astype(np.float64))
+    landmarks = nystroem.components_
+    cross = keras.layers.Dense(len(landmarks), trainable=False, name="landmarks")
+    square = keras.layers.Rescaling(-width, name="square")(keras.layers.Dot(axes=1)([standardised, standardised]))
+    similarity = keras.layers.Activation("exponential")(keras.layers.Add()([cross(standardised), square]))
+    whiten = keras.layers.Dense(len(landmarks), use_bias=False, trainable=False, name="whiten")
+    features = whiten(similarity)
+    cross.set_weights([2 * width * landmarks.T, -width * (landmarks**2).sum(axis=1)])
+    whiten.set_weights([nystroem.normalization_.T * np.sqrt(size)])
+    return features
+
+
+def _statistics(pooled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and variance of each feature.
+
+    A feature that hardly varies in training would be blown up wherever it does vary: a variance is at least a hundredth
+    of the mean variance of its kind (spatial means, spatial maxima).
+    """
+    variance = pooled.var(axis=0).reshape(2, -1)
+    floored = np.maximum(variance, 0.01 * variance.mean(axis=1, keepdims=True) + np.finfo(np.float32).eps)
+    return pooled.mean(axis=0), floored.ravel()
+
+
+def _optimizer(parameters: ModelTrainingParameters) -> "keras.optimizers.Optimizer":
+    import keras
+
+    if parameters.optimizer == "sgd":
+        return keras.optimizers.SGD(parameters.learning_rate)
+    return keras.optimizers.Adam(parameters.learning_rate)
+
+
+def fit(
+    model: "keras.Model",
+    training: tuple[NDArray[np.float32], NDArray[np.int64]],
+    validation: tuple[NDArray[np.float32], NDArray[np.int64]],
+    parameters: ModelTrainingParameters,
+    seed: int,
+) -> History:
+    """Train until the validation loss has stopped to fall; the model keeps the weights of its best epoch.
+
+    Args:
+        model: What `build_model` returned.
+        training: Features and class numbers.
+        validation: Features and class numbers.
+        parameters: The block `model_training`.
+        seed: Of the order of the images.
+
+    Returns:
+        `loss`, `accuracy`, `val_loss` and `val_accuracy`, a row an epoch; the index counts from 1.
+    """
+    import keras
+    import tensorflow as tf
+    from tqdm.keras import TqdmCallback
+
+    features, labels = training
+    counts = np.bincount(labels)
+    class_weights = len(labels) / (len(counts) * counts) if parameters.class_weights else np.ones(len(counts))
+    # Arrays given to `fit` are wrapped anew in every epoch: several times as long as a linear head takes to train.
+    batches = tf.data.Dataset.from_tensor_slices((features, labels, class_weights[labels].astype(np.float32)))
+    batches = batches.shuffle(len(labels), seed=seed).batch(parameters.batch_size)
+    held_back = tf.data.Dataset.from_tensor_slices(validation).batch(_PREDICTION_BATCH).cache()
+    stopping = keras.callbacks.EarlyStopping(
+        patience=parameters.early_stopping.patience,
+        min_delta=parameters.early_stopping.min_delta,
+        restore_best_weights=True,
+    )
+    reporting = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: progress.report(
+            "epoch",
+            epoch=epoch + 1,
+            epochs=parameters.epochs,
+            figures={name: float(value) for name, value in logs.items()},
+        )
+    )
+    history = model.fit(
+        without_tuning(batches),
+        validation_data=without_tuning(held_back),
+        epochs=parameters.epochs,
+        callbacks=[stopping, reporting, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
+        shuffle=False,
+        verbose=0,
+    )
+    return pd.DataFrame(history.history, index=pd.RangeIndex(1, len(history.epoch) + 1, name="epoch"), dtype=float)
+
+
+def without_tuning(batches: "tf.data.Dataset") -> "tf.data.Dataset":
+    """Turn tf.data's tuning off: it sleeps 10, 20, 40, ... ms, and the end of an epoch waits for it to wake.
+
+    Args:
+        batches: What a model is given.
+
+    Returns:
+        The same batches, in up to half the time.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
+
+
+def read_head(model: "keras.Model", temperature: float) -> "Head | KernelHead":
+    """Read the trained head's weights, the standardisation of a linear or dense one folded into its first layer.
+
+    Args:
+        model: What `build_model` returned, trained.
+        temperature: Divisor of the logits.
+
+    Returns:
+        The head for `chest_cancer.network.graph.classifier`.
+    """
+    from chest_cancer.network.graph import Head, KernelHead
+
+    head = model.get_layer("head")
+    standardise = head.get_layer("standardise")
+    mean, deviation = np.asarray(standardise.mean).ravel(), np.sqrt(np.asarray(standardise.variance)).ravel()
+    named = {layer.name: layer.get_weights() for layer in head.layers}
+    if "landmarks" in named:
+        width = -head.get_layer("square").scale
+        (twice_transposed, _), (whitening,), (weights, bias) = (named[n] for n in ("landmarks", "whiten", "logits"))
+        return KernelHead(
+            mean, deviation, twice_transposed.T / (2 * width), width, whitening @ weights, bias, temperature
+        )
+    dense = [named[name] for name in ("hidden", "logits") if name in named]
+    kernel, bias = dense[0]
+    folded = kernel / deviation[:, None]
+    layers = [(folded, bias - mean @ folded), *(tuple(layer) for layer in dense[1:])]
+    return Head(tuple((kernel.astype(np.float32), bias.astype(np.float32)) for kernel, bias in layers), temperature)
+
+
+def tuned_weights(model: "keras.Model") -> dict[str, Any]:
+    """Read the convolutions that were trained.
+
+    Args:
+        model: What `build_model` returned, trained.
+
+    Returns:
+        `<layer>/kernel` (HWIO) and `<layer>/bias` of each convolution above the cut; empty without a cut.
+    """
+    convolutions = [layer for layer in model.get_layer("trainable_top").layers if layer.weights]
+    return {
+        f"{layer.name}/{part}": array
+        for layer in convolutions
+        for part, array in zip(("kernel", "bias"), layer.get_weights(), strict=True)
+    }

@@ -1,0 +1,1 @@
+"""The experiment record and the model registry, in MLflow."""

@@ -1,0 +1,132 @@
+"""What is recorded here, brought to the tracking server."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from chest_cancer.datasets.provenance import SERVER_RUN_TAG
+from chest_cancer.record.tracking import (
+    EXPERIMENT,
+    PARENT_TAG,
+    SENT_TAG,
+    SERVER_TAG,
+    briefly,
+    connect,
+    local_artifacts,
+    reaching_server,
+    server,
+    tracking_uri,
+    without_credentials,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_MOST_TRIALS = 10_000
+
+
+class Sent(NamedTuple):
+    """What a server got."""
+
+    parameters: int
+    metrics: int
+    files: int
+    trials: int
+
+
+def send(run_id: str) -> Sent | None:
+    """Copy a run's parameters, metrics, tags, artifacts and trials to the server; what it has already does no harm.
+
+    Args:
+        run_id: Its id here.
+
+    Returns:
+        What was copied; None where the run has no server.
+
+    Raises:
+        ConnectionError: The server does not answer, or refuses.
+    """
+    here, run, uri = _look_up(run_id)
+    if uri is None:
+        return None
+    there_id = run.data.tags[SERVER_RUN_TAG]
+    with reaching_server():
+        there = connect(uri)
+        with briefly():
+            there.get_run(there_id)
+        values = _copy(here, run, there, there_id)
+        trials = _copy_trials(here, run, there, there_id)
+        folder = local_artifacts(run_id)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        if files:
+            there.log_artifacts(there_id, str(folder))
+    return Sent(len(run.data.params), values, len(files), trials)
+
+
+def _look_up(run_id: str) -> "tuple[MlflowClient, Run, str | None]":
+    """Return the record here, the run in it, and the address of the server that is to have it, or None."""
+    here = connect(tracking_uri())
+    run = here.get_run(run_id)
+    return here, run, server() if SERVER_RUN_TAG in run.data.tags else None
+
+
+def _copy(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str) -> int:
+    """Copy all but files into a run on the server; return how many values of metrics that were."""
+    from mlflow.entities import Param, RunTag
+
+    metrics = [metric for key in run.data.metrics for metric in here.get_metric_history(run.info.run_id, key)]
+    parameters = [Param(key, value) for key, value in run.data.params.items()]
+    own = {SERVER_TAG, SENT_TAG, SERVER_RUN_TAG, PARENT_TAG}
+    tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in own]
+    there.log_batch(there_id, metrics=metrics, params=parameters, tags=tags)
+    return len(metrics)
+
+
+def _copy_trials(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str) -> int:
+    """Copy the runs inside a run into one on the server; return how many they are."""
+    inside = f"tags.`{PARENT_TAG}` = '{run.info.run_id}'"
+    trials = here.search_runs([run.info.experiment_id], inside, max_results=_MOST_TRIALS)
+    if not trials:
+        return 0
+    experiment = there.get_run(there_id).info.experiment_id
+    for trial in trials:
+        info, its_id = trial.info, trial.data.tags.get(SERVER_RUN_TAG)
+        if its_id is None:
+            made = there.create_run(experiment, info.start_time, {PARENT_TAG: there_id}, info.run_name)
+            its_id = made.info.run_id
+            here.set_tag(info.run_id, SERVER_RUN_TAG, its_id)
+        _copy(here, trial, there, its_id)
+        there.set_terminated(its_id, info.status, info.end_time)
+    return len(trials)
+
+
+def close(run_id: str) -> None:
+    """End a run on the server as it ended here, and note that the server has all of it.
+
+    Raises:
+        ConnectionError: The server does not answer, or refuses.
+    """
+    here, run, uri = _look_up(run_id)
+    if uri is None:
+        return
+    with reaching_server():
+        connect(uri).set_terminated(run.data.tags[SERVER_RUN_TAG], run.info.status, run.info.end_time)
+    here.set_tag(run_id, SENT_TAG, "yes")
+
+
+def unsent() -> list[str]:
+    """List the runs that ended and that this server lacks, oldest first: their ids here.
+
+    Raises:
+        ValueError: There is no server.
+    """
+    uri = server()
+    if uri is None:
+        raise ValueError("MLFLOW_TRACKING_URI names no server: all that is known is in mlflow.db. See .env.example.")
+    client = connect(tracking_uri())
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    there = without_credentials(uri)
+    waiting = f"tags.{SENT_TAG} = 'no' and tags.{SERVER_TAG} = '{there}' and attributes.status != 'RUNNING'"
+    found = client.search_runs([experiment.experiment_id], waiting, order_by=["attributes.start_time ASC"])
+    return [run.info.run_id for run in found]

@@ -1,0 +1,73 @@
+"""The classifier as MLflow serves it. MLflow runs this file when it loads the model."""
+
+from io import BytesIO
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from PIL import Image
+
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.network.classifier import Classifier, self_test_image
+
+REQUIREMENTS = ("numpy", "openvino", "pandas", "pillow", "pydantic", "pydicom")
+
+
+class RegisteredClassifier(PythonModel):
+    """Encoded images in, a class and its probabilities out."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the classifier from the model's artifacts."""
+        self._classifier = Classifier.load(context.artifacts["classifier"])
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Classify images.
+
+        Args:
+            context: Not used.
+            model_input: A column `image` with encoded images (PNG, JPEG, DICOM …).
+            params: Not used.
+
+        Returns:
+            A row per image: `label`, the most probable class; `abstained`, whether it should not be used, and the
+            `reason` for that, empty where it may be; and a `probability_<class>` for each class, 0..1.
+        """
+        predictions = self._classifier.predict([decode_image(data).pixels for data in model_input["image"]])
+        return pd.DataFrame(
+            {"label": prediction.label, "abstained": prediction.abstained, "reason": prediction.reason or ""}
+            | {f"probability_{name}": p for name, p in prediction.probabilities.items()}
+            for prediction in predictions
+        )
+
+
+def signature(classes: tuple[str, ...]) -> ModelSignature:
+    """Columns in and out.
+
+    Args:
+        classes: Class names of the classifier.
+
+    Returns:
+        The signature that MLflow checks requests against.
+    """
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string, "label"),
+        ColSpec(DataType.boolean, "abstained"),
+        ColSpec(DataType.string, "reason"),
+        *(ColSpec(DataType.double, f"probability_{c}") for c in classes),
+    ]
+    return ModelSignature(inputs=Schema([ColSpec(DataType.binary, "image")]), outputs=Schema(outputs))
+
+
+def example() -> pd.DataFrame:
+    """One request: a PNG file, of no chest."""
+    buffer = BytesIO()
+    Image.fromarray(self_test_image()).save(buffer, format="PNG")
+    return pd.DataFrame({"image": [buffer.getvalue()]})
+
+
+mlflow.models.set_model(RegisteredClassifier())

@@ -1,0 +1,172 @@
+"""Bootstrap over groups, for what has no formula: slices that resemble each other are drawn together."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chest_cancer.statistics.intervals import (
+    Figure,
+    critical_value,
+    largest_design_effect,
+    make_figure,
+    share,
+    wilson,
+)
+
+_BLOCK = 2_000_000
+"""Weights in memory at once."""
+
+
+class GroupBootstrap:
+    """Groups drawn with replacement, once: the same draws serve every statistic.
+
+    Field and Welsh, 2007, Bootstrapping clustered data.
+
+    Args:
+        groups: Group of each image, [n].
+        repetitions: Number of draws.
+        confidence: Of the intervals, 0..1.
+        seed: Of the draws.
+    """
+
+    def __init__(self, groups: NDArray[np.int64], repetitions: int, confidence: float, seed: int) -> None:
+        self._groups, self._confidence = groups, confidence
+        self._members = np.unique(groups, return_inverse=True)[1]
+        count = int(self._members.max()) + 1
+        generator = np.random.default_rng(seed)
+        self._draws = np.empty((repetitions, count))
+        for draw in self._draws:
+            draw[:] = np.bincount(generator.integers(count, size=count), minlength=count)
+        self._sizes = np.bincount(self._members).astype(float)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """How often each image was drawn, [1 + repetitions, n]; the first row is the sample itself, all ones."""
+        return np.concatenate([np.ones((1, len(self._sizes))), self._draws])[:, self._members]
+
+    def difference(self, first: NDArray[np.float64], second: NDArray[np.float64], images: int) -> Figure:
+        """Subtract a statistic from another one that was computed with the same weights.
+
+        Args:
+            first: In the sample itself, then in each draw, [1 + repetitions]; NaN in a draw that lacks a class.
+            second: The same, of what is subtracted.
+            images: Number of images that the figure rests on.
+
+        Returns:
+            The difference, with the percentiles of the draws as its interval; the whole range, -1..1, where every draw
+            lacks a class.
+        """
+        differences = first - second
+        known = differences[1:][np.isfinite(differences[1:])]
+        low, high = np.quantile(known, self._tails) if len(known) else (-1.0, 1.0)
+        return {"value": float(differences[0]), "low": float(low), "high": float(high), "n": images}
+
+    def mean(self, values: NDArray[np.float64], limit: float) -> Figure:
+        """Average over images, with the studentised bootstrap's interval, which allows for the skew of losses.
+
+        Efron and Tibshirani, 1993, An introduction to the bootstrap, section 12.5; the standard error is that of a
+        ratio over groups. Where few images make most of the mean, that interval has no end. So it is cut to Wilson's
+        for a share as large, which is the widest: nothing between 0 and the limit varies more than what is one or the
+        other.
+
+        Args:
+            values: At least 0, [n].
+            limit: The largest value that is possible.
+        """
+        n, value = len(values), float(values.mean())
+        widest = share(values / limit, self._groups, self._confidence)
+        low, high = widest["low"] * limit, widest["high"] * limit
+        sums = np.bincount(self._members, values)
+        # Less the mean, so that the squares below do not cancel.
+        centred = sums - value * self._sizes
+
+        drawn = self._draws @ self._sizes
+        deviations = self._draws @ centred / drawn
+        squares = self._draws @ np.stack([centred**2, centred * self._sizes, self._sizes**2], axis=1)
+        moved = squares[:, 0] - 2 * deviations * squares[:, 1] + deviations**2 * squares[:, 2]
+        errors = np.sqrt(np.maximum(moved, 0)) / drawn
+        error = np.sqrt((centred**2).sum()) / n
+        known = errors > 1e-9 * error
+        if error > 0 and known.any():
+            below, above = np.quantile(deviations[known] / errors[known], self._tails)
+            low, high = max(low, value - above * error), min(high, value - below * error)
+        return make_figure(value, low, high, n, limit)
+
+    def average_precision(
+        self, positive: NDArray[np.bool_], scores: NDArray[np.float64]
+    ) -> tuple[Figure, NDArray[np.float64]]:
+        """Measure average precision, as scikit-learn defines it.
+
+        The interval is symmetric in log-odds, with the bootstrap's standard error: Boyd, Eng and Page, 2013, Area under
+        the precision-recall curve: point estimates and confidence intervals, find percentiles too narrow and log-odds
+        right. At 1, where the bootstrap knows no error, it is Wilson's for a share of the positive images (their
+        binomial interval), a group counting as one.
+
+        Args:
+            positive: Which images ought to score high, [n].
+            scores: [n].
+
+        Returns:
+            The figure, unknown without a positive image, and its value in each draw, [repetitions], NaN in a draw
+            without one.
+        """
+        n = len(scores)
+        if not positive.any():
+            return make_figure(np.nan, 0.0, 1.0, n), np.full(len(self._draws), np.nan)
+        order = np.argsort(-scores, kind="stable")
+        positions = np.flatnonzero(positive[order])
+        # Images with the same score are read at once: precision is that after the last of them.
+        falling = -scores[order]
+        ends = np.searchsorted(falling, falling[positions], side="right") - 1
+        before = np.searchsorted(positions, ends, side="right") - 1
+
+        def evaluate(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+            found, read = np.cumsum(weights[:, positions], axis=1), np.cumsum(weights, axis=1)
+            precisions = found[:, before] / np.maximum(read[:, ends], 1)
+            with np.errstate(invalid="ignore"):  # a draw without a positive image
+                return np.asarray((weights[:, positions] * precisions).sum(axis=1) / found[:, -1])
+
+        value = float(evaluate(np.ones((1, n)))[0])
+        step = max(1, _BLOCK // n)
+        sorted_members = self._members[order]
+        drawn = np.concatenate(
+            [evaluate(self._draws[s : s + step][:, sorted_members]) for s in range(0, len(self._draws), step)]
+        )
+        quantile = critical_value(self._groups, self._confidence)
+        error = np.nanstd(drawn)
+        if value < 1 and error > 0 and np.isfinite(quantile):
+            centre, half = np.log(value / (1 - value)), quantile * error / (value * (1 - value))
+            low, high = 1 / (1 + np.exp(np.minimum(half - centre, 700))), 1 / (1 + np.exp(-centre - half))
+        else:
+            effective = positive.sum() / largest_design_effect(self._groups[positive])
+            low, high = wilson(value, effective, quantile)
+        return make_figure(value, float(low), float(high), n), drawn
+
+    def calibration_error(self, gaps: NDArray[np.float64], bins: NDArray[np.int64]) -> Figure:
+        """Average over images how far confidence and hits are apart in the bin that the image is in.
+
+        Chance alone makes this larger than 0, and a bootstrap adds to that once more. The lower end is the pivotal one
+        (the value less what the bootstrap's upper end is above it), and 0 where calibration without any error would
+        yield as much by chance (consistency resampling: Bröcker and Smith, 2007, Increasing the reliability of
+        reliability diagrams); the upper end is the percentile.
+
+        Args:
+            gaps: Hit (0 or 1) less confidence, [n].
+            bins: Bin of each image, 0 to B - 1, [n].
+        """
+        n = len(gaps)
+        if len(self._sizes) < 2:
+            value = np.abs(np.bincount(bins, gaps)).sum() / n
+            return make_figure(value, 0.0, 1.0, n)
+        sums = np.zeros((len(self._sizes), int(bins.max()) + 1))
+        np.add.at(sums, (self._members, bins), gaps)
+        whole = sums.sum(axis=0)
+        value = float(np.abs(whole).sum() / n)
+        drawn, sizes = self._draws @ sums, self._draws @ self._sizes
+        top = float(np.quantile(np.abs(drawn).sum(axis=1) / sizes, self._tails[1]))
+        by_chance = drawn - whole * (sizes / n)[:, None]
+        calibrated = value <= np.quantile(np.abs(by_chance).sum(axis=1) / sizes, self._tails[1])
+        return make_figure(value, 0.0 if calibrated else 2 * value - top, top, n)
+
+    @property
+    def _tails(self) -> list[float]:
+        return [(1 - self._confidence) / 2, (1 + self._confidence) / 2]

@@ -1,0 +1,86 @@
+"""Whether confidence is to be trusted: bins of the reliability diagram."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from chest_cancer.statistics.intervals import share
+
+BINS = 10
+_SMALLEST_BIN = 10
+
+
+def before_scaling(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Undo temperature scaling.
+
+    Args:
+        probabilities: Calibrated, [n, K].
+        temperature: The divisor of the logits that calibrated them.
+
+    Returns:
+        Probabilities as the network first said them, [n, K].
+    """
+    logarithms = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+    return np.asarray(softmax(temperature * logarithms, axis=1))
+
+
+def confidence_and_hits(
+    numbers: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Find each image's highest probability, and whether it is the true class's.
+
+    Args:
+        numbers: True class numbers, [n].
+        probabilities: [n, K].
+
+    Returns:
+        Confidence, 1 / K to 1, and hits, both [n].
+    """
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == numbers
+
+
+def equal_mass_bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Sort images into bins of equally many, by confidence.
+
+    Nixon et al., 2019, Measuring calibration in deep learning: bins of equal width would leave most of them empty.
+
+    Args:
+        confidence: [n].
+
+    Returns:
+        Bin of each image, [n]: 10 bins, fewer where one would hold less than 10 images. Images with the same confidence
+        share a bin.
+    """
+    count = min(BINS, max(1, len(confidence) // _SMALLEST_BIN))
+    edges = np.quantile(confidence, np.arange(1, count) / count)
+    return np.unique(np.searchsorted(edges, confidence), return_inverse=True)[1].astype(np.int64)
+
+
+def reliability(
+    numbers: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    confidence_level: float,
+) -> pd.DataFrame:
+    """Compare confidence with what came true, bin by bin.
+
+    Args:
+        numbers: True class numbers, [n].
+        probabilities: [n, K].
+        groups: Group of each image, [n].
+        confidence_level: Of the intervals, 0..1.
+
+    Returns:
+        A row per bin: mean `confidence`; share of hits as `value`, `low`, `high`; `n` images. The mean over images of
+        the difference between confidence and value is the expected calibration error.
+    """
+    confidence, hits = confidence_and_hits(numbers, probabilities)
+    bins = equal_mass_bins(confidence)
+    members = [bins == number for number in range(int(bins.max()) + 1)]
+    return pd.DataFrame(
+        [
+            {"confidence": confidence[inside].mean(), **share(hits[inside], groups[inside], confidence_level)}
+            for inside in members
+        ]
+    )

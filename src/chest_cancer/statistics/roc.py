@@ -1,0 +1,134 @@
+"""Area under the ROC curve, with an interval that holds for grouped images and for areas near 1."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import rankdata
+
+from chest_cancer.statistics.intervals import (
+    Figure,
+    clustered_variance,
+    critical_value,
+    largest_design_effect,
+    make_figure,
+    mean_of,
+)
+
+
+def placements(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find for each image the share of the other side's images that it is on the right side of, ties counted half.
+
+    DeLong, DeLong and Clarke-Pearson, 1988, Comparing the areas under two or more correlated ROC curves. Either side's
+    mean is the area under the curve.
+
+    Args:
+        positive: Which images ought to score high, [n].
+        scores: [n].
+
+    Returns:
+        0..1, [n]; NaN where the other side has no image.
+    """
+    result = np.full(len(scores), np.nan)
+    if positive.any() and not positive.all():
+        ranks = rankdata(scores)
+        result[positive] = (ranks[positive] - rankdata(scores[positive])) / (~positive).sum()
+        result[~positive] = 1 - (ranks[~positive] - rankdata(scores[~positive])) / positive.sum()
+    return result
+
+
+def area_under_roc(
+    positive: NDArray[np.bool_], placed: NDArray[np.float64], groups: NDArray[np.int64], confidence: float
+) -> Figure:
+    """Average placements, with a score interval for the area.
+
+    The interval holds each area from which the measured one lies within the critical value times the standard error at
+    *that* area, by Hanley and McNeil's formula (1982) as symmetrised by Newcombe (2006, Confidence intervals for an
+    effect size measure based on the Mann-Whitney statistic, part 2, method 5): it is not empty where every image is
+    placed rightly, where a bootstrap and DeLong's formula say [1, 1]. The variance is multiplied by the design effect
+    of the groups, the clustered variance (Obuchowski, 1997, Nonparametric analysis of clustered ROC curve data) by
+    DeLong's, at least 1; where all images are placed rightly, images of a group count as one.
+
+    Args:
+        positive: Which images ought to score high, [n].
+        placed: From `placements`, or a mean of several, [n].
+        groups: Group of each image, [n].
+        confidence: Of the interval, 0..1.
+
+    Returns:
+        The area; unknown, NaN between 0 and 1, where a side has no image.
+    """
+    n = len(placed)
+    if positive.all() or not positive.any():
+        return make_figure(np.nan, 0.0, 1.0, n)
+    sides = int(positive.sum()), int((~positive).sum())
+    value = float(placed[positive].mean())
+    quantile = critical_value(groups, confidence)
+    if not np.isfinite(quantile):
+        return make_figure(value, 0.0, 1.0, n)
+    variance = quantile**2 * _design_effect(positive, placed, groups)
+    low, beyond = (_lower(area, variance, sides) for area in (value, 1 - value))
+    return make_figure(value, low, 1 - beyond, n)
+
+
+def area_of_classes(
+    numbers: NDArray[np.int64], placed: NDArray[np.float64], groups: NDArray[np.int64], confidence: float
+) -> tuple[Figure, list[Figure]]:
+    """Measure the area of each class against the rest, and their mean.
+
+    Args:
+        numbers: Class numbers 0 to K - 1, [n].
+        placed: Placements of each class against the rest, [n, K].
+        groups: Group of each image, [n].
+        confidence: Of the intervals, 0..1.
+
+    Returns:
+        The mean, unknown where a class has no image, and the K areas. The mean's interval allows for areas that rest on
+        the same images, by the correlation of what groups add to them.
+    """
+    sides = [numbers == k for k in range(placed.shape[1])]
+    areas = [area_under_roc(side, placed[:, k], groups, confidence) for k, side in enumerate(sides)]
+    members = np.unique(groups, return_inverse=True)[1]
+    added = np.stack([np.bincount(members, _influence(side, placed[:, k])) for k, side in enumerate(sides)])
+    with np.errstate(invalid="ignore", divide="ignore"):  # an area that no image pulls up or down has no correlation
+        products = added @ added.T
+        spread = np.sqrt(np.diag(products))
+        correlation = products / np.outer(spread, spread)
+    return mean_of(areas, correlation, len(numbers)), areas
+
+
+def _influence(positive: NDArray[np.bool_], placed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much each image pulls the area up, [n]; sums to 0 on either side."""
+    if positive.all() or not positive.any():
+        return np.full(len(placed), np.nan)
+    sides = np.where(positive, positive.sum(), (~positive).sum())
+    means = np.where(positive, placed[positive].mean(), placed[~positive].mean())
+    return np.asarray((placed - means) / sides)
+
+
+def _design_effect(positive: NDArray[np.bool_], placed: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+    """The factor by which groups widen the area's variance, at least 1."""
+    if len(np.unique(groups)) == len(groups):
+        return 1.0
+    influence, images = _influence(positive, placed), np.arange(len(groups))
+    if min(len(np.unique(groups[side])) for side in (positive, ~positive)) > 1:
+        independent = sum(clustered_variance(influence[side], images[side]) for side in (positive, ~positive))
+        if independent > 0:
+            # A group with images of both sides adds twice the product of its two sums.
+            clustered = sum(clustered_variance(influence[side], groups[side]) for side in (positive, ~positive))
+            upper, lower = np.where(positive, influence, 0), np.where(positive, 0, influence)
+            shared = clustered_variance(upper + lower, groups) - clustered_variance(upper - lower, groups)
+            return max(1.0, (clustered + shared / 2) / independent)
+    return max(largest_design_effect(groups[side]) for side in (positive, ~positive))
+
+
+def _lower(area: float, variance: float, sides: tuple[int, int]) -> float:
+    """The lowest area that the measured one is compatible with; `variance` multiplies that of the formula."""
+    if area <= 0:
+        return 0.0
+    equal = sum(sides) / 2 - 1
+
+    def excess(other: float) -> float:
+        spread = 1 + equal * (1 - other) / (2 - other) + equal * other / (1 + other)
+        return (area - other) ** 2 - variance * other * (1 - other) * spread / (sides[0] * sides[1])
+
+    return float(brentq(excess, 0.0, area * (1 - 1e-9)))

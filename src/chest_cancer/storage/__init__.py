@@ -1,0 +1,1 @@
+"""Our own files: written whole or not at all, found again by what they were made of."""

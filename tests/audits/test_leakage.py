@@ -1,0 +1,249 @@
+"""The leakage audit: memory is recognised as memory, and its absence too."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chest_cancer.audits.leakage.scores import NearestImage, compare_naive_and_grouped, draw_leakage_curve
+from chest_cancer.audits.leakage.words import describe_curve
+from chest_cancer.network.heads.head import linear_head
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.pipelines.model_evaluation.audit_plots import plot_leakage_curve
+from chest_cancer.statistics.sampling import sample_groups
+
+CLASSES = ["adenocarcinoma", "normal"]
+PARAMETERS = ModelEvaluationParameters(leakage_similarities=(1.0, 0.97, 0.9, 0.7))
+Data = tuple[pd.DataFrame, dict[str, np.ndarray]]
+
+
+def data(labels: np.ndarray, patients: np.ndarray, means: np.ndarray, copies: int = 0) -> Data:
+    """Files of distinct slices, the first `copies` of them twice."""
+    keys = np.array([f"{i:064x}" for i in range(len(labels))])
+    files = np.concatenate([np.arange(len(labels)), np.arange(copies)])
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.png" for i in range(len(files))],
+            "label": np.array(CLASSES)[labels[files]],
+            "pixel_sha256": keys[files],
+            "group": patients[files],
+        }
+    )
+    means = means.astype(np.float32)
+    return table, {"pixel_sha256": keys, "embedding": np.concatenate([means, np.zeros_like(means)], axis=1)}
+
+
+def at(*similarities: float) -> ModelEvaluationParameters:
+    return ModelEvaluationParameters(leakage_similarities=similarities)
+
+
+def pure_memory(patients: int = 24, slices: int = 5, spread: float = 0.15) -> Data:
+    """Slices of a patient resemble each other (cosine about 0.98); the label is the patient's, and a coin's."""
+    generator = np.random.default_rng(4)
+    centres = generator.standard_normal((patients, 256))
+    of = np.repeat(np.arange(patients), slices)
+    means = centres[of] + spread * generator.standard_normal((len(of), 256))
+    return data(generator.permutation(np.arange(patients) % 2)[of], of, means, copies=40)
+
+
+def real_signal(signal: float = 2.5, slices: int = 120) -> Data:
+    """Distinct slices, far from each other, and one direction among many that tells the classes apart."""
+    generator = np.random.default_rng(1)
+    labels = np.arange(slices) % 2
+    means = generator.standard_normal((slices, 48))
+    means[:, 0] += signal * labels
+    return data(labels, np.arange(slices), means)
+
+
+@pytest.fixture(scope="module")
+def memory_curve() -> dict:
+    return draw_leakage_curve(*pure_memory(), CLASSES, linear_head(), PARAMETERS, 0)
+
+
+def test_where_labels_are_the_patients_the_score_is_memory(memory_curve: dict) -> None:
+    first, last = memory_curve["points"][0], memory_curve["points"][-1]
+
+    assert first["groups"] == 120
+    assert first["model"]["accuracy"]["value"] > 0.95
+    assert first["look_up"]["accuracy"]["value"] > 0.95
+    assert last["groups"] == 24
+    assert last["model"]["roc_auc"]["low"] <= 0.5
+    assert last["fall"]["low"] > 0.1
+    assert memory_curve["look_up_as_good_to"] is not None
+    assert memory_curve["fall_from"] in (0.97, 0.9)
+    assert f"Above cosine {memory_curve['fall_from']:.2f}" in memory_curve["sentence"]
+    assert "is memory" in memory_curve["sentence"]
+    assert "no better than chance" in memory_curve["sentence"]
+
+
+def test_without_near_duplicates_the_curve_says_so_and_is_level() -> None:
+    table, features = real_signal()
+
+    curve = draw_leakage_curve(table, features, CLASSES, linear_head(), at(1.0, 0.97, 0.9), 0)
+
+    assert [point["groups"] for point in curve["points"]] == [120, 120, 120]
+    assert len({point["model"]["accuracy"]["value"] for point in curve["points"]}) == 1
+    assert curve["fall_from"] is None
+    assert curve["stopped"] is None
+    assert curve["sentence"].startswith(
+        "There are no near-duplicates: no two distinct images are as near as cosine 0.90"
+    )
+
+
+def test_a_model_that_knows_nothing_has_no_score_that_could_be_memory() -> None:
+    curve = draw_leakage_curve(*real_signal(signal=0.0), CLASSES, linear_head(), at(1.0, 0.97), 0)
+
+    assert "does not tell the classes apart" in curve["sentence"]
+
+
+def test_the_curve_stops_where_a_class_has_fewer_groups_than_folds() -> None:
+    table, features = pure_memory(patients=8, slices=6)
+
+    curve = draw_leakage_curve(table, features, CLASSES, linear_head(), PARAMETERS, 0)
+
+    assert [point["similarity"] for point in curve["points"]] == [1.0]
+    assert curve["stopped"] == "at 0.97 class adenocarcinoma has 4 group(s), fewer than the 5 folds"
+
+
+def test_the_curve_stops_where_one_group_holds_most_images() -> None:
+    generator = np.random.default_rng(0)
+    crowd = np.ones(16) + 0.01 * generator.standard_normal((40, 16))
+    others = generator.standard_normal((30, 16))
+
+    curve = draw_leakage_curve(
+        *data(np.arange(70) % 2, np.arange(70), np.concatenate([crowd, others])),
+        CLASSES,
+        linear_head(),
+        at(1.0, 0.99),
+        0,
+    )
+
+    assert len(curve["points"]) == 1
+    assert curve["stopped"] == "at 0.99 one group holds 57% of the images: too few are left to learn from"
+
+
+def test_a_curve_without_points_says_that_it_can_say_nothing() -> None:
+    curve = draw_leakage_curve(*data(np.arange(6) % 2, np.arange(6), np.eye(6)), CLASSES, linear_head(), PARAMETERS, 0)
+
+    assert curve["points"] == []
+    assert "nothing can be said about memory" in curve["sentence"]
+
+
+def figure(value: float, half: float = 0.02) -> dict[str, float]:
+    return {"value": value, "low": value - half, "high": value + half, "n": 100}
+
+
+def point(similarity: float, model: float, look_up: float, fall: float, groups: int = 50) -> dict:
+    return {
+        "similarity": similarity,
+        "groups": groups,
+        "model": {"accuracy": figure(model), "roc_auc": figure(model)},
+        "look_up": {"accuracy": figure(look_up), "roc_auc": figure(look_up)},
+        "model_less_look_up": figure(model - look_up),
+        "fall": figure(fall),
+    }
+
+
+def test_the_words_name_the_highest_similarity_from_which_on_the_score_is_lower() -> None:
+    points = [
+        point(1.0, 0.95, 0.95, 0.0, 100),
+        point(0.98, 0.90, 0.9, 0.05),
+        point(0.96, 0.94, 0.9, 0.01),
+        point(0.94, 0.85, 0.7, 0.1),
+        point(0.92, 0.80, 0.7, 0.15),
+    ]
+
+    found = describe_curve(points, 100)
+
+    # At 0.98 it is lower too, but not at 0.96: that is noise. At 0.96 the model is better than the look-up.
+    assert found["fall_from"] == 0.94
+    assert found["look_up_as_good_to"] == 0.98
+    assert "Above cosine 0.94 part of the score is memory" in found["sentence"]
+    assert "at 0.92 it is 0.80 [0.78, 0.82], lower by 0.15 [0.13, 0.17]" in found["sentence"]
+    assert "Down to cosine 0.98 a look-up" in found["sentence"]
+
+
+def test_the_words_say_when_nothing_points_to_memory() -> None:
+    found = describe_curve([point(1.0, 0.9, 0.6, 0.0, 100), point(0.9, 0.9, 0.6, 0.0)], 100)
+
+    assert found["fall_from"] is found["look_up_as_good_to"] is None
+    assert "does not lower the score measurably" in found["sentence"]
+    assert "it does more than remember" in found["sentence"]
+
+
+def test_the_naive_score_is_above_the_grouped_one_where_patients_are_remembered() -> None:
+    compared = compare_naive_and_grouped(*pure_memory(), CLASSES, linear_head(), PARAMETERS, 0)
+
+    assert compared is not None
+    assert compared["naive"]["accuracy"]["n"] == 160
+    assert compared["grouped"]["accuracy"]["n"] == 120
+    assert compared["naive"]["accuracy"]["value"] > 0.98
+    assert compared["grouped"]["accuracy"]["value"] < 0.75
+    difference = compared["naive"]["accuracy"]["value"] - compared["grouped"]["accuracy"]["value"]
+    assert compared["optimism"]["accuracy"]["value"] == pytest.approx(difference)
+    assert compared["optimism"]["accuracy"]["low"] > 0.1
+    assert compared["naive"]["groups"] == compared["grouped"]["groups"] == 24
+
+
+def test_three_classes_and_few_groups_are_compared_with_fewer_folds() -> None:
+    generator = np.random.default_rng(0)
+    labels, groups = np.arange(30) % 3, np.arange(30) % 9
+    table, features = data(labels % 2, groups, generator.standard_normal((30, 8)))
+    table["label"] = np.array(["a", "b", "c"])[labels]
+
+    compared = compare_naive_and_grouped(table, features, ["a", "b", "c"], linear_head(), PARAMETERS, 0)
+
+    assert compared is not None
+    assert 0 <= compared["grouped"]["roc_auc"]["low"] <= compared["grouped"]["roc_auc"]["high"] <= 1
+
+
+def test_a_class_of_one_group_can_not_be_compared() -> None:
+    table, features = data(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2]), np.eye(4))
+
+    assert compare_naive_and_grouped(table, features, CLASSES, linear_head(), PARAMETERS, 0) is None
+
+
+def test_results_are_the_same_for_the_same_seed_and_are_json(memory_curve: dict) -> None:
+    again = draw_leakage_curve(*pure_memory(), CLASSES, linear_head(), PARAMETERS, 0)
+
+    assert json.dumps(again) == json.dumps(memory_curve)
+    assert json.dumps(compare_naive_and_grouped(*pure_memory(), CLASSES, linear_head(), PARAMETERS, 0))
+
+
+def test_the_look_up_knows_the_label_of_the_nearest_image() -> None:
+    kept = np.array([[1.0, 0.0], [0.0, 2.0], [-1.0, 0.0]])
+    look_up = NearestImage().fit(kept, np.array([0, 1, 2]))
+
+    scores = look_up.predict_proba(np.array([[5.0, 0.0], [0.1, 1.0], [-1.0, 0.9], [1.0, 1.0]]))
+
+    assert scores.argmax(axis=1).tolist()[:3] == [0, 1, 2]
+    np.testing.assert_allclose(scores[3, :2], 0.5)
+    assert scores.min() >= 0
+    assert scores.max() <= 1
+
+
+def test_a_look_up_that_knows_one_class_says_that_one() -> None:
+    look_up = NearestImage().fit(np.eye(2), np.array([1, 1]))
+
+    assert look_up.predict_proba(np.eye(2)).tolist() == [[1.0], [1.0]]
+
+
+def test_large_data_are_sampled_by_whole_groups() -> None:
+    files = pd.DataFrame({"group": np.arange(9000) // 3})
+
+    taken, left_out = sample_groups(files, seed=0)
+
+    assert len(taken) == 3000
+    assert left_out == 6000
+    assert (taken.groupby("group").size() == 3).all()
+
+
+def test_the_plot_has_a_line_and_a_band_for_each_and_tells_the_groups(memory_curve: dict) -> None:
+    plot = plot_leakage_curve(memory_curve, 0.9)
+
+    lines = [trace for trace in plot.data if trace.mode == "lines+markers"]
+    assert [line.name for line in lines] == ["model", "nearest-neighbour look-up"]
+    assert [custom[2] for custom in lines[0].customdata] == [point["groups"] for point in memory_curve["points"]]
+    assert len(plot.data) == 4
+    assert plot.layout.title.text == "Leakage curve, with 90 % intervals"

@@ -1,0 +1,261 @@
+"""The shortcut audit: planted shortcuts are found and named, and none where there is none."""
+
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from chest_cancer.audits.shortcuts import baselines
+from chest_cancer.audits.shortcuts.baselines import audit_shortcuts, compare_with_baselines
+from chest_cancer.imaging.phantoms.generate import generate_phantom
+from chest_cancer.network.heads.head import linear_head
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.pipelines.model_evaluation.audit_plots import plot_shortcuts
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.bootstrap import GroupBootstrap
+from chest_cancer.statistics.comparison import accuracies, areas
+from chest_cancer.statistics.cross_validation import draw_folds, measure_scores, predict_out_of_fold
+from chest_cancer.statistics.intervals import in_words
+
+CLASSES = ["adenocarcinoma", "normal"]
+COUNT = 60
+PARAMETERS = ModelEvaluationParameters()
+
+
+@pytest.fixture(autouse=True)
+def _small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "_TREES", 30)
+
+
+def encode(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, kind)
+    return data.getvalue()
+
+
+def split_table(labels: np.ndarray, width: int = 64) -> pd.DataFrame:
+    count = len(labels)
+    return pd.DataFrame(
+        {
+            "path": [f"{i}.png" for i in range(count)],
+            "label": np.array(CLASSES)[labels],
+            "pixel_sha256": [f"{i:064x}" for i in range(count)],
+            "format": "PNG",
+            "mode": "L",
+            "width": width,
+            "height": 64,
+            "group": np.arange(count),
+        }
+    )
+
+
+def features(labels: np.ndarray, signal: float) -> dict[str, np.ndarray]:
+    embedding = np.random.default_rng(5).standard_normal((len(labels), 32)).astype(np.float32)
+    embedding[:, 0] += signal * labels
+    return {"pixel_sha256": np.array([f"{i:064x}" for i in range(len(labels))]), "embedding": embedding}
+
+
+@pytest.fixture
+def noise_folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Callable[..., ImageFolder]:
+    """Pictures of noise; `plant` may draw into each."""
+
+    def make(labels: np.ndarray, plant: Callable[[np.ndarray, int], None]) -> ImageFolder:
+        pictures = np.random.default_rng(0).integers(0, 200, (len(labels), 64, 64), dtype=np.uint8)
+        for picture, label in zip(pictures, labels, strict=True):
+            plant(picture, int(label))
+        return image_folder({f"{i}.png": encode(picture) for i, picture in enumerate(pictures)})
+
+    return make
+
+
+def scored(embeddings: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    return predict_out_of_fold(linear_head(), embeddings, numbers, draw_folds(numbers, np.arange(len(numbers)), 0, 1))
+
+
+LABELS = np.arange(COUNT) % 2
+
+
+def by_name(audit: dict) -> dict[str, dict]:
+    return {baseline["name"]: baseline for baseline in audit["baselines"]}
+
+
+def test_a_bright_corner_in_one_class_is_found_and_named(noise_folder: Callable[..., ImageFolder]) -> None:
+    def bright_corner(picture: np.ndarray, label: int) -> None:
+        if label:
+            # As many grey levels as before, in another place: brightness alone does not tell.
+            flat = np.sort(picture.ravel())
+            rest = np.random.default_rng(int(picture.sum())).permutation(flat[:-64])
+            picture[:] = np.concatenate([np.zeros(64, np.uint8), rest]).reshape(64, 64)
+            picture.ravel()[:64] = picture[:8, :8].ravel()
+            picture[:8, :8] = flat[-64:].reshape(8, 8)
+
+    audit = audit_shortcuts(
+        noise_folder(LABELS, bright_corner),
+        split_table(LABELS),
+        features(LABELS, 3.0),
+        linear_head(),
+        PARAMETERS,
+        seed=0,
+    )
+
+    assert audit is not None
+    assert by_name(audit)["border"]["shortcut"]
+    assert by_name(audit)["thumbnail"]["shortcut"]
+    assert audit["best"] in ("thumbnail", "border")
+    assert f"over {audit['best']} alone" in audit["verdict"]
+    assert "this data set can't show that it reads anatomy" in audit["verdict"]
+
+
+def test_brightness_is_named_though_the_thumbnail_sees_it_as_well(noise_folder: Callable[..., ImageFolder]) -> None:
+    def brighter(picture: np.ndarray, label: int) -> None:
+        picture[:] = picture // 2 + 60 * label
+
+    audit = audit_shortcuts(
+        noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), linear_head(), PARAMETERS, seed=0
+    )
+
+    assert audit is not None
+    found = by_name(audit)
+    assert found["brightness"]["roc_auc"]["value"] > 0.98
+    assert found["thumbnail"]["shortcut"]
+    assert audit["best"] == "brightness"
+    assert "over brightness alone" in audit["verdict"]
+    assert "other shortcuts: thumbnail, border" in audit["verdict"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"width": 80}, {"mode": "RGBA"}, {"format": "JPEG"}], ids=["size", "mode", "format"]
+)
+def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFolder], change: dict) -> None:
+    table = split_table(LABELS)
+    for column, value in change.items():
+        table[column] = table[column].astype(object).mask(LABELS == 1, value)
+    table["width"] = table["width"].astype(int)
+
+    audit = audit_shortcuts(
+        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), linear_head(), PARAMETERS, seed=0
+    )
+
+    assert audit is not None
+    assert audit["best"] == "size and format"
+    assert "over size and format alone" in audit["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("signal", "words"),
+    [(3.0, "no shortcut was found"), (0.0, "the model does not tell the classes apart either")],
+    ids=["model", "no model"],
+)
+def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder], signal: float, words: str) -> None:
+    labels = np.random.default_rng(11).permutation(LABELS)
+
+    audit = audit_shortcuts(
+        noise_folder(labels, lambda *_: None),
+        split_table(labels),
+        features(labels, signal),
+        linear_head(),
+        PARAMETERS,
+        seed=0,
+    )
+
+    assert audit is not None
+    assert not any(baseline["shortcut"] for baseline in audit["baselines"])
+    assert words in audit["verdict"]
+
+
+def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> None:
+    # Each anatomy once as either class, in one group: chance can't make one class the brighter one.
+    pairs = [generate_phantom(label, 17, i) for i in range(20) for label in CLASSES]
+    labels, anatomies = np.arange(40) % 2, np.arange(40) // 2
+    table = split_table(labels).assign(
+        group=anatomies,
+        width=[phantom.image.shape[1] for phantom in pairs],
+        height=[phantom.image.shape[0] for phantom in pairs],
+    )
+    folder = image_folder({f"{i}.png": encode(phantom.image) for i, phantom in enumerate(pairs)})
+
+    audit = audit_shortcuts(folder, table, features(labels, 2.0), linear_head(), PARAMETERS, seed=17)
+
+    assert audit is not None
+    for baseline in audit["baselines"]:
+        assert baseline["roc_auc"]["low"] <= 0.5 or baseline["roc_auc"]["value"] <= 0.6, baseline
+
+
+def test_more_than_two_classes_have_the_mean_area_of_each_against_the_rest() -> None:
+    numbers = np.arange(90) % 3
+    generator = np.random.default_rng(0)
+    embeddings = generator.standard_normal((90, 16)) + 3 * np.eye(3, 16)[numbers]
+    looks = {"brightness": np.eye(3)[numbers], "border": generator.standard_normal((90, 4))}
+
+    audit = compare_with_baselines(looks, scored(embeddings, numbers), numbers, np.arange(90), PARAMETERS, seed=0)
+
+    found = by_name(audit)
+    assert found["brightness"]["roc_auc"]["value"] == pytest.approx(1)
+    assert found["majority class"]["roc_auc"]["value"] == pytest.approx(0.5)
+    assert found["majority class"]["accuracy"]["value"] <= 1 / 3 + 0.01
+    assert not found["border"]["shortcut"]
+    assert audit["best"] == "brightness"
+
+
+def test_what_the_model_adds_is_said_where_a_weak_shortcut_exists() -> None:
+    numbers = np.arange(200) % 2
+    generator = np.random.default_rng(0)
+    looks = {"brightness": (numbers + 1.2 * generator.standard_normal(200))[:, None]}
+    embeddings = generator.standard_normal((200, 8)) + 4 * numbers[:, None]
+
+    audit = compare_with_baselines(looks, scored(embeddings, numbers), numbers, np.arange(200), PARAMETERS, seed=0)
+
+    assert by_name(audit)["brightness"]["shortcut"]
+    assert audit["verdict"].endswith("which is a shortcut: only what the model adds can be anatomy")
+    adds = by_name(audit)["brightness"]["model_adds"]
+    assert adds["low"] > 0
+    assert adds["value"] == pytest.approx(
+        audit["model"]["roc_auc"]["value"] - by_name(audit)["brightness"]["roc_auc"]["value"]
+    )
+
+
+def test_a_class_of_one_group_can_not_be_audited(noise_folder: Callable[..., ImageFolder]) -> None:
+    table = split_table(LABELS).assign(group=LABELS)
+
+    folder = noise_folder(LABELS, lambda *_: None)
+    assert audit_shortcuts(folder, table, features(LABELS, 1.0), linear_head(), PARAMETERS, seed=0) is None
+
+
+def test_the_audit_is_json_and_its_plot_has_a_point_for_each() -> None:
+    numbers = np.arange(40) % 2
+    looks = {"brightness": np.random.default_rng(0).random((40, 3))}
+
+    audit = compare_with_baselines(looks, scored(np.eye(40), numbers), numbers, np.arange(40), PARAMETERS, seed=0)
+    plot = plot_shortcuts(audit, 0.95)
+
+    assert json.loads(json.dumps(audit)) == audit
+    assert [trace.y[0] for trace in plot.data] == ["majority class", "brightness", "the model"]
+
+
+def test_areas_and_accuracies_in_draws_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import accuracy_score, roc_auc_score
+
+    generator = np.random.default_rng(0)
+    numbers, groups = np.arange(60) % 3, np.arange(60) // 4
+    scores = np.round(generator.random((1, 60, 3)) + 0.3 * np.eye(3)[numbers], 1)
+    weights = GroupBootstrap(groups, 1000, 0.95, seed=0).weights
+
+    assert weights[0].tolist() == [1.0] * 60
+    for draw in (0, 1, 2, 700):
+        expected = np.mean(
+            [roc_auc_score(numbers == k, scores[0, :, k], sample_weight=weights[draw]) for k in range(3)]
+        )
+        assert areas(numbers, scores, weights[[draw]])[0] == pytest.approx(expected, abs=1e-12)
+        expected = accuracy_score(numbers, scores[0].argmax(axis=1), sample_weight=weights[draw])
+        assert accuracies(numbers, scores, weights[[draw]])[0] == pytest.approx(expected, abs=1e-12)
+    measured = measure_scores(numbers, scores, groups, 0.95)
+    assert measured["roc_auc"]["value"] == pytest.approx(areas(numbers, scores, weights)[0])
+    assert measured["accuracy"]["value"] == pytest.approx(accuracies(numbers, scores, weights)[0])
+
+
+def test_figures_in_words_have_no_negative_zero() -> None:
+    assert in_words({"value": 0.014, "low": -0.012, "high": -0.001, "n": 3}) == "0.01 [−0.01, 0.00]"  # noqa: RUF001  # a true minus sign

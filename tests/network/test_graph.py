@@ -1,0 +1,216 @@
+"""The ONNX graphs against Keras, against other runtimes and against sums done by hand."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chest_cancer.network.graph import Head, KernelHead, classifier, frozen_base
+from chest_cancer.network.runtime import Network, Outputs
+from chest_cancer.network.vgg16 import LAYERS, Weights
+from conftest import Pixels
+
+GOLDEN_CHANNELS = [0, 4, 7, 14]
+GOLDEN_MEANS = [0.1518952, 0.4907744, 0.7090622, 3.9867465]
+GOLDEN_MAXIMA = [7.4428644, 13.587495, 19.400084, 56.473576]
+"""Of `picture(0)` under the ImageNet weights: preprocessing, colour order, convolutions and pooling in 8 numbers."""
+RELATIVE = 1e-3
+
+
+@pytest.fixture(scope="module")
+def batch(picture: Callable[..., Pixels]) -> Pixels:
+    return np.stack([picture(0), picture(3)])
+
+
+@pytest.fixture(scope="module")
+def reference(vgg16_weights: Weights, batch: Pixels) -> dict[str, np.ndarray]:
+    """What each layer of keras.applications.VGG16 receives, and its pooled last map, [N, h, w, C]."""
+    import keras
+
+    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
+    for name in LAYERS:
+        model.get_layer(name).set_weights([vgg16_weights[f"{name}/kernel"], vgg16_weights[f"{name}/bias"]])
+    inputs = [model.get_layer(name).input for name in LAYERS]
+    preprocessed = keras.applications.vgg16.preprocess_input(batch.astype(np.float32))
+    *received, last = keras.Model(model.input, [*inputs, model.output])(preprocessed)
+    tensors = {name: np.asarray(tensor) for name, tensor in zip(LAYERS, received, strict=True)}
+    last = np.asarray(last)
+    return tensors | {"last": last, "pooled": np.concatenate([last.mean(axis=(1, 2)), last.max(axis=(1, 2))], axis=1)}
+
+
+def assert_near(received: np.ndarray, expected: np.ndarray, relative: float = RELATIVE) -> None:
+    """Near by the size of the tensor: sums over thousands of products differ in their last digits."""
+    np.testing.assert_allclose(received, expected, rtol=0, atol=relative * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("cut", ["block1_conv1", "block4_conv2", "block5_conv3"])
+def test_frozen_base_gives_what_keras_gives_at_the_cut(
+    vgg16_weights: Weights, batch: Pixels, reference: dict[str, np.ndarray], cut: str
+) -> None:
+    outputs = Network(frozen_base(vgg16_weights, cut).SerializeToString(), "fp32")(batch)
+
+    assert list(outputs) == ["embedding", "features"]
+    assert_near(outputs["embedding"], reference["pooled"])
+    assert outputs["features"].shape == reference[cut].shape
+    assert_near(outputs["features"], reference[cut])
+
+
+def test_frozen_base_with_imagenet_weights_agrees_with_keras_to_a_thousandth(
+    imagenet_weights: Weights, batch: Pixels
+) -> None:
+    import keras
+
+    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
+    for name in LAYERS:
+        model.get_layer(name).set_weights([imagenet_weights[f"{name}/kernel"], imagenet_weights[f"{name}/bias"]])
+    last = np.asarray(model(keras.applications.vgg16.preprocess_input(batch.astype(np.float32))))
+    expected = np.concatenate([last.mean(axis=(1, 2)), last.max(axis=(1, 2))], axis=1)
+
+    embedding = Network(frozen_base(imagenet_weights, None).SerializeToString(), "fp32")(batch)["embedding"]
+
+    np.testing.assert_allclose(embedding, expected, rtol=1e-4, atol=1e-3)
+    means, maxima = embedding[0].reshape(2, 512)[:, GOLDEN_CHANNELS]
+    np.testing.assert_allclose(means, GOLDEN_MEANS, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(maxima, GOLDEN_MAXIMA, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("cut", ["block6_conv1", "block1_conv3", "block5_pool", ""])
+def test_unknown_cut_is_refused_with_the_layers_to_choose_from(vgg16_weights: Weights, cut: str) -> None:
+    with pytest.raises(ValueError, match=rf"fine_tune_from`: expected one of block1_conv1, .*Received: {cut}$"):
+        frozen_base(vgg16_weights, cut)
+
+
+def test_graph_without_a_cut_takes_any_number_of_images(
+    base_graph: bytes, batch: Pixels, reference: dict[str, np.ndarray]
+) -> None:
+    network = Network(base_graph, "fp32")
+
+    singles = [network(image[None])["embedding"] for image in batch]
+
+    assert network.outputs == ("embedding",)
+    assert_near(np.concatenate(singles), reference["pooled"])
+
+
+def expected_scores(outputs: Outputs, head: Head) -> np.ndarray:
+    """Class scores [N, K] in double precision from the embedding."""
+    *hidden, (kernel, bias) = head.layers
+    values = outputs["embedding"].astype(np.float64)
+    for hidden_kernel, hidden_bias in hidden:
+        values = np.maximum(values @ hidden_kernel + hidden_bias, 0)
+    return (values @ kernel + bias) / head.temperature
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 1000),
+    classes=st.integers(2, 4),
+    temperature=st.sampled_from([0.3, 1.0, 7.5]),
+)
+def test_linear_head_is_softmax_and_its_evidence_and_bias_sum_to_the_score(
+    vgg16_weights: Weights,
+    batch: Pixels,
+    random_head: Callable[..., Head],
+    seed: int,
+    classes: int,
+    temperature: float,
+) -> None:
+    head = random_head(seed, classes, temperature=temperature)
+
+    outputs = Network(classifier(vgg16_weights, head).SerializeToString(), "fp32")(batch)
+
+    scores = expected_scores(outputs, head)
+    np.testing.assert_allclose(outputs["probabilities"], softmax(scores), atol=1e-5)
+    np.testing.assert_allclose(outputs["probabilities"].sum(axis=1), 1, atol=1e-6)
+    assert outputs["evidence"].shape == (2, classes, 7, 7)
+    bias = head.layers[0][1] / temperature
+    assert_near(outputs["evidence"].sum(axis=(2, 3)) + bias, scores, 1e-5)
+
+
+def test_dense_head_evidence_is_gradient_times_activation(
+    vgg16_weights: Weights, batch: Pixels, random_head: Callable[..., Head], reference: dict[str, np.ndarray]
+) -> None:
+    import tensorflow as tf
+
+    head = random_head(1, 3, hidden=8, temperature=1.7)
+    (kernel_1, bias_1), (kernel_2, bias_2) = head.layers
+    feature_map = tf.constant(reference["last"])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(feature_map)
+        pooled = tf.concat([tf.reduce_mean(feature_map, (1, 2)), tf.reduce_max(feature_map, (1, 2))], axis=1)
+        scores = (tf.nn.relu(pooled @ kernel_1 + bias_1) @ kernel_2 + bias_2) / head.temperature
+        of_class = tf.unstack(scores, axis=1)
+    maps = [tf.reduce_sum(tape.gradient(score, feature_map) * feature_map, axis=-1).numpy() for score in of_class]
+
+    outputs = Network(classifier(vgg16_weights, head).SerializeToString(), "fp32")(batch)
+
+    assert_near(outputs["evidence"], np.stack(maps, axis=1))
+    scores = expected_scores(outputs, head)
+    np.testing.assert_allclose(outputs["probabilities"], softmax(scores), atol=1e-5)
+    # What the active units pass on of the first bias, and the second, are in the score and in no cell.
+    active = outputs["embedding"] @ kernel_1 + bias_1 > 0
+    effective_bias = ((active * bias_1) @ kernel_2 + bias_2) / head.temperature
+    assert_near(outputs["evidence"].sum(axis=(2, 3)), scores - effective_bias, 1e-4)
+
+
+def test_kernel_head_compares_with_landmarks_and_its_evidence_is_gradient_times_activation(
+    vgg16_weights: Weights, batch: Pixels, reference: dict[str, np.ndarray]
+) -> None:
+    import tensorflow as tf
+
+    draw = np.random.default_rng(5).standard_normal
+    mean, deviation = reference["pooled"].mean(axis=0), np.abs(reference["pooled"]).mean(axis=0) + 0.1
+    landmarks = draw((30, 1024)).astype(np.float32)
+    weights, bias = draw((30, 3)).astype(np.float32), draw(3).astype(np.float32)
+    head = KernelHead(mean, deviation, landmarks, 1 / 1024, weights, bias, 0.8)
+    feature_map = tf.constant(reference["last"])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(feature_map)
+        pooled = tf.concat([tf.reduce_mean(feature_map, (1, 2)), tf.reduce_max(feature_map, (1, 2))], axis=1)
+        away = ((pooled - mean) / deviation)[:, None] - landmarks
+        scores = (tf.exp(-tf.reduce_sum(away**2, axis=-1) / 1024) @ weights + bias) / head.temperature
+        of_class = tf.unstack(scores, axis=1)
+    maps = [tf.reduce_sum(tape.gradient(score, feature_map) * feature_map, axis=-1).numpy() for score in of_class]
+
+    outputs = Network(classifier(vgg16_weights, head).SerializeToString(), "fp32")(batch)
+
+    np.testing.assert_allclose(outputs["probabilities"], softmax(scores.numpy()), atol=1e-4)
+    assert_near(outputs["evidence"], np.stack(maps, axis=1))
+
+
+def test_cells_that_tie_for_the_maximum_share_its_evidence(vgg16_weights: Weights) -> None:
+    flat = {
+        name: array if name == "block5_conv3/bias" else np.zeros_like(array) for name, array in vgg16_weights.items()
+    }
+    kernel = np.zeros((1024, 2), dtype=np.float32)
+    kernel[512:, 0] = 1  # the first class listens to the maxima only
+    head = Head(((kernel, np.zeros(2, dtype=np.float32)),), 1.0)
+
+    outputs = Network(classifier(flat, head).SerializeToString(), "fp32")(np.zeros((1, 224, 224, 3), dtype=np.uint8))
+
+    total = np.maximum(vgg16_weights["block5_conv3/bias"], 0).sum()
+    np.testing.assert_allclose(outputs["evidence"][0, 0], np.full((7, 7), total / 49), rtol=1e-5)
+    np.testing.assert_array_equal(outputs["evidence"][0, 1], 0)
+
+
+def test_openvino_and_onnxruntime_agree_in_full_precision(
+    vgg16_weights: Weights, batch: Pixels, random_head: Callable[..., Head]
+) -> None:
+    import onnxruntime
+
+    graph = classifier(vgg16_weights, random_head(2, 4, hidden=5)).SerializeToString()
+    network = Network(graph, "fp32")
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+    outputs = network(batch)
+
+    assert network.outputs == ("probabilities", "embedding", "evidence")
+    expected = session.run(None, {"image": batch})
+    for name, tensor in zip([output.name for output in session.get_outputs()], expected, strict=True):
+        assert_near(outputs[name], tensor, 1e-4)

@@ -1,0 +1,326 @@
+"""The report and the model card: they say what was measured, and what that does not support."""
+
+import re
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from PIL import Image
+
+from chest_cancer.network.classifier import Classifier
+from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
+from chest_cancer.pipelines.model_evaluation.data_audits import audit_baselines, audit_leakage, find_duplicates
+from chest_cancer.pipelines.model_evaluation.model_audits import audit_evidence, audit_refusal, audit_robustness
+from chest_cancer.reporting.limitations import find_limitations
+from chest_cancer.reporting.report import render_data_card, render_model_card, render_report
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    data = {
+        "location": "phantom", "kind": "phantom", "synthetic": True, "digest": "d" * 64, "files": 9, "readable": 8,
+        "quarantined": 1, "distinct_by_content": 7, "distinct_by_pixels": 6,
+        "classes": {"normal": {"images": 4, "distinct": 3}, "adenocarcinoma": {"images": 4, "distinct": 4}},
+    }  # fmt: skip
+    return {
+        "classes": ["adenocarcinoma", "normal"],
+        "head": "linear",
+        "head_reason": "the linear one was asked for",
+        "data": data | changes,
+        "splits": {"test": 2, "train": 3},
+        "operating_point": {"threshold": 0.4321, "target_sensitivity": 0.95},
+        "normal_class": "normal",
+        "validation": {"images": 11},
+        "temperature": 1.5,
+        "provenance": {"git_commit": "c0ffee"},
+        "precision": "bf16",
+    }
+
+
+PROMOTION = "Promoted: the first model, with no champion before it."
+EXAMPLES = Image.new("RGB", (8, 4), "orange")
+METRICS = {
+    "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
+    "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
+}
+
+
+ANSWERS = pd.DataFrame({"label": ["a", "a", "b"], "predicted": ["a", "b", "b"]})
+
+
+def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["path", "reason"])
+
+
+def test_the_report_says_what_was_measured_on_what() -> None:
+    page = render_report(
+        METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {}, 0.95, PROMOTION, EXAMPLES
+    )
+
+    for text in ("0.750", "0.410 to 0.930", "unknown", "0.432", "test 2, train 3", "c0ffee", "d" * 64, "not an image",
+                 "normal/broken.png", "9; 8 readable, 7 distinct by content, 6 distinct by pixels, 1 in quarantine",
+                 "not a medical device", "CC BY 4.0", PROMOTION):  # fmt: skip
+        assert text in page
+    assert "nan" not in page
+
+
+def test_the_report_calls_phantoms_synthetic_and_nothing_else() -> None:
+    synthetic, real = (
+        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}, 0.95, PROMOTION, EXAMPLES)
+        for is_so in (True, False)
+    )
+
+    assert "<strong>Synthetic data.</strong>" in synthetic
+    assert "Synthetic" not in real
+    assert "not a medical device" in real
+    assert "Every file was used." in real
+
+
+def test_the_report_shows_hostile_names_as_text() -> None:
+    hostile = "<script>alert('x')</script>.png"
+    classes = {"<b>bold</b>": {"images": 1, "distinct": 1}}
+
+    page = render_report(
+        METRICS,
+        manifest(location="https://x/?<img>", classes=classes),
+        quarantine((hostile, "a < b & c")),
+        {},
+        {},
+        0.95,
+        PROMOTION,
+        EXAMPLES,
+    )
+
+    assert hostile not in page
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;.png" in page
+    assert "a &lt; b &amp; c" in page
+    assert "<b>bold" not in page
+    assert "<img>" not in page
+
+
+def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
+    plot = go.Figure(go.Heatmap(x=["</script><script>alert(1)</script>"], z=[[1]]))
+
+    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot}, 0.95, PROMOTION, EXAMPLES)
+
+    assert "</script><script>alert(1)" not in page
+
+
+def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> None:
+    plots = {name: go.Figure(go.Scatter(x=[1], y=[1])) for name in ("roc", "confusion", "history")}
+
+    page = render_report(METRICS, manifest(), quarantine(), {}, plots, 0.95, PROMOTION, EXAMPLES)
+
+    assert page.count("Plotly.newPlot(") >= 3
+    assert 4_000_000 < len(page) < 8_000_000
+    assert not re.search(r"<script[^>]*\ssrc=", re.sub(r"(?s)(<script[^>]*>).*?</script>", r"\1", page))
+    assert not re.search(r"https?://|<link|@import", re.sub(r"(?s)<script.*?</script>", "", page))
+
+
+def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
+    short, long = (
+        render_report(
+            METRICS,
+            manifest(),
+            quarantine(*[(f"{n}.png", "bad") for n in range(count)]),
+            {},
+            {},
+            0.95,
+            PROMOTION,
+            EXAMPLES,
+        )
+        for count in (2, 40)
+    )
+
+    assert "<details open>" in short
+    assert "<details open>" not in long
+    assert "40 files were not used" in long
+
+
+def figure(value: float | None, half: float = 0.05, n: int = 20) -> dict[str, Any]:
+    if value is None:
+        return {"value": None, "low": 0.0, "high": 1.0, "n": 0}
+    return {"value": value, "low": value - half, "high": value + half, "n": n}
+
+
+def suspicious_audits() -> dict[str, dict[str, Any]]:
+    """What audits say of data in which everything is wrong."""
+    score = {"accuracy": figure(0.9), "roc_auc": figure(0.95)}
+    pair = {
+        "naive": {**score, "groups": 5},
+        "grouped": {"accuracy": figure(0.8), "roc_auc": figure(0.85), "groups": 5},
+        "optimism": {"accuracy": figure(0.1), "roc_auc": figure(0.1)},
+    }
+    curve = {"points": [], "stopped": None, "fall_from": 0.98, "look_up_as_good_to": None, "sentence": "It is memory."}
+    baseline = {"name": "brightness", "sees": "grey levels", "shortcut": True, "model_adds": figure(0.0), **score}
+    test_folder = {"images": 9, "with_twin": 4, "exact": 3, "same pixels": 0, "near": 1}
+    counts = {
+        "files": 30, "distinct_by_content": 20, "distinct_by_pixels": 18, "groups": 15, "contradicting_groups": 1,
+        "contradicting_files": 2, "source_test": test_folder,
+    }  # fmt: skip
+    chance = {"measured": figure(0.2), "chance": 0.2}
+    overlaps = dict.fromkeys(("pointing", "pointing_exact", "inside", "intersection_over_union"), chance)
+    deletion = {"strongest": 0.1, "random": 0.1, "p": 0.4, "n": 20, "groups": 20}
+    row = {"perturbation": "noise", "strength": 0.1, "label": "noise, SD 5 %", "abstained": figure(0.0), **score}
+    refused = {"refused": figure(0.5), "sources": 8}
+    return {
+        "leakage": {"naive_and_grouped": pair, "curve": curve},
+        "shortcuts": {"model": score, "baselines": [baseline], "verdict": "the model adds nothing over brightness"},
+        "duplicates": {"counts": counts, "twins": [], "groups": []},
+        "evidence": {"overlaps": overlaps, "deletion": deletion, "deleted_cells": 5, "shuffled_correlation": 0.5},
+        "robustness": {"changes": [{**row, "flipped": figure(0.0)}, {**row, "flipped": figure(0.4)}]},
+        "refusal": {"photographs_and_text": refused, "kinds": {"photograph": refused}},
+    }
+
+
+SUSPICIOUS = METRICS | {"false_refusal": figure(0.1)}
+SAID = {
+    "Shortcuts": "The model adds nothing over brightness.",
+    "Random splits": "an accuracy of 0.90 [0.85, 0.95]; with copies and look-alikes kept together it is 0.80 [0.75,",
+    "Memory": "It is memory.",
+    "Copies": "4 of the source's 9 test images have a twin in its training folder (3 the same bytes, 1 nearly the same",
+    "Abstention": "only 0.50 [0.45, 0.55] are refused (n 20). Of test slices 0.10 [0.05, 0.15] are called no chest CT",
+    "Evidence maps": "no more often than by chance: 0.20 [0.15, 0.25] for 0.20",
+    "Robustness": "Under noise, SD 5 % 0.40 [0.35, 0.45] of the answers change (n 20)",
+}
+
+
+@pytest.mark.parametrize("title", SAID)
+def test_what_an_audit_found_is_a_limitation(title: str) -> None:
+    found = dict(find_limitations(SUSPICIOUS, manifest()["data"], suspicious_audits(), 0.95))
+
+    assert SAID[title] in found[title]
+
+
+def test_what_no_audit_found_is_none() -> None:
+    audits = suspicious_audits()
+    audits["leakage"]["naive_and_grouped"]["optimism"]["accuracy"] = figure(0.0)
+    audits["leakage"]["curve"]["fall_from"] = None
+    audits["shortcuts"]["baselines"][0]["shortcut"] = False
+    audits["duplicates"]["counts"] |= {
+        "files": 18, "distinct_by_content": 18, "contradicting_files": 0, "source_test": None
+    }  # fmt: skip
+    audits["evidence"]["overlaps"]["pointing_exact"] = {"measured": figure(0.9), "chance": 0.2}
+    audits["evidence"]["deletion"]["p"] = 0.001
+    audits["robustness"]["changes"] = audits["robustness"]["changes"][:1]
+    audits["refusal"]["photographs_and_text"]["refused"] = figure(1.0)
+    metrics = METRICS | {"false_refusal": figure(0.0)}
+
+    found = dict(find_limitations(metrics, manifest()["data"], audits, 0.95))
+
+    assert list(found) == ["Synthetic data", "Size of the test split"]
+
+
+def test_real_data_come_from_one_source_and_data_that_nobody_audited_say_so() -> None:
+    found = dict(find_limitations(METRICS, manifest(synthetic=False)["data"], {"leakage": {}}, 0.95))
+
+    assert list(found) == ["One source, unknown patients", "Size of the test split", "Not audited"]
+    assert "from 0.41 to 0.93 (95 % interval)" in found["Size of the test split"]
+
+
+def test_report_and_card_say_the_same_limitations() -> None:
+    audits, about = suspicious_audits(), manifest() | {"abstention": None}
+    about["abstention"] = {"distance_limit": 1.5, "confidence_limit": 0.6, "validation_images": 11}
+
+    page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95, PROMOTION, EXAMPLES)
+    card = render_model_card(SUSPICIOUS, about, ANSWERS, audits, 0.95)
+
+    for title, text in SAID.items():
+        assert f"<strong>{title}.</strong>" in page
+        assert f"- **{title}.**" in card
+        assert text.replace("'", "&#39;") in page
+        assert text in card
+    assert page.index("What these figures do not support") < page.index("Figures on the test split")
+    for words in ("peak in a cell that the lesion touches", "chosen on re-splits of the project", "naive less grouped"):
+        assert words.replace("'", "&#39;") in page
+
+
+def test_intervals_are_called_by_their_confidence() -> None:
+    page = render_report(METRICS, manifest(), quarantine(), {}, {}, 0.9, PROMOTION, EXAMPLES)
+    card = render_model_card(METRICS, manifest(), ANSWERS, {}, 0.9)
+
+    for text in (page, card):
+        assert "90 % interval" in text
+        assert "95 %" not in text
+
+
+def test_the_card_says_what_was_measured_and_keeps_hostile_names_from_being_markup() -> None:
+    classes = {"<b>bold</b>|x\ny": {"images": 1, "distinct": 1}}
+
+    card = render_model_card(METRICS, manifest(classes=classes, location="<img src=x>"), ANSWERS, {}, 0.95)
+
+    assert "| accuracy | 0.750 [0.410, 0.930] | 8 |" in card
+    assert "| recall normal | unknown | 0 |" in card
+    assert "not a medical device" in card.lower()
+    assert "| &lt;b>bold&lt;/b>\\|x y | 1 images, 1 distinct |" in card
+    assert "<img" not in card
+
+
+def test_the_model_card_answers_reporting_items_from_the_run_and_lists_the_others() -> None:
+    card = render_model_card(METRICS, manifest(), ANSWERS, {}, 0.95)
+
+    assert "| 39 | | wrong cases | 1 of 3 test images, listed in `test_predictions.parquet` |" in card
+    assert "| 26 | 12c, 21 | selection of the model | the linear one was asked for; one model was trained |" in card
+    assert "| 30 | | robustness | not measured: audits were off |" in card
+    assert "- Performance on external data, and between sites (CLAIM 33;" in card
+
+
+def data_card(audits: dict[str, Any], *refused: tuple[str, str], **parameters: Any) -> str:
+    table = pd.DataFrame(
+        [
+            ("a", "PNG", "RGB", 300, 200, 0, "train"),
+            ("a", "PNG", "RGB", 300, 200, 0, "copy"),
+            ("a", "JPEG", "L", 512, 400, 1, "test"),
+            ("<b>", "PNG", "RGB", 310, 210, 2, "train"),
+        ],
+        columns=["label", "format", "mode", "width", "height", "group", "split"],
+    ).assign(source_split=None)
+    block = FeatureExtractionParameters.model_validate(parameters)
+    return render_data_card(manifest(images=4), table, quarantine(*refused), audits, block)
+
+
+def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
+    card = data_card({}, ("x.png", "not an image: text"), ("y.png", "not an image: zeros"), ("z.png", "no pixels"))
+
+    for line in (
+        "| class | test | train | copies |",
+        "| a | 1 | 1 | 1 |",
+        "| &lt;b> | 0 | 1 | 0 |",
+        "| formats | PNG, RGB (3), JPEG, L (1) |",
+        "| width and height | 300 to 512 and 200 to 400 pixels |",
+        "- not an image: 2\n- no pixels: 1",
+        "| 35 | 20a | numbers included and excluded | 4 images used, 3 files not |",
+        "(cosine of embeddings of 0.97 or more)",
+        "Reference standard: how, why and by whom labels were given",
+        "no patient is in them",
+    ):
+        assert line in card
+
+
+def test_the_data_card_says_what_the_network_saw_and_what_audits_found() -> None:
+    card = data_card(suspicious_audits(), standardisation={"brightness": "clahe", "crop": "body"})
+
+    assert "brightness by clahe; cut to the body, aspect kept, as 8-bit RGB of 224 x 224" in card
+    for title in ("Shortcuts", "Random splits", "Copies"):
+        assert f"- **{title}.** " in card
+        assert SAID[title] in card
+    assert "Evidence maps" not in card
+    assert "4 images used, 0 files not" in card
+    assert "by reason" not in card
+
+
+def test_without_audits_none_is_made() -> None:
+    off = ModelEvaluationParameters(audits=False)
+    classifier = Classifier(b"", {"format_version": 1, "classes": ["a", "b"], "precision": "fp32"})
+    nothing: Any = None  # none of the other inputs is looked at
+
+    assert find_duplicates(nothing, nothing, nothing, nothing, off) == {}
+    made = [
+        audit_leakage(nothing, nothing, classifier, off, 0),
+        audit_baselines(nothing, nothing, nothing, classifier, off, 0),
+        audit_refusal(nothing, classifier, off, 0),
+        audit_evidence(nothing, nothing, nothing, classifier, off, 0),
+        audit_robustness(nothing, nothing, classifier, off, 0),
+    ]
+    assert [audit for audit, _ in made] == [{}] * 5
+    assert not any(plot.data for _, plot in made)

@@ -1,0 +1,403 @@
+"""Figures against scikit-learn and published examples; intervals against simulation."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+from scipy.stats import norm
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.reporting.plots import plot_reliability
+from chest_cancer.statistics.bootstrap import GroupBootstrap
+from chest_cancer.statistics.calibration import before_scaling, equal_mass_bins, reliability
+from chest_cancer.statistics.intervals import Figure, mean_of, predictive_values, share, wilson
+from chest_cancer.statistics.metrics import measure, probability_columns
+from chest_cancer.statistics.roc import area_under_roc, placements
+
+BINARY = ["adenocarcinoma", "normal"]
+THREE = ["adenocarcinoma", "large_cell", "normal"]
+FEW = ModelEvaluationParameters(bootstrap_repetitions=100)
+REPETITIONS = 400
+NOMINAL = (0.92, 0.98)
+
+
+def predictions(
+    classes: list[str], count: int = 80, seed: int = 0, per_group: int = 1, temperature: float = 1.0
+) -> pd.DataFrame:
+    """Predictions that are better than chance; probabilities with two decimals, so that some are equal."""
+    generator = np.random.default_rng(seed)
+    numbers = generator.integers(len(classes), size=count)
+    scores = 1.2 * generator.standard_normal((count, len(classes))) + 1.2 * np.eye(len(classes))[numbers]
+    probabilities = np.round(softmax(scores / temperature, axis=1), 2) + 0.001
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return as_table(classes, numbers, probabilities, np.arange(count) // per_group)
+
+
+def as_table(classes: list[str], numbers: Any, probabilities: Any, groups: Any) -> pd.DataFrame:
+    table = pd.DataFrame(probabilities, columns=probability_columns(classes))
+    names = np.array(classes)
+    return table.assign(label=names[numbers], predicted=names[probabilities.argmax(axis=1)], group=groups)
+
+
+def equal(figure: Figure, expected: float) -> bool:
+    return abs(figure["value"] - expected) < 1e-9
+
+
+@pytest.mark.parametrize("classes", [BINARY, THREE])
+@pytest.mark.parametrize("per_group", [1, 4])
+def test_figures_equal_those_of_scikit_learn(classes: list[str], per_group: int) -> None:
+    table = predictions(classes, per_group=per_group)
+    truth, chosen = table["label"], table["predicted"]
+    probabilities = table[probability_columns(classes)].to_numpy()
+
+    figures = measure(table, classes, "normal", 0.4, FEW, 0, 1.5)
+
+    assert equal(figures["accuracy"], accuracy_score(truth, chosen))
+    assert equal(figures["loss"], log_loss(truth, probabilities, labels=classes))
+    stated = probabilities if len(classes) > 2 else probabilities[:, 1]
+    assert equal(figures["brier"], brier_score_loss(truth, stated, labels=classes, pos_label=classes[1]))
+    areas = [roc_auc_score(truth == name, probabilities[:, k]) for k, name in enumerate(classes)]
+    precisions = [average_precision_score(truth == name, probabilities[:, k]) for k, name in enumerate(classes)]
+    assert equal(figures["roc_auc"], areas[0] if len(classes) == 2 else np.mean(areas))
+    assert equal(figures["average_precision"], precisions[0] if len(classes) == 2 else np.mean(precisions))
+    recalls, shares = (score(truth, chosen, labels=classes, average=None) for score in (recall_score, precision_score))
+    for k, name in enumerate(classes):
+        assert equal(figures[f"recall_{name}"], recalls[k])
+        assert equal(figures[f"precision_{name}"], shares[k])
+        if len(classes) > 2:
+            assert equal(figures[f"roc_auc_{name}"], areas[k])
+            assert equal(figures[f"average_precision_{name}"], precisions[k])
+            assert equal(figures[f"brier_{name}"], brier_score_loss(truth == name, probabilities[:, k]))
+            assert equal(figures[f"specificity_{name}"], recall_score(truth != name, chosen != name))
+            assert equal(figures[f"npv_{name}"], precision_score(truth != name, chosen != name))
+    if len(classes) > 2:
+        assert equal(figures["macro_recall"], recall_score(truth, chosen, average="macro"))
+        assert equal(figures["macro_precision"], precision_score(truth, chosen, average="macro"))
+
+    diseased, positive = truth != "normal", 1 - table["probability_normal"] >= 0.4
+    assert equal(figures["sensitivity"], recall_score(diseased, positive))
+    assert equal(figures["specificity"], recall_score(~diseased, ~positive))
+    assert equal(figures["ppv"], precision_score(diseased, positive))
+    assert equal(figures["npv"], precision_score(~diseased, ~positive))
+
+
+@pytest.mark.parametrize("per_group", [1, 4])
+def test_every_figure_lies_in_its_interval_and_every_interval_in_its_range(per_group: int) -> None:
+    for classes in (BINARY, THREE):
+        figures = measure(predictions(classes, per_group=per_group), classes, "normal", 0.5, FEW, 0, 1.5)
+
+        for name, figure in figures.items():
+            assert 0 <= figure["low"] <= figure["value"] <= figure["high"], name
+            assert figure["high"] <= {"loss": 37, "brier": 2}.get(name, 1), name
+            assert all(type(figure[key]) is float for key in ("value", "low", "high")), name
+
+
+def test_predictive_values_follow_bayes_theorem() -> None:
+    figures = measure(predictions(BINARY), BINARY, "normal", 0.4, FEW, 0)
+
+    sensitivity, specificity = figures["sensitivity"]["value"], figures["specificity"]["value"]
+    for percent in (1, 5, 20):
+        sick, well = percent / 100, 1 - percent / 100
+        true_positive, true_negative = sick * sensitivity, well * specificity
+        ppv, npv = figures[f"ppv_at_prevalence_{percent}"], figures[f"npv_at_prevalence_{percent}"]
+        assert equal(ppv, true_positive / (true_positive + well - true_negative))
+        assert equal(npv, true_negative / (true_negative + sick - true_positive))
+
+
+@pytest.mark.parametrize(("sensitivity", "specificity"), [(1, 1), (1, 0), (0, 1), (0, 0), (1, 0.5), (0.5, 1), (0, 0.5)])
+def test_predictive_values_have_intervals_where_shares_are_all_or_nothing(
+    sensitivity: float, specificity: float
+) -> None:
+    shares = [
+        Figure(value=value, low=low, high=high, n=20)
+        for value in (sensitivity, specificity)
+        for low, high in [wilson(value, 20, 1.96)]
+    ]
+
+    for figure in predictive_values(*shares, 0.05):
+        if np.isnan(figure["value"]):
+            assert (figure["low"], figure["high"]) == (0, 1)
+        else:
+            assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+            assert 0 < figure["high"] - figure["low"] < 1
+
+
+def test_a_separated_test_set_does_not_prove_a_perfect_classifier() -> None:
+    numbers = np.repeat([0, 1], 25)
+    probabilities = np.eye(2)[numbers] * 0.8 + 0.1
+    single = as_table(BINARY, numbers, probabilities, np.arange(50))
+
+    alone, grouped = (
+        measure(single.assign(group=np.arange(50) // size), BINARY, "normal", 0.5, FEW, 0) for size in (1, 5)
+    )
+
+    for name in ("roc_auc", "average_precision", "accuracy", "sensitivity", "ppv_at_prevalence_5"):
+        assert alone[name]["value"] == grouped[name]["value"] == alone[name]["high"] == 1
+        assert 0 < grouped[name]["low"] < alone[name]["low"] < 0.97, name
+    # Of 25 of 25, Wilson's lower end is 1 / (1 + z^2 / 25); the area's is Newcombe's, from his formula solved by hand.
+    assert alone["sensitivity"]["low"] == pytest.approx(25 / (25 + 1.959964**2), abs=1e-6)
+    low = alone["roc_auc"]["low"]
+    spread = low * (1 - low) * (1 + 24 * (1 - low) / (2 - low) + 24 * low / (1 + low)) / 625
+    assert 1 - low == pytest.approx(1.959964 * np.sqrt(spread), abs=1e-6)
+
+
+def test_copies_of_images_narrow_no_interval() -> None:
+    one = predictions(BINARY, count=30, seed=4)
+    tripled = pd.concat([one] * 3, ignore_index=True)
+
+    once, thrice = (measure(table, BINARY, "normal", 0.4, FEW, 0) for table in (one, tripled))
+
+    for name, figure in once.items():
+        width, narrowed = figure["high"] - figure["low"], thrice[name]["high"] - thrice[name]["low"]
+        if "ece" not in name:  # more images, more bins
+            assert figure["value"] == pytest.approx(thrice[name]["value"])
+            assert narrowed > 0.93 * width, name
+
+
+def test_several_images_of_a_single_group_say_nothing_about_others() -> None:
+    figures = measure(predictions(BINARY, count=12, per_group=12), BINARY, "normal", 0.4, FEW, 0)
+
+    assert {(figure["low"], figure["high"]) for name, figure in figures.items() if name != "loss"} == {(0, 1)}
+
+
+def test_figures_without_images_are_unknown() -> None:
+    table = predictions(THREE)
+    table = table[table["label"] != "large_cell"].assign(predicted="normal")
+
+    figures = measure(table, THREE, "normal", 0.0, FEW, 0)
+
+    for name in ("recall_large_cell", "roc_auc_large_cell", "average_precision_large_cell", "roc_auc", "npv",
+                 "average_precision", "macro_recall", "macro_precision", "precision_adenocarcinoma"):  # fmt: skip
+        assert np.isnan(figures[name]["value"]), name
+        assert (figures[name]["low"], figures[name]["high"]) == (0, 1)
+    assert np.isfinite([figures[name]["value"] for name in ("roc_auc_normal", "brier", "ece", "ppv")]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=40),
+    st.sampled_from([0.9, 0.95, 0.99]),
+)
+def test_intervals_hold_their_value_for_any_data(rows: list[tuple[bool, int, int]], confidence: float) -> None:
+    positive, scores, groups = (np.array(column) for column in zip(*rows, strict=True))
+    bootstrap = GroupBootstrap(groups, 30, confidence, 0)
+
+    for figure in (
+        share(positive, groups, confidence),
+        area_under_roc(positive, placements(positive, scores.astype(float)), groups, confidence),
+        bootstrap.average_precision(positive, scores.astype(float))[0],
+        bootstrap.mean(scores / 4, 1.0),
+        bootstrap.calibration_error(positive - scores / 4, equal_mass_bins(scores / 4)),
+    ):
+        assert np.isnan(figure["value"]) or 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+        assert figure["n"] == len(rows)
+
+
+def test_means_of_figures_are_narrower_the_less_they_go_together() -> None:
+    figures = [Figure(value=0.8, low=0.7, high=0.9, n=10)] * 2
+
+    apart, together, unknown = (mean_of(figures, m, 20) for m in (np.eye(2), np.ones((2, 2)), np.full((2, 2), np.nan)))
+
+    assert apart["high"] - apart["low"] == pytest.approx(0.2 / np.sqrt(2))
+    assert together["high"] - together["low"] == pytest.approx(0.2)
+    assert unknown == together
+
+
+class Study:
+    """A study of grouped images whose figures are known: normal scores, a part of them shared inside a group."""
+
+    def __init__(self, groups: int, mean_size: float, shared: float, diseased: float, area: float) -> None:
+        self.groups, self.mean_size, self.shared, self.diseased, self.area = groups, mean_size, shared, diseased, area
+        self.distance = norm.ppf(area) * np.sqrt(2)
+        self.share = norm.cdf(self.distance / 2)
+
+    def draw(self, generator: np.random.Generator) -> tuple[Any, Any, Any]:
+        sizes = 1 + generator.poisson(self.mean_size - 1, self.groups)
+        groups = np.repeat(np.arange(self.groups), sizes)
+        positive = groups < self.diseased * self.groups
+        scores = np.sqrt(self.shared) * generator.standard_normal(self.groups)[groups]
+        scores += np.sqrt(1 - self.shared) * generator.standard_normal(len(groups))
+        return groups, positive, scores + self.distance * (positive - 0.5)
+
+    def coverage(
+        self, figures: Callable[[Any, Any, Any], dict[str, Figure]], truth: dict[str, float]
+    ) -> dict[str, float]:
+        generator, held = np.random.default_rng(2024), dict.fromkeys(truth, 0)
+        for _ in range(REPETITIONS):
+            measured = figures(*self.draw(generator))
+            for name, value in truth.items():
+                held[name] += measured[name]["low"] - 1e-12 <= value <= measured[name]["high"] + 1e-12
+        return {name: count / REPETITIONS for name, count in held.items()}
+
+
+STUDIES = [
+    Study(60, 3, 0.7, 0.5, 0.9),
+    Study(100, 3, 0.5, 0.3, 0.8),
+    Study(120, 2, 0.9, 0.4, 0.9),
+    Study(80, 1, 0.0, 0.4, 0.85),
+]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_95_of_100_intervals_of_shares_and_areas_hold_the_truth(study: Study) -> None:
+    def figures(groups: Any, positive: Any, scores: Any) -> dict[str, Figure]:
+        hits = (scores > 0) == positive
+        sensitivity, specificity = (share(hits[side], groups[side], 0.95) for side in (positive, ~positive))
+        ppv, npv = predictive_values(sensitivity, specificity, 0.05)
+        return {
+            "accuracy": share(hits, groups, 0.95),
+            "sensitivity": sensitivity,
+            "roc_auc": area_under_roc(positive, placements(positive, scores), groups, 0.95),
+            "ppv": ppv,
+            "npv": npv,
+        }
+
+    right, wrong = study.share, 1 - study.share
+    truth = {
+        "accuracy": right, "sensitivity": right, "roc_auc": study.area,
+        "ppv": 0.05 * right / (0.05 * right + 0.95 * wrong), "npv": 0.95 * right / (0.95 * right + 0.05 * wrong),
+    }  # fmt: skip
+
+    for name, coverage in study.coverage(figures, truth).items():
+        assert NOMINAL[0] <= coverage <= NOMINAL[1], name
+
+
+def test_intervals_that_ignore_groups_hold_the_truth_too_rarely() -> None:
+    """The simulation can fail: correlated images, taken for independent ones, are caught by it."""
+    study = STUDIES[0]
+
+    def figures(groups: Any, positive: Any, scores: Any) -> dict[str, Figure]:
+        images = np.arange(len(groups))
+        return {
+            "accuracy": share((scores > 0) == positive, images, 0.95),
+            "roc_auc": area_under_roc(positive, placements(positive, scores), images, 0.95),
+        }
+
+    coverages = study.coverage(figures, {"accuracy": study.share, "roc_auc": study.area})
+
+    assert max(coverages.values()) < 0.87
+
+
+@pytest.mark.parametrize("study", STUDIES[1:3])
+def test_95_of_100_bootstrap_intervals_hold_the_truth(study: Study) -> None:
+    prior = np.log(study.diseased / (1 - study.diseased))
+
+    def disease(scores: Any, sharpness: float = 1.0) -> Any:
+        return 1 / (1 + np.exp(-sharpness * (study.distance * scores + prior)))
+
+    grid = np.linspace(-10, 10, 20_001)
+    sick, well = (
+        share_of * norm.pdf(grid + side * study.distance / 2) * (grid[1] - grid[0])
+        for share_of, side in ((study.diseased, -1), (1 - study.diseased, 1))
+    )
+    stated = disease(grid, 2.0)
+    found, read = np.cumsum(sick[::-1]), np.cumsum((sick + well)[::-1])
+    # Confidence comes from either side of one half, and is compared with the hits of both.
+    confidence, hit = np.maximum(stated, 1 - stated), np.where(stated > 0.5, sick, well)
+    order, step = np.argsort(confidence), 40
+    cells = [np.add.reduceat(v[order], np.arange(0, len(grid), step)) for v in (hit, confidence * (sick + well))]
+    truth = {
+        "brier": (sick * (1 - stated) ** 2 + well * stated**2).sum(),
+        "average_precision": (sick[::-1] * found / read).sum() / study.diseased,
+        "ece": np.abs(cells[0] - cells[1]).sum(),
+    }
+
+    def figures(groups: Any, positive: Any, scores: Any) -> dict[str, Figure]:
+        bootstrap, probability = GroupBootstrap(groups, 200, 0.95, 0), disease(scores, 2.0)
+        sure = np.maximum(probability, 1 - probability)
+        return {
+            "brier": bootstrap.mean((probability - positive) ** 2, 1.0),
+            "average_precision": bootstrap.average_precision(positive, scores)[0],
+            "ece": bootstrap.calibration_error(((probability > 0.5) == positive) - sure, equal_mass_bins(sure)),
+        }
+
+    for name, coverage in study.coverage(figures, truth).items():
+        assert NOMINAL[0] <= coverage <= NOMINAL[1] + (name == "ece") * 0.02, name
+
+
+@pytest.mark.parametrize("classes", [BINARY, THREE])
+@pytest.mark.parametrize("temperature", [0.4, 2.5])
+def test_calibration_error_falls_to_chance_where_the_miscalibration_is_known(
+    classes: list[str], temperature: float
+) -> None:
+    refused = 0
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        logits = 1.5 * generator.standard_normal((600, len(classes)))
+        calibrated = softmax(logits, axis=1)
+        numbers = (generator.random((600, 1)) > calibrated.cumsum(axis=1)[:, :-1]).sum(axis=1)
+        table = as_table(classes, numbers, calibrated, np.arange(600))
+
+        figures = measure(table, classes, "normal", None, FEW, 0, temperature)
+
+        np.testing.assert_allclose(before_scaling(calibrated, temperature), softmax(temperature * logits, axis=1))
+        assert figures["ece"]["value"] < 0.8 * figures["ece_uncalibrated"]["value"]
+        assert figures["ece_uncalibrated"]["low"] > 0.02
+        refused += figures["ece"]["low"] > 0
+    assert refused <= 2  # one in twenty by chance
+
+
+def test_no_calibration_error_before_scaling_without_a_temperature() -> None:
+    assert "ece_uncalibrated" not in measure(predictions(BINARY), BINARY, "normal", 0.5, FEW, 0)
+
+
+def test_calibration_error_is_that_of_its_bins() -> None:
+    table = predictions(THREE, count=73)
+    probabilities = table[probability_columns(THREE)].to_numpy()
+    numbers = table["label"].map(THREE.index).to_numpy()
+
+    bins = reliability(numbers, probabilities, np.arange(73), 0.95)
+
+    assert bins["n"].sum() == 73
+    assert 4 <= len(bins) <= 7
+    assert bins["confidence"].is_monotonic_increasing
+    error = (bins["n"] * (bins["confidence"] - bins["value"]).abs()).sum() / 73
+    assert equal(measure(table, THREE, "normal", 0.5, FEW, 0)["ece"], error)
+    shuffled = np.random.default_rng(0).permutation(73)
+    pd.testing.assert_frame_equal(bins, reliability(numbers[shuffled], probabilities[shuffled], np.arange(73), 0.95))
+
+
+def test_certain_probabilities_have_one_bin() -> None:
+    assert equal_mass_bins(np.ones(50)).tolist() == [0] * 50
+    assert np.isfinite(before_scaling(np.eye(2), 3.0)).all()
+
+
+def test_the_reliability_plot_draws_what_is_stated_over_what_came_true() -> None:
+    table = predictions(BINARY)
+    figures = measure(table, BINARY, "normal", 0.5, FEW, 0, 2.0)
+
+    perfect, before, after = plot_reliability(table, BINARY, 2.0, 0.95).data
+
+    assert list(perfect.x) == list(perfect.y) == [0, 1]
+    for trace, name in ((before, "ece_uncalibrated"), (after, "ece")):
+        counts = np.array(trace.customdata)[:, 0]
+        assert counts.sum() == 80
+        assert (counts * np.abs(np.subtract(trace.x, trace.y))).sum() / 80 == pytest.approx(figures[name]["value"])
+        assert trace.name.endswith(f"{figures[name]['value']:.3f}")
+        assert min(trace.error_y.array) >= 0
+    assert len(plot_reliability(table, BINARY, None, 0.95).data) == 2
+
+
+@pytest.mark.parametrize(("count", "classes", "seconds"), [(50, THREE, 1.0), (10_000, THREE, 20.0)])
+def test_figures_with_a_thousand_draws_are_there_soon(count: int, classes: list[str], seconds: float) -> None:
+    table = predictions(classes, count=count)
+    start = time.perf_counter()
+
+    measure(table, classes, "normal", 0.5, ModelEvaluationParameters(bootstrap_repetitions=1000), 0, 1.5)
+
+    assert time.perf_counter() - start < seconds
