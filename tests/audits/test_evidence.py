@@ -24,13 +24,13 @@ from chest_cancer.audits.evidence.maps import (
     overlap,
     shuffle_head,
 )
+from chest_cancer.audits.evidence.plot import plot_deletion
 from chest_cancer.imaging.evidence import contrast
 from chest_cancer.imaging.standardise import Frame
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import Head, KernelHead, classifier
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.pipelines.model_evaluation.audit_plots import plot_deletion
 from chest_cancer.sources.image_folder import LESION_MASKS, ImageFolder
 from conftest import Pixels
 

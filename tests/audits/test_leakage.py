@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import NearestImage, compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.audits.leakage.words import describe_curve
 from chest_cancer.network.heads.head import linear_head
 from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.pipelines.model_evaluation.audit_plots import plot_leakage_curve
 from chest_cancer.statistics.sampling import sample_groups
 
 CLASSES = ["adenocarcinoma", "normal"]

@@ -8,14 +8,13 @@ import pandas as pd
 import pytest
 
 from chest_cancer.audits.refusal import detection
-from chest_cancer.audits.refusal.detection import measure_answers, measure_refusal, predict_foreign_images
+from chest_cancer.audits.refusal.detection import measure_refusal, predict_foreign_images
 from chest_cancer.audits.refusal.foreign_images import KINDS, ForeignImage, foreign_images
+from chest_cancer.audits.refusal.plot import plot_refusal
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
 from chest_cancer.network.graph import Head, classifier
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.pipelines.model_evaluation.audit_plots import plot_refusal
 from chest_cancer.pipelines.model_training.abstention import fit_space
-from chest_cancer.statistics.intervals import wilson
 from conftest import Pixels
 
 
@@ -91,29 +90,6 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     foreign.loc[0, "reason"] = None
     foreign.loc[6, "reason"] = NOT_SURE
     return test, foreign
-
-
-def test_coverage_false_refusal_and_the_accuracy_of_what_is_answered_are_counted() -> None:
-    result = measure_answers(tables()[0], confidence=0.95)
-
-    assert result["coverage"]["value"] == 0.7
-    assert result["selective_accuracy"]["value"] == pytest.approx(6 / 7)
-    assert result["selective_accuracy"]["n"] == 7
-    assert result["not_sure"]["value"] == 0.2
-    assert result["false_refusal"]["value"] == 0.1
-    low, high = wilson(0.1, 10, 1.959964)
-    assert result["false_refusal"]["low"] == pytest.approx(low, abs=1e-6)
-    assert result["false_refusal"]["high"] == pytest.approx(high, abs=1e-6)
-
-
-def test_without_an_answer_its_accuracy_is_unknown() -> None:
-    test = tables()[0].assign(reason=NOT_SURE)
-
-    result = measure_answers(test, confidence=0.95)
-
-    assert result["coverage"]["value"] == 0
-    assert np.isnan(result["selective_accuracy"]["value"])
-    assert result["selective_accuracy"]["n"] == 0
 
 
 def test_refused_images_are_counted_for_each_kind() -> None:

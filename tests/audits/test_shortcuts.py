@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from chest_cancer.audits.shortcuts import baselines
-from chest_cancer.audits.shortcuts.baselines import audit_shortcuts, compare_with_baselines
+from chest_cancer.audits.shortcuts.baselines import compare_baselines, compare_with_baselines
+from chest_cancer.audits.shortcuts.plot import plot_shortcuts
 from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.network.heads.head import linear_head
 from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.pipelines.model_evaluation.audit_plots import plot_shortcuts
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
@@ -93,7 +93,7 @@ def test_a_bright_corner_in_one_class_is_found_and_named(noise_folder: Callable[
             picture.ravel()[:64] = picture[:8, :8].ravel()
             picture[:8, :8] = flat[-64:].reshape(8, 8)
 
-    audit = audit_shortcuts(
+    audit = compare_baselines(
         noise_folder(LABELS, bright_corner),
         split_table(LABELS),
         features(LABELS, 3.0),
@@ -114,7 +114,7 @@ def test_brightness_is_named_though_the_thumbnail_sees_it_as_well(noise_folder: 
     def brighter(picture: np.ndarray, label: int) -> None:
         picture[:] = picture // 2 + 60 * label
 
-    audit = audit_shortcuts(
+    audit = compare_baselines(
         noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), linear_head(), PARAMETERS, seed=0
     )
 
@@ -136,7 +136,7 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
         table[column] = table[column].astype(object).mask(LABELS == 1, value)
     table["width"] = table["width"].astype(int)
 
-    audit = audit_shortcuts(
+    audit = compare_baselines(
         noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), linear_head(), PARAMETERS, seed=0
     )
 
@@ -153,7 +153,7 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
 def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder], signal: float, words: str) -> None:
     labels = np.random.default_rng(11).permutation(LABELS)
 
-    audit = audit_shortcuts(
+    audit = compare_baselines(
         noise_folder(labels, lambda *_: None),
         split_table(labels),
         features(labels, signal),
@@ -178,7 +178,7 @@ def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], I
     )
     folder = image_folder({f"{i}.png": encode(phantom.image) for i, phantom in enumerate(pairs)})
 
-    audit = audit_shortcuts(folder, table, features(labels, 2.0), linear_head(), PARAMETERS, seed=17)
+    audit = compare_baselines(folder, table, features(labels, 2.0), linear_head(), PARAMETERS, seed=17)
 
     assert audit is not None
     for baseline in audit["baselines"]:
@@ -222,7 +222,7 @@ def test_a_class_of_one_group_can_not_be_audited(noise_folder: Callable[..., Ima
     table = split_table(LABELS).assign(group=LABELS)
 
     folder = noise_folder(LABELS, lambda *_: None)
-    assert audit_shortcuts(folder, table, features(LABELS, 1.0), linear_head(), PARAMETERS, seed=0) is None
+    assert compare_baselines(folder, table, features(LABELS, 1.0), linear_head(), PARAMETERS, seed=0) is None
 
 
 def test_the_audit_is_json_and_its_plot_has_a_point_for_each() -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 from chest_cancer.imaging.phantoms.generate import generate_phantoms
 from conftest import PROJECT, copy_project
 
-STAGES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
+STAGES = [path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")]
 
 Dvc = Callable[..., str]
 

@@ -62,7 +62,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_says_how_many_test_images_have_a_twin_in_the_training_folder(results: Path) -> None:
-    audit = json.loads((results / "08_reporting" / "duplicates_audit.json").read_text())
+    audit = json.loads((results / "08_reporting" / "data_audit" / "duplicates.json").read_text())
     page = (results / "08_reporting" / "report.html").read_text()
 
     sentence = "8 of the source's 20 test images have a twin in its training folder ("
@@ -74,7 +74,7 @@ def test_the_report_says_how_many_test_images_have_a_twin_in_the_training_folder
 
 
 def test_each_planted_twin_is_named_with_what_differs(results: Path) -> None:
-    twins = json.loads((results / "08_reporting" / "duplicates_audit.json").read_text())["twins"]
+    twins = json.loads((results / "08_reporting" / "data_audit" / "duplicates.json").read_text())["twins"]
 
     differences = {Path(twin["path"]).name: twin["difference"] for twin in twins}
     assert sum(words == "none: the same bytes" for words in differences.values()) == 4
@@ -87,7 +87,7 @@ def test_each_planted_twin_is_named_with_what_differs(results: Path) -> None:
 
 def test_no_training_image_has_a_twin_among_the_test_images(results: Path) -> None:
     table = pd.read_parquet(results / "05_model_input" / "split_table.parquet").set_index("path")
-    twins = json.loads((results / "08_reporting" / "duplicates_audit.json").read_text())["twins"]
+    twins = json.loads((results / "08_reporting" / "data_audit" / "duplicates.json").read_text())["twins"]
 
     # The side that measures keeps its images; their twins leave the training folder.
     assert set(table.loc[[twin["twin"] for twin in twins], "split"]) == {"leak"}

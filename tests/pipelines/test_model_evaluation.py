@@ -14,18 +14,19 @@ from PIL import Image
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_score, roc_auc_score
 
-from chest_cancer.audits.refusal.detection import measure_answers
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import Head
 from chest_cancer.network.graph import classifier as classifier_graph
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import create_pipeline
-from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, plot_evaluation, predict_test_images
+from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, predict_test_images
+from chest_cancer.pipelines.reporting.nodes import plot_evaluation
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_roc
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.held_out import disease_class, probability_columns
 from chest_cancer.statistics.intervals import unknown_as_none
-from chest_cancer.statistics.metrics import disease_class, measure, probability_columns
+from chest_cancer.statistics.metrics import measure
 from conftest import Pixels
 
 BINARY = ["adenocarcinoma", "normal"]
@@ -45,6 +46,7 @@ def predictions(
     table["label"] = labels
     table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
     table["group"] = np.arange(len(labels)) if groups is None else groups
+    table["reason"] = None
     table["path"] = [f"{number}.png" for number in range(len(labels))]
     return table
 
@@ -295,20 +297,19 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
     plots = plot_evaluation(table, metrics, trained, history, FEW)
 
     temperature = trained.manifest["temperature"]
-    assert metrics == measure(table, BINARY, "normal", None, FEW, 0, temperature) | measure_answers(table, 0.95)
+    assert metrics == measure(table, BINARY, "normal", None, FEW, 0, temperature)
     assert "sensitivity" not in metrics
     assert [len(plot.data) for plot in plots] == [1, 2, 3, 2]
 
 
-def test_the_pipeline_goes_from_classifier_and_images_to_figures_and_report() -> None:
+def test_the_pipeline_goes_from_classifier_and_images_to_figures_and_the_gate() -> None:
     pipeline = create_pipeline()
 
-    assert {"raw_images", "split_table", "classifier", "quarantine", "training_history"} < pipeline.inputs()
-    assert {
+    assert {"raw_images", "split_table", "classifier", "champion"} < pipeline.inputs()
+    assert pipeline.all_outputs() == {
         "test_predictions",
+        "test_evidence",
         "metrics",
-        "confusion_plot",
-        "roc_plot",
-        "history_plot",
-        "report",
-    } <= pipeline.all_outputs()
+        "evidence_examples",
+        "promotion",
+    }

@@ -49,7 +49,7 @@ def test_every_pipeline_can_be_chosen(page: Page) -> None:
 
 
 def test_a_plot_a_table_figures_and_a_picture_open_as_previews(page: Page) -> None:
-    select(page, "roc_plot")
+    select(page, "evaluation_plot_roc")
     expect(page.locator(".pipeline-metadata .js-plotly-plot")).to_be_visible()
     select(page, "test_predictions")
     expect(page.locator(".pipeline-metadata table")).to_contain_text("predicted")

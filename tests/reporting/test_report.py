@@ -8,12 +8,20 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from chest_cancer.network.classifier import Classifier
+from chest_cancer.audits.audit import node_of
+from chest_cancer.audits.duplicates import audit as duplicates
+from chest_cancer.audits.evidence import audit as evidence
+from chest_cancer.audits.leakage import audit as leakage
+from chest_cancer.audits.refusal import audit as refusal
+from chest_cancer.audits.registry import AUDITS
+from chest_cancer.audits.robustness import audit as robustness
+from chest_cancer.audits.shortcuts import audit as shortcuts
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
-from chest_cancer.pipelines.model_evaluation.data_audits import audit_baselines, audit_leakage, find_duplicates
-from chest_cancer.pipelines.model_evaluation.model_audits import audit_evidence, audit_refusal, audit_robustness
-from chest_cancer.reporting.limitations import find_limitations
-from chest_cancer.reporting.report import render_data_card, render_model_card, render_report
+from chest_cancer.reporting.data_report import render_data_card, render_data_report
+from chest_cancer.reporting.limitation import listed
+from chest_cancer.reporting.limitations import find_data_limitations, find_limitations
+from chest_cancer.reporting.report import render_model_card, render_report
+from chest_cancer.reporting.templates import AuditedPart
 
 
 def manifest(**changes: Any) -> dict[str, Any]:
@@ -40,8 +48,8 @@ def manifest(**changes: Any) -> dict[str, Any]:
 PROMOTION = "Promoted: the first model, with no champion before it."
 EXAMPLES = Image.new("RGB", (8, 4), "orange")
 METRICS = {
-    "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
-    "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
+    "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8, "title": "accuracy"},
+    "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0, "title": "recall of normal"},
 }
 
 
@@ -54,7 +62,7 @@ def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
 
 def test_the_report_says_what_was_measured_on_what() -> None:
     page = render_report(
-        METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), {}, {}, 0.95, PROMOTION, EXAMPLES
+        METRICS, manifest(), quarantine(("normal/broken.png", "not an image")), [], {}, 0.95, PROMOTION, EXAMPLES
     )
 
     for text in ("0.750", "0.410 to 0.930", "unknown", "0.432", "test 2, train 3", "c0ffee", "d" * 64, "not an image",
@@ -66,7 +74,7 @@ def test_the_report_says_what_was_measured_on_what() -> None:
 
 def test_the_report_calls_phantoms_synthetic_and_nothing_else() -> None:
     synthetic, real = (
-        render_report(METRICS, manifest(synthetic=is_so), quarantine(), {}, {}, 0.95, PROMOTION, EXAMPLES)
+        render_report(METRICS, manifest(synthetic=is_so), quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES)
         for is_so in (True, False)
     )
 
@@ -84,7 +92,7 @@ def test_the_report_shows_hostile_names_as_text() -> None:
         METRICS,
         manifest(location="https://x/?<img>", classes=classes),
         quarantine((hostile, "a < b & c")),
-        {},
+        [],
         {},
         0.95,
         PROMOTION,
@@ -101,7 +109,7 @@ def test_the_report_shows_hostile_names_as_text() -> None:
 def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
     plot = go.Figure(go.Heatmap(x=["</script><script>alert(1)</script>"], z=[[1]]))
 
-    page = render_report(METRICS, manifest(), quarantine(), {}, {"roc": plot}, 0.95, PROMOTION, EXAMPLES)
+    page = render_report(METRICS, manifest(), quarantine(), [], {"roc": plot}, 0.95, PROMOTION, EXAMPLES)
 
     assert "</script><script>alert(1)" not in page
 
@@ -109,7 +117,7 @@ def test_the_report_shows_hostile_class_names_in_plots_as_text() -> None:
 def test_the_report_holds_plotly_once_and_asks_for_nothing_from_outside() -> None:
     plots = {name: go.Figure(go.Scatter(x=[1], y=[1])) for name in ("roc", "confusion", "history")}
 
-    page = render_report(METRICS, manifest(), quarantine(), {}, plots, 0.95, PROMOTION, EXAMPLES)
+    page = render_report(METRICS, manifest(), quarantine(), [], plots, 0.95, PROMOTION, EXAMPLES)
 
     assert page.count("Plotly.newPlot(") >= 3
     assert 4_000_000 < len(page) < 8_000_000
@@ -123,7 +131,7 @@ def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
             METRICS,
             manifest(),
             quarantine(*[(f"{n}.png", "bad") for n in range(count)]),
-            {},
+            [],
             {},
             0.95,
             PROMOTION,
@@ -139,8 +147,8 @@ def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
 
 def figure(value: float | None, half: float = 0.05, n: int = 20) -> dict[str, Any]:
     if value is None:
-        return {"value": None, "low": 0.0, "high": 1.0, "n": 0}
-    return {"value": value, "low": value - half, "high": value + half, "n": n}
+        return {"value": None, "low": 0.0, "high": 1.0, "n": 0, "title": "a figure"}
+    return {"value": value, "low": value - half, "high": value + half, "n": n, "title": "a figure"}
 
 
 def suspicious_audits() -> dict[str, dict[str, Any]]:
@@ -166,11 +174,33 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
     return {
         "leakage": {"naive_and_grouped": pair, "curve": curve},
         "shortcuts": {"model": score, "baselines": [baseline], "verdict": "the model adds nothing over brightness"},
-        "duplicates": {"counts": counts, "twins": [], "groups": []},
+        "duplicates": {
+            "counts": counts,
+            "twins": [],
+            "groups": [],
+            "twins_in_words": duplicates.count_twins(test_folder),
+        },
         "evidence": {"overlaps": overlaps, "deletion": deletion, "deleted_cells": 5, "shuffled_correlation": 0.5},
         "robustness": {"changes": [{**row, "flipped": figure(0.0)}, {**row, "flipped": figure(0.4)}]},
         "refusal": {"photographs_and_text": refused, "kinds": {"photograph": refused}},
     }
+
+
+def parts(audits: dict[str, dict[str, Any]], metrics: dict[str, Any], subject: str = "") -> list[AuditedPart]:
+    """What these facts are to the report: each audit's, with the limitations that it finds in them."""
+    finders = {
+        "leakage": leakage.find_limitations,
+        "shortcuts": shortcuts.find_limitations,
+        "duplicates": duplicates.find_limitations,
+        "evidence": evidence.find_limitations,
+        "robustness": robustness.find_limitations,
+        "refusal": lambda facts: refusal.find_limitations(facts, metrics),
+    }
+    return [
+        AuditedPart(audit.name, audit.title, audits[audit.name] | listed(finders[audit.name](audits[audit.name])), {})
+        for audit in AUDITS
+        if audit.subject.startswith(subject)
+    ]
 
 
 SUSPICIOUS = METRICS | {"false_refusal": figure(0.1)}
@@ -187,7 +217,7 @@ SAID = {
 
 @pytest.mark.parametrize("title", SAID)
 def test_what_an_audit_found_is_a_limitation(title: str) -> None:
-    found = dict(find_limitations(SUSPICIOUS, manifest()["data"], suspicious_audits(), 0.95))
+    found = dict(find_limitations(SUSPICIOUS, manifest()["data"], parts(suspicious_audits(), SUSPICIOUS), 0.95))
 
     assert SAID[title] in found[title]
 
@@ -200,26 +230,29 @@ def test_what_no_audit_found_is_none() -> None:
     audits["duplicates"]["counts"] |= {
         "files": 18, "distinct_by_content": 18, "contradicting_files": 0, "source_test": None
     }  # fmt: skip
+    audits["duplicates"]["twins_in_words"] = None
     audits["evidence"]["overlaps"]["pointing_exact"] = {"measured": figure(0.9), "chance": 0.2}
     audits["evidence"]["deletion"]["p"] = 0.001
     audits["robustness"]["changes"] = audits["robustness"]["changes"][:1]
     audits["refusal"]["photographs_and_text"]["refused"] = figure(1.0)
     metrics = METRICS | {"false_refusal": figure(0.0)}
 
-    found = dict(find_limitations(metrics, manifest()["data"], audits, 0.95))
+    found = dict(find_limitations(metrics, manifest()["data"], parts(audits, metrics), 0.95))
 
     assert list(found) == ["Synthetic data", "Size of the test split"]
 
 
 def test_real_data_come_from_one_source_and_data_that_nobody_audited_say_so() -> None:
-    found = dict(find_limitations(METRICS, manifest(synthetic=False)["data"], {"leakage": {}}, 0.95))
+    found = dict(
+        find_limitations(METRICS, manifest(synthetic=False)["data"], [AuditedPart("leakage", "", {}, {})], 0.95)
+    )
 
     assert list(found) == ["One source, unknown patients", "Size of the test split", "Not audited"]
     assert "from 0.41 to 0.93 (95 % interval)" in found["Size of the test split"]
 
 
 def test_report_and_card_say_the_same_limitations() -> None:
-    audits, about = suspicious_audits(), manifest() | {"abstention": None}
+    audits, about = parts(suspicious_audits(), SUSPICIOUS), manifest()
     about["abstention"] = {"distance_limit": 1.5, "confidence_limit": 0.6, "validation_images": 11}
 
     page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95, PROMOTION, EXAMPLES)
@@ -236,8 +269,8 @@ def test_report_and_card_say_the_same_limitations() -> None:
 
 
 def test_intervals_are_called_by_their_confidence() -> None:
-    page = render_report(METRICS, manifest(), quarantine(), {}, {}, 0.9, PROMOTION, EXAMPLES)
-    card = render_model_card(METRICS, manifest(), ANSWERS, {}, 0.9)
+    page = render_report(METRICS, manifest(), quarantine(), [], {}, 0.9, PROMOTION, EXAMPLES)
+    card = render_model_card(METRICS, manifest(), ANSWERS, [], 0.9)
 
     for text in (page, card):
         assert "90 % interval" in text
@@ -247,17 +280,17 @@ def test_intervals_are_called_by_their_confidence() -> None:
 def test_the_card_says_what_was_measured_and_keeps_hostile_names_from_being_markup() -> None:
     classes = {"<b>bold</b>|x\ny": {"images": 1, "distinct": 1}}
 
-    card = render_model_card(METRICS, manifest(classes=classes, location="<img src=x>"), ANSWERS, {}, 0.95)
+    card = render_model_card(METRICS, manifest(classes=classes, location="<img src=x>"), ANSWERS, [], 0.95)
 
     assert "| accuracy | 0.750 [0.410, 0.930] | 8 |" in card
-    assert "| recall normal | unknown | 0 |" in card
+    assert "| recall of normal | unknown | 0 |" in card
     assert "not a medical device" in card.lower()
     assert "| &lt;b>bold&lt;/b>\\|x y | 1 images, 1 distinct |" in card
     assert "<img" not in card
 
 
 def test_the_model_card_answers_reporting_items_from_the_run_and_lists_the_others() -> None:
-    card = render_model_card(METRICS, manifest(), ANSWERS, {}, 0.95)
+    card = render_model_card(METRICS, manifest(), ANSWERS, [], 0.95)
 
     assert "| 39 | | wrong cases | 1 of 3 test images, listed in `test_predictions.parquet` |" in card
     assert "| 26 | 12c, 21 | selection of the model | the linear one was asked for; one model was trained |" in card
@@ -265,7 +298,7 @@ def test_the_model_card_answers_reporting_items_from_the_run_and_lists_the_other
     assert "- Performance on external data, and between sites (CLAIM 33;" in card
 
 
-def data_card(audits: dict[str, Any], *refused: tuple[str, str], **parameters: Any) -> str:
+def data_card(audits: list[AuditedPart], *refused: tuple[str, str], **parameters: Any) -> str:
     table = pd.DataFrame(
         [
             ("a", "PNG", "RGB", 300, 200, 0, "train"),
@@ -276,16 +309,16 @@ def data_card(audits: dict[str, Any], *refused: tuple[str, str], **parameters: A
         columns=["label", "format", "mode", "width", "height", "group", "split"],
     ).assign(source_split=None)
     block = FeatureExtractionParameters.model_validate(parameters)
-    return render_data_card(manifest(images=4), table, quarantine(*refused), audits, block)
+    return render_data_card(manifest(images=4)["data"], table, quarantine(*refused), audits, block)
 
 
 def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
-    card = data_card({}, ("x.png", "not an image: text"), ("y.png", "not an image: zeros"), ("z.png", "no pixels"))
+    card = data_card([], ("x.png", "not an image: text"), ("y.png", "not an image: zeros"), ("z.png", "no pixels"))
 
     for line in (
-        "| class | test | train | copies |",
+        "| class | train | test | copies |",
         "| a | 1 | 1 | 1 |",
-        "| &lt;b> | 0 | 1 | 0 |",
+        "| &lt;b> | 1 | 0 | 0 |",
         "| formats | PNG, RGB (3), JPEG, L (1) |",
         "| width and height | 300 to 512 and 200 to 400 pixels |",
         "- not an image: 2\n- no pixels: 1",
@@ -298,7 +331,10 @@ def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
 
 
 def test_the_data_card_says_what_the_network_saw_and_what_audits_found() -> None:
-    card = data_card(suspicious_audits(), standardisation={"brightness": "clahe", "crop": "body"})
+    card = data_card(
+        parts(suspicious_audits(), METRICS | {"false_refusal": figure(0.1)}, "data"),
+        standardisation={"brightness": "clahe", "crop": "body"},
+    )
 
     assert "brightness by clahe; cut to the body, aspect kept, as 8-bit RGB of 224 x 224" in card
     for title in ("Shortcuts", "Random splits", "Copies"):
@@ -309,18 +345,41 @@ def test_the_data_card_says_what_the_network_saw_and_what_audits_found() -> None
     assert "by reason" not in card
 
 
-def test_without_audits_none_is_made() -> None:
-    off = ModelEvaluationParameters(audits=False)
-    classifier = Classifier(b"", {"format_version": 1, "classes": ["a", "b"], "precision": "fp32"})
-    nothing: Any = None  # none of the other inputs is looked at
+def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_classifier_was_trained() -> None:
+    audits = parts(suspicious_audits(), METRICS | {"false_refusal": figure(0.1)}, "data")
+    table = pd.DataFrame(
+        [
+            ("a", "PNG", "L", 30, 20, 0, "train"),
+            ("a", "PNG", "L", 30, 20, 0, "copy"),
+            ("b", "PNG", "L", 40, 20, 1, "test"),
+        ],
+        columns=["label", "format", "mode", "width", "height", "group", "split"],
+    )
 
-    assert find_duplicates(nothing, nothing, nothing, nothing, off) == {}
-    made = [
-        audit_leakage(nothing, nothing, classifier, off, 0),
-        audit_baselines(nothing, nothing, nothing, classifier, off, 0),
-        audit_refusal(nothing, classifier, off, 0),
-        audit_evidence(nothing, nothing, nothing, classifier, off, 0),
-        audit_robustness(nothing, nothing, classifier, off, 0),
-    ]
-    assert [audit for audit, _ in made] == [{}] * 5
-    assert not any(plot.data for _, plot in made)
+    page = render_data_report(manifest()["data"], table, quarantine(("<i>.png", "not an image")), audits)
+
+    assert "No classifier was trained for this page" in page
+    assert re.search(r"<th[^>]*>train</th><th[^>]*>test</th><th[^>]*>copy</th><th[^>]*>all</th>", page)
+    assert re.search(r"<td>a</td><td[^>]*>1</td><td[^>]*>0</td><td[^>]*>1</td><td[^>]*>2</td>", page)
+    for title in ("Shortcuts", "Random splits", "Memory", "Copies"):
+        assert f"<strong>{title}.</strong>" in page
+    for heading in ("shortcuts", "leakage", "duplicates"):
+        assert f'<h2 id="{heading}">' in page
+        assert f'href="#{heading}"' in page
+    assert "&lt;i&gt;.png" in page
+    assert "Evidence maps" not in page
+
+
+@pytest.mark.parametrize("audit", AUDITS, ids=lambda audit: audit.name)
+def test_with_audits_off_none_is_made(audit: Any) -> None:
+    off = ModelEvaluationParameters(audits=False)
+    nothing = dict.fromkeys(audit.inputs)  # none of the inputs is looked at
+
+    facts, *plots = node_of(audit).func(parameters=off, seed=0, **nothing)
+
+    assert facts == {}
+    assert [bool(plot.data) for plot in plots] == [False] * len(audit.plots)
+
+
+def test_data_that_nobody_audited_say_so() -> None:
+    assert [found.title for found in find_data_limitations(manifest()["data"], [])] == ["Synthetic data", "Not audited"]

@@ -21,12 +21,14 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_reliability
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, equal_mass_bins, reliability
+from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.intervals import Figure, mean_of, predictive_values, share, wilson
-from chest_cancer.statistics.metrics import measure, probability_columns
+from chest_cancer.statistics.metrics import CLASS_METRICS, METRICS, measure
 from chest_cancer.statistics.roc import area_under_roc, placements
 
 BINARY = ["adenocarcinoma", "normal"]
@@ -51,7 +53,8 @@ def predictions(
 def as_table(classes: list[str], numbers: Any, probabilities: Any, groups: Any) -> pd.DataFrame:
     table = pd.DataFrame(probabilities, columns=probability_columns(classes))
     names = np.array(classes)
-    return table.assign(label=names[numbers], predicted=names[probabilities.argmax(axis=1)], group=groups)
+    chosen = names[probabilities.argmax(axis=1)]
+    return table.assign(label=names[numbers], predicted=chosen, group=groups, reason=None)
 
 
 def equal(figure: Figure, expected: float) -> bool:
@@ -401,3 +404,43 @@ def test_figures_with_a_thousand_draws_are_there_soon(count: int, classes: list[
     measure(table, classes, "normal", 0.5, ModelEvaluationParameters(bootstrap_repetitions=1000), 0, 1.5)
 
     assert time.perf_counter() - start < seconds
+
+
+def answers(*reasons: str | None) -> pd.DataFrame:
+    """Ten predictions, seven of them answered unless other reasons are given."""
+    chosen = np.array([0] * 6 + [1] + [0, 1, 1])
+    table = as_table(BINARY, np.zeros(10, dtype=int), np.eye(2)[chosen], np.arange(10))
+    return table.assign(reason=list(reasons) or [None] * 7 + [NOT_SURE, NOT_SURE, NOT_A_CHEST_CT_SLICE])
+
+
+def test_coverage_false_refusal_and_the_accuracy_of_what_is_answered_are_counted() -> None:
+    result = measure(answers(), BINARY, "normal", 0.5, FEW, 0)
+
+    assert result["coverage"]["value"] == 0.7
+    assert result["selective_accuracy"]["value"] == pytest.approx(6 / 7)
+    assert result["selective_accuracy"]["n"] == 7
+    assert result["not_sure"]["value"] == 0.2
+    assert result["false_refusal"]["value"] == 0.1
+    low, high = wilson(0.1, 10, 1.959964)
+    assert result["false_refusal"]["low"] == pytest.approx(low, abs=1e-6)
+    assert result["false_refusal"]["high"] == pytest.approx(high, abs=1e-6)
+
+
+def test_without_an_answer_its_accuracy_is_unknown() -> None:
+    result = measure(answers(*[NOT_SURE] * 10), BINARY, "normal", 0.5, FEW, 0)
+
+    assert result["coverage"]["value"] == 0
+    assert np.isnan(result["selective_accuracy"]["value"])
+    assert result["selective_accuracy"]["n"] == 0
+
+
+@pytest.mark.parametrize("classes", [BINARY, THREE])
+def test_every_metric_of_the_registry_is_measured_under_its_name_and_title(classes: list[str]) -> None:
+    figures = measure(predictions(classes), classes, "normal", 0.4, FEW, 0, 1.5)
+
+    titles = {metric.name: metric.title for metric in METRICS}
+    titles |= {f"{metric.name}_{name}": f"{metric.title} of {name}" for metric in CLASS_METRICS for name in classes}
+    assert {name: figure["title"] for name, figure in figures.items()}.items() <= titles.items()
+    if classes == THREE:
+        assert set(figures) == set(titles)
+    assert len(titles) == len(METRICS) + len(CLASS_METRICS) * len(classes)

@@ -15,7 +15,7 @@ from chest_cancer.imaging.evidence import contrast, draw_evidence
 from chest_cancer.imaging.standardise import seen_frame
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.metrics import probability_columns
+from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.sampling import draw_images
 
 _IMAGES, _COLUMNS = 8, 2

@@ -1,5 +1,6 @@
 """Interactive plots of the evaluation."""
 
+from collections.abc import Mapping
 from itertools import cycle
 
 import numpy as np
@@ -9,8 +10,8 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, percent, styled
 from chest_cancer.statistics.calibration import before_scaling, reliability
+from chest_cancer.statistics.held_out import disease_class, probability_columns
 from chest_cancer.statistics.intervals import Figure, in_words
-from chest_cancer.statistics.metrics import disease_class, probability_columns
 
 
 def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
@@ -46,7 +47,7 @@ def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
 
 
 def plot_roc(
-    predictions: pd.DataFrame, classes: list[str], normal_class: str | None, metrics: dict[str, Figure]
+    predictions: pd.DataFrame, classes: list[str], normal_class: str | None, metrics: Mapping[str, Figure]
 ) -> go.Figure:
     """Draw the ROC curve of each class against the rest (of disease against none for two classes).
 

@@ -1,53 +1,18 @@
-"""The report, one HTML page, and the cards of model and data, in Markdown: all are filled from the same figures."""
+"""The report, one HTML page, and the model card, in Markdown: both are filled from the same figures."""
 
 from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image
-from plotly.offline import get_plotlyjs
 
-from chest_cancer.parameters import FeatureExtractionParameters
-from chest_cancer.reporting.limitations import (
-    Audits,
-    count_twins,
-    find_data_limitations,
-    find_limitations,
-    sentence,
-)
+from chest_cancer.reporting.limitations import find_limitations
 from chest_cancer.reporting.pictures import picture_url
 from chest_cancer.reporting.style import percent
-from chest_cancer.statistics.intervals import Figure, in_words
-from chest_cancer.statistics.metrics import PREVALENCES
+from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, divisions, fill_page, fill_sections
+from chest_cancer.statistics.metrics import METRICS, MeasuredMetric
 
-_TITLES = {
-    "accuracy": "accuracy",
-    "roc_auc": "area under the ROC curve",
-    "average_precision": "average precision",
-    "loss": "cross-entropy, nats",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "ppv": "positive predictive value",
-    "npv": "negative predictive value",
-    "brier": "Brier score",
-    "ece": "calibration error",
-    "ece_uncalibrated": "calibration error before temperature scaling",
-    "coverage": "answered (coverage)",
-    "selective_accuracy": "accuracy of the answers",
-    "not_sure": "called not sure",
-    "false_refusal": "called not a chest CT slice",
-}
-_TITLES |= {f"ppv_at_prevalence_{percent}": f"PPV if {percent} % had disease" for percent in PREVALENCES}
-_TITLES |= {f"npv_at_prevalence_{percent}": f"NPV if {percent} % had disease" for percent in PREVALENCES}
 _HEADLINES = ("accuracy", "roc_auc", "sensitivity", "specificity")
-_GROUPS = {
-    "Telling classes apart": ("accuracy", "roc_auc", "average_precision", "loss"),
-    "At the operating threshold": ("sensitivity", "specificity", "ppv", "npv"),
-    "Predictive values elsewhere": tuple(f"{kind}_at_prevalence_{p}" for p in PREVALENCES for kind in ("ppv", "npv")),
-    "Trust in probabilities": ("brier", "ece", "ece_uncalibrated"),
-    "Abstention": ("coverage", "selective_accuracy", "not_sure", "false_refusal"),
-}
 
 
 class Row(NamedTuple):
@@ -55,35 +20,14 @@ class Row(NamedTuple):
 
     name: str
     title: str
-    figure: Figure
-
-
-def _for_markdown(words: object) -> str:
-    """Keep names of files and classes from being read as markup."""
-    plain = str(words).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
-    return " ".join(plain.split())
-
-
-_TEMPLATES = Environment(
-    loader=PackageLoader("chest_cancer.reporting", "."),
-    autoescape=select_autoescape(["html"]),
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters |= {
-    "figure": in_words,
-    "percent": percent,
-    "twins": count_twins,
-    "sentence": sentence,
-    "plain": _for_markdown,
-}
+    figure: MeasuredMetric
 
 
 def render_report(
-    metrics: dict[str, Figure],
+    metrics: dict[str, MeasuredMetric],
     manifest: dict[str, Any],
     quarantine: pd.DataFrame,
-    audits: Audits,
+    audits: list[AuditedPart],
     plots: dict[str, go.Figure],
     confidence: float,
     promotion: str,
@@ -95,38 +39,31 @@ def render_report(
         metrics: Figures of the test split.
         manifest: The classifier's manifest.
         quarantine: `path` and `reason` of each file that was not used.
-        audits: By the name that the template knows; each empty where it was not made.
-        plots: The same.
+        audits: What the audits found, in the order of the page.
+        plots: `confusion`, `roc`, `reliability` and `history`.
         confidence: Of all intervals, 0..1.
         promotion: What the gate of the model registry said.
         evidence_examples: Test images under their evidence maps.
 
     Returns:
-        A page that needs no network: Plotly's script is inside, once.
+        A page that needs no network.
     """
-    divisions = {
-        name: plot.to_html(
-            full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
-        )
-        for name, plot in plots.items()
-        if plot.data
-    }
-    return _TEMPLATES.get_template("report.html").render(
+    return fill_page(
+        "report.html",
+        fill_sections(audits, manifest=manifest),
+        divisions(plots),
         **_about(metrics, manifest, audits, confidence),
         quarantine=quarantine.to_dict("records"),
         promotion=promotion,
         evidence_examples=picture_url(evidence_examples),
-        audits=audits,
-        plots=divisions,
-        script=get_plotlyjs() if divisions else "",
     )
 
 
 def render_model_card(
-    metrics: dict[str, Figure],
+    metrics: dict[str, MeasuredMetric],
     manifest: dict[str, Any],
     test_predictions: pd.DataFrame,
-    audits: Audits,
+    audits: list[AuditedPart],
     confidence: float,
 ) -> str:
     """Fill the model card's template.
@@ -135,72 +72,33 @@ def render_model_card(
         metrics: Figures of the test split.
         manifest: The classifier's manifest.
         test_predictions: A row per distinct test image, with `label` and `predicted`.
-        audits: By name; each empty where it was not made.
+        audits: What the audits found.
         confidence: Of all intervals, 0..1.
 
     Returns:
         Markdown.
     """
-    return _TEMPLATES.get_template("model_card.md").render(
+    return TEMPLATES.get_template("reporting/model_card.md").render(
         **_about(metrics, manifest, audits, confidence),
-        audits=audits,
+        audits={part.name: part.facts for part in audits},
         tested=len(test_predictions),
         wrong=int((test_predictions["label"] != test_predictions["predicted"]).sum()),
     )
 
 
-def render_data_card(
-    manifest: dict[str, Any],
-    split_table: pd.DataFrame,
-    quarantine: pd.DataFrame,
-    audits: Audits,
-    parameters: FeatureExtractionParameters,
-) -> str:
-    """Fill the data card's template.
-
-    Args:
-        manifest: The classifier's manifest.
-        split_table: A row per image file: `label`, `format`, `mode`, `width`, `height`, `group`, `split` and
-            `source_split`.
-        quarantine: `path` and `reason` of each file that was not used.
-        audits: By name; each empty where it was not made.
-        parameters: The block `feature_extraction`.
-
-    Returns:
-        Markdown.
-    """
-    is_copy = split_table["split"] == "copy"
-    counts = pd.crosstab(split_table["label"], split_table["split"].mask(is_copy))
-    kinds = (split_table["format"] + ", " + split_table["mode"]).value_counts()
-    return _TEMPLATES.get_template("data_card.md").render(
-        data=manifest["data"],
-        limitations=find_data_limitations(manifest["data"], audits),
-        quarantine=quarantine.to_dict("records"),
-        reasons=quarantine["reason"].str.split(":").str[0].value_counts().to_dict(),
-        groups=int(split_table["group"].nunique()),
-        formats=[f"{kind} ({count})" for kind, count in kinds.items()],
-        width=(int(split_table["width"].min()), int(split_table["width"].max())),
-        height=(int(split_table["height"].min()), int(split_table["height"].max())),
-        splits=list(counts.columns),
-        classes={name: row.to_list() for name, row in counts.iterrows()},
-        copies=is_copy.groupby(split_table["label"]).sum().to_dict(),
-        kept_split=bool(split_table["source_split"].notna().any()),
-        standardisation=parameters.standardisation,
-        augmented=parameters.augmentation.enabled,
-        similarity=parameters.groups.similarity,
-    )
-
-
-def _about(metrics: dict[str, Figure], manifest: dict[str, Any], audits: Audits, confidence: float) -> dict[str, Any]:
-    groups = {
-        title: [Row(name, _TITLES[name], metrics[name]) for name in names if name in metrics]
-        for title, names in _GROUPS.items()
-    }
-    rest = [Row(name, name.replace("_", " ", 1), figure) for name, figure in metrics.items() if name not in _TITLES]
+def _about(
+    metrics: dict[str, MeasuredMetric], manifest: dict[str, Any], audits: list[AuditedPart], confidence: float
+) -> dict[str, Any]:
+    rows = {name: Row(name, figure["title"], figure) for name, figure in metrics.items()}
+    groups: dict[str, list[Row]] = {}
+    for metric in METRICS:
+        if metric.name in rows:
+            groups.setdefault(metric.group, []).append(rows[metric.name])
+    grouped = {metric.name for metric in METRICS}
     return {
-        "headlines": [Row(name, _TITLES[name], metrics[name]) for name in _HEADLINES if name in metrics],
-        "groups": {title: rows for title, rows in groups.items() if rows},
-        "by_class": rest,
+        "headlines": [rows[name] for name in _HEADLINES if name in rows],
+        "groups": groups,
+        "by_class": [row for name, row in rows.items() if name not in grouped],
         "limitations": find_limitations(metrics, manifest["data"], audits, confidence),
         "manifest": manifest,
         "data": manifest["data"],

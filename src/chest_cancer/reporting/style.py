@@ -1,6 +1,11 @@
 """How every plot looks: colours, fonts and margins."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import plotly.graph_objects as go
+
+from chest_cancer.statistics.intervals import Figure
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = COLOURS = ("#1f5a85", "#c4572b", "#4c8f4f", "#7b5ea7", "#8a949c")
 BLUES = [[0.0, "#f4f8fb"], [1.0, BLUE]]
@@ -40,3 +45,13 @@ def translucent(colour: str) -> str:
 def percent(share: float) -> str:
     """Write 0.95 as `95 %`."""
     return f"{100 * share:g} %"
+
+
+def whiskers(figures: Sequence[Figure]) -> dict[str, Any]:
+    """Turn intervals into error bars around their values."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [each["high"] - each["value"] for each in figures],
+        "arrayminus": [each["value"] - each["low"] for each in figures],
+    }

@@ -1,46 +1,59 @@
-"""Figures of a classifier on a test split, each with its interval and its n."""
+"""The registry of metrics: what is measured on held-out images, each with its name, its title and its function.
 
-from dataclasses import dataclass
+`metrics.json`, report, cards, MLflow and the web page all read what this registry gives: **a new metric is one line**
+in `METRICS`, or in `CLASS_METRICS` for one of each class.
+
+Every interval takes the images of a group for correlated draws of one. Shares have Wilson's interval, for the effective
+number of images (`intervals.share`); areas under the ROC curve a score interval (`roc.area_under_roc`); predictive
+values at a stated prevalence that of the likelihood ratio (`intervals.predictive_values`); means over classes follow
+from their parts (`intervals.mean_of`). Loss, Brier score, average precision and calibration error have a bootstrap over
+groups (`bootstrap.GroupBootstrap`).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.statistics.bootstrap import GroupBootstrap
-from chest_cancer.statistics.calibration import before_scaling, confidence_and_hits, equal_mass_bins
-from chest_cancer.statistics.intervals import Figure as Figure
-from chest_cancer.statistics.intervals import mean_of, predictive_values, share
-from chest_cancer.statistics.roc import area_of_classes, area_under_roc, placements
+from chest_cancer.statistics.held_out import HeldOut, Mask
+from chest_cancer.statistics.intervals import Figure, mean_of, predictive_values
 
 PREVALENCES = (1, 5, 20)
 """Of disease, in percent, for which predictive values are worked out."""
 
-_SMALLEST = float(np.finfo(np.float64).eps)
+
+class Metric(NamedTuple):
+    """A figure of `metrics.json`.
+
+    Attributes:
+        name: Under which it is stored.
+        title: What people call it.
+        group: Heading under which the report lists it.
+        measure: Gives the figure, or None where it does not apply.
+    """
+
+    name: str
+    title: str
+    group: str
+    measure: Callable[[HeldOut], Figure | None]
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """Test images: class numbers, the chosen ones [n], probabilities [n, K] and groups [n]."""
+class MeasuredMetric(Figure):
+    """A figure and what people call it."""
 
-    numbers: NDArray[np.int64]
-    chosen: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    groups: NDArray[np.int64]
-    confidence: float
-
-    def share(self, hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Figure:
-        return share(hits[among], self.groups[among], self.confidence)
+    title: str
 
 
-def probability_columns(classes: list[str]) -> list[str]:
-    """Names of the columns with the classes' probabilities."""
-    return [f"probability_{name}" for name in classes]
+class ClassMetric(NamedTuple):
+    """A figure of each class, stored as `<name>_<class>`; `measure` takes the number of the class as well."""
 
-
-def disease_class(classes: list[str], normal_class: str | None) -> str:
-    """Of two classes the one that counts as disease: not the normal one, or the second."""
-    return classes[1] if normal_class in (None, classes[0]) else classes[0]
+    name: str
+    title: str
+    measure: Callable[[HeldOut, int], Figure | None]
 
 
 def measure(
@@ -51,134 +64,183 @@ def measure(
     parameters: ModelEvaluationParameters,
     seed: int,
     temperature: float | None = None,
-) -> dict[str, Figure]:
-    """Measure predictions.
-
-    Every interval takes the images of a group for correlated draws of one. Shares have Wilson's interval, for the
-    effective number of images (`intervals.share`); areas under the ROC curve a score interval (`roc.area_under_roc`);
-    predictive values at a stated prevalence that of the likelihood ratio (`intervals.predictive_values`); means over
-    classes follow from their parts (`intervals.mean_of`). Loss, Brier score, average precision and calibration error
-    have a bootstrap over groups (`bootstrap.GroupBootstrap`).
+) -> dict[str, MeasuredMetric]:
+    """Measure predictions with every metric of the registry.
 
     Args:
-        predictions: A row per test image: `label`, `predicted`, `group` and a `probability_<class>` for each class.
+        predictions: A row per test image: `label`, `predicted`, `group`, `reason` (missing where the answer may be
+            used) and a `probability_<class>` for each class.
         classes: Class names, in the order of the classifier.
         normal_class: The class without disease, or None.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
         parameters: The block `model_evaluation`.
-        seed: Of the bootstrap.
+        seed: For the bootstrap.
         temperature: What calibrated the probabilities, or None.
 
     Returns:
-        The figures by name; an unknown one is NaN, between 0 and the largest value possible.
-
-        - `loss` in nats, `accuracy` of the most probable class; `brier`, 0..1 for two classes and 0..2 for more.
-        - `roc_auc`, `average_precision`: of disease against none for two classes, the mean of each class against the
-          rest for more.
-        - `sensitivity`, `specificity`, `ppv`, `npv` at the threshold, of any disease against none;
-          `ppv_at_prevalence_5`, `npv_at_prevalence_5` (and 1, 20): what the two former would yield at that prevalence
-          in percent.
-        - `ece`, and `ece_uncalibrated` before temperature scaling: calibration error of the most probable class, over
-          10 bins of equally many images.
-        - `recall_<class>`, `precision_<class>` of the most probable class; for more than two also
-          `specificity_<class>`, `npv_<class>`, `roc_auc_<class>`, `average_precision_<class>`, `brier_<class>` (against
-          the rest, 0..1), and the means `macro_recall`, `macro_precision`, `macro_specificity`, `macro_npv`.
+        The figures by name, each with its `title`; an unknown one is NaN, between 0 and the largest value possible.
     """
-    sample = _Sample(
-        predictions["label"].map(classes.index).to_numpy(dtype=np.int64),
-        predictions["predicted"].map(classes.index).to_numpy(dtype=np.int64),
-        predictions[probability_columns(classes)].to_numpy(dtype=np.float64),
-        predictions["group"].to_numpy(),
-        parameters.confidence,
-    )
-    bootstrap = GroupBootstrap(sample.groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
-    figures = {
-        "loss": bootstrap.mean(_losses(sample), -np.log(_SMALLEST)),
-        "accuracy": share(sample.chosen == sample.numbers, sample.groups, sample.confidence),
-    }
-    if len(classes) == 2:
-        figures |= _areas_of_two(sample, bootstrap, classes.index(disease_class(classes, normal_class)))
-    else:
-        figures |= _areas_of_many(sample, bootstrap, classes)
-    if normal_class is not None and threshold is not None:
-        figures |= _at_threshold(sample, classes.index(normal_class), threshold)
-    figures |= _calibration(sample, bootstrap, temperature)
-    return figures | _of_classes(sample, bootstrap, classes)
-
-
-def _losses(sample: _Sample) -> NDArray[np.float64]:
-    """Cross-entropy of each image, in nats."""
-    of_truth = sample.probabilities[np.arange(len(sample.numbers)), sample.numbers] / sample.probabilities.sum(axis=1)
-    return np.asarray(-np.log(np.clip(of_truth, _SMALLEST, 1)))
-
-
-def _areas_of_two(sample: _Sample, bootstrap: GroupBootstrap, disease: int) -> dict[str, Figure]:
-    diseased, scores = sample.numbers == disease, sample.probabilities[:, disease]
-    return {
-        "roc_auc": area_under_roc(diseased, placements(diseased, scores), sample.groups, sample.confidence),
-        "average_precision": bootstrap.average_precision(diseased, scores)[0],
-    }
-
-
-def _areas_of_many(sample: _Sample, bootstrap: GroupBootstrap, classes: list[str]) -> dict[str, Figure]:
-    sides = [(sample.numbers == k, sample.probabilities[:, k]) for k in range(len(classes))]
-    placed = np.stack([placements(*side) for side in sides], axis=1)
-    area, areas = area_of_classes(sample.numbers, placed, sample.groups, sample.confidence)
-    precisions, drawn = zip(*(bootstrap.average_precision(*side) for side in sides), strict=True)
-    correlation = pd.DataFrame(np.stack(drawn, axis=1)).corr().to_numpy()
-    return (
-        {"roc_auc": area, "average_precision": mean_of(list(precisions), correlation, len(sample.numbers))}
-        | {f"roc_auc_{name}": figure for name, figure in zip(classes, areas, strict=True)}
-        | {f"average_precision_{name}": figure for name, figure in zip(classes, precisions, strict=True)}
-    )
-
-
-def _at_threshold(sample: _Sample, normal: int, threshold: float) -> dict[str, Figure]:
-    positive, diseased = 1 - sample.probabilities[:, normal] >= threshold, sample.numbers != normal
-    figures = {
-        "sensitivity": sample.share(positive, diseased),
-        "specificity": sample.share(~positive, ~diseased),
-        "ppv": sample.share(diseased, positive),
-        "npv": sample.share(~diseased, ~positive),
-    }
-    for percent in PREVALENCES:
-        ppv, npv = predictive_values(figures["sensitivity"], figures["specificity"], percent / 100)
-        figures |= {f"ppv_at_prevalence_{percent}": ppv, f"npv_at_prevalence_{percent}": npv}
+    held_out = HeldOut.of(predictions, classes, normal_class, threshold, parameters, seed, temperature)
+    figures: dict[str, MeasuredMetric] = {}
+    for metric in METRICS:
+        if (figure := metric.measure(held_out)) is not None:
+            figures[metric.name] = {**figure, "title": metric.title}
+    for number, name in enumerate(classes):
+        for metric_of in CLASS_METRICS:
+            if (figure := metric_of.measure(held_out, number)) is not None:
+                figures[f"{metric_of.name}_{name}"] = {**figure, "title": f"{metric_of.title} of {name}"}
     return figures
 
 
-def _calibration(sample: _Sample, bootstrap: GroupBootstrap, temperature: float | None) -> dict[str, Figure]:
-    squares = (sample.probabilities - np.eye(sample.probabilities.shape[1])[sample.numbers]) ** 2
-    largest = 1.0 if squares.shape[1] == 2 else 2.0
-    figures = {"brier": bootstrap.mean(squares.sum(axis=1) * largest / 2, largest)}
-    stated = {"ece": sample.probabilities}
-    if temperature is not None:
-        stated["ece_uncalibrated"] = before_scaling(sample.probabilities, temperature)
-    for name, probabilities in stated.items():
-        confidence, hits = confidence_and_hits(sample.numbers, probabilities)
-        figures[name] = bootstrap.calibration_error(hits - confidence, equal_mass_bins(confidence))
-    return figures
+def _at_threshold(held_out: HeldOut) -> tuple[Mask, Mask] | None:
+    """Which images read as diseased, and which are; None without a threshold."""
+    if held_out.normal is None or held_out.threshold is None:
+        return None
+    positive = 1 - held_out.probabilities[:, held_out.normal] >= held_out.threshold
+    return np.asarray(positive), np.asarray(held_out.numbers != held_out.normal)
 
 
-def _of_classes(sample: _Sample, bootstrap: GroupBootstrap, classes: list[str]) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {}
-    for k, name in enumerate(classes):
-        truly, called = sample.numbers == k, sample.chosen == k
-        figures[f"recall_{name}"] = sample.share(called, truly)
-        figures[f"precision_{name}"] = sample.share(truly, called)
-        if len(classes) > 2:
-            figures[f"specificity_{name}"] = sample.share(~called, ~truly)
-            figures[f"npv_{name}"] = sample.share(~truly, ~called)
-            figures[f"brier_{name}"] = bootstrap.mean((sample.probabilities[:, k] - truly) ** 2, 1.0)
-    if len(classes) > 2:
-        # Recalls rest on different images, and so do precisions. The others share most of theirs.
-        apart, together = np.eye(len(classes)), np.ones((len(classes), len(classes)))
-        for kind, correlation in {
-            "recall": apart,
-            "precision": apart,
-            "specificity": together,
-            "npv": together,
-        }.items():
-            parts = [figures[f"{kind}_{name}"] for name in classes]
-            figures[f"macro_{kind}"] = mean_of(parts, correlation, len(sample.numbers))
-    return figures
+def _sensitivity(held_out: HeldOut) -> Figure | None:
+    sides = _at_threshold(held_out)
+    return sides and held_out.share(sides[0], sides[1])
+
+
+def _specificity(held_out: HeldOut) -> Figure | None:
+    sides = _at_threshold(held_out)
+    return sides and held_out.share(~sides[0], ~sides[1])
+
+
+def _ppv(held_out: HeldOut) -> Figure | None:
+    sides = _at_threshold(held_out)
+    return sides and held_out.share(sides[1], sides[0])
+
+
+def _npv(held_out: HeldOut) -> Figure | None:
+    sides = _at_threshold(held_out)
+    return sides and held_out.share(~sides[1], ~sides[0])
+
+
+def _predictive_value(held_out: HeldOut, percent: int, side: int) -> Figure | None:
+    """Positive (side 0) or negative (1) predictive value at a prevalence in percent."""
+    sensitivity, specificity = _sensitivity(held_out), _specificity(held_out)
+    if sensitivity is None or specificity is None:
+        return None
+    return predictive_values(sensitivity, specificity, percent / 100)[side]
+
+
+def _brier(held_out: HeldOut) -> Figure:
+    """0..1 for two classes and 0..2 for more."""
+    squares = (held_out.probabilities - np.eye(len(held_out.classes))[held_out.numbers]) ** 2
+    largest = 1.0 if held_out.is_binary else 2.0
+    return held_out.bootstrap.mean(squares.sum(axis=1) * largest / 2, largest)
+
+
+def _uncalibrated_error(held_out: HeldOut) -> Figure | None:
+    before = held_out.uncalibrated()
+    return None if before is None else held_out.calibration_error(before)
+
+
+def _mean_over_classes(held_out: HeldOut, of_class: Callable[[HeldOut, int], Figure], together: bool) -> Figure | None:
+    """Average a figure over more than two classes; `together` where the classes' figures rest on the same images."""
+    if held_out.is_binary:
+        return None
+    count = len(held_out.classes)
+    correlation = np.ones((count, count)) if together else np.eye(count)
+    return mean_of([of_class(held_out, k) for k in range(count)], correlation, len(held_out.numbers))
+
+
+def _recall(held_out: HeldOut, number: int) -> Figure:
+    return held_out.share(held_out.chosen == number, held_out.numbers == number)
+
+
+def _precision(held_out: HeldOut, number: int) -> Figure:
+    return held_out.share(held_out.numbers == number, held_out.chosen == number)
+
+
+def _specificity_of(held_out: HeldOut, number: int) -> Figure:
+    return held_out.share(held_out.chosen != number, held_out.numbers != number)
+
+
+def _npv_of(held_out: HeldOut, number: int) -> Figure:
+    return held_out.share(held_out.numbers != number, held_out.chosen != number)
+
+
+def _brier_of(held_out: HeldOut, number: int) -> Figure:
+    """Against the rest, 0..1."""
+    squares = (held_out.probabilities[:, number] - (held_out.numbers == number)) ** 2
+    return held_out.bootstrap.mean(squares, 1.0)
+
+
+def _of_many(of_class: Callable[[HeldOut, int], Figure]) -> Callable[[HeldOut, int], Figure | None]:
+    """A figure that for two classes would only repeat another one."""
+    return lambda held_out, number: None if held_out.is_binary else of_class(held_out, number)
+
+
+def _called(held_out: HeldOut, reason: str) -> Figure:
+    return held_out.share((held_out.reasons == reason).to_numpy(dtype=bool))
+
+
+_APART, _AT_THRESHOLD, _TRUST, _ABSTENTION, _MEANS = (
+    "Telling classes apart",
+    "At the operating threshold",
+    "Trust in probabilities",
+    "Abstention",
+    "Means over classes",
+)
+_ELSEWHERE = "Predictive values elsewhere"
+
+METRICS: tuple[Metric, ...] = (
+    Metric("loss", "cross-entropy, nats", _APART, lambda h: h.bootstrap.mean(h.losses(), h.largest_loss)),
+    Metric("accuracy", "accuracy", _APART, lambda h: h.share(h.right)),
+    Metric("roc_auc", "area under the ROC curve", _APART, lambda h: h.areas[0]),
+    Metric("average_precision", "average precision", _APART, lambda h: h.average_precisions[0]),
+    Metric("sensitivity", "sensitivity", _AT_THRESHOLD, _sensitivity),
+    Metric("specificity", "specificity", _AT_THRESHOLD, _specificity),
+    Metric("ppv", "positive predictive value", _AT_THRESHOLD, _ppv),
+    Metric("npv", "negative predictive value", _AT_THRESHOLD, _npv),
+    *(
+        Metric(
+            f"{kind}_at_prevalence_{percent}",
+            f"{kind.upper()} if {percent} % had disease",
+            _ELSEWHERE,
+            partial(_predictive_value, percent=percent, side=side),
+        )
+        for percent in PREVALENCES
+        for side, kind in enumerate(("ppv", "npv"))
+    ),
+    Metric("brier", "Brier score", _TRUST, _brier),
+    Metric("ece", "calibration error", _TRUST, lambda h: h.calibration_error(h.probabilities)),
+    Metric("ece_uncalibrated", "calibration error before temperature scaling", _TRUST, _uncalibrated_error),
+    # El-Yaniv and Wiener, 2010, On the foundations of noise-free selective classification.
+    Metric("coverage", "answered (coverage)", _ABSTENTION, lambda h: h.share(h.answered)),
+    Metric("selective_accuracy", "accuracy of the answers", _ABSTENTION, lambda h: h.share(h.right, h.answered)),
+    Metric("not_sure", "called not sure", _ABSTENTION, partial(_called, reason=NOT_SURE)),
+    Metric("false_refusal", "called not a chest CT slice", _ABSTENTION, partial(_called, reason=NOT_A_CHEST_CT_SLICE)),
+    # Recalls rest on different images, and so do precisions. The others share most of theirs.
+    Metric("macro_recall", "mean recall", _MEANS, partial(_mean_over_classes, of_class=_recall, together=False)),
+    Metric(
+        "macro_precision", "mean precision", _MEANS, partial(_mean_over_classes, of_class=_precision, together=False)
+    ),
+    Metric(
+        "macro_specificity",
+        "mean specificity",
+        _MEANS,
+        partial(_mean_over_classes, of_class=_specificity_of, together=True),
+    ),
+    Metric(
+        "macro_npv",
+        "mean negative predictive value",
+        _MEANS,
+        partial(_mean_over_classes, of_class=_npv_of, together=True),
+    ),
+)
+
+CLASS_METRICS: tuple[ClassMetric, ...] = (
+    ClassMetric("recall", "recall", _recall),
+    ClassMetric("precision", "precision", _precision),
+    ClassMetric("specificity", "specificity", _of_many(_specificity_of)),
+    ClassMetric("npv", "negative predictive value", _of_many(_npv_of)),
+    ClassMetric("roc_auc", "area under the ROC curve", _of_many(lambda h, k: h.areas[1][k])),
+    ClassMetric("average_precision", "average precision", _of_many(lambda h, k: h.average_precisions[1][k])),
+    ClassMetric("brier", "Brier score", _of_many(_brier_of)),
+)

@@ -14,6 +14,7 @@ from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
 from chest_cancer.statistics.cross_validation import (
+    FEWEST_GROUPS,
     FOLDS,
     REPEATS,
     Numbers,
@@ -30,7 +31,6 @@ from chest_cancer.statistics.sampling import embeddings_of, sample_groups
 _CURVE_REPEATS = 3
 """At each point of the curve: fewer than for the one score, to stay within seconds."""
 _LARGEST_SHARE = 0.5
-_FEWEST_GROUPS = 2
 
 
 class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -92,7 +92,7 @@ def compare_naive_and_grouped(
     files, left_out = sample_groups(split_table, seed)
     distinct = files.drop_duplicates("pixel_sha256")
     numbers = distinct["label"].map(classes.index).to_numpy(dtype=np.int64)
-    if fewest_groups(numbers, distinct["group"].to_numpy()) < _FEWEST_GROUPS:
+    if fewest_groups(numbers, distinct["group"].to_numpy()) < FEWEST_GROUPS:
         return None
     scored = {}
     for name, rows in (("naive", files), ("grouped", distinct)):

@@ -1,4 +1,4 @@
-"""Whether the classifier declines to answer where it should, and only there."""
+"""Whether the classifier declines to answer where it should: foreign images, shown to it."""
 
 from typing import TypedDict
 
@@ -7,7 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from chest_cancer.audits.refusal.foreign_images import KINDS, PHOTOGRAPH, TEXT, foreign_images
-from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
+from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, Classifier
 from chest_cancer.statistics.intervals import Figure, share
 
 _BATCH = 16
@@ -55,30 +55,6 @@ def predict_foreign_images(classifier: Classifier, most: int, seed: int) -> pd.D
         for image, prediction in zip(images, predictions, strict=True)
     ]
     return pd.DataFrame(rows, columns=["kind", "source", "distance", "reason"])
-
-
-def measure_answers(test_predictions: pd.DataFrame, confidence: float) -> dict[str, Figure]:
-    """Measure what the limits do to held-out slices.
-
-    El-Yaniv and Wiener, 2010, On the foundations of noise-free selective classification.
-
-    Args:
-        test_predictions: A row per test image: `label`, `predicted`, `group`, and `reason`, None where it was answered.
-        confidence: Of the intervals, 0..1.
-
-    Returns:
-        `coverage`, the share that gets an answer; `selective_accuracy`, that of these answers; `not_sure` and
-        `false_refusal`, the shares that are called not sure and no chest CT.
-    """
-    groups, reasons = test_predictions["group"].to_numpy(), test_predictions["reason"]
-    right = (test_predictions["label"] == test_predictions["predicted"]).to_numpy()
-    answered = reasons.isna().to_numpy()
-    return {
-        "coverage": share(answered, groups, confidence),
-        "selective_accuracy": share(right[answered], groups[answered], confidence),
-        "not_sure": share((reasons == NOT_SURE).to_numpy(dtype=bool), groups, confidence),
-        "false_refusal": share((reasons == NOT_A_CHEST_CT_SLICE).to_numpy(dtype=bool), groups, confidence),
-    }
 
 
 def measure_refusal(foreign_predictions: pd.DataFrame, confidence: float) -> Refusal:

@@ -21,6 +21,7 @@ from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.cross_validation import (
+    FEWEST_GROUPS,
     REPEATS,
     Numbers,
     Scores,
@@ -50,12 +51,11 @@ _AS_GOOD = 0.02
 """Of baselines whose areas are that close, the simplest is the explanation."""
 _NEARLY_ALL = 0.9
 """Share of what the model has above chance: a shortcut with that much leaves nothing to conclude from."""
-_FEWEST_GROUPS = 2
 
 Looks = dict[str, NDArray[np.float32]]
 
 
-def audit_shortcuts(
+def compare_baselines(
     images: ImageFolder,
     split_table: pd.DataFrame,
     features: Arrays,
@@ -79,7 +79,7 @@ def audit_shortcuts(
     """
     rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
     numbers, groups = pd.factorize(rows["label"], sort=True)[0].astype(np.int64), rows["group"].to_numpy()
-    if fewest_groups(numbers, groups) < _FEWEST_GROUPS:
+    if fewest_groups(numbers, groups) < FEWEST_GROUPS:
         return None
     looks = {"size and format": describe_files(rows), **describe_pixels(images, rows["path"].to_list())}
     draws = draw_folds(numbers, groups, seed, REPEATS)

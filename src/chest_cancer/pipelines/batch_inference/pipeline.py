@@ -22,5 +22,6 @@ def create_pipeline() -> Pipeline:
                 name="predict_images_node",
             ),
         ],
-        tags="batch_inference",
+        namespace="batch_inference",
+        prefix_datasets_with_namespace=False,
     )

@@ -21,5 +21,7 @@ def create_pipeline() -> Pipeline:
                 outputs=["image_index", "quarantine", "data_summary"],
                 name="index_images_node",
             ),
-        ]
+        ],
+        namespace="data_ingestion",
+        prefix_datasets_with_namespace=False,
     )

@@ -35,5 +35,6 @@ def create_pipeline() -> Pipeline:
                 name="extract_training_views_node",
             ),
         ],
-        tags="feature_extraction",
+        namespace="feature_extraction",
+        prefix_datasets_with_namespace=False,
     )

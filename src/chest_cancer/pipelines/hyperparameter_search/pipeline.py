@@ -22,5 +22,6 @@ def create_pipeline() -> Pipeline:
                 name="search_hyperparameters_node",
             ),
         ],
-        tags="hyperparameter_search",
+        namespace="hyperparameter_search",
+        prefix_datasets_with_namespace=False,
     )

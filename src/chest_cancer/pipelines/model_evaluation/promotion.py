@@ -13,11 +13,9 @@ from chest_cancer.record.champion import Champion
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
-from chest_cancer.statistics.cross_validation import fewest_groups
+from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, fewest_groups
+from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.statistics.metrics import probability_columns
-
-_FEWEST_GROUPS = 2
 
 
 def compare_with_champion(
@@ -67,7 +65,7 @@ def compare_with_champion(
     background = _describe_data(classifier, old, version, len(test_predictions) - len(compared))
     numbers = compared["label"].map(list(classifier.classes).index).to_numpy(dtype=np.int64)
     groups = compared["group"].to_numpy(dtype=np.int64)
-    if len(set(numbers)) < len(old.classes) or fewest_groups(numbers, groups) < _FEWEST_GROUPS:
+    if len(set(numbers)) < len(old.classes) or fewest_groups(numbers, groups) < FEWEST_GROUPS:
         return _refuse(
             version, f"Refused: too few test images that champion version {version} has not learnt from{background}"
         )

@@ -22,5 +22,6 @@ def create_pipeline() -> Pipeline:
                 name="cut_vgg16_node",
             ),
         ],
-        tags="model_preparation",
+        namespace="model_preparation",
+        prefix_datasets_with_namespace=False,
     )

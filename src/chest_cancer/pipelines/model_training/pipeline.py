@@ -53,5 +53,6 @@ def create_pipeline() -> Pipeline:
                 name="quantise_classifier_node",
             ),
         ],
-        tags="model_training",
+        namespace="model_training",
+        prefix_datasets_with_namespace=False,
     )

@@ -1,0 +1,64 @@
+"""The audit of leakage: the naive score beside the grouped one, and the leakage curve."""
+
+from typing import Any
+
+import pandas as pd
+
+from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.leakage.plot import plot_leakage_curve
+from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
+from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.network.features import class_names
+from chest_cancer.network.heads.head import linear_head
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.reporting.limitation import Limitation, listed
+from chest_cancer.statistics.intervals import in_words
+
+
+def audit_leakage(
+    split_table: pd.DataFrame, features: Arrays, parameters: ModelEvaluationParameters, seed: int
+) -> Finding:
+    """Compare the naive score with the grouped one, and draw how the score falls as look-alikes are kept together.
+
+    The linear head stands in for the classifier's own, so that the data can be audited before a classifier is trained.
+
+    Args:
+        split_table: A row per image file.
+        features: `pixel_sha256` and `embedding` of each distinct image.
+        parameters: The block `model_evaluation`.
+        seed: For folds and draws.
+
+    Returns:
+        `naive_and_grouped` and `curve`, and the curve's plot.
+    """
+    classes, model = class_names(split_table), linear_head()
+    compared = compare_naive_and_grouped(split_table, features, classes, model, parameters, seed)
+    curve = draw_leakage_curve(split_table, features, classes, model, parameters, seed)
+    facts = {"naive_and_grouped": compared, "curve": curve}
+    plots = {"leakage": plot_leakage_curve(curve, parameters.confidence)}
+    return Finding(facts | listed(find_limitations(facts)), plots)
+
+
+def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
+    """Say what the facts do not support."""
+    found, compared, curve = [], facts["naive_and_grouped"], facts["curve"]
+    if compared and compared["optimism"]["accuracy"]["low"] > 0:
+        text = (
+            "Files dealt into random folds, copies included, as many projects do, would have given an accuracy of "
+            f"{in_words(compared['naive']['accuracy'])}; with copies and look-alikes kept together it is "
+            f"{in_words(compared['grouped']['accuracy'])}, lower by {in_words(compared['optimism']['accuracy'])}."
+        )
+        found.append(Limitation("Random splits", text))
+    if curve["fall_from"] is not None or curve["look_up_as_good_to"] is not None:
+        found.append(Limitation("Memory", curve["sentence"]))
+    return found
+
+
+LEAKAGE = Audit(
+    name="leakage",
+    title="Leakage: how much of the score is memory",
+    subject="data",
+    inputs=("split_table", "features"),
+    run=audit_leakage,
+    plots=("leakage",),
+)

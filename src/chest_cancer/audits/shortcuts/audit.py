@@ -1,0 +1,58 @@
+"""The audit of shortcuts: what can be scored without seeing anatomy, and what the model adds to that."""
+
+from typing import Any
+
+import pandas as pd
+
+from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.shortcuts.baselines import compare_baselines
+from chest_cancer.audits.shortcuts.plot import plot_shortcuts
+from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.network.heads.head import linear_head
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.reporting.limitation import Limitation, listed, sentence
+from chest_cancer.sources.image_folder import ImageFolder
+
+
+def audit_shortcuts(
+    raw_images: ImageFolder,
+    split_table: pd.DataFrame,
+    features: Arrays,
+    parameters: ModelEvaluationParameters,
+    seed: int,
+) -> Finding:
+    """Score baselines that see no anatomy beside the model, for which the linear head stands in.
+
+    Args:
+        raw_images: The source's files.
+        split_table: A row per image file.
+        features: `pixel_sha256` and `embedding` of each distinct image.
+        parameters: The block `model_evaluation`.
+        seed: For folds, forests and draws.
+
+    Returns:
+        The baselines' figures and the verdict, and their plot; nothing where a class has a single group.
+    """
+    compared = compare_baselines(raw_images, split_table, features, linear_head(), parameters, seed)
+    if compared is None:
+        return NOTHING
+    plots = {"shortcuts": plot_shortcuts(compared, parameters.confidence)}
+    return Finding(compared | listed(find_limitations(compared)), plots)
+
+
+def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
+    """Say what the facts do not support."""
+    found = any(row["shortcut"] for row in facts["baselines"])
+    if facts["model"]["roc_auc"]["low"] > 0.5 and not found:
+        return []
+    return [Limitation("Shortcuts", sentence(facts["verdict"]))]
+
+
+SHORTCUTS = Audit(
+    name="shortcuts",
+    title="Shortcuts: what can be had without anatomy",
+    subject="data",
+    inputs=("raw_images", "split_table", "features"),
+    run=audit_shortcuts,
+    plots=("shortcuts",),
+)

@@ -1,0 +1,40 @@
+"""Baselines beside the model, drawn."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from chest_cancer.reporting.style import BLUE, GREY, ORANGE, percent, styled, whiskers
+from chest_cancer.statistics.intervals import in_words
+
+
+def plot_shortcuts(audit: dict[str, Any], confidence: float) -> go.Figure:
+    """Draw the area under the ROC curve of the model and of each baseline that sees no anatomy.
+
+    Args:
+        audit: What `audit_shortcuts` returned.
+        confidence: Of its intervals, 0..1.
+
+    Returns:
+        A point with its interval for each, the model on top; shortcuts are coloured.
+    """
+    rows = [*audit["baselines"][::-1], {"name": "the model", "sees": "the embedding", **audit["model"]}]
+    colours = [BLUE if "shortcut" not in row else ORANGE if row["shortcut"] else GREY for row in rows]
+    figure = go.Figure()
+    for row, colour in zip(rows, colours, strict=True):
+        area = row["roc_auc"]
+        figure.add_scatter(
+            x=[area["value"]],
+            y=[row["name"]],
+            mode="markers",
+            showlegend=False,
+            marker={"size": 11, "color": colour},
+            error_x=whiskers([area]) | {"color": colour},
+            hovertemplate=(
+                f"{row['name']}: {row['sees']}<br>AUC {in_words(area)}<br>accuracy {in_words(row['accuracy'])}"
+                "<extra></extra>"
+            ),
+        )
+    figure.add_vline(x=0.5, line_dash="dot", line_color="#999", annotation_text="chance")
+    figure.update_xaxes(title="area under the ROC curve, grouped 5-fold", range=[0, 1.02])
+    return styled(figure, f"What can be had without anatomy, with {percent(confidence)} intervals", height=340)

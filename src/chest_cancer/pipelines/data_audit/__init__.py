@@ -1,0 +1,5 @@
+"""What can be said of the images without a trained classifier: copies, leakage, shortcuts."""
+
+from chest_cancer.pipelines.data_audit.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

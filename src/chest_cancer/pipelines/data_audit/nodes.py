@@ -1,0 +1,49 @@
+"""Nodes of data_audit, besides the audits themselves."""
+
+from typing import Any
+
+import pandas as pd
+
+from chest_cancer.audits.audit import parts_of
+from chest_cancer.audits.registry import DATA_AUDITS
+from chest_cancer.parameters import FeatureExtractionParameters
+from chest_cancer.reporting.data_report import render_data_card, render_data_report
+
+
+def write_data_report(
+    data_summary: dict[str, Any], split_table: pd.DataFrame, quarantine: pd.DataFrame, **audits_and_plots: Any
+) -> str:
+    """Write the page on the data alone: one HTML page that needs no network.
+
+    Args:
+        data_summary: What the images are.
+        split_table: A row per image file.
+        quarantine: Files that were not used, with the reason.
+        audits_and_plots: Facts and plots of each audit of the data, by catalog name.
+
+    Returns:
+        The page.
+    """
+    return render_data_report(data_summary, split_table, quarantine, parts_of(DATA_AUDITS, audits_and_plots))
+
+
+def write_data_card(
+    data_summary: dict[str, Any],
+    split_table: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    parameters: FeatureExtractionParameters,
+    **audits: Any,
+) -> str:
+    """Write the data card, in Markdown.
+
+    Args:
+        data_summary: What the images are.
+        split_table: A row per image file.
+        quarantine: Files that were not used, with the reason.
+        parameters: The block `feature_extraction`.
+        audits: Facts of each audit of the data, by catalog name.
+
+    Returns:
+        The card.
+    """
+    return render_data_card(data_summary, split_table, quarantine, parts_of(DATA_AUDITS, audits), parameters)

@@ -1,0 +1,30 @@
+"""Wiring of data_audit."""
+
+from kedro.pipeline import Node, Pipeline
+
+from chest_cancer.audits.audit import node_of
+from chest_cancer.audits.registry import DATA_AUDITS
+from chest_cancer.pipelines.data_audit.nodes import write_data_card, write_data_report
+
+
+def create_pipeline() -> Pipeline:
+    """Images, features and split to audits of the data, its page and its card."""
+    described = {name: name for name in ("data_summary", "split_table", "quarantine")}
+    facts = {audit.facts_dataset: audit.facts_dataset for audit in DATA_AUDITS}
+    shown = {name: name for audit in DATA_AUDITS for name in audit.datasets}
+    return Pipeline(
+        [
+            *map(node_of, DATA_AUDITS),
+            Node(
+                func=write_data_report, inputs=described | shown, outputs="data_report", name="write_data_report_node"
+            ),
+            Node(
+                func=write_data_card,
+                inputs=described | facts | {"parameters": "params:feature_extraction"},
+                outputs="data_card",
+                name="write_data_card_node",
+            ),
+        ],
+        namespace="data_audit",
+        prefix_datasets_with_namespace=False,
+    )

@@ -1,0 +1,90 @@
+"""The page on the data alone, and the data card: what can be said of images before a classifier is trained."""
+
+from typing import Any
+
+import pandas as pd
+
+from chest_cancer.parameters import FeatureExtractionParameters
+from chest_cancer.reporting.limitations import find_data_limitations
+from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections
+
+_SPLITS = ("train", "validation", "test", "leak", "copy")
+
+
+def render_data_report(
+    data: dict[str, Any], split_table: pd.DataFrame, quarantine: pd.DataFrame, audits: list[AuditedPart]
+) -> str:
+    """Fill the page on the data.
+
+    Args:
+        data: Summary of the source's images.
+        split_table: A row per image file: `label`, `format`, `mode`, `width`, `height`, `group`, `split` and
+            `source_split`.
+        quarantine: `path` and `reason` of each file that was not used.
+        audits: What the audits of the data found.
+
+    Returns:
+        A page that needs no network.
+    """
+    return fill_page(
+        "data_report.html",
+        fill_sections(audits),
+        {},
+        **_composition(data, split_table, quarantine, audits, with_copies=True),
+    )
+
+
+def render_data_card(
+    data: dict[str, Any],
+    split_table: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    audits: list[AuditedPart],
+    parameters: FeatureExtractionParameters,
+) -> str:
+    """Fill the data card's template.
+
+    Args:
+        data: Summary of the source's images.
+        split_table: As in `render_data_report`.
+        quarantine: The same.
+        audits: The same.
+        parameters: The block `feature_extraction`.
+
+    Returns:
+        Markdown.
+    """
+    is_copy = split_table["split"] == "copy"
+    return TEMPLATES.get_template("reporting/data_card.md").render(
+        **_composition(data, split_table, quarantine, audits, with_copies=False),
+        reasons=quarantine["reason"].str.split(":").str[0].value_counts().to_dict(),
+        copies=is_copy.groupby(split_table["label"]).sum().to_dict(),
+        kept_split=bool(split_table["source_split"].notna().any()),
+        standardisation=parameters.standardisation,
+        augmented=parameters.augmentation.enabled,
+        similarity=parameters.groups.similarity,
+    )
+
+
+def _composition(
+    data: dict[str, Any],
+    split_table: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    audits: list[AuditedPart],
+    *,
+    with_copies: bool,
+) -> dict[str, Any]:
+    splits = split_table["split"] if with_copies else split_table["split"].mask(split_table["split"] == "copy")
+    counts = pd.crosstab(split_table["label"], splits)
+    counts = counts[[name for name in _SPLITS if name in counts]]
+    kinds = (split_table["format"] + ", " + split_table["mode"]).value_counts()
+    return {
+        "data": data,
+        "limitations": find_data_limitations(data, audits),
+        "quarantine": quarantine.to_dict("records"),
+        "groups": int(split_table["group"].nunique()),
+        "formats": [f"{kind} ({count})" for kind, count in kinds.items()],
+        "width": (int(split_table["width"].min()), int(split_table["width"].max())),
+        "height": (int(split_table["height"].min()), int(split_table["height"].max())),
+        "splits": list(counts.columns),
+        "classes": {name: row.to_list() for name, row in counts.iterrows()},
+    }

@@ -1,0 +1,95 @@
+"""How pages and cards are filled: one Jinja environment, and the sections that audits bring."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, select_autoescape
+from plotly.offline import get_plotlyjs
+
+from chest_cancer.reporting.limitation import sentence
+from chest_cancer.reporting.style import percent
+from chest_cancer.statistics.intervals import in_words
+
+
+class AuditedPart(NamedTuple):
+    """An audit as the report takes it in.
+
+    Attributes:
+        name: Of the audit, and of the folder with its `section.html`.
+        title: Heading.
+        facts: What it found; empty where it was not made.
+        plots: By name; each empty where it was not drawn.
+    """
+
+    name: str
+    title: str
+    facts: dict[str, Any]
+    plots: dict[str, go.Figure]
+
+
+class Section(NamedTuple):
+    """A part of a page, filled."""
+
+    name: str
+    title: str
+    html: str
+
+
+def _for_markdown(words: object) -> str:
+    """Keep names of files and classes from being read as markup."""
+    plain = str(words).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return " ".join(plain.split())
+
+
+TEMPLATES = Environment(
+    loader=PackageLoader("chest_cancer", "."),
+    autoescape=select_autoescape(["html"]),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters |= {"figure": in_words, "percent": percent, "sentence": sentence, "plain": _for_markdown}
+
+
+def divisions(plots: Mapping[str, go.Figure]) -> dict[str, str]:
+    """Turn plots into HTML that needs Plotly's script once on the page; empty plots are left out."""
+    config = {"displayModeBar": False, "responsive": True}
+    return {
+        name: plot.to_html(full_html=False, include_plotlyjs=False, config=config)
+        for name, plot in plots.items()
+        if plot.data
+    }
+
+
+def fill_sections(parts: list[AuditedPart], **known: Any) -> list[Section]:
+    """Fill the sections of the audits that found something.
+
+    Args:
+        parts: What the audits found.
+        known: What sections may use besides their own facts and plots.
+    """
+    return [
+        Section(
+            part.name,
+            part.title,
+            TEMPLATES.get_template(f"audits/{part.name}/section.html").render(
+                facts=part.facts, plots=divisions(part.plots), **known
+            ),
+        )
+        for part in parts
+        if part.facts
+    ]
+
+
+def fill_page(template: str, sections: list[Section], plots: Mapping[str, str], **values: Any) -> str:
+    """Fill a page of this room: HTML that needs no network; Plotly's script is inside, once, where there is a plot.
+
+    Args:
+        template: Its file.
+        sections: From `fill_sections`.
+        plots: From `divisions`.
+        values: What else the template uses.
+    """
+    drawn = plots or any("plotly-graph-div" in section.html for section in sections)
+    page = TEMPLATES.get_template(f"reporting/{template}")
+    return page.render(sections=sections, plots=plots, script=get_plotlyjs() if drawn else "", **values)

@@ -1,0 +1,157 @@
+"""Held-out images and what a classifier said of them: what metrics are measured on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.statistics.bootstrap import GroupBootstrap
+from chest_cancer.statistics.calibration import before_scaling, confidence_and_hits, equal_mass_bins
+from chest_cancer.statistics.intervals import Figure, mean_of, share
+from chest_cancer.statistics.roc import area_of_classes, area_under_roc, placements
+
+_SMALLEST = float(np.finfo(np.float64).eps)
+
+Numbers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+def probability_columns(classes: list[str]) -> list[str]:
+    """Names of the columns with the classes' probabilities."""
+    return [f"probability_{name}" for name in classes]
+
+
+def disease_class(classes: list[str], normal_class: str | None) -> str:
+    """Of two classes the one that counts as disease: not the normal one, or the second."""
+    return classes[1] if normal_class in (None, classes[0]) else classes[0]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out images, and what was fixed before anybody looked at them.
+
+    Attributes:
+        classes: Class names, in the order of the classifier.
+        numbers: True class numbers, [n].
+        chosen: Number of the most probable class, [n].
+        probabilities: [n, K].
+        groups: Group of each image, [n]; images of a group count as correlated draws of one.
+        reasons: Why the answer should not be used, [n]; missing where it may be.
+        normal: Number of the class without disease, or None.
+        threshold: Probability of disease at and above which an image reads as diseased, or None.
+        temperature: What calibrated the probabilities, or None.
+        confidence: Of the intervals, 0..1.
+        bootstrap: Draws of groups, for figures whose intervals have no formula.
+    """
+
+    classes: list[str]
+    numbers: Numbers
+    chosen: Numbers
+    probabilities: NDArray[np.float64]
+    groups: Numbers
+    reasons: "pd.Series[Any]"
+    normal: int | None
+    threshold: float | None
+    temperature: float | None
+    confidence: float
+    bootstrap: GroupBootstrap
+
+    @classmethod
+    def of(
+        cls,
+        predictions: pd.DataFrame,
+        classes: list[str],
+        normal_class: str | None,
+        threshold: float | None,
+        parameters: ModelEvaluationParameters,
+        seed: int,
+        temperature: float | None = None,
+    ) -> Self:
+        """Read a table of predictions; arguments as in `metrics.measure`."""
+        groups = predictions["group"].to_numpy()
+        return cls(
+            classes=classes,
+            numbers=predictions["label"].map(classes.index).to_numpy(dtype=np.int64),
+            chosen=predictions["predicted"].map(classes.index).to_numpy(dtype=np.int64),
+            probabilities=predictions[probability_columns(classes)].to_numpy(dtype=np.float64),
+            groups=groups,
+            reasons=predictions["reason"],
+            normal=None if normal_class is None else classes.index(normal_class),
+            threshold=threshold,
+            temperature=temperature,
+            confidence=parameters.confidence,
+            bootstrap=GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed),
+        )
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether there are two classes."""
+        return len(self.classes) == 2
+
+    @cached_property
+    def disease(self) -> int:
+        """Of two classes, the number of the one that counts as disease."""
+        normal_class = None if self.normal is None else self.classes[self.normal]
+        return self.classes.index(disease_class(self.classes, normal_class))
+
+    @property
+    def answered(self) -> Mask:
+        """Which images got an answer, [n]."""
+        return np.asarray(self.reasons.isna())
+
+    @property
+    def right(self) -> Mask:
+        """Of which images the most probable class is the true one, [n]."""
+        return np.asarray(self.chosen == self.numbers)
+
+    def share(self, hits: Mask, among: Mask | None = None) -> Figure:
+        """Measure a share of all images, or of some, with its interval (`intervals.share`)."""
+        if among is None:
+            return share(hits, self.groups, self.confidence)
+        return share(hits[among], self.groups[among], self.confidence)
+
+    def losses(self) -> NDArray[np.float64]:
+        """Cross-entropy of each image, in nats, [n]."""
+        rows = np.arange(len(self.numbers))
+        of_truth = self.probabilities[rows, self.numbers] / self.probabilities.sum(axis=1)
+        return np.asarray(-np.log(np.clip(of_truth, _SMALLEST, 1)))
+
+    @property
+    def largest_loss(self) -> float:
+        """The largest loss that an image can have, in nats."""
+        return float(-np.log(_SMALLEST))
+
+    def calibration_error(self, probabilities: NDArray[np.float64]) -> Figure:
+        """Measure how far confidence and hits are apart, over bins of equally many images."""
+        confidence, hits = confidence_and_hits(self.numbers, probabilities)
+        return self.bootstrap.calibration_error(hits - confidence, equal_mass_bins(confidence))
+
+    def uncalibrated(self) -> NDArray[np.float64] | None:
+        """Probabilities as the network first said them, [n, K]; None where no temperature is known."""
+        return None if self.temperature is None else before_scaling(self.probabilities, self.temperature)
+
+    @cached_property
+    def areas(self) -> tuple[Figure, list[Figure]]:
+        """Area under the ROC curve: of disease for two classes, else the mean over classes; and of each class then."""
+        if self.is_binary:
+            diseased, scores = self._side(self.disease)
+            return area_under_roc(diseased, placements(diseased, scores), self.groups, self.confidence), []
+        placed = np.stack([placements(*self._side(k)) for k in range(len(self.classes))], axis=1)
+        return area_of_classes(self.numbers, placed, self.groups, self.confidence)
+
+    @cached_property
+    def average_precisions(self) -> tuple[Figure, list[Figure]]:
+        """Average precision: of disease for two classes, else the mean over classes; and of each class then."""
+        if self.is_binary:
+            return self.bootstrap.average_precision(*self._side(self.disease))[0], []
+        measured = [self.bootstrap.average_precision(*self._side(k)) for k in range(len(self.classes))]
+        figures, drawn = map(list, zip(*measured, strict=True))
+        correlation = pd.DataFrame(np.stack(drawn, axis=1)).corr().to_numpy()
+        return mean_of(figures, correlation, len(self.numbers)), figures
+
+    def _side(self, k: int) -> tuple[Mask, NDArray[np.float64]]:
+        return np.asarray(self.numbers == k), self.probabilities[:, k]
