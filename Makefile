@@ -8,13 +8,17 @@ SHIP := .venv/ship/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test record-test ship-test image-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
+.PHONY: help run inspect test record-test ship-test image-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedro run.
 	$(BIN)/kedro run
+
+SOURCE ?= phantom
+inspect: .venv/train  ## Look at images before training: make inspect SOURCE=<zip or folder> ends with data/08_reporting/data_report.html.
+	$(BIN)/kedro run --pipelines data_ingestion,model_preparation,feature_extraction,data_audit --params 'data_ingestion.source=$(SOURCE)'
 
 test: .venv/dev  ## Run the tests, with coverage.
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered

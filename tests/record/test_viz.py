@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from chest_cancer.pipeline_registry import ON_REQUEST
+from chest_cancer.pipelines.feature_extraction import create_pipeline
 from conftest import PROJECT
 from record.servers import free_port, running
+
+PIPELINES = {path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")}
+ORDER = ["data_ingestion", "feature_extraction", "model_training", "model_evaluation", "model_audit", "reporting"]
+"""From top to bottom: what comes from what."""
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -33,22 +39,48 @@ def page(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         browser.close()
 
 
+def box(page: Page, name: str) -> Locator:
+    return page.locator(f'.pipeline-node--modularPipeline[data-node-fullname="{name}"]')
+
+
 def select(page: Page, name: str) -> None:
     page.locator(f'[data-test="node-list-tree-item--row--{name}"]').click()
 
 
+def test_the_graph_opens_as_boxes_in_the_order_of_the_data_each_of_which_unfolds_into_its_nodes(page: Page) -> None:
+    default = {name for name in PIPELINES if name not in ON_REQUEST}
+
+    boxes = page.locator(".pipeline-node--modularPipeline")
+    expect(boxes).to_have_count(len(default))
+    assert len(default) <= 10
+    heights = {name: box(page, name).bounding_box()["y"] for name in default}  # type: ignore[index]
+    assert sorted(ORDER, key=heights.__getitem__) == ORDER
+    layers = page.locator(".pipeline-layer-name").all_text_contents()
+    assert layers == ["raw", "intermediate", "feature", "model_input", "models", "model_output", "reporting"]
+    expect(page.locator(".pipeline-node--task")).to_have_count(0)
+
+    box(page, "feature_extraction").click()
+
+    nodes = page.locator(".pipeline-node--task")
+    names = [node.name.partition(".")[2] for node in create_pipeline().nodes]
+    expect(nodes).to_have_count(len(names))
+    for name in names:
+        expect(page.locator(f'.pipeline-node--task[data-node-fullname="{name}"]')).to_be_visible()
+
+
 def test_every_pipeline_can_be_chosen(page: Page) -> None:
-    names = {path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")}
     selector = page.locator('[data-test="kedro-pipeline-selector"]')
 
     selector.get_by_role("button").click()
 
-    assert set(selector.get_by_role("option").all_inner_texts()) == names | {"__default__"}
+    assert set(selector.get_by_role("option").all_inner_texts()) == PIPELINES | {"__default__"}
     selector.get_by_role("option", name="model_evaluation").click()
-    expect(page.locator(".pipeline-node--task")).to_have_count(14)
+    expect(page.locator(".pipeline-node--modularPipeline")).to_have_count(1)
 
 
 def test_a_plot_a_table_figures_and_a_picture_open_as_previews(page: Page) -> None:
+    page.reload()
+    box(page, "reporting").click()
     select(page, "evaluation_plot_roc")
     expect(page.locator(".pipeline-metadata .js-plotly-plot")).to_be_visible()
     select(page, "test_predictions")

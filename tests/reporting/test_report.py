@@ -48,8 +48,8 @@ def manifest(**changes: Any) -> dict[str, Any]:
 PROMOTION = "Promoted: the first model, with no champion before it."
 EXAMPLES = Image.new("RGB", (8, 4), "orange")
 METRICS = {
-    "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8, "title": "accuracy"},
-    "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0, "title": "recall of normal"},
+    "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
+    "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
 }
 
 
@@ -147,8 +147,8 @@ def test_the_report_opens_a_short_quarantine_and_folds_a_long_one() -> None:
 
 def figure(value: float | None, half: float = 0.05, n: int = 20) -> dict[str, Any]:
     if value is None:
-        return {"value": None, "low": 0.0, "high": 1.0, "n": 0, "title": "a figure"}
-    return {"value": value, "low": value - half, "high": value + half, "n": n, "title": "a figure"}
+        return {"value": None, "low": 0.0, "high": 1.0, "n": 0}
+    return {"value": value, "low": value - half, "high": value + half, "n": n}
 
 
 def suspicious_audits() -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 from chest_cancer.reporting.limitation import Limitation
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import AuditedPart
-from chest_cancer.statistics.intervals import Figure
+from chest_cancer.storage.figures import Figure
 
 
 def find_limitations(

@@ -11,7 +11,8 @@ from sklearn.metrics import confusion_matrix, roc_curve
 from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, percent, styled
 from chest_cancer.statistics.calibration import before_scaling, reliability
 from chest_cancer.statistics.held_out import disease_class, probability_columns
-from chest_cancer.statistics.intervals import Figure, in_words
+from chest_cancer.statistics.intervals import in_words
+from chest_cancer.storage.figures import Figure
 
 
 def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:

@@ -10,7 +10,8 @@ from chest_cancer.reporting.limitations import find_limitations
 from chest_cancer.reporting.pictures import picture_url
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, divisions, fill_page, fill_sections
-from chest_cancer.statistics.metrics import METRICS, MeasuredMetric
+from chest_cancer.statistics.metrics import METRICS
+from chest_cancer.storage.figures import Figure, title_of
 
 _HEADLINES = ("accuracy", "roc_auc", "sensitivity", "specificity")
 
@@ -20,11 +21,11 @@ class Row(NamedTuple):
 
     name: str
     title: str
-    figure: MeasuredMetric
+    figure: Figure
 
 
 def render_report(
-    metrics: dict[str, MeasuredMetric],
+    metrics: dict[str, Figure],
     manifest: dict[str, Any],
     quarantine: pd.DataFrame,
     audits: list[AuditedPart],
@@ -60,7 +61,7 @@ def render_report(
 
 
 def render_model_card(
-    metrics: dict[str, MeasuredMetric],
+    metrics: dict[str, Figure],
     manifest: dict[str, Any],
     test_predictions: pd.DataFrame,
     audits: list[AuditedPart],
@@ -87,9 +88,9 @@ def render_model_card(
 
 
 def _about(
-    metrics: dict[str, MeasuredMetric], manifest: dict[str, Any], audits: list[AuditedPart], confidence: float
+    metrics: dict[str, Figure], manifest: dict[str, Any], audits: list[AuditedPart], confidence: float
 ) -> dict[str, Any]:
-    rows = {name: Row(name, figure["title"], figure) for name, figure in metrics.items()}
+    rows = {name: Row(name, title_of(name), figure) for name, figure in metrics.items()}
     groups: dict[str, list[Row]] = {}
     for metric in METRICS:
         if metric.name in rows:

@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from chest_cancer.statistics.intervals import Figure
+from chest_cancer.storage.figures import Figure
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = COLOURS = ("#1f5a85", "#c4572b", "#4c8f4f", "#7b5ea7", "#8a949c")
 BLUES = [[0.0, "#f4f8fb"], [1.0, BLUE]]

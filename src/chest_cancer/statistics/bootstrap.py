@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.statistics.intervals import (
-    Figure,
     critical_value,
     largest_design_effect,
     make_figure,
     share,
     wilson,
 )
+from chest_cancer.storage.figures import Figure
 
 _BLOCK = 2_000_000
 """Weights in memory at once."""

@@ -8,8 +8,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from chest_cancer.statistics.intervals import Figure, share
+from chest_cancer.statistics.intervals import share
 from chest_cancer.statistics.roc import area_of_classes, area_under_roc, placements
+from chest_cancer.storage.figures import Figure
 
 Scores = NDArray[np.float64]
 Numbers = NDArray[np.int64]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, confidence_and_hits, equal_mass_bins
-from chest_cancer.statistics.intervals import Figure, mean_of, share
+from chest_cancer.statistics.intervals import mean_of, share
 from chest_cancer.statistics.roc import area_of_classes, area_under_roc, placements
+from chest_cancer.storage.figures import Figure
 
 _SMALLEST = float(np.finfo(np.float64).eps)
 

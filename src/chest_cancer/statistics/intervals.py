@@ -1,19 +1,12 @@
 """Intervals of shares and of what follows from shares, where images of a group count as correlated draws."""
 
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-
-class Figure(TypedDict):
-    """A measured figure: value, confidence interval, and the number of images that it rests on."""
-
-    value: float
-    low: float
-    high: float
-    n: int
+from chest_cancer.storage.figures import Figure
 
 
 def make_figure(value: float, low: float, high: float, n: int, limit: float = 1.0) -> Figure:

@@ -1,7 +1,8 @@
-"""The registry of metrics: what is measured on held-out images, each with its name, its title and its function.
+"""The registry of metrics: what is measured on held-out images, each with its name and its function.
 
-`metrics.json`, report, cards, MLflow and the web page all read what this registry gives: **a new metric is one line**
-in `METRICS`, or in `CLASS_METRICS` for one of each class.
+`metrics.json`, report, cards, MLflow and the web page all show what this registry gives: **a new metric is one line**
+in `METRICS`, or in `CLASS_METRICS` for one of each class. What people call it is its name in words; another title goes
+into `storage.figures`.
 
 Every interval takes the images of a group for correlated draws of one. Shares have Wilson's interval, for the effective
 number of images (`intervals.share`); areas under the ROC curve a score interval (`roc.area_under_roc`); predictive
@@ -20,7 +21,8 @@ import pandas as pd
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.statistics.held_out import HeldOut, Mask
-from chest_cancer.statistics.intervals import Figure, mean_of, predictive_values
+from chest_cancer.statistics.intervals import mean_of, predictive_values
+from chest_cancer.storage.figures import Figure
 
 PREVALENCES = (1, 5, 20)
 """Of disease, in percent, for which predictive values are worked out."""
@@ -31,28 +33,19 @@ class Metric(NamedTuple):
 
     Attributes:
         name: Under which it is stored.
-        title: What people call it.
         group: Heading under which the report lists it.
         measure: Gives the figure, or None where it does not apply.
     """
 
     name: str
-    title: str
     group: str
     measure: Callable[[HeldOut], Figure | None]
-
-
-class MeasuredMetric(Figure):
-    """A figure and what people call it."""
-
-    title: str
 
 
 class ClassMetric(NamedTuple):
     """A figure of each class, stored as `<name>_<class>`; `measure` takes the number of the class as well."""
 
     name: str
-    title: str
     measure: Callable[[HeldOut, int], Figure | None]
 
 
@@ -64,7 +57,7 @@ def measure(
     parameters: ModelEvaluationParameters,
     seed: int,
     temperature: float | None = None,
-) -> dict[str, MeasuredMetric]:
+) -> dict[str, Figure]:
     """Measure predictions with every metric of the registry.
 
     Args:
@@ -78,17 +71,17 @@ def measure(
         temperature: What calibrated the probabilities, or None.
 
     Returns:
-        The figures by name, each with its `title`; an unknown one is NaN, between 0 and the largest value possible.
+        The figures by name; an unknown one is NaN, between 0 and the largest value possible.
     """
     held_out = HeldOut.of(predictions, classes, normal_class, threshold, parameters, seed, temperature)
-    figures: dict[str, MeasuredMetric] = {}
+    figures: dict[str, Figure] = {}
     for metric in METRICS:
         if (figure := metric.measure(held_out)) is not None:
-            figures[metric.name] = {**figure, "title": metric.title}
+            figures[metric.name] = figure
     for number, name in enumerate(classes):
         for metric_of in CLASS_METRICS:
             if (figure := metric_of.measure(held_out, number)) is not None:
-                figures[f"{metric_of.name}_{name}"] = {**figure, "title": f"{metric_of.title} of {name}"}
+                figures[f"{metric_of.name}_{name}"] = figure
     return figures
 
 
@@ -190,57 +183,40 @@ _APART, _AT_THRESHOLD, _TRUST, _ABSTENTION, _MEANS = (
 _ELSEWHERE = "Predictive values elsewhere"
 
 METRICS: tuple[Metric, ...] = (
-    Metric("loss", "cross-entropy, nats", _APART, lambda h: h.bootstrap.mean(h.losses(), h.largest_loss)),
-    Metric("accuracy", "accuracy", _APART, lambda h: h.share(h.right)),
-    Metric("roc_auc", "area under the ROC curve", _APART, lambda h: h.areas[0]),
-    Metric("average_precision", "average precision", _APART, lambda h: h.average_precisions[0]),
-    Metric("sensitivity", "sensitivity", _AT_THRESHOLD, _sensitivity),
-    Metric("specificity", "specificity", _AT_THRESHOLD, _specificity),
-    Metric("ppv", "positive predictive value", _AT_THRESHOLD, _ppv),
-    Metric("npv", "negative predictive value", _AT_THRESHOLD, _npv),
+    Metric("loss", _APART, lambda h: h.bootstrap.mean(h.losses(), h.largest_loss)),
+    Metric("accuracy", _APART, lambda h: h.share(h.right)),
+    Metric("roc_auc", _APART, lambda h: h.areas[0]),
+    Metric("average_precision", _APART, lambda h: h.average_precisions[0]),
+    Metric("sensitivity", _AT_THRESHOLD, _sensitivity),
+    Metric("specificity", _AT_THRESHOLD, _specificity),
+    Metric("ppv", _AT_THRESHOLD, _ppv),
+    Metric("npv", _AT_THRESHOLD, _npv),
     *(
-        Metric(
-            f"{kind}_at_prevalence_{percent}",
-            f"{kind.upper()} if {percent} % had disease",
-            _ELSEWHERE,
-            partial(_predictive_value, percent=percent, side=side),
-        )
+        Metric(f"{kind}_at_prevalence_{percent}", _ELSEWHERE, partial(_predictive_value, percent=percent, side=side))
         for percent in PREVALENCES
         for side, kind in enumerate(("ppv", "npv"))
     ),
-    Metric("brier", "Brier score", _TRUST, _brier),
-    Metric("ece", "calibration error", _TRUST, lambda h: h.calibration_error(h.probabilities)),
-    Metric("ece_uncalibrated", "calibration error before temperature scaling", _TRUST, _uncalibrated_error),
+    Metric("brier", _TRUST, _brier),
+    Metric("ece", _TRUST, lambda h: h.calibration_error(h.probabilities)),
+    Metric("ece_uncalibrated", _TRUST, _uncalibrated_error),
     # El-Yaniv and Wiener, 2010, On the foundations of noise-free selective classification.
-    Metric("coverage", "answered (coverage)", _ABSTENTION, lambda h: h.share(h.answered)),
-    Metric("selective_accuracy", "accuracy of the answers", _ABSTENTION, lambda h: h.share(h.right, h.answered)),
-    Metric("not_sure", "called not sure", _ABSTENTION, partial(_called, reason=NOT_SURE)),
-    Metric("false_refusal", "called not a chest CT slice", _ABSTENTION, partial(_called, reason=NOT_A_CHEST_CT_SLICE)),
+    Metric("coverage", _ABSTENTION, lambda h: h.share(h.answered)),
+    Metric("selective_accuracy", _ABSTENTION, lambda h: h.share(h.right, h.answered)),
+    Metric("not_sure", _ABSTENTION, partial(_called, reason=NOT_SURE)),
+    Metric("false_refusal", _ABSTENTION, partial(_called, reason=NOT_A_CHEST_CT_SLICE)),
     # Recalls rest on different images, and so do precisions. The others share most of theirs.
-    Metric("macro_recall", "mean recall", _MEANS, partial(_mean_over_classes, of_class=_recall, together=False)),
-    Metric(
-        "macro_precision", "mean precision", _MEANS, partial(_mean_over_classes, of_class=_precision, together=False)
-    ),
-    Metric(
-        "macro_specificity",
-        "mean specificity",
-        _MEANS,
-        partial(_mean_over_classes, of_class=_specificity_of, together=True),
-    ),
-    Metric(
-        "macro_npv",
-        "mean negative predictive value",
-        _MEANS,
-        partial(_mean_over_classes, of_class=_npv_of, together=True),
-    ),
+    Metric("macro_recall", _MEANS, partial(_mean_over_classes, of_class=_recall, together=False)),
+    Metric("macro_precision", _MEANS, partial(_mean_over_classes, of_class=_precision, together=False)),
+    Metric("macro_specificity", _MEANS, partial(_mean_over_classes, of_class=_specificity_of, together=True)),
+    Metric("macro_npv", _MEANS, partial(_mean_over_classes, of_class=_npv_of, together=True)),
 )
 
 CLASS_METRICS: tuple[ClassMetric, ...] = (
-    ClassMetric("recall", "recall", _recall),
-    ClassMetric("precision", "precision", _precision),
-    ClassMetric("specificity", "specificity", _of_many(_specificity_of)),
-    ClassMetric("npv", "negative predictive value", _of_many(_npv_of)),
-    ClassMetric("roc_auc", "area under the ROC curve", _of_many(lambda h, k: h.areas[1][k])),
-    ClassMetric("average_precision", "average precision", _of_many(lambda h, k: h.average_precisions[1][k])),
-    ClassMetric("brier", "Brier score", _of_many(_brier_of)),
+    ClassMetric("recall", _recall),
+    ClassMetric("precision", _precision),
+    ClassMetric("specificity", _of_many(_specificity_of)),
+    ClassMetric("npv", _of_many(_npv_of)),
+    ClassMetric("roc_auc", _of_many(lambda h, k: h.areas[1][k])),
+    ClassMetric("average_precision", _of_many(lambda h, k: h.average_precisions[1][k])),
+    ClassMetric("brier", _of_many(_brier_of)),
 )

@@ -6,13 +6,13 @@ from scipy.optimize import brentq
 from scipy.stats import rankdata
 
 from chest_cancer.statistics.intervals import (
-    Figure,
     clustered_variance,
     critical_value,
     largest_design_effect,
     make_figure,
     mean_of,
 )
+from chest_cancer.storage.figures import Figure
 
 
 def placements(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,8 @@ from chest_cancer.imaging.standardise import seen_frame, standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.held_out import probability_columns
-from chest_cancer.statistics.intervals import Figure, share
+from chest_cancer.statistics.intervals import share
+from chest_cancer.storage.figures import Figure
 
 DELETED_CELLS = 5
 """Of 49: a tenth of the image."""

@@ -24,9 +24,9 @@ from chest_cancer.statistics.cross_validation import (
     measure_scores,
     predict_out_of_fold,
 )
-from chest_cancer.statistics.intervals import Figure
 from chest_cancer.statistics.near_duplicates import group_at_similarities
 from chest_cancer.statistics.sampling import embeddings_of, sample_groups
+from chest_cancer.storage.figures import Figure
 
 _CURVE_REPEATS = 3
 """At each point of the curve: fewer than for the one score, to stay within seconds."""

@@ -11,7 +11,8 @@ from chest_cancer.audits.refusal.plot import plot_refusal
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
-from chest_cancer.statistics.intervals import Figure, in_words
+from chest_cancer.statistics.intervals import in_words
+from chest_cancer.storage.figures import Figure
 
 _MOST_FALSE_REFUSALS, _FEWEST_DETECTED = 0.05, 0.95
 """What abstention is expected to reach; beyond either it is a limitation."""

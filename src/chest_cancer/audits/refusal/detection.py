@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from chest_cancer.audits.refusal.foreign_images import KINDS, PHOTOGRAPH, TEXT, foreign_images
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, Classifier
-from chest_cancer.statistics.intervals import Figure, share
+from chest_cancer.statistics.intervals import share
+from chest_cancer.storage.figures import Figure
 
 _BATCH = 16
 

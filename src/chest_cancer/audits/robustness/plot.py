@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from chest_cancer.reporting.style import BLUE, percent, styled, whiskers
-from chest_cancer.statistics.intervals import Figure, in_words
+from chest_cancer.statistics.intervals import in_words
+from chest_cancer.storage.figures import Figure
 
 _CHANGES = {"flipped": "changed answers", "accuracy": "accuracy", "roc_auc": "AUC"}
 

@@ -30,8 +30,9 @@ from chest_cancer.statistics.cross_validation import (
     measure_scores,
     predict_out_of_fold,
 )
-from chest_cancer.statistics.intervals import Figure, in_words
+from chest_cancer.statistics.intervals import in_words
 from chest_cancer.statistics.sampling import embeddings_of, sample_groups
+from chest_cancer.storage.figures import Figure
 
 BASELINES = {
     "size and format": "width, height, aspect ratio, pixel mode and file format",

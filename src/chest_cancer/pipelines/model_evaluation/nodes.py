@@ -56,7 +56,7 @@ def measure_performance(
         seed: Of the bootstrap.
 
     Returns:
-        Each figure as `{"value", "low", "high", "n", "title"}` under its plain name; an unknown value is None.
+        Each figure as `{"value", "low", "high", "n"}` under its plain name; an unknown value is None.
     """
     manifest = classifier.manifest
     operating_point = manifest["operating_point"]

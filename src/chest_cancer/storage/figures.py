@@ -1,0 +1,54 @@
+"""What `metrics.json` holds, and what people call it; report, cards and pages all ask here."""
+
+from typing import TypedDict
+
+
+class Figure(TypedDict):
+    """A measured figure: value, confidence interval, and the number of images that it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+_TITLES = {
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "coverage": "answered (coverage)",
+    "ece": "calibration error",
+    "ece_uncalibrated": "calibration error before temperature scaling",
+    "false_refusal": "called not a chest CT slice",
+    "loss": "cross-entropy, nats",
+    "macro_npv": "mean negative predictive value",
+    "macro_precision": "mean precision",
+    "macro_recall": "mean recall",
+    "macro_specificity": "mean specificity",
+    "not_sure": "called not sure",
+    "npv": "negative predictive value",
+    "ppv": "positive predictive value",
+    "roc_auc": "area under the ROC curve",
+    "selective_accuracy": "accuracy of the answers",
+}
+_OF_CLASSES = ("average_precision", "brier", "npv", "precision", "recall", "roc_auc", "specificity")
+_AT_PREVALENCE = "_at_prevalence_"
+
+
+def title_of(name: str) -> str:
+    """Say what people call a figure.
+
+    Args:
+        name: Under which `metrics.json` has it.
+
+    Returns:
+        E.g. `area under the ROC curve`, `recall of normal`; by default the name, in words.
+    """
+    if name in _TITLES:
+        return _TITLES[name]
+    kind, found, percent = name.partition(_AT_PREVALENCE)
+    if found:
+        return f"{kind.upper()} if {percent} % had disease"
+    for kind in _OF_CLASSES:
+        if name.startswith(f"{kind}_"):
+            return f"{title_of(kind)} of {name.removeprefix(f'{kind}_')}"
+    return name.replace("_", " ")
