@@ -15,7 +15,7 @@ from app import DEFAULTS, create_app
 from app.capacity import Capacity
 from app.slices import read_slices
 from app.uploads import Upload
-from chest_cancer.datasets.feature_store import FeatureStore
+from chest_cancer.storage.feature_store import FeatureStore
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier

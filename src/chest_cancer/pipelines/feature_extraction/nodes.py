@@ -11,7 +11,7 @@ import pandas as pd
 from onnx import ModelProto
 
 from chest_cancer.datasets.arrays import Arrays
-from chest_cancer.datasets.feature_store import FeatureStore, RowKey
+from chest_cancer.storage.feature_store import FeatureStore, RowKey
 from chest_cancer.datasets.mapped_arrays import Rows
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
 from chest_cancer.imaging.standardise import preprocessing_key, standardise
