@@ -11,17 +11,12 @@ from types import TracebackType
 
 from dotenv import load_dotenv
 from kedro.io import DatasetError
-from kedro.utils import find_kedro_project
 
 from chest_cancer.storage import atomic
+from chest_cancer.storage.project import project_path
 
 _PACKAGE = str(Path(__file__).parent)
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
-
-
-def project_path() -> Path:
-    """The project that the working directory is in."""
-    return find_kedro_project(Path.cwd()) or Path.cwd()
 
 
 def prepare() -> None:

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from chest_cancer.storage.feature_store import FeatureStore, FeatureStoreDataset, FeatureTable, RowKey
+from chest_cancer.datasets.feature_store import FeatureStoreDataset
 from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
+from chest_cancer.storage.feature_store import FeatureStore, FeatureTable, RowKey
 
 IDENTITY = {"base": "b", "preprocessing": "p", "precision": "fp32"}
 DAY = 86_400

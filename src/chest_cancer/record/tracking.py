@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from chest_cancer.datasets.provenance import SERVER_RUN_TAG, ProvenanceDataset
-from chest_cancer.environment import project_path
+from chest_cancer.storage.project import project_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

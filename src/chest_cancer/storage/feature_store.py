@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from kedro.io import AbstractDataset, DatasetError
 from numpy.typing import NDArray
 
 from chest_cancer.storage.atomic import replace_file
@@ -203,34 +202,6 @@ class FeatureStore:
             for leftover in folder.glob(".*/"):  # of a process that was killed while it wrote
                 if now - leftover.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
                     shutil.rmtree(leftover, ignore_errors=True)
-
-
-class FeatureStoreDataset(AbstractDataset[FeatureStore, FeatureStore]):
-    """The store as a catalog entry: loading gives it, unread. It holds nothing that a run could not compute again."""
-
-    def __init__(self, *, filepath: str, keep_days: int = 30, metadata: dict[str, Any] | None = None) -> None:
-        """Name the folder.
-
-        Args:
-            filepath: The folder; made when missing.
-            keep_days: See `FeatureStore`.
-            metadata: For other tools; not used here.
-        """
-        self._filepath = Path(filepath)
-        self._keep_days = keep_days
-        self.metadata = metadata
-
-    def load(self) -> FeatureStore:
-        return FeatureStore(self._filepath, self._keep_days)
-
-    def save(self, data: FeatureStore) -> None:
-        raise DatasetError("The feature store fills itself: expected no node to return it.")
-
-    def _exists(self) -> bool:
-        return True  # an empty store is a store
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "keep_days": self._keep_days}
 
 
 def _join(batches: Iterable[Outputs]) -> Iterator[Outputs]:

@@ -13,13 +13,13 @@ from chest_cancer.audits.duplicates.copies import (
 )
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.audits.shortcuts.baselines import audit_shortcuts
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.heads.head import twin
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_leakage_curve, plot_shortcuts
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
+from chest_cancer.storage.arrays import Arrays
 
 
 def find_duplicates(

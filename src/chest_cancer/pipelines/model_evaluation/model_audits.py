@@ -14,13 +14,13 @@ from chest_cancer.audits.evidence.agreement import (
 )
 from chest_cancer.audits.refusal.detection import measure_refusal, predict_foreign_images
 from chest_cancer.audits.robustness.changes import measure_robustness, predict_perturbed_images
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_deletion, plot_refusal, plot_robustness
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.sampling import draw_images
+from chest_cancer.storage.arrays import Arrays
 
 
 def audit_refusal(

@@ -9,7 +9,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from chest_cancer.audits.refusal.detection import measure_answers
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
@@ -18,6 +17,7 @@ from chest_cancer.reporting.report import render_data_card, render_model_card, r
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import Figure, unknown_as_none
 from chest_cancer.statistics.metrics import measure, probability_columns
+from chest_cancer.storage.arrays import Arrays
 
 
 def predict_test_images(
