@@ -56,8 +56,8 @@ def epoch_figure_name(name: str) -> str:
 
 
 def step_name(node: str) -> str:
-    """Return what people call a node, e.g. "Train head" for `train_head_node`."""
-    return node.removesuffix("_node").replace("_", " ").capitalize()
+    """Return what people call a node, e.g. "Train head" for `model_training.train_head_node`."""
+    return node.rpartition(".")[2].removesuffix("_node").replace("_", " ").capitalize()
 
 
 def is_main(name: str) -> bool:
