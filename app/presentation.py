@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.answers import display_name
 from app.model import Model
-from chest_cancer.jobs.model_files import Figure
+from chest_cancer.jobs.model_files import StoredFigure
 
 MAIN_FIGURES = ("accuracy", "roc_auc", "sensitivity", "specificity", "ppv", "npv", "brier", "loss")
 """Shown at once, where there are so many; the others on request."""
@@ -65,12 +65,12 @@ def is_main(name: str) -> bool:
     return name in MAIN_FIGURES
 
 
-def is_share(figure: Figure, name: str) -> bool:
+def is_share(figure: StoredFigure, name: str) -> bool:
     """Say whether a figure lies between 0 and 1 by its nature, and can be drawn on that scale."""
     return name != "loss" and figure["value"] is not None and 0 <= figure["low"] <= figure["high"] <= 1
 
 
-def figure(figure: Figure) -> str:
+def figure(figure: StoredFigure) -> str:
     """Write a figure with its interval."""
     if figure["value"] is None:
         return "unknown"

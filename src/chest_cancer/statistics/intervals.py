@@ -1,19 +1,13 @@
 """Intervals of shares and of what follows from shares, where images of a group count as correlated draws."""
 
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-
-class Figure(TypedDict):
-    """A measured figure: value, confidence interval, and the number of images that it rests on."""
-
-    value: float
-    low: float
-    high: float
-    n: int
+from chest_cancer.storage.figures import Figure as Figure
+from chest_cancer.storage.figures import StoredFigure
 
 
 def make_figure(value: float, low: float, high: float, n: int, limit: float = 1.0) -> Figure:
@@ -48,7 +42,7 @@ def unknown_as_none(measured: Any) -> Any:
     return None if isinstance(measured, float) and np.isnan(measured) else measured
 
 
-def in_words(figure: Figure, digits: int = 2) -> str:
+def in_words(figure: Figure | StoredFigure, digits: int = 2) -> str:
     """Write a figure as `0.95 [0.92, 0.97]`, or `unknown`."""
     if figure["value"] is None or np.isnan(figure["value"]):
         return "unknown"
