@@ -78,7 +78,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
                     f"test/{name}" if part == "value" else f"test/{name}_{part}": [number]
                     for name, figure in data.items()
                     for part, number in figure.items()
-                    if number is not None
+                    if part != "title" and number is not None
                 }
             )
 
