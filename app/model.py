@@ -11,7 +11,7 @@ from flask import Flask
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError
 
-from chest_cancer.jobs.model_files import Figure, FileState, ModelFiles
+from chest_cancer.jobs.model_files import FileState, ModelFiles, StoredFigure
 from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Model:
     """
 
     classifier: Classifier
-    figures: dict[str, Figure]
+    figures: dict[str, StoredFigure]
     self_test: float | None
     states: tuple[FileState, FileState]
 

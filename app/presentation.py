@@ -9,19 +9,11 @@ from markupsafe import Markup
 
 from app.answers import display_name
 from app.model import Model
-from chest_cancer.jobs.model_files import Figure
+from chest_cancer.jobs.model_files import StoredFigure, title_of
 
 MAIN_FIGURES = ("accuracy", "roc_auc", "sensitivity", "specificity", "ppv", "npv", "brier", "loss")
 """Shown at once, where there are so many; the others on request."""
 
-_NAMES = {
-    "roc_auc": "ROC AUC",
-    "ppv": "Positive predictive value",
-    "npv": "Negative predictive value",
-    "brier": "Brier score",
-    "loss": "Loss (cross-entropy)",
-    "ece": "Calibration error (ECE)",
-}
 _EPOCH_NAMES = {
     "loss": "Training loss",
     "accuracy": "Training accuracy",
@@ -47,7 +39,8 @@ def class_name(label: str, model: Model) -> str:
 
 def figure_name(name: str) -> str:
     """Return what people call a figure."""
-    return _NAMES.get(name) or name.replace("_", " ").capitalize()
+    title = title_of(name)
+    return title[:1].upper() + title[1:]
 
 
 def epoch_figure_name(name: str) -> str:
@@ -56,8 +49,8 @@ def epoch_figure_name(name: str) -> str:
 
 
 def step_name(node: str) -> str:
-    """Return what people call a node, e.g. "Train head" for `train_head_node`."""
-    return node.removesuffix("_node").replace("_", " ").capitalize()
+    """Return what people call a node, e.g. "Train head" for `model_training.train_head_node`."""
+    return node.rpartition(".")[2].removesuffix("_node").replace("_", " ").capitalize()
 
 
 def is_main(name: str) -> bool:
@@ -65,12 +58,12 @@ def is_main(name: str) -> bool:
     return name in MAIN_FIGURES
 
 
-def is_share(figure: Figure, name: str) -> bool:
+def is_share(figure: StoredFigure, name: str) -> bool:
     """Say whether a figure lies between 0 and 1 by its nature, and can be drawn on that scale."""
     return name != "loss" and figure["value"] is not None and 0 <= figure["low"] <= figure["high"] <= 1
 
 
-def figure(figure: Figure) -> str:
+def figure(figure: StoredFigure) -> str:
     """Write a figure with its interval."""
     if figure["value"] is None:
         return "unknown"

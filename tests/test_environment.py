@@ -29,15 +29,37 @@ def stderr_of(capsys: pytest.CaptureFixture[str]) -> Callable[[Callable[[], obje
     def explain(action: Callable[[], object]) -> str:
         try:
             action()
-        except Exception:  # whatever it is, the hook that the import installed has to show it
-            sys.excepthook(*sys.exc_info())
+        except Exception as error:  # whatever it is, it has to be shown
+            environment.explain(type(error), error, error.__traceback__)
         return capsys.readouterr().err
 
     return explain
 
 
-def test_importing_the_environment_installs_the_hook() -> None:
-    assert sys.excepthook is environment._explain
+def python(code: str, folder: Path, **variables: str) -> list[str]:
+    """The words of the last line that a fresh process prints."""
+    told = ["DO_NOT_TRACK", "TF_CPP_MIN_LOG_LEVEL", *(name for name in os.environ if name.startswith("MLFLOW_"))]
+    clean = {name: value for name, value in os.environ.items() if name not in told}
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=clean | variables, capture_output=True, text=True, check=True
+    )
+    assert "Warning" not in result.stderr
+    return result.stdout.splitlines()[-1].split()
+
+
+EFFECTS = """
+import gc, os, sys, fsspec
+before = gc.get_threshold(), dict(os.environ), sys.excepthook
+import chest_cancer.{module}
+after = gc.get_threshold(), dict(os.environ), sys.excepthook
+changed = [one != other for one, other in zip(before, after)]
+print(*changed, fsspec.get_filesystem_class("file").__name__, "mlflow" in sys.modules)
+"""
+
+
+def test_importing_the_environment_does_nothing_and_importing_the_settings_prepares_the_process() -> None:
+    assert python(EFFECTS.format(module="environment"), PROJECT) == [*["False"] * 3, "LocalFileSystem", "False"]
+    assert python(EFFECTS.format(module="settings"), PROJECT) == [*["True"] * 3, "AtomicLocalFileSystem", "True"]
 
 
 @pytest.mark.parametrize(
@@ -68,20 +90,32 @@ def test_any_other_error_keeps_its_traceback(stderr_of: Callable, action: Callab
     assert "Traceback (most recent call last)" in stderr_of(action)
 
 
-def test_a_process_reads_the_env_file_opts_out_of_telemetry_and_overrides_nothing(tmp_path: Path) -> None:
+ENTRANCES = {
+    "settings": "import chest_cancer.settings",
+    "kedro": "from kedro.framework.project import configure_project; configure_project('chest_cancer')",
+    "web server": """
+from kedro.io import DatasetError
+from chest_cancer.datasets.registered_classifier import RegisteredClassifierDataset
+try:
+    RegisteredClassifierDataset(filepath="champion").load()
+except DatasetError:
+    pass
+""",
+}
+
+
+@pytest.mark.parametrize("code", ENTRANCES.values(), ids=ENTRANCES.keys())
+def test_a_process_reads_the_env_file_opts_out_of_telemetry_and_overrides_nothing(tmp_path: Path, code: str) -> None:
     (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text())
     (tmp_path / ".env").write_text("MLFLOW_TRACKING_USERNAME=ada\nMLFLOW_TRACKING_PASSWORD=from_file\n")
     (tmp_path / "below").mkdir()
-    names = ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "DO_NOT_TRACK", "TF_CPP_MIN_LOG_LEVEL"]
-    clean = {name: value for name, value in os.environ.items() if name not in names}
+    names = ["TRACKING_USERNAME", "TRACKING_PASSWORD", "DISABLE_TELEMETRY", "HTTP_REQUEST_TIMEOUT"]
 
-    result = subprocess.run(
-        [sys.executable, "-c", f"import os, chest_cancer.environment; print(*map(os.environ.get, {names}))"],
-        cwd=tmp_path / "below",
-        env=clean | {"MLFLOW_TRACKING_PASSWORD": "exported", "TF_CPP_MIN_LOG_LEVEL": "0"},
-        capture_output=True,
-        text=True,
-        check=True,
+    told = python(
+        f"{code}\nimport os\nprint(*(os.environ.get('MLFLOW_' + name) for name in {names}))",
+        tmp_path / "below",
+        MLFLOW_TRACKING_PASSWORD="exported",
+        MLFLOW_HTTP_REQUEST_TIMEOUT="5",
     )
 
-    assert result.stdout.splitlines()[-1].split() == ["ada", "exported", "true", "0"]
+    assert told == ["ada", "exported", "true", "5"]

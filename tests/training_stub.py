@@ -22,8 +22,8 @@ def say(*words):
 
 
 say("secrets:", [name for name in os.environ if "TOKEN" in name])
-report("run_started", nodes=["train_head_node", "measure_performance_node"])
-report("node_started", node="train_head_node")
+report("run_started", nodes=["model_training.train_head_node", "model_evaluation.measure_performance_node"])
+report("node_started", node="model_training.train_head_node")
 for epoch in (1, 2):
     report("epoch", epoch=epoch, epochs=9, figures={"loss": 1 / epoch, "val_loss": 2 / epoch})
 if environment == "patient":
@@ -34,13 +34,13 @@ if environment == "endless":
     time.sleep(600)
 shutil.rmtree("data/06_models/classifier")
 shutil.copytree("new", "data/06_models/classifier")
-report("node_finished", node="train_head_node", seconds=1.5)
-report("node_started", node="measure_performance_node")
+report("node_finished", node="model_training.train_head_node", seconds=1.5)
+report("node_started", node="model_evaluation.measure_performance_node")
 if environment == "failing":
-    report("node_failed", node="measure_performance_node", error="ValueError: no test images")
+    report("node_failed", node="model_evaluation.measure_performance_node", error="ValueError: no test images")
     sys.exit(1)
 Path("metrics").write_text(json.dumps({"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}}))
 Path("metrics").replace("data/08_reporting/metrics.json")
-report("node_finished", node="measure_performance_node", seconds=0.5)
+report("node_finished", node="model_evaluation.measure_performance_node", seconds=0.5)
 if environment == "refused":
     report("promotion", promoted=False, reason="It is worse than the champion.")

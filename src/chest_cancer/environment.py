@@ -1,4 +1,4 @@
-"""What a process must be told before its libraries are imported; `settings.py` imports this first."""
+"""What a process that runs pipelines must be told before its libraries are imported; `settings.py` does so first."""
 
 import atexit
 import gc
@@ -9,19 +9,13 @@ import warnings
 from pathlib import Path
 from types import TracebackType
 
-from dotenv import load_dotenv
 from kedro.io import DatasetError
-from kedro.utils import find_kedro_project
 
+from chest_cancer.record import tracking
 from chest_cancer.storage import atomic
 
 _PACKAGE = str(Path(__file__).parent)
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
-
-
-def project_path() -> Path:
-    """The project that the working directory is in."""
-    return find_kedro_project(Path.cwd()) or Path.cwd()
 
 
 def prepare() -> None:
@@ -30,25 +24,17 @@ def prepare() -> None:
     gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS, 50, 50)
     # Nor is there anything to find in them when the process ends, where Python looks again for two seconds.
     atexit.register(gc.freeze)
-    load_dotenv(project_path() / ".env")
-    for name, value in {
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        # A server that fails is tried for seconds, not for minutes: the record is kept here and can be sent later.
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }.items():
-        os.environ.setdefault(name, value)
+    tracking.prepare_mlflow()
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # When imported it defines a model class that MLflow warns about, past any filter.
     with warnings.catch_warnings(record=True, action="ignore"):
         importlib.import_module("kedro_mlflow.framework.hooks")
     atomic.install()
-    sys.excepthook = _explain
+    sys.excepthook = explain
 
 
-def _explain(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+def explain(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     """Print an error that this package raised on purpose as its message alone, any other with its traceback."""
     innermost = traceback
     while innermost is not None and innermost.tb_next is not None:
@@ -58,6 +44,3 @@ def _explain(kind: type[BaseException], error: BaseException, traceback: Traceba
         sys.stderr.write(f"\n{kind.__name__}: {error}\n")
     else:
         sys.__excepthook__(kind, error, traceback)
-
-
-prepare()

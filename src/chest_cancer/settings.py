@@ -1,7 +1,11 @@
 """Project settings. Kedro reads the names in capitals."""
 
-from chest_cancer import environment  # noqa: F401  # first: it tells the libraries what they must know when imported
-from chest_cancer.hooks import ParametersHook, ProgressHook, SummaryHook, TrackingHook
+from chest_cancer import environment
+
+environment.prepare()  # here, because what follows imports the libraries that it tells things to
+
+from chest_cancer.hooks import ParametersHook, ProgressHook, SummaryHook
+from chest_cancer.record.hook import TrackingHook
 from chest_cancer.record.tracking import artifact_location, registry_uri, tracking_uri
 
 # TrackingHook is kedro-mlflow's own hook, made to understand typed parameters: registered twice it would log twice.

@@ -34,7 +34,10 @@ def test_durations_are_in_minutes_and_seconds(ended, text):
 
 
 def test_names_are_words():
-    assert (step_name("train_head_node"), figure_name("ppv_at_prevalence_5")) == ("Train head", "Ppv at prevalence 5")
+    assert (step_name("model_training.train_head_node"), figure_name("ppv_at_prevalence_5")) == (
+        "Train head",
+        "PPV if 5 % had disease",
+    )
 
 
 def test_what_is_written_into_html_is_escaped():

@@ -87,8 +87,8 @@ def test_a_run_that_ends_well_is_served_without_a_restart(client):
     assert (job["status"], job["promoted"], job["error"], job["run_id"]) == ("succeeded", True, None, "a-new-run")
     assert job["figures"]["accuracy"]["n"] == 40
     assert [(node["name"], node["status"], node["seconds"]) for node in job["nodes"]] == [
-        ("train_head_node", "done", 1.5),
-        ("measure_performance_node", "done", 0.5),
+        ("model_training.train_head_node", "done", 1.5),
+        ("model_evaluation.measure_performance_node", "done", 0.5),
     ]
     assert job["epoch"] == {"epoch": 2, "epochs": 9, "figures": {"loss": 0.5, "val_loss": 1.0}}
     assert job["curve"] == [[1, 1.0, 2.0], [2, 0.5, 1.0]]
@@ -101,7 +101,7 @@ def test_a_run_that_fails_says_why_and_leaves_the_former_model(client, project):
     job = follow(client, start(client, "failing"))[-1]
 
     assert (job["status"], job["promoted"]) == ("failed", False)
-    assert job["error"] == "measure_performance_node: ValueError: no test images"
+    assert job["error"] == "model_evaluation.measure_performance_node: ValueError: no test images"
     assert [node["status"] for node in job["nodes"]] == ["done", "failed"]
     assert served_run(client) == RUN_ID
     manifest = json.loads((project / CLASSIFIER / "manifest.json").read_text())

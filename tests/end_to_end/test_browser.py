@@ -224,7 +224,7 @@ def test_a_run_is_cancelled_and_a_failed_one_says_why(page: Page) -> None:
     page.get_by_label("Data and settings").select_option("failing")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("alert")).to_contain_text(
-        "The run failed. measure_performance_node: ValueError: no test images"
+        "The run failed. model_evaluation.measure_performance_node: ValueError: no test images"
     )
     assert_accessible(page)
     page.get_by_role("button", name="Log out").click()

@@ -15,7 +15,6 @@ from app import DEFAULTS, create_app
 from app.capacity import Capacity
 from app.slices import read_slices
 from app.uploads import Upload
-from chest_cancer.datasets.feature_store import FeatureStore
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
@@ -27,6 +26,7 @@ from chest_cancer.pipelines.feature_extraction import create_pipeline, nodes
 from chest_cancer.pipelines.feature_extraction.extraction import extract
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.storage.feature_store import FeatureStore
 from conftest import Pixels
 
 MakeFolder = Callable[[dict[str, bytes]], ImageFolder]

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from chest_cancer.datasets.feature_store import FeatureStore, FeatureStoreDataset, FeatureTable, RowKey
+from chest_cancer.datasets.feature_store import FeatureStoreDataset
 from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
+from chest_cancer.storage.feature_store import FeatureStore, FeatureTable, RowKey
 
 IDENTITY = {"base": "b", "preprocessing": "p", "precision": "fp32"}
 DAY = 86_400
@@ -191,7 +192,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from chest_cancer.datasets.feature_store import FeatureStore, RowKey
+from chest_cancer.storage.feature_store import FeatureStore, RowKey
 
 root, first, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 

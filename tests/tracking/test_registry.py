@@ -1,6 +1,7 @@
 """Versions, aliases and descriptions in a real registry, and what happens when two runs end at once."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +19,9 @@ from app.model import ModelSource
 from chest_cancer.cli import cli
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.datasets.registered_classifier import ChampionDataset, RegisteredClassifierDataset
-from chest_cancer.hooks import TrackingHook
 from chest_cancer.record import registered_files, registry, tracking
 from chest_cancer.record.champion import Champion
+from chest_cancer.record.hook import TrackingHook
 from chest_cancer.record.registry import Decision
 from serving import tiny_classifier
 
@@ -165,37 +166,56 @@ def test_two_runs_that_end_at_once_leave_one_champion_and_the_other_compares_aga
     assert [registry.roll_back()[1], registry.roll_back()[1]] == [winner, "1"]
 
 
-def test_a_run_whose_champion_was_replaced_meanwhile_compares_with_the_new_one(
-    client: MlflowClient, trained: Callable, project_copy: Path
+@pytest.mark.parametrize("names", [("gate", "page", "figures"), ("a", "b", "c")])
+def test_a_run_whose_champion_was_replaced_meanwhile_makes_all_that_depends_on_it_again(
+    client: MlflowClient, trained: Callable, project_copy: Path, names: tuple[str, str, str]
 ) -> None:
     run_id, _ = trained(2)
-    compare = Node(
-        func=lambda champion: {
-            "promoted": True,
-            "reason": f"Compared with {champion.version}.",
-            "champion": champion.version,
-        },
-        inputs="champion",
-        outputs="promotion",
-        name="compare_with_champion_node",
+    calls: Counter[str] = Counter()
+
+    def compare(champion: Champion) -> Decision:
+        calls["compare"] += 1
+        return {"promoted": True, "reason": f"Compared with {champion.version}.", "champion": champion.version}
+
+    def write(promotion: Decision, table: pd.DataFrame) -> str:
+        calls["write"] += 1
+        return f"{promotion['reason']} {len(table)} images."
+
+    def measure(table: pd.DataFrame) -> dict[str, int]:
+        calls["measure"] += 1
+        return {"images": len(table)}
+
+    pipeline = Pipeline(
+        [
+            Node(compare, "champion", "promotion", name=names[0]),
+            Node(write, ["promotion", "split_table"], "report", name=names[1]),
+            Node(measure, "split_table", "counts", name=names[2]),
+        ],
+        namespace="model_evaluation",
+        prefix_datasets_with_namespace=False,
     )
     catalog = DataCatalog(
         {
             "champion": ChampionDataset(filepath=str(project_copy / "champion")),
             "classifier": ClassifierDataset(filepath=str(project_copy.parent / "classifier2")),
             "promotion": JSONDataset(filepath=str(project_copy / "promotion.json")),
+            "report": JSONDataset(filepath=str(project_copy / "report.json")),
+            "counts": JSONDataset(filepath=str(project_copy / "counts.json")),
             "split_table": MemoryDataset(TABLE),
             "test_predictions": MemoryDataset(SAID),
             "metrics": MemoryDataset({}),
         }
     )
-    SequentialRunner().run(Pipeline([compare]), catalog)
+    SequentialRunner().run(pipeline, catalog)
+    assert catalog.load("report") == "Compared with None. 3 images."
     registry.submit(*trained(1), FIRST)
     hook = TrackingHook()
     hook.run_id = run_id
 
-    hook._deliver(Pipeline([compare]), catalog)
+    hook._deliver(pipeline, catalog)
 
+    assert calls == {"compare": 2, "write": 2, "measure": 1}
+    assert catalog.load("report") == "Compared with 1. 3 images."
     assert aliases(client) == {"champion": "2"}
     assert client.get_model_version(registry.MODEL, "2").description.startswith("Compared with 1.")
 
@@ -254,7 +274,11 @@ def test_without_a_champion_the_environment_registry_says_how_to_make_one(
 
 
 def test_while_its_server_does_not_answer_the_champion_that_is_here_is_served_and_not_compared_with(
-    client: MlflowClient, trained: Callable, project_copy: Path, monkeypatch: pytest.MonkeyPatch
+    client: MlflowClient,
+    trained: Callable,
+    project_copy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     folder = str(project_copy / "champion")
     registry.submit(*trained(1), FIRST)
@@ -263,6 +287,7 @@ def test_while_its_server_does_not_answer_the_champion_that_is_here_is_served_an
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
     assert RegisteredClassifierDataset(filepath=folder).load().manifest["provenance"]["mlflow_run_id"] == "run1"
+    assert f"The model in {folder} is used; another one may be champion by now." in caplog.text
     champion = ChampionDataset(filepath=folder).load()
     assert champion.version is None
     assert "The MLflow server at http://127.0.0.1:9 does not answer" in (champion.problem or "")

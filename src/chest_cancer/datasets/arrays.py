@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
-from numpy.typing import NDArray
 
+from chest_cancer.storage.arrays import Arrays
 from chest_cancer.storage.atomic import replace_file
-
-Arrays = dict[str, NDArray[Any]]
 
 
 class ArraysDataset(AbstractDataset[Arrays, Arrays]):

@@ -2,26 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
-from numpy.typing import NDArray
 
-from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.storage.arrays import Arrays, Rows
 from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 _BYTES_AT_ONCE = 16 * 2**20
-
-
-class Rows(Protocol):
-    """An array [n, ...], or what can be read like one, slice by slice."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
 
 
 class MappedArraysDataset(AbstractDataset[Mapping[str, Rows], Arrays]):

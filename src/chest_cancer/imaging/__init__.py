@@ -1,1 +1,1 @@
-"""Understands pixels: image bytes in, arrays out. Imports no Kedro, TensorFlow or MLflow."""
+"""Understands pixels: image bytes in, arrays out, with neither Kedro nor TensorFlow nor MLflow."""

@@ -1,21 +1,14 @@
-"""Where a served model lies, and which contents lie there now. Imports nothing but the standard library."""
+"""Where a served model lies, and which contents lie there now. Imports little more than the standard library."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+
+from chest_cancer.storage.figures import StoredFigure as StoredFigure  # the app takes both from here
+from chest_cancer.storage.figures import title_of as title_of
 
 FileState = tuple[int, int] | None
 """Which content a file has: its inode and its time of change in nanoseconds; None when there is none."""
-
-
-class Figure(TypedDict):
-    """A test figure with its interval and the number of images behind it; its value may be unknown."""
-
-    value: float | None
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -39,13 +32,13 @@ class ModelFiles:
         """Tell which contents there are now, of the manifest and of the figures."""
         return _state(self.manifest), _state(self.metrics)
 
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> dict[str, StoredFigure]:
         """Read the test figures, unless they were measured before this model was made and so belong to another."""
         manifest, metrics = self.states()
         if self.metrics is None or metrics is None or (manifest is not None and metrics[1] < manifest[1]):
             return {}
         try:
-            figures: dict[str, Figure] = json.loads(self.metrics.read_text())
+            figures: dict[str, StoredFigure] = json.loads(self.metrics.read_text())
         except (OSError, json.JSONDecodeError):  # a run is just writing it
             return {}
         return figures

@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from chest_cancer.jobs.model_files import Figure, ModelFiles
+from chest_cancer.jobs.model_files import ModelFiles
 from chest_cancer.jobs.progress import FILE_VARIABLE
+from chest_cancer.storage.figures import StoredFigure
 from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 Status = Literal["running", "succeeded", "failed", "cancelled"]
@@ -59,7 +60,7 @@ class Job:
     started: str
     ended: str | None = None
     run_id: str | None = None
-    figures: dict[str, Figure] = field(default_factory=dict)
+    figures: dict[str, StoredFigure] = field(default_factory=dict)
     promoted: bool = False
     error: str | None = None
     runner: int | None = None

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.storage.arrays import Arrays
 
 
 class LabelledFeatures(NamedTuple):

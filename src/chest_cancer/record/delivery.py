@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from chest_cancer.datasets.provenance import SERVER_RUN_TAG
+from chest_cancer.record.provenance import SERVER_RUN_TAG
 from chest_cancer.record.tracking import (
     EXPERIMENT,
     PARENT_TAG,

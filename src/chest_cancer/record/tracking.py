@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from chest_cancer.datasets.provenance import SERVER_RUN_TAG, ProvenanceDataset
-from chest_cancer.environment import project_path
+from dotenv import load_dotenv
+
+from chest_cancer.record.provenance import SERVER_RUN_TAG, read_provenance
+from chest_cancer.storage.project import project_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,6 +32,13 @@ MODEL_FOLDER = "model"
 """The classifier among the artifacts of a run."""
 
 _SERVER_SCHEMES = {"http", "https"}
+# A server that fails is tried for seconds, not for minutes: the record is kept here and can be sent later.
+_MLFLOW = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
 # For the first requests alone: MLflow would wait two minutes for each answer, seven times.
 _BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
@@ -39,6 +48,13 @@ SENT_TAG = "server_has_it"
 """Tag of such a run: `yes` or `no`."""
 PARENT_TAG = "mlflow.parentRunId"
 """Tag of a run inside another one, by which MLflow's page nests them: the other's id."""
+
+
+def prepare_mlflow() -> None:
+    """Read `.env`, and tell MLflow what it must know when it is imported; what is in the environment already, stays."""
+    load_dotenv(project_path() / ".env")
+    for name, value in _MLFLOW.items():
+        os.environ.setdefault(name, value)
 
 
 def server() -> str | None:
@@ -106,7 +122,7 @@ def open_run(name: str) -> str:
     Raises:
         ConnectionError: The server does not answer, or refuses the credentials.
     """
-    source = ProvenanceDataset(project_path=str(project_path())).load()
+    source = read_provenance(project_path())
     tags = {
         "mlflow.source.name": "kedro run",
         "mlflow.source.type": "PROJECT",

@@ -6,11 +6,11 @@ from typing import Any
 from chest_cancer.reporting.limitation import Limitation
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import AuditedPart
-from chest_cancer.storage.figures import Figure
+from chest_cancer.storage.figures import StoredFigure
 
 
 def find_limitations(
-    metrics: Mapping[str, Figure], data: dict[str, Any], audits: list[AuditedPart], confidence: float
+    metrics: Mapping[str, StoredFigure], data: dict[str, Any], audits: list[AuditedPart], confidence: float
 ) -> list[Limitation]:
     """List what a reader must know before the figures are used, the gravest first.
 
@@ -48,7 +48,7 @@ def _origin(data: dict[str, Any]) -> Limitation:
     )
 
 
-def _size(metrics: Mapping[str, Figure], confidence: float) -> Limitation:
+def _size(metrics: Mapping[str, StoredFigure], confidence: float) -> Limitation:
     accuracy = metrics["accuracy"]
     text = (
         f"The figures rest on {accuracy['n']} test images: the accuracy may be anything from {accuracy['low']:.2f} to "

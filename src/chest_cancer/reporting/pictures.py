@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.evidence import contrast, draw_evidence
 from chest_cancer.imaging.standardise import seen_frame
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.sampling import draw_images
+from chest_cancer.storage.arrays import Arrays
 
 _IMAGES, _COLUMNS = 8, 2
 _SIDE, _CAPTION, _GAP = 224, 22, 10

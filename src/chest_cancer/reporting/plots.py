@@ -12,7 +12,7 @@ from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, p
 from chest_cancer.statistics.calibration import before_scaling, reliability
 from chest_cancer.statistics.held_out import disease_class, probability_columns
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.storage.figures import Figure
+from chest_cancer.storage.figures import StoredFigure
 
 
 def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
@@ -48,7 +48,7 @@ def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
 
 
 def plot_roc(
-    predictions: pd.DataFrame, classes: list[str], normal_class: str | None, metrics: Mapping[str, Figure]
+    predictions: pd.DataFrame, classes: list[str], normal_class: str | None, metrics: Mapping[str, StoredFigure]
 ) -> go.Figure:
     """Draw the ROC curve of each class against the rest (of disease against none for two classes).
 
@@ -70,10 +70,11 @@ def plot_roc(
         area = metrics["roc_auc" if binary else f"roc_auc_{name}"]
         label = f"{name}: {in_words(area, digits=3)}"
         figure.add_scatter(x=false_positives, y=sensitivities, mode="lines", name=label, line={"color": colour})
-    if "sensitivity" in metrics and None not in (metrics["sensitivity"]["value"], metrics["specificity"]["value"]):
+    sensitivity, specificity = (metrics[n]["value"] if n in metrics else None for n in ("sensitivity", "specificity"))
+    if sensitivity is not None and specificity is not None:
         figure.add_scatter(
-            x=[1 - metrics["specificity"]["value"]],
-            y=[metrics["sensitivity"]["value"]],
+            x=[1 - specificity],
+            y=[sensitivity],
             mode="markers",
             name="operating point (any disease)",
             marker={"size": 11, "symbol": "diamond", "color": "#222"},

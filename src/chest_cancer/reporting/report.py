@@ -11,7 +11,7 @@ from chest_cancer.reporting.pictures import picture_url
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, divisions, fill_page, fill_sections
 from chest_cancer.statistics.metrics import METRICS
-from chest_cancer.storage.figures import Figure, title_of
+from chest_cancer.storage.figures import StoredFigure, title_of
 
 _HEADLINES = ("accuracy", "roc_auc", "sensitivity", "specificity")
 
@@ -21,11 +21,11 @@ class Row(NamedTuple):
 
     name: str
     title: str
-    figure: Figure
+    figure: StoredFigure
 
 
 def render_report(
-    metrics: dict[str, Figure],
+    metrics: dict[str, StoredFigure],
     manifest: dict[str, Any],
     quarantine: pd.DataFrame,
     audits: list[AuditedPart],
@@ -61,7 +61,7 @@ def render_report(
 
 
 def render_model_card(
-    metrics: dict[str, Figure],
+    metrics: dict[str, StoredFigure],
     manifest: dict[str, Any],
     test_predictions: pd.DataFrame,
     audits: list[AuditedPart],
@@ -88,7 +88,7 @@ def render_model_card(
 
 
 def _about(
-    metrics: dict[str, Figure], manifest: dict[str, Any], audits: list[AuditedPart], confidence: float
+    metrics: dict[str, StoredFigure], manifest: dict[str, Any], audits: list[AuditedPart], confidence: float
 ) -> dict[str, Any]:
     rows = {name: Row(name, title_of(name), figure) for name, figure in metrics.items()}
     groups: dict[str, list[Row]] = {}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from chest_cancer.storage.figures import Figure
+from chest_cancer.storage.figures import Figure, StoredFigure
 
 
 def make_figure(value: float, low: float, high: float, n: int, limit: float = 1.0) -> Figure:
@@ -41,7 +41,7 @@ def unknown_as_none(measured: Any) -> Any:
     return None if isinstance(measured, float) and np.isnan(measured) else measured
 
 
-def in_words(figure: Figure, digits: int = 2) -> str:
+def in_words(figure: Figure | StoredFigure, digits: int = 2) -> str:
     """Write a figure as `0.95 [0.92, 0.97]`, or `unknown`."""
     if figure["value"] is None or np.isnan(figure["value"]):
         return "unknown"

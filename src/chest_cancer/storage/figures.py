@@ -1,16 +1,24 @@
-"""What `metrics.json` holds, and what people call it; report, cards and pages all ask here."""
+"""What a measured figure is, in memory and in `metrics.json`, and what people call it."""
 
-from typing import TypedDict
+from typing import Generic, TypedDict, TypeVar
+
+_Value = TypeVar("_Value", float, float | None)
 
 
-class Figure(TypedDict):
-    """A measured figure: value, confidence interval, and the number of images that it rests on."""
+class _Figure(TypedDict, Generic[_Value]):
+    """A value, its confidence interval, and the number of images that it rests on."""
 
-    value: float
+    value: _Value
     low: float
     high: float
     n: int
 
+
+Figure = _Figure[float]
+"""In memory: NaN where the value is unknown, so that figures can be calculated with."""
+
+StoredFigure = _Figure[float | None]
+"""In a file: None where the value is unknown, for JSON has no NaN."""
 
 _TITLES = {
     "average_precision": "average precision",

@@ -8,13 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import hash_vectors
 from chest_cancer.reporting.pictures import picture_url
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.near_duplicates import SAME_PICTURE
 from chest_cancer.statistics.sampling import embeddings_of
+from chest_cancer.storage.arrays import Arrays
 
 _KINDS = (
     # Kind, what its members share, what at least two of them differ in.

@@ -13,13 +13,13 @@ from chest_cancer.audits.evidence.agreement import (
     measure_overlaps,
 )
 from chest_cancer.audits.evidence.plot import plot_deletion
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.statistics.sampling import draw_images
+from chest_cancer.storage.arrays import Arrays
 
 _LARGEST_P = 0.01
 """Of the deletion test: above it the maps are not shown to mark what counts."""

@@ -7,12 +7,12 @@ import pandas as pd
 from chest_cancer.audits.audit import Audit, Finding
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.network.features import class_names
 from chest_cancer.network.heads.head import linear_head
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
+from chest_cancer.storage.arrays import Arrays
 
 
 def audit_leakage(

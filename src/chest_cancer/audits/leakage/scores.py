@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from tqdm import tqdm
 
 from chest_cancer.audits.leakage.words import describe_curve
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
@@ -26,6 +25,7 @@ from chest_cancer.statistics.cross_validation import (
 )
 from chest_cancer.statistics.near_duplicates import group_at_similarities
 from chest_cancer.statistics.sampling import embeddings_of, sample_groups
+from chest_cancer.storage.arrays import Arrays
 from chest_cancer.storage.figures import Figure
 
 _CURVE_REPEATS = 3

@@ -12,7 +12,7 @@ from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.storage.figures import Figure
+from chest_cancer.storage.figures import StoredFigure
 
 _MOST_FALSE_REFUSALS, _FEWEST_DETECTED = 0.05, 0.95
 """What abstention is expected to reach; beyond either it is a limitation."""
@@ -20,7 +20,7 @@ _MOST_FALSE_REFUSALS, _FEWEST_DETECTED = 0.05, 0.95
 
 def audit_refusal(
     test_predictions: pd.DataFrame,
-    metrics: dict[str, Figure],
+    metrics: dict[str, StoredFigure],
     classifier: Classifier,
     parameters: ModelEvaluationParameters,
     seed: int,
@@ -46,7 +46,7 @@ def audit_refusal(
     return Finding(refusal | listed(find_limitations(refusal, metrics)), plots)
 
 
-def find_limitations(facts: dict[str, Any], metrics: Mapping[str, Figure]) -> list[Limitation]:
+def find_limitations(facts: dict[str, Any], metrics: Mapping[str, StoredFigure]) -> list[Limitation]:
     """Say what the facts, and the figures of the test split, do not support."""
     parts, detected, refused = [], facts["photographs_and_text"]["refused"], metrics["false_refusal"]
     if detected["value"] is not None and detected["value"] < _FEWEST_DETECTED:

@@ -14,7 +14,6 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from tqdm import tqdm
 
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
@@ -32,6 +31,7 @@ from chest_cancer.statistics.cross_validation import (
 )
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.statistics.sampling import embeddings_of, sample_groups
+from chest_cancer.storage.arrays import Arrays
 from chest_cancer.storage.figures import Figure
 
 BASELINES = {

@@ -10,9 +10,6 @@ import numpy as np
 import pandas as pd
 from onnx import ModelProto
 
-from chest_cancer.datasets.arrays import Arrays
-from chest_cancer.datasets.feature_store import FeatureStore, RowKey
-from chest_cancer.datasets.mapped_arrays import Rows
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
 from chest_cancer.imaging.standardise import preprocessing_key, standardise
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
@@ -21,6 +18,8 @@ from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.near_duplicates import group_near_duplicates
+from chest_cancer.storage.arrays import Arrays, Rows
+from chest_cancer.storage.feature_store import FeatureStore, RowKey
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.network.features import label_features
 from chest_cancer.network.keras_head import build_model, fit
 from chest_cancer.parameters import HyperparameterSearchParameters, ModelTrainingParameters
+from chest_cancer.storage.arrays import Arrays
 
 if TYPE_CHECKING:
     import optuna

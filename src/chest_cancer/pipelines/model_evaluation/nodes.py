@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import ModelEvaluationParameters
@@ -14,6 +13,7 @@ from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure
+from chest_cancer.storage.arrays import Arrays
 
 
 def predict_test_images(

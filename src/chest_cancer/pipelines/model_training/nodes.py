@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
-from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.network.classifier import FORMAT_VERSION, Classifier, self_test_image
 from chest_cancer.network.features import class_names, label_features
@@ -27,6 +26,7 @@ from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
+from chest_cancer.storage.arrays import Arrays
 
 
 def choose_head(

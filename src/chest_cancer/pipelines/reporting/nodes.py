@@ -12,7 +12,7 @@ from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_reliability, plot_roc
 from chest_cancer.reporting.report import render_model_card, render_report
-from chest_cancer.storage.figures import Figure
+from chest_cancer.storage.figures import StoredFigure
 
 PLOTS = ("confusion", "roc", "reliability", "history")
 """Names of what `plot_evaluation` draws, in its order."""
@@ -20,7 +20,7 @@ PLOTS = ("confusion", "roc", "reliability", "history")
 
 def plot_evaluation(
     test_predictions: pd.DataFrame,
-    metrics: dict[str, Figure],
+    metrics: dict[str, StoredFigure],
     classifier: Classifier,
     training_history: pd.DataFrame,
     parameters: ModelEvaluationParameters,
@@ -47,7 +47,7 @@ def plot_evaluation(
 
 
 def write_report(
-    metrics: dict[str, Figure],
+    metrics: dict[str, StoredFigure],
     classifier: Classifier,
     quarantine: pd.DataFrame,
     parameters: ModelEvaluationParameters,
@@ -82,7 +82,7 @@ def write_report(
 
 
 def write_model_card(
-    metrics: dict[str, Figure],
+    metrics: dict[str, StoredFigure],
     classifier: Classifier,
     test_predictions: pd.DataFrame,
     parameters: ModelEvaluationParameters,

@@ -1,0 +1,193 @@
+"""What of a run is recorded, and when: kedro-mlflow's hook, made this project's own."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+
+from chest_cancer.jobs import progress
+from chest_cancer.network.classifier import MANIFEST_FILE
+from chest_cancer.parameters import Block
+from chest_cancer.record import delivery, registered_files, registry, tracking
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
+_CHAMPION = "champion"  # the dataset; what depends on it is out of date when another model becomes champion
+
+
+class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no types
+    """kedro-mlflow's hook, with typed parameters flattened and the classifier registered."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Prepare the database, then let kedro-mlflow open it."""
+        tracking.speed_up_sqlite()
+        super().after_context_created(context=context)
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Open the record of this run."""
+        if not self._already_active_mlflow:
+            names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
+            self.mlflow_config.tracking.run.id = tracking.open_run("+".join(names))
+        super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+
+    @hook_impl
+    def before_node_run(
+        self, node: Node, catalog: CatalogProtocol[Any, Any], inputs: dict[str, Any], is_async: bool
+    ) -> None:
+        """Log the node's parameters under `block.name`, in one request: kedro-mlflow sends one for each."""
+        if self._is_mlflow_enabled:
+            import mlflow
+
+            if mlflow.active_run() is None:  # in another thread than the record was opened in
+                super().before_node_run(node=node, catalog=catalog, inputs={}, is_async=is_async)
+            parameters = {
+                name.removeprefix("params:"): value for name, value in inputs.items() if name.startswith("params:")
+            }
+            mlflow.log_params(dict(_flatten(parameters)))
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Log trials; curves and figures in one request each, where kedro-mlflow's datasets send every number alone."""
+        if not self._is_mlflow_enabled:
+            return
+        if dataset_name == "classifier":
+            _log_origin(data.manifest)
+        elif dataset_name == "training_history":
+            _log_metrics({f"training/{name}": values for name, values in data.items()})
+        elif dataset_name == "search_trials":
+            _log_trials(data)
+        elif dataset_name == "metrics":
+            _log_metrics(
+                {
+                    f"test/{name}" if part == "value" else f"test/{name}_{part}": [number]
+                    for name, figure in data.items()
+                    for part, number in figure.items()
+                    if part != "title" and number is not None
+                }
+            )
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Bring the record to the server, register what was evaluated, and close the record."""
+        delivered = self._is_mlflow_enabled and self._reaches_server(lambda: self._deliver(pipeline, catalog))
+        super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+        if delivered:
+            self._reaches_server(lambda: delivery.close(self.run_id))
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Close the record of a run that failed, and bring it to the server."""
+        super().on_pipeline_error(error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
+        if self._is_mlflow_enabled and self._reaches_server(lambda: delivery.send(self.run_id)):
+            self._reaches_server(lambda: delivery.close(self.run_id))
+
+    def _reaches_server(self, action: Callable[[], object]) -> bool:
+        """Do something that needs the server; where that fails say so, and let the run end well."""
+        try:
+            action()
+        except ConnectionError as error:
+            logger.warning("%s The record is kept here: `kedro record send` brings it there.", error)
+            return False
+        return True
+
+    def _deliver(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Send the record; register a model that was evaluated, as champion where the gate says so."""
+        if "promotion" not in pipeline.all_outputs():
+            delivery.send(self.run_id)
+            return
+        folder = catalog["classifier"].folder
+        manifest = (folder / MANIFEST_FILE).read_bytes()
+        beside = (catalog.load(name) for name in ("split_table", "test_predictions", "metrics"))
+        registered_files.record(self.run_id, folder, *beside)
+        for _ in range(_ATTEMPTS):
+            delivery.send(self.run_id)
+            decision = catalog.load("promotion")
+            try:
+                registry.submit(self.run_id, manifest, decision)
+                break
+            except registry.ChampionChangedError as error:
+                logger.info("%s Comparing again.", error)
+                SequentialRunner().run(pipeline.from_inputs(_CHAMPION), catalog)
+        else:
+            decision = registry.submit_undecided(self.run_id, manifest)
+        progress.report("promotion", promoted=decision["promoted"], reason=decision["reason"])
+        logger.info("%s: %s", registry.MODEL, decision["reason"])
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Name nested values `block.name`; typed blocks count as mappings."""
+    for name, value in values.items():
+        inner = value.model_dump(mode="json") if isinstance(value, Block) else value
+        if isinstance(inner, dict) and inner:
+            yield from _flatten(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner
+
+
+def _log_origin(manifest: dict[str, Any]) -> None:
+    """Tag the active run with what its classifier was made of."""
+    import mlflow
+
+    mlflow.set_tags(
+        {
+            "data_digest": manifest["data"]["digest"],
+            "split_digest": manifest["split_digest"],
+            "precision": manifest["precision"],
+        }
+    )
+
+
+def _log_metrics(series: dict[str, list[float]]) -> None:
+    """Log series of numbers to the active run; steps count from 1."""
+    import mlflow
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    metrics = [
+        Metric(name, value, now, step) for name, values in series.items() for step, value in enumerate(values, start=1)
+    ]
+    run = mlflow.active_run()
+    if run is None:
+        return
+    mlflow.MlflowClient().log_batch(run.info.run_id, metrics)
+
+
+def _log_trials(trials: "pd.DataFrame") -> None:
+    """Log each trial of a search as a run inside the active one."""
+    import mlflow
+    import pandas as pd
+    from mlflow.entities import Metric, Param
+
+    parent, client = mlflow.active_run(), mlflow.MlflowClient()
+    if parent is None:
+        return
+    now = int(time.time() * 1000)
+    for row in trials.to_dict("records"):
+        tags = {tracking.PARENT_TAG: parent.info.run_id}
+        run = client.create_run(parent.info.experiment_id, run_name=f"trial {row.pop('trial')}", tags=tags)
+        figures = {name: row.pop(name) for name in ("loss", "seconds")}
+        metrics = [Metric(name, value, now, 0) for name, value in figures.items() if not pd.isna(value)]
+        params = [Param(f"model_training.{name}", str(value)) for name, value in row.items() if not pd.isna(value)]
+        client.log_batch(run.info.run_id, metrics, params)
+        # Without a loss it was given up.
+        client.set_terminated(run.info.run_id, "KILLED" if pd.isna(figures["loss"]) else "FINISHED")

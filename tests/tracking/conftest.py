@@ -1,0 +1,5 @@
+"""Tests of the record are a process that runs the pipelines."""
+
+from chest_cancer import environment
+
+environment.prepare()
