@@ -1,7 +1,5 @@
 """Splits: every class in each, no group in two, and a brought split kept minus its leaks."""
 
-import contextlib
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,13 +153,18 @@ def test_a_class_whose_training_images_are_all_leaks_is_refused() -> None:
         split_by_group(table(rows), SHARES, 0)
 
 
-def test_a_class_that_only_lives_in_groups_of_another_is_refused_or_in_every_split() -> None:
-    rows = [("a", group, None) for group in range(9) for _ in range(3)] + [("b", 0, None)]
-    images = table(rows)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), own=st.integers(0, 6))
+def test_a_class_that_shares_groups_with_another_is_in_every_split_or_refused(seed: int, own: int) -> None:
+    shared = [("a", group, None) for group in range(9) for _ in range(3)] + [("b", 0, None)]
+    images = table(shared + [("b", 9 + group, None) for group in range(own)])
 
-    with contextlib.suppress(ValueError):
-        splits = split_by_group(images, SHARES, 0)
-        assert set(splits[images["label"] == "b"]) == set(SPLITS)
+    if own < len(SPLITS):
+        with pytest.raises(ValueError, match="Class `b` has"):
+            split_by_group(images, SHARES, seed)
+    else:
+        splits = split_by_group(images, SHARES, seed)
+        assert set(SPLITS) <= set(splits[images["label"] == "b"])
 
 
 def test_the_guard_stops_at_a_planted_crossing_and_shows_it() -> None:

@@ -43,6 +43,13 @@ def box(page: Page, name: str) -> Locator:
     return page.locator(f'.pipeline-node--modularPipeline[data-node-fullname="{name}"]')
 
 
+def open_selector(page: Page) -> set[str]:
+    """Open the list of pipelines, and say what is in it."""
+    selector = page.locator('[data-test="kedro-pipeline-selector"]')
+    selector.get_by_role("button").click()
+    return set(selector.get_by_role("option").all_inner_texts())
+
+
 def select(page: Page, name: str) -> None:
     page.locator(f'[data-test="node-list-tree-item--row--{name}"]').click()
 
@@ -69,17 +76,15 @@ def test_the_graph_opens_as_boxes_in_the_order_of_the_data_each_of_which_unfolds
 
 
 def test_every_pipeline_can_be_chosen(page: Page) -> None:
-    selector = page.locator('[data-test="kedro-pipeline-selector"]')
-
-    selector.get_by_role("button").click()
-
-    assert set(selector.get_by_role("option").all_inner_texts()) == PIPELINES | {"__default__"}
-    selector.get_by_role("option", name="model_evaluation").click()
+    assert open_selector(page) == PIPELINES | {"__default__"}
+    page.get_by_role("option", name="model_evaluation").click()
     expect(page.locator(".pipeline-node--modularPipeline")).to_have_count(1)
+    open_selector(page)
+    page.get_by_role("option", name="__default__").click()
+    expect(box(page, "data_ingestion")).to_have_count(1)
 
 
 def test_a_plot_a_table_figures_and_a_picture_open_as_previews(page: Page) -> None:
-    page.reload()
     box(page, "reporting").click()
     select(page, "evaluation_plot_roc")
     expect(page.locator(".pipeline-metadata .js-plotly-plot")).to_be_visible()

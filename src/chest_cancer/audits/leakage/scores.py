@@ -167,17 +167,21 @@ def draw_leakage_curve(
             look_up = predict_out_of_fold(NearestImage(), means, numbers, draws)
         previous, first = groups, first if points else scores
         bootstrap = _bootstrap(groups, parameters, seed)
-        points.append(
-            {"similarity": similarity, "groups": int(groups.max()) + 1}
-            | {"largest_group": float(np.bincount(groups).max() / len(groups))}
-            | {
-                name: measure_scores(numbers, predicted, groups, parameters.confidence)
-                for name, predicted in (("model", scores), ("look_up", look_up))
-            }
-            | _differences(numbers, bootstrap, scores, look_up, first)
-        )
+        measured = _measure(numbers, groups, scores, look_up, parameters.confidence)
+        differences = _differences(numbers, bootstrap, scores, look_up, first)
+        points.append({"similarity": similarity, **measured, **differences})
     curve = {"points": points, "stopped": stopped, "images_left_out": left_out}
     return {**curve, **describe_curve(points, len(files))}
+
+
+def _measure(numbers: Numbers, groups: Numbers, model: Scores, look_up: Scores, confidence: float) -> dict[str, Any]:
+    """A point of the curve: how many groups there are, how large one is, and what model and look-up score."""
+    return {
+        "groups": int(groups.max()) + 1,
+        "largest_group": float(np.bincount(groups).max() / len(groups)),
+        "model": measure_scores(numbers, model, groups, confidence),
+        "look_up": measure_scores(numbers, look_up, groups, confidence),
+    }
 
 
 def _bootstrap(groups: Numbers, parameters: ModelEvaluationParameters, seed: int) -> GroupBootstrap:

@@ -1,6 +1,6 @@
 """The gate: is a new model no worse than the champion, on the same locked test groups?"""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, fewest_groups
 from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.intervals import in_words
+from chest_cancer.storage.figures import Figure
 
 
 def compare_with_champion(
@@ -46,20 +47,9 @@ def compare_with_champion(
         `promoted`, `reason` (a sentence), `champion` (the version compared with), and where the two were compared
         `difference` of the areas (new less old, with interval and n) and `groups`.
     """
-    old, version = champion.classifier, champion.version
-    if champion.problem is not None:
-        subject = "the model registry can't be used" if version is None else f"champion version {version} can't be read"
-        return _refuse(version, f"Not compared: {subject}. {champion.problem}")
-    if old is None or version is None:
-        return {"promoted": True, "reason": "Promoted: the first model, with no champion before it.", "champion": None}
-    if old.manifest == classifier.manifest:
-        return _refuse(version, f"This is the champion, version {version}.")
-    if old.classes != classifier.classes:
-        return _refuse(
-            version,
-            f"Refused: champion version {version} tells {', '.join(old.classes)} apart and this model "
-            f"{', '.join(classifier.classes)}: they can't be compared",
-        )
+    if (settled := _without_comparing(classifier, champion)) is not None:
+        return settled
+    old, version = cast(Classifier, champion.classifier), champion.version
     learnt = split_table.loc[split_table["pixel_sha256"].isin(champion.training_images), "group"].unique()
     compared = test_predictions[~test_predictions["group"].isin(learnt)]
     background = _describe_data(classifier, old, version, len(test_predictions) - len(compared))
@@ -79,7 +69,32 @@ def compare_with_champion(
     old_scores = new_scores if same else _scores(champion, old, images, split_table, compared["path"].to_list())
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     new, former = (areas(numbers, scores[None], bootstrap.weights) for scores in (new_scores, old_scores))
-    gain = bootstrap.difference(new, former, len(compared))
+    return _decide(bootstrap.difference(new, former, len(compared)), groups, version, background, parameters)
+
+
+def _without_comparing(classifier: Classifier, champion: Champion) -> dict[str, Any] | None:
+    """Decide what needs no test images; None where the two are to be compared."""
+    old, version = champion.classifier, champion.version
+    if champion.problem is not None:
+        subject = "the model registry can't be used" if version is None else f"champion version {version} can't be read"
+        return _refuse(version, f"Not compared: {subject}. {champion.problem}")
+    if old is None or version is None:
+        return _first()
+    if old.manifest == classifier.manifest:
+        return _refuse(version, f"This is the champion, version {version}.")
+    if old.classes != classifier.classes:
+        return _refuse(
+            version,
+            f"Refused: champion version {version} tells {', '.join(old.classes)} apart and this model "
+            f"{', '.join(classifier.classes)}: they can't be compared",
+        )
+    return None
+
+
+def _decide(
+    gain: Figure, groups: NDArray[np.int64], version: str | None, background: str, parameters: ModelEvaluationParameters
+) -> dict[str, Any]:
+    """Put into words, and into a decision, how much more area the new model has."""
     margin, count = parameters.promotion_margin, len(np.unique(groups))
     verdict = (
         "Promoted: better than"
@@ -91,18 +106,22 @@ def compare_with_champion(
     return {
         "promoted": gain["low"] >= -margin,
         "reason": f"{verdict} champion version {version}: {in_words(gain, 3)} more area under the ROC curve, on the "
-        f"same {len(compared)} test images in {count} groups{background}.",
+        f"same {gain['n']} test images in {count} groups{background}.",
         "champion": version,
         "difference": gain,
         "groups": count,
     }
 
 
+def _first() -> dict[str, Any]:
+    return {"promoted": True, "reason": "Promoted: the first model, with no champion before it.", "champion": None}
+
+
 def _refuse(version: str | None, reason: str) -> dict[str, Any]:
     return {"promoted": False, "reason": f"{reason.rstrip('.')}.", "champion": version}
 
 
-def _describe_data(new: Classifier, old: Classifier, version: str, left_out: int) -> str:
+def _describe_data(new: Classifier, old: Classifier, version: str | None, left_out: int) -> str:
     here, there = new.manifest["data"]["digest"], old.manifest["data"]["digest"]
     words = "" if here == there else f"; version {version} was trained on other data ({there[:12]}, not {here[:12]})"
     return words + (f"; {left_out} images left out that are, or resemble, its training images" if left_out else "")
