@@ -22,7 +22,7 @@ from scipy.sparse.csgraph import connected_components
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped
 from chest_cancer.audits.shortcuts.baselines import compare_with_baselines, look_from_afar
 from chest_cancer.imaging.standardise import standardise
-from chest_cancer.network.heads.head import linear_head
+from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters import FeatureExtractionParameters, Parameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features
 from chest_cancer.sources.image_folder import ImageFolder
@@ -99,8 +99,8 @@ def _score(files: pd.DataFrame, distinct: pd.DataFrame, embedding: NDArray, look
     classes = sorted(files["label"].unique())
     numbers, groups = distinct["label"].map(classes.index).to_numpy(), distinct["group"].to_numpy()
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}
-    scores = predict_out_of_fold(linear_head(), embedding, numbers, draw_folds(numbers, groups, SEED, REPEATS))
-    compared = compare_naive_and_grouped(files, features, classes, linear_head(), EVALUATION, SEED)
+    scores = predict_out_of_fold(quick_linear_head(), embedding, numbers, draw_folds(numbers, groups, SEED, REPEATS))
+    compared = compare_naive_and_grouped(files, features, classes, quick_linear_head(), EVALUATION, SEED)
     return {
         "numbers": numbers,
         "scores": scores,

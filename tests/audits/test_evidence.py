@@ -27,7 +27,9 @@ from chest_cancer.audits.evidence.maps import (
 from chest_cancer.imaging.evidence import contrast
 from chest_cancer.imaging.standardise import Frame
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, KernelHead, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
+from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_deletion

@@ -11,7 +11,8 @@ from chest_cancer.audits.refusal import detection
 from chest_cancer.audits.refusal.detection import measure_answers, measure_refusal, predict_foreign_images
 from chest_cancer.audits.refusal.foreign_images import KINDS, ForeignImage, foreign_images
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_refusal
 from chest_cancer.pipelines.model_training.abstention import fit_space

@@ -15,7 +15,8 @@ from chest_cancer.audits.robustness import changes, perturbations
 from chest_cancer.audits.robustness.changes import measure_robustness, predict_perturbed_images
 from chest_cancer.audits.robustness.perturbations import PERTURBATIONS
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_robustness
 from chest_cancer.sources.image_folder import ImageFolder

@@ -9,7 +9,8 @@ from kedro.io import DatasetError
 
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 
 FILES = ["SHA256SUMS", "classifier.onnx", "manifest.json"]

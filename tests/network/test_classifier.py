@@ -12,7 +12,8 @@ import pytest
 
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import StandardisationParameters
 from conftest import Pixels

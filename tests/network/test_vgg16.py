@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import LAYERS, Weights, trainable_top, whole_model
 from conftest import Pixels
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import AbstentionParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space

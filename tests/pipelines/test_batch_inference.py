@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline

@@ -19,7 +19,8 @@ from chest_cancer.datasets.feature_store import FeatureStore
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier, frozen_base
+from chest_cancer.network.graph import classifier, frozen_base
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import FeatureExtractionParameters, StandardisationParameters

@@ -16,8 +16,8 @@ from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_sc
 
 from chest_cancer.audits.refusal.detection import measure_answers
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head
 from chest_cancer.network.graph import classifier as classifier_graph
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import create_pipeline

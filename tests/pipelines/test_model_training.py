@@ -13,7 +13,9 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
-from chest_cancer.network.keras_head import build_model, fit, read_head, tuned_weights
+from chest_cancer.network.heads.kernel import KernelHead
+from chest_cancer.network.heads.registry import HEADS
+from chest_cancer.network.keras_head import build_model, fit, tuned_weights
 from chest_cancer.network.vgg16 import Weights, trainable_top
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training import create_pipeline
@@ -155,7 +157,7 @@ def test_the_head_read_out_computes_what_keras_computes(identity, head: str) -> 
     block = parameters(head=head, hidden_units=6, dropout=0.5, normal_class=None)
     model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
-    layers = read_head(model, 1.0).layers
+    layers = HEADS[head].read(model.get_layer("head"), 1.0).layers
 
     values = features["embedding"].astype(np.float64)
     for number, (kernel, bias) in enumerate(layers):
@@ -170,7 +172,7 @@ def test_the_kernel_head_read_out_computes_what_keras_computes(identity, landmar
     block = parameters(head="kernel", kernel={"landmarks": landmarks, "width": 0.7}, normal_class=None)
     model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
-    head = read_head(model, 1.0)
+    head = KernelHead.read(model.get_layer("head"), 1.0)
 
     standardised = (features["embedding"].astype(np.float64) - head.mean) / head.deviation
     squares = ((standardised[:, None] - head.landmarks) ** 2).sum(axis=-1)

@@ -14,7 +14,7 @@ from PIL import Image
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network import graph
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head
+from chest_cancer.network.heads.dense import LinearHead
 from chest_cancer.network.vgg16 import LAYERS
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.quantisation import quantise, quantise_classifier
@@ -105,7 +105,7 @@ def test_int8_keeps_the_evidence_of_a_real_graph() -> None:
         weights |= {f"{layer}/kernel": kernel * np.sqrt(2 / (9 * channels), dtype=np.float32)}
         weights |= {f"{layer}/bias": np.zeros(filters, np.float32)}
         channels = filters
-    head = Head(((generator.standard_normal((1024, 2)).astype(np.float32) / 100, np.zeros(2, np.float32)),), 1.0)
+    head = LinearHead(((generator.standard_normal((1024, 2)).astype(np.float32) / 100, np.zeros(2, np.float32)),), 1.0)
     pixels = [
         np.asarray(Image.fromarray(generator.integers(0, 256, (14, 14, 3), dtype=np.uint8)).resize((224, 224)))
         for _ in range(6)

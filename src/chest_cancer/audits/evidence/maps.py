@@ -8,19 +8,14 @@ from PIL import Image, ImageFilter
 
 from chest_cancer.imaging.evidence import Cells
 from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
+from chest_cancer.network.heads.registry import HEADS
 
 Pixels = NDArray[np.uint8]
 
 OVERLAPS = ("pointing", "pointing_exact", "inside", "intersection_over_union")
 """What `overlap` gives, each with `<name>_chance`."""
 
-_SHUFFLED = {
-    "kernel_1": 0,
-    "kernel_1_stacked": 0,
-    "kernel_1_transposed": 1,
-    "landmark_weights": 0,
-    "landmark_weights_transposed": 1,
-}
+_SHUFFLED = {name: axis for head in HEADS.values() for name, axis in head.shuffled.items()}
 """Tensors of heads, and along which axis their features, or landmarks, lie."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
 

@@ -15,7 +15,7 @@ from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_l
 from chest_cancer.audits.shortcuts.baselines import audit_shortcuts
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.heads.head import twin
+from chest_cancer.network.heads.registry import quick_head
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.audit_plots import plot_leakage_curve, plot_shortcuts
 from chest_cancer.sources.image_folder import ImageFolder
@@ -72,7 +72,7 @@ def audit_leakage(
     """
     if not parameters.audits:
         return {}, go.Figure()
-    classes, model = list(classifier.classes), twin(classifier.manifest, seed)
+    classes, model = list(classifier.classes), quick_head(classifier.manifest, seed)
     compared = compare_naive_and_grouped(split_table, features, classes, model, parameters, seed)
     curve = draw_leakage_curve(split_table, features, classes, model, parameters, seed)
     plot = plot_leakage_curve(curve, parameters.confidence)
@@ -102,5 +102,5 @@ def audit_baselines(
     """
     if not parameters.audits:
         return {}, go.Figure()
-    audit = audit_shortcuts(images, split_table, features, twin(classifier.manifest, seed), parameters, seed)
+    audit = audit_shortcuts(images, split_table, features, quick_head(classifier.manifest, seed), parameters, seed)
     return (unknown_as_none(audit), plot_shortcuts(audit, parameters.confidence)) if audit else ({}, go.Figure())

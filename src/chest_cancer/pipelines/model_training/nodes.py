@@ -13,13 +13,13 @@ from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.network.classifier import FORMAT_VERSION, Classifier, self_test_image
 from chest_cancer.network.features import class_names, label_features
+from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import (
     History,
     build_model,
     fit,
     pooled_features,
     predict,
-    read_head,
     tuned_weights,
 )
 from chest_cancer.network.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
@@ -159,7 +159,8 @@ def assemble_classifier(
         "data": data_summary,
         "provenance": provenance,
     }
-    serialised = graph.classifier(weights, read_head(trained_top, temperature), space).SerializeToString()
+    head = HEADS[head_choice["head"]].read(trained_top.get_layer("head"), temperature)
+    serialised = graph.classifier(weights, head, space).SerializeToString()
     classifier = Classifier(serialised, manifest)
     (said,) = classifier.predict([self_test_image()])
     manifest["self_test"] = {"probabilities": said.probabilities}

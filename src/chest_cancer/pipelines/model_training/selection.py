@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from chest_cancer.network.heads.head import kernel_head, linear_head
+from chest_cancer.network.heads.logistic import quick_kernel_head, quick_linear_head
 from chest_cancer.parameters import ModelTrainingParameters
 
 _FOLDS = 5
@@ -57,7 +57,7 @@ def compare_heads(
     splitter = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
     folds = list(splitter.split(embeddings, numbers, groups))
     landmarks = min(parameters.kernel.landmarks, *(len(training) for training, _ in folds))
-    heads = {"linear": linear_head(), "kernel": kernel_head(parameters.kernel.width, landmarks, seed)}
+    heads = {"linear": quick_linear_head(), "kernel": quick_kernel_head(parameters.kernel.width, landmarks, seed)}
     with threadpool_limits(1, user_api="blas"):
         right = {
             name: cross_val_predict(head, embeddings, numbers, cv=folds) == numbers for name, head in heads.items()
