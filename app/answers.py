@@ -46,7 +46,7 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
         predictions = model.classifier.predict_standardised([one.pixels for one in slices])
     for prediction in predictions:
         metrics.ANSWERS.labels(prediction.reason or prediction.label).inc()
-    normal = model.manifest["normal_class"]
+    normal = model.manifest.normal_class
     return [
         Answer(one, prediction, _headline(prediction, normal))
         for one, prediction in zip(slices, predictions, strict=True)
@@ -89,7 +89,7 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         A JSON object.
     """
     prediction = one.prediction
-    provenance = model.manifest["provenance"]
+    provenance = model.manifest.provenance
     return {
         "image": "Not sure" if prediction.abstained else one.name,
         "abstained": prediction.abstained,
@@ -99,9 +99,9 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()},
         **({"evidence": one.evidence_url} if explain else {}),
         "model": {
-            "version": provenance["code_version"],
-            "run_id": provenance["mlflow_run_id"],
-            "synthetic": model.manifest["data"]["synthetic"],
+            "version": provenance.code_version,
+            "run_id": provenance.mlflow_run_id,
+            "synthetic": model.manifest.data.synthetic,
         },
         "request_id": request_id,
         **({"filename": one.slice.filename} if one.slice.filename else {}),

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from chest_cancer.jobs import progress
 from chest_cancer.network.classifier import MANIFEST_FILE
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import Block, Parameters
 from chest_cancer.record import delivery, registered_files, registry, tracking
 
@@ -172,15 +173,15 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{name}", inner
 
 
-def _log_origin(manifest: dict[str, Any]) -> None:
+def _log_origin(manifest: Manifest) -> None:
     """Tag the active run with what its classifier was made of."""
     import mlflow
 
     mlflow.set_tags(
         {
-            "data_digest": manifest["data"]["digest"],
-            "split_digest": manifest["split_digest"],
-            "precision": manifest["precision"],
+            "data_digest": manifest.data.digest,
+            "split_digest": manifest.split_digest,
+            "precision": manifest.precision,
         }
     )
 
@@ -232,8 +233,8 @@ class SummaryHook:
         if "metrics" not in pipeline.all_outputs():
             return
         manifest, metrics = catalog.load("classifier").manifest, catalog.load("metrics")
-        data = manifest["data"]
-        title = "Synthetic phantoms: no statement about patients" if data["synthetic"] else "Test split"
+        data = manifest.data
+        title = "Synthetic phantoms: no statement about patients" if data.synthetic else "Test split"
         table = Table("figure", "value", "interval", "n", title=title, title_justify="left")
         for name, figure in metrics.items():
             table.add_row(
@@ -242,11 +243,11 @@ class SummaryHook:
                 f"{figure['low']:.3f} to {figure['high']:.3f}",
                 str(figure["n"]),
             )
-        splits = ", ".join(f"{name} {count}" for name, count in manifest["splits"].items())
+        splits = ", ".join(f"{name} {count}" for name, count in manifest.splits.items())
         console = Console()
         console.print(
-            f"\n[bold]Data[/]    {data['location']}: {data['files']} files, {data['distinct_by_content']} distinct, "
-            f"{data['quarantined']} in quarantine",
+            f"\n[bold]Data[/]    {data.location}: {data.files} files, {data.distinct_by_content} distinct, "
+            f"{data.quarantined} in quarantine",
             f"[bold]Splits[/]  {splits}",
             sep="\n",
         )

@@ -10,6 +10,7 @@ import pytest
 from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.heads.registry import HEADS, quick_head
 from chest_cancer.parameters import HeadName, ModelTrainingParameters
+from manifests import manifest_of
 
 
 def test_parameters_allow_the_heads_that_there_are() -> None:
@@ -24,7 +25,7 @@ def test_every_head_has_a_quick_one_that_learns_from_embeddings(name: str) -> No
     numbers = np.arange(40) % 2
     embeddings = generator.standard_normal((40, 1024)) + numbers[:, None]
 
-    model = quick_head({"head": name, "kernel": {"width": 1.0, "landmarks": 30}}, seed=0)
+    model = quick_head(manifest_of(head=name, kernel={"width": 1.0, "landmarks": 30}), seed=0)
 
     assert (model.fit(embeddings, numbers).predict(embeddings) == numbers).mean() > 0.9
 

@@ -29,6 +29,7 @@ from chest_cancer.pipelines.feature_extraction.extraction import extract
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images
 from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
+from manifests import manifest_of
 
 MakeFolder = Callable[[dict[str, bytes]], ImageFolder]
 
@@ -198,8 +199,8 @@ def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
     block = parameters(standardisation={"brightness": brightness, "crop": crop})
     features, record = extract_features(images, split_table(_0="train", _1="train"), base, store, block)
     graph = classifier(vgg16_weights, random_head(0)).SerializeToString()
-    manifest = {"format_version": 1, "classes": ["a", "b", "c"], "precision": "fp32"}
-    served = Classifier(graph, manifest | {"standardisation": record["standardisation"]})
+    manifest = manifest_of(classes=["a", "b", "c"], standardisation=record["standardisation"])
+    served = Classifier(graph, manifest)
 
     predicted = served.predict([images.pixels(path) for path in ("a/0.png", "a/1.png")])
     uploads = [Upload(images.read(path)) for path in ("a/0.png", "a/1.png")]

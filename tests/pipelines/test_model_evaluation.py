@@ -27,6 +27,7 @@ from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import disease_class, measure, probability_columns
 from conftest import Pixels
+from manifests import manifest_of
 
 BINARY = ["adenocarcinoma", "normal"]
 THREE = ["adenocarcinoma", "large_cell", "normal"]
@@ -242,11 +243,7 @@ def test_the_history_plot_marks_the_epoch_whose_weights_were_kept() -> None:
 @pytest.fixture(scope="module")
 def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
     graph = classifier_graph(vgg16_weights, random_head(8, 2)).SerializeToString()
-    about = {
-        "format_version": 1, "classes": BINARY, "precision": "fp32", "normal_class": "normal", "operating_point": None,
-        "temperature": 1.5,
-    }  # fmt: skip
-    return Classifier(graph, about)
+    return Classifier(graph, manifest_of(operating_point=None))
 
 
 def test_only_test_images_are_predicted_each_in_its_row(
@@ -294,7 +291,7 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
     history = pd.DataFrame({"loss": [1.0], "val_loss": [1.0]}, index=[1])
     plots = plot_evaluation(table, metrics, trained, history, FEW)
 
-    temperature = trained.manifest["temperature"]
+    temperature = trained.manifest.temperature
     assert metrics == measure(table, BINARY, "normal", None, FEW, 0, temperature) | measure_answers(table, 0.95)
     assert "sensitivity" not in metrics
     assert [len(plot.data) for plot in plots] == [1, 2, 3, 2]

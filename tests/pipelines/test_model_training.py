@@ -16,12 +16,20 @@ from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import build_model, fit, tuned_weights
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.vgg16 import Weights, trainable_top
-from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.parameters import ModelTrainingParameters, StandardisationParameters
 from chest_cancer.pipelines.model_training import create_pipeline
-from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
-from chest_cancer.pipelines.model_training.nodes import assemble_classifier, choose_head, train_head
+from chest_cancer.pipelines.model_training.fitting import fit_temperature, fit_threshold
+from chest_cancer.pipelines.model_training.nodes import (
+    assemble_classifier,
+    calibrate,
+    choose_head,
+    trace_origin,
+    train_head,
+)
 from conftest import Pixels
+from manifests import FACTS, manifest_of
 
 NO_VIEWS = {"pixel_sha256": np.empty(0, dtype="U64")}
 SPLITS = ["train"] * 3 + ["validation", "test"]
@@ -299,8 +307,9 @@ def assembled(identity, vgg16_weights: Weights):
         "images": 75,
     }
     choice = choose_head(features, table, block, 0)
+    origin = trace_origin(table, record, FACTS["data"], FACTS["provenance"])
     result = assemble_classifier(
-        trained, choice, vgg16_weights, features, table, record, {"synthetic": True}, {"git_commit": None}, block
+        trained, choice, calibrate(trained, features, table, block), vgg16_weights, origin, block
     )
     return *result, trained, features, table
 
@@ -309,33 +318,33 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     classifier, _, trained, features, table = assembled
     manifest = classifier.manifest
 
-    assert manifest["format_version"] == 1
-    assert manifest["classes"] == ["adenocarcinoma", "large_cell", "normal"]
-    assert manifest["normal_class"] == "normal"
-    assert manifest["input"] == {"name": "image", "shape": [None, 224, 224, 3], "dtype": "uint8", "colour": "RGB"}
-    assert manifest["preprocessing_version"] == PREPROCESSING_VERSION
-    assert manifest["standardisation"] == {"brightness": "percentile", "crop": "body"}
-    assert (manifest["head"], manifest["head_reason"], manifest["kernel"]) == ("linear", "asked for", None)
-    assert manifest["precision"] == "fp32"
-    assert manifest["splits"] == {"test": 15, "train": 45, "validation": 15}
-    assert len(manifest["split_digest"]) == 64
-    assert manifest["data"] == {"synthetic": True}
-    assert manifest["provenance"] == {"git_commit": None}
-    assert manifest["validation"]["images"] == 15
-    assert manifest["operating_point"]["target_sensitivity"] == 0.8
-    assert manifest["abstention"]["validation_images"] == 15
-    assert manifest["abstention"]["distance_limit"] > 0
-    assert manifest["abstention"]["validation_unsure"] <= 0.1
+    assert Manifest.read(manifest.to_json()) == manifest
+    assert manifest.classes == ("adenocarcinoma", "large_cell", "normal")
+    assert manifest.normal_class == "normal"
+    assert manifest.input == manifest_of().input
+    assert manifest.preprocessing_version == PREPROCESSING_VERSION
+    assert manifest.standardisation == StandardisationParameters(brightness="percentile", crop="body")
+    assert (manifest.head, manifest.head_reason, manifest.kernel) == ("linear", "asked for", None)
+    assert manifest.precision == "fp32"
+    assert manifest.splits == {"test": 15, "train": 45, "validation": 15}
+    assert len(manifest.split_digest) == 64
+    assert manifest.data == manifest_of().data
+    assert manifest.provenance == manifest_of().provenance
+    assert manifest.validation.images == 15
+    assert manifest.operating_point.target_sensitivity == 0.8
+    assert manifest.abstention.validation_images == 15
+    assert manifest.abstention.distance_limit > 0
+    assert manifest.abstention.validation_unsure <= 0.1
 
     validation = table[table["split"] == "validation"].sort_values("pixel_sha256")
     rows = np.isin(features["pixel_sha256"], validation["pixel_sha256"])
     logits = trained.predict(features["embedding"][rows], verbose=0).astype(float)
-    probabilities = softmax(logits / manifest["temperature"], axis=1)
-    numbers = validation["label"].map(manifest["classes"].index).to_numpy()
-    assert manifest["validation"]["loss"] == pytest.approx(log_loss(numbers, probabilities), rel=1e-6)
-    assert manifest["validation"]["accuracy"] == (probabilities.argmax(axis=1) == numbers).mean()
+    probabilities = softmax(logits / manifest.temperature, axis=1)
+    numbers = validation["label"].map(manifest.classes.index).to_numpy()
+    assert manifest.validation.loss == pytest.approx(log_loss(numbers, probabilities), rel=1e-6)
+    assert manifest.validation.accuracy == (probabilities.argmax(axis=1) == numbers).mean()
     diseased = 1 - probabilities[numbers != 2, 2]
-    assert (diseased >= manifest["operating_point"]["threshold"]).mean() >= 0.8
+    assert (diseased >= manifest.operating_point.threshold).mean() >= 0.8
 
 
 def test_the_classifier_and_the_keras_model_are_one(assembled, picture: Callable[..., Pixels]) -> None:

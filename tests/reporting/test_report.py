@@ -9,32 +9,29 @@ import pytest
 from PIL import Image
 
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.manifest import Limits, Manifest
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.data_audits import audit_baselines, audit_leakage, find_duplicates
 from chest_cancer.pipelines.model_evaluation.model_audits import audit_evidence, audit_refusal, audit_robustness
 from chest_cancer.reporting.limitations import find_limitations
 from chest_cancer.reporting.report import render_data_card, render_model_card, render_report
+from manifests import manifest_of
 
 
-def manifest(**changes: Any) -> dict[str, Any]:
+def manifest(**changes: Any) -> Manifest:
     data = {
-        "location": "phantom", "kind": "phantom", "synthetic": True, "digest": "d" * 64, "files": 9, "readable": 8,
-        "quarantined": 1, "distinct_by_content": 7, "distinct_by_pixels": 6,
-        "classes": {"normal": {"images": 4, "distinct": 3}, "adenocarcinoma": {"images": 4, "distinct": 4}},
+        "digest": "d" * 64, "files": 9, "readable": 8, "quarantined": 1, "distinct_by_content": 7,
+        "distinct_by_pixels": 6, "classes": {"normal": {"images": 4, "distinct": 3}},
     }  # fmt: skip
-    return {
-        "classes": ["adenocarcinoma", "normal"],
-        "head": "linear",
-        "head_reason": "the linear one was asked for",
-        "data": data | changes,
-        "splits": {"test": 2, "train": 3},
-        "operating_point": {"threshold": 0.4321, "target_sensitivity": 0.95},
-        "normal_class": "normal",
-        "validation": {"images": 11},
-        "temperature": 1.5,
-        "provenance": {"git_commit": "c0ffee"},
-        "precision": "bf16",
-    }
+    return manifest_of(
+        data=data | changes,
+        head_reason="the linear one was asked for",
+        splits={"test": 2, "train": 3},
+        operating_point={"threshold": 0.4321, "target_sensitivity": 0.95},
+        validation={"images": 11, "loss": 0.5, "accuracy": 0.75},
+        provenance={"git_commit": "c0ffee"},
+        precision="bf16",
+    )
 
 
 PROMOTION = "Promoted: the first model, with no champion before it."
@@ -187,7 +184,7 @@ SAID = {
 
 @pytest.mark.parametrize("title", SAID)
 def test_what_an_audit_found_is_a_limitation(title: str) -> None:
-    found = dict(find_limitations(SUSPICIOUS, manifest()["data"], suspicious_audits(), 0.95))
+    found = dict(find_limitations(SUSPICIOUS, manifest().data, suspicious_audits(), 0.95))
 
     assert SAID[title] in found[title]
 
@@ -206,21 +203,23 @@ def test_what_no_audit_found_is_none() -> None:
     audits["refusal"]["photographs_and_text"]["refused"] = figure(1.0)
     metrics = METRICS | {"false_refusal": figure(0.0)}
 
-    found = dict(find_limitations(metrics, manifest()["data"], audits, 0.95))
+    found = dict(find_limitations(metrics, manifest().data, audits, 0.95))
 
     assert list(found) == ["Synthetic data", "Size of the test split"]
 
 
 def test_real_data_come_from_one_source_and_data_that_nobody_audited_say_so() -> None:
-    found = dict(find_limitations(METRICS, manifest(synthetic=False)["data"], {"leakage": {}}, 0.95))
+    found = dict(find_limitations(METRICS, manifest(synthetic=False).data, {"leakage": {}}, 0.95))
 
     assert list(found) == ["One source, unknown patients", "Size of the test split", "Not audited"]
     assert "from 0.41 to 0.93 (95 % interval)" in found["Size of the test split"]
 
 
 def test_report_and_card_say_the_same_limitations() -> None:
-    audits, about = suspicious_audits(), manifest() | {"abstention": None}
-    about["abstention"] = {"distance_limit": 1.5, "confidence_limit": 0.6, "validation_images": 11}
+    limits = Limits(
+        distance_limit=1.5, confidence_limit=0.6, validation_images=11, validation_refused=0.0, validation_unsure=0.1
+    )
+    audits, about = suspicious_audits(), manifest().model_copy(update={"abstention": limits})
 
     page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95, PROMOTION, EXAMPLES)
     card = render_model_card(SUSPICIOUS, about, ANSWERS, audits, 0.95)
@@ -311,7 +310,7 @@ def test_the_data_card_says_what_the_network_saw_and_what_audits_found() -> None
 
 def test_without_audits_none_is_made() -> None:
     off = ModelEvaluationParameters(audits=False)
-    classifier = Classifier(b"", {"format_version": 1, "classes": ["a", "b"], "precision": "fp32"})
+    classifier = Classifier(b"", manifest_of(classes=["a", "b"]))
     nothing: Any = None  # none of the other inputs is looked at
 
     assert find_duplicates(nothing, nothing, nothing, nothing, off) == {}

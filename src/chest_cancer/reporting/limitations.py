@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from chest_cancer.network.manifest import DataSummary
 from chest_cancer.reporting.style import percent
 from chest_cancer.statistics.intervals import Figure, in_words
 
@@ -19,7 +20,7 @@ class Limitation(NamedTuple):
 
 
 def find_limitations(
-    metrics: dict[str, Figure], data: dict[str, Any], audits: Audits, confidence: float
+    metrics: dict[str, Figure], data: DataSummary, audits: Audits, confidence: float
 ) -> list[Limitation]:
     """List what a reader must know before the figures are used, the gravest first.
 
@@ -42,7 +43,7 @@ def find_limitations(
     return found + [limitation for limitations in sources for limitation in limitations]
 
 
-def find_data_limitations(data: dict[str, Any], audits: Audits) -> list[Limitation]:
+def find_data_limitations(data: DataSummary, audits: Audits) -> list[Limitation]:
     """List what a reader must know of the images; arguments as above."""
     return [_origin(data), *(limitation for limitations in _on_data(audits) for limitation in limitations)]
 
@@ -55,8 +56,8 @@ def _on_data(audits: Audits) -> tuple[list[Limitation], ...]:
     )
 
 
-def _origin(data: dict[str, Any]) -> Limitation:
-    if data["synthetic"]:
+def _origin(data: DataSummary) -> Limitation:
+    if data.synthetic:
         text = (
             "The slices are computer-drawn phantoms. The figures show that the program works, nothing about patients."
         )

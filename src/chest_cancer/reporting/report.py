@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import FeatureExtractionParameters
 from chest_cancer.reporting.limitations import (
     Audits,
@@ -81,7 +82,7 @@ _TEMPLATES.filters |= {
 
 def render_report(
     metrics: dict[str, Figure],
-    manifest: dict[str, Any],
+    manifest: Manifest,
     quarantine: pd.DataFrame,
     audits: Audits,
     plots: dict[str, go.Figure],
@@ -124,7 +125,7 @@ def render_report(
 
 def render_model_card(
     metrics: dict[str, Figure],
-    manifest: dict[str, Any],
+    manifest: Manifest,
     test_predictions: pd.DataFrame,
     audits: Audits,
     confidence: float,
@@ -150,7 +151,7 @@ def render_model_card(
 
 
 def render_data_card(
-    manifest: dict[str, Any],
+    manifest: Manifest,
     split_table: pd.DataFrame,
     quarantine: pd.DataFrame,
     audits: Audits,
@@ -173,8 +174,8 @@ def render_data_card(
     counts = pd.crosstab(split_table["label"], split_table["split"].mask(is_copy))
     kinds = (split_table["format"] + ", " + split_table["mode"]).value_counts()
     return _TEMPLATES.get_template("data_card.md").render(
-        data=manifest["data"],
-        limitations=find_data_limitations(manifest["data"], audits),
+        data=manifest.data,
+        limitations=find_data_limitations(manifest.data, audits),
         quarantine=quarantine.to_dict("records"),
         reasons=quarantine["reason"].str.split(":").str[0].value_counts().to_dict(),
         groups=int(split_table["group"].nunique()),
@@ -191,7 +192,7 @@ def render_data_card(
     )
 
 
-def _about(metrics: dict[str, Figure], manifest: dict[str, Any], audits: Audits, confidence: float) -> dict[str, Any]:
+def _about(metrics: dict[str, Figure], manifest: Manifest, audits: Audits, confidence: float) -> dict[str, Any]:
     groups = {
         title: [Row(name, _TITLES[name], metrics[name]) for name in names if name in metrics]
         for title, names in _GROUPS.items()
@@ -201,8 +202,8 @@ def _about(metrics: dict[str, Figure], manifest: dict[str, Any], audits: Audits,
         "headlines": [Row(name, _TITLES[name], metrics[name]) for name in _HEADLINES if name in metrics],
         "groups": {title: rows for title, rows in groups.items() if rows},
         "by_class": rest,
-        "limitations": find_limitations(metrics, manifest["data"], audits, confidence),
+        "limitations": find_limitations(metrics, manifest.data, audits, confidence),
         "manifest": manifest,
-        "data": manifest["data"],
+        "data": manifest.data,
         "level": percent(confidence),
     }

@@ -1,11 +1,11 @@
 """All heads, by the names that `model_training.head` knows them by."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chest_cancer.network.heads.dense import DenseHead, LinearHead
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.heads.kernel import KernelHead
-from chest_cancer.parameters import KernelParameters
+from chest_cancer.network.manifest import Manifest
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -17,12 +17,11 @@ HEADS: dict[str, type[Head]] = {
 }
 
 
-def quick_head(manifest: dict[str, Any], seed: int) -> "ClassifierMixin":
+def quick_head(manifest: Manifest, seed: int) -> "ClassifierMixin":
     """Build what stands in for a classifier's head where one is fitted many times.
 
     Args:
         manifest: The classifier's.
         seed: Of the fit.
     """
-    kernel = manifest.get("kernel")
-    return HEADS[manifest["head"]].quick(kernel and KernelParameters.model_validate(kernel), seed)
+    return HEADS[manifest.head].quick(manifest.kernel, seed)

@@ -37,11 +37,11 @@ def audit_refusal(
     Returns:
         How many are refused, of each kind, and a plot of distances; empty without audits or without limits.
     """
-    limits = classifier.manifest.get("abstention")
+    limits = classifier.manifest.abstention
     if not parameters.audits or limits is None:
         return {}, go.Figure()
     foreign = predict_foreign_images(classifier, parameters.foreign_images, seed)
-    plot = plot_refusal(test_predictions, foreign, limits["distance_limit"])
+    plot = plot_refusal(test_predictions, foreign, limits.distance_limit)
     return unknown_as_none(measure_refusal(foreign, parameters.confidence)), plot
 
 
@@ -107,6 +107,6 @@ def audit_robustness(
         return {}, go.Figure()
     drawn = draw_images(test_predictions, parameters.perturbed_images, seed)
     perturbed = predict_perturbed_images(images, drawn, classifier, seed)
-    normal_class = classifier.manifest["normal_class"]
+    normal_class = classifier.manifest.normal_class
     changes = measure_robustness(perturbed, list(classifier.classes), normal_class, parameters.confidence)
     return unknown_as_none({"changes": changes}), plot_robustness(changes, parameters.confidence)

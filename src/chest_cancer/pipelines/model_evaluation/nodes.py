@@ -63,16 +63,16 @@ def measure_performance(
         Each figure as `{"value", "low", "high", "n"}` under its plain name; an unknown value is None.
     """
     manifest = classifier.manifest
-    operating_point = manifest["operating_point"]
-    threshold = operating_point["threshold"] if operating_point else None
+    operating_point = manifest.operating_point
+    threshold = operating_point.threshold if operating_point else None
     figures = measure(
         test_predictions,
         list(classifier.classes),
-        manifest["normal_class"],
+        manifest.normal_class,
         threshold,
         parameters,
         seed,
-        manifest["temperature"],
+        manifest.temperature,
     )
     measured: dict[str, Any] = unknown_as_none(figures | measure_answers(test_predictions, parameters.confidence))
     return measured
@@ -100,8 +100,8 @@ def plot_evaluation(
     classes, manifest = list(classifier.classes), classifier.manifest
     return (
         plot_confusion(test_predictions, classes),
-        plot_roc(test_predictions, classes, manifest["normal_class"], metrics),
-        plot_reliability(test_predictions, classes, manifest["temperature"], parameters.confidence),
+        plot_roc(test_predictions, classes, manifest.normal_class, metrics),
+        plot_reliability(test_predictions, classes, manifest.temperature, parameters.confidence),
         plot_history(training_history),
     )
 

@@ -105,7 +105,7 @@ def _refuse(version: str | None, reason: str) -> dict[str, Any]:
 
 
 def _describe_data(new: Classifier, old: Classifier, version: str, left_out: int) -> str:
-    here, there = new.manifest["data"]["digest"], old.manifest["data"]["digest"]
+    here, there = new.manifest.data.digest, old.manifest.data.digest
     words = "" if here == there else f"; version {version} was trained on other data ({there[:12]}, not {here[:12]})"
     return words + (f"; {left_out} images left out that are, or resemble, its training images" if left_out else "")
 
