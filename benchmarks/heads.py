@@ -79,7 +79,7 @@ def _flat_maps(images: ImageFolder, paths: Iterable[str], base: onnx.ModelProto)
     base.graph.output.append(onnx.helper.make_tensor_value_info(LAST_MAP, onnx.TensorProto.FLOAT, ["N", "C", 7, 7]))
     network = Network(base.SerializeToString(), "auto")
     standardisation = DEFAULTS.feature_extraction.standardisation
-    pixels = [standardise(images.pixels(path), standardisation) for path in paths]
+    pixels = [standardise(images.pixels(path), standardisation).pixels for path in paths]
     maps = network.stream(np.stack(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH))
     return np.concatenate([outputs[LAST_MAP].reshape(len(outputs[LAST_MAP]), -1) for outputs in maps])
 

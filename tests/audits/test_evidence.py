@@ -24,8 +24,8 @@ from chest_cancer.audits.evidence.maps import (
     overlap,
     shuffle_head,
 )
-from chest_cancer.imaging.evidence import contrast
-from chest_cancer.imaging.standardise import Frame
+from chest_cancer.imaging.evidence import class_evidence
+from chest_cancer.imaging.frame import Frame
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
@@ -94,7 +94,7 @@ def test_a_map_without_evidence_for_the_class_has_none_inside() -> None:
 def test_contrast_takes_away_what_all_classes_share() -> None:
     evidence_map = np.stack([np.full((7, 7), 3.0), np.full((7, 7), 1.0)]).astype(np.float32)
 
-    np.testing.assert_array_equal(contrast(evidence_map, 1), np.full((7, 7), -1.0))
+    np.testing.assert_array_equal(class_evidence(evidence_map, 1), np.full((7, 7), -1.0))
 
 
 def test_only_the_chosen_cells_are_blurred(picture: Callable[..., Pixels]) -> None:

@@ -244,7 +244,7 @@ def test_the_classifier_and_the_keras_model_agree_on_the_test_images(results: Pa
     predictions = Classifier.load(results / "06_models" / "classifier", precision="fp32").predict(images)
 
     model = keras.saving.load_model(results / "06_models" / "model.keras", safe_mode=True)
-    inputs = np.stack([standardise(image, StandardisationParameters()) for image in images])
+    inputs = np.stack([standardise(image, StandardisationParameters()).pixels for image in images])
     expected = model.predict(inputs.astype(np.float32), verbose=0)
     received = [list(prediction.probabilities.values()) for prediction in predictions]
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-3)

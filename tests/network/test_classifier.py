@@ -117,7 +117,7 @@ def test_images_go_through_what_the_training_images_went_through(graph: bytes, p
 
     ((plain,), (prepared,)) = (
         standardising.predict([pixels]),
-        standardising.predict_standardised([standardise(pixels, chosen)]),
+        standardising.predict_standardised([standardise(pixels, chosen).pixels]),
     )
 
     np.testing.assert_array_equal(plain.embedding, prepared.embedding)

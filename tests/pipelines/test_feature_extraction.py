@@ -97,7 +97,9 @@ def test_only_distinct_images_are_read_and_computed(
     assert features["pixel_sha256"].tolist() == ["0" * 64, "1" * 64, "2" * 64]
     assert features["pixel_sha256"].dtype == np.dtype("U64")
     for row, number in zip(features["embedding"], range(3), strict=True):
-        expected = network(standardise(picture(number, 40, 48), StandardisationParameters())[None])["embedding"][0]
+        expected = network(standardise(picture(number, 40, 48), StandardisationParameters()).pixels[None])["embedding"][
+            0
+        ]
         np.testing.assert_allclose(row, expected, rtol=1e-4)
 
 
@@ -163,7 +165,7 @@ def test_maps_at_a_cut_come_from_the_store_as_they_were_computed(
     features, _ = extract_features(images, split_table(_1="train", _0="test"), base, store, parameters())
 
     assert features["features"].shape == (2, 14, 14, 512)
-    batch = np.stack([standardise(picture(number, 40, 48), StandardisationParameters()) for number in (1, 0)])
+    batch = np.stack([standardise(picture(number, 40, 48), StandardisationParameters()).pixels for number in (1, 0)])
     expected = Network(base.SerializeToString(), "fp32")(batch)["features"]
     np.testing.assert_allclose(features["features"], expected, rtol=1e-4, atol=1e-4 * expected.max())
 

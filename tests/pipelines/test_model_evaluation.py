@@ -18,6 +18,7 @@ from chest_cancer.audits.refusal.detection import measure_answers
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier as classifier_graph
 from chest_cancer.network.heads.head import Head
+from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import create_pipeline
@@ -25,7 +26,7 @@ from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, p
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_roc
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
-from chest_cancer.statistics.metrics import disease_class, measure, probability_columns
+from chest_cancer.statistics.metrics import measure
 from conftest import Pixels
 from manifests import manifest_of
 

@@ -21,12 +21,13 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_reliability
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, equal_mass_bins, reliability
 from chest_cancer.statistics.intervals import Figure, mean_of, predictive_values, share, wilson
-from chest_cancer.statistics.metrics import measure, probability_columns
+from chest_cancer.statistics.metrics import measure
 from chest_cancer.statistics.roc import area_under_roc, placements
 
 BINARY = ["adenocarcinoma", "normal"]

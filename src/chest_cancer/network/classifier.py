@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
@@ -172,14 +173,14 @@ class Classifier:
         Returns:
             One prediction for each image, in order.
         """
-        return self.predict_standardised(standardise(image, self.standardisation) for image in images)
+        return self.predict_standardised(standardise(image, self.standardisation).pixels for image in images)
 
     def predict_standardised(self, images: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify what is the network's input already.
 
         Args:
-            images: What `standardise` made of decoded images with this classifier's `standardisation`, each uint8
-                [224, 224, 3]; taken batch by batch.
+            images: Pixels that `standardise` made of decoded images with this classifier's `standardisation`, each
+                uint8 [224, 224, 3]; taken batch by batch.
 
         Returns:
             One prediction for each image, in order.
@@ -262,5 +263,5 @@ def _find(path: Path) -> Path:
 
 def self_test_image() -> NDArray[np.uint8]:
     """Return the image of the self-test, by arithmetic alone: the same on every machine, uint8 [224, 224, 3]."""
-    y, x = np.indices((224, 224))
+    y, x = np.indices((SIDE, SIDE))
     return np.stack([(x * y // 50) % 256, (x + y) // 2, (x - 90) ** 2 // 60 % 256], axis=-1).astype(np.uint8)

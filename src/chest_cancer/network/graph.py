@@ -11,8 +11,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from chest_cancer.imaging.frame import SIDE
+from chest_cancer.network.embedding import SIZE
 from chest_cancer.network.heads.head import Head
-from chest_cancer.network.vgg16 import CONVOLUTIONS, INPUT_SIDE, LAYERS, Weights
+from chest_cancer.network.vgg16 import CONVOLUTIONS, LAYERS, Weights
 
 LAST_MAP = "block5_pool"
 RGB_MEAN = (123.68, 116.779, 103.939)
@@ -55,7 +57,7 @@ def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
             f"expected one of {', '.join(LAYERS)}. Received: {cut}"
         )
     lines = [*_preprocessing(), *_convolutions(), *_pooling()]
-    outputs = ["float[N, 1024] embedding"]
+    outputs = [f"float[N, {SIZE}] embedding"]
     if cut is not None:
         lines.append(f"features = Transpose <perm = [0, 2, 3, 1]> ({_input_of(cut)})")
         outputs.append("float[N, h, w, c] features")
@@ -79,7 +81,7 @@ def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None
     lines = [*_preprocessing(), *_convolutions(), *_pooling(), *head.lines(), *_probabilities(), *_evidence()]
     outputs = [
         f"float[N, {head.classes}] probabilities",
-        "float[N, 1024] embedding",
+        f"float[N, {SIZE}] embedding",
         f"float[N, {head.classes}, 7, 7] evidence",
     ]
     constants = _constants() | _to_oihw(weights) | head.constants()
@@ -180,7 +182,7 @@ def _model(
 ) -> onnx.ModelProto:
     body = "\n".join(lines)
     graph = onnx.parser.parse_graph(
-        f"{name} (uint8[N, {INPUT_SIDE}, {INPUT_SIDE}, 3] image) => ({', '.join(outputs)}) {{\n{body}\n}}"
+        f"{name} (uint8[N, {SIDE}, {SIDE}, 3] image) => ({', '.join(outputs)}) {{\n{body}\n}}"
     )
     used = {tensor for node in graph.node for tensor in node.input}
     graph.initializer.extend(

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer.jobs import progress
+from chest_cancer.network.embedding import by_kind
 from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.parameters import ModelTrainingParameters
 
@@ -102,7 +103,7 @@ def _statistics(pooled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArr
     A feature that hardly varies in training would be blown up wherever it does vary: a variance is at least a hundredth
     of the mean variance of its kind (spatial means, spatial maxima).
     """
-    variance = pooled.var(axis=0).reshape(2, -1)
+    variance = by_kind(pooled.var(axis=0))
     floored = np.maximum(variance, 0.01 * variance.mean(axis=1, keepdims=True) + np.finfo(np.float32).eps)
     return pooled.mean(axis=0), floored.ravel()
 

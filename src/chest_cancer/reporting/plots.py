@@ -7,10 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from sklearn.metrics import confusion_matrix, roc_curve
 
+from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, percent, styled
 from chest_cancer.statistics.calibration import before_scaling, reliability
 from chest_cancer.statistics.intervals import Figure, in_words
-from chest_cancer.statistics.metrics import disease_class, probability_columns
 
 
 def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
+from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import FeatureExtractionParameters
 from chest_cancer.reporting.limitations import (
@@ -17,7 +18,6 @@ from chest_cancer.reporting.limitations import (
     find_limitations,
     sentence,
 )
-from chest_cancer.reporting.pictures import picture_url
 from chest_cancer.reporting.style import percent
 from chest_cancer.statistics.intervals import Figure, in_words
 from chest_cancer.statistics.metrics import PREVALENCES
@@ -116,7 +116,7 @@ def render_report(
         **_about(metrics, manifest, audits, confidence),
         quarantine=quarantine.to_dict("records"),
         promotion=promotion,
-        evidence_examples=picture_url(evidence_examples),
+        evidence_examples=picture_url(evidence_examples, lossless=False),
         audits=audits,
         plots=divisions,
         script=get_plotlyjs() if divisions else "",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, confidence_and_hits, equal_mass_bins
@@ -31,16 +32,6 @@ class _Sample:
 
     def share(self, hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Figure:
         return share(hits[among], self.groups[among], self.confidence)
-
-
-def probability_columns(classes: list[str]) -> list[str]:
-    """Names of the columns with the classes' probabilities."""
-    return [f"probability_{name}" for name in classes]
-
-
-def disease_class(classes: list[str], normal_class: str | None) -> str:
-    """Of two classes the one that counts as disease: not the normal one, or the second."""
-    return classes[1] if normal_class in (None, classes[0]) else classes[0]
 
 
 def measure(

@@ -7,7 +7,8 @@ from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
 from chest_cancer.imaging.evidence import Cells
-from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
+from chest_cancer.imaging.frame import WHOLE_IMAGE, Frame
+from chest_cancer.network.embedding import draw_order
 from chest_cancer.network.heads.registry import HEADS
 
 Pixels = NDArray[np.uint8]
@@ -101,7 +102,7 @@ def shuffle_head(graph: bytes, seed: int) -> bytes:
     """
     model = onnx.load_from_string(graph)
     generator = np.random.default_rng(seed)
-    features = np.concatenate([generator.permutation(512), 512 + generator.permutation(512)])
+    features = draw_order(generator)
     for tensor in model.graph.initializer:
         if tensor.name in _SHUFFLED:
             array, axis = numpy_helper.to_array(tensor), _SHUFFLED[tensor.name]

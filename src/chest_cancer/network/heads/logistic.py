@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-_FEATURES = 1024
+from chest_cancer.network.embedding import SIZE
+
 _PENALTY = 0.1
 """scikit-learn's C, in the place of the Keras heads' L2 penalty and early stopping."""
 
@@ -28,9 +29,9 @@ def quick_kernel_head(width: float, landmarks: int, seed: int) -> ClassifierMixi
         landmarks: Training images that others are compared with; at most all are.
         seed: Of the draw of landmarks.
     """
-    kernel = _Landmarks(gamma=width / _FEATURES, n_components=landmarks, random_state=seed)
+    kernel = _Landmarks(gamma=width / SIZE, n_components=landmarks, random_state=seed)
     # The Keras head scales the kernel's features, of length 1, to the length of standardised ones.
-    return make_pipeline(StandardScaler(), kernel, _logistic(_PENALTY * _FEATURES))
+    return make_pipeline(StandardScaler(), kernel, _logistic(_PENALTY * SIZE))
 
 
 class _Landmarks(Nystroem):  # type: ignore[misc]  # scikit-learn ships no types

@@ -12,12 +12,13 @@ from chest_cancer.audits.refusal.detection import measure_answers
 from chest_cancer.datasets.arrays import Arrays
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_reliability, plot_roc
 from chest_cancer.reporting.report import render_data_card, render_model_card, render_report
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import Figure, unknown_as_none
-from chest_cancer.statistics.metrics import measure, probability_columns
+from chest_cancer.statistics.metrics import measure
 
 
 def predict_test_images(
@@ -39,7 +40,7 @@ def predict_test_images(
     # One stream of them all: while the network computes a batch, the next one is decoded.
     paths = tqdm(test["path"], desc="Predicting test images", unit="image", mininterval=0.5)
     predictions = classifier.predict_standardised(
-        standardise(images.pixels(path), classifier.standardisation) for path in paths
+        standardise(images.pixels(path), classifier.standardisation).pixels for path in paths
     )
     rows = [(answer.label, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
     columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.record.champion import Champion
 from chest_cancer.sources.image_folder import ImageFolder
@@ -15,7 +16,6 @@ from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.cross_validation import fewest_groups
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.statistics.metrics import probability_columns
 
 _FEWEST_GROUPS = 2
 
@@ -117,5 +117,5 @@ def _scores(
     keys = split_table.set_index("path")["pixel_sha256"].loc[paths]
     if champion.test_scores.keys() >= set(keys):
         return np.array([champion.test_scores[key] for key in keys])
-    said = old.predict_standardised(standardise(images.pixels(path), old.standardisation) for path in paths)
+    said = old.predict_standardised(standardise(images.pixels(path), old.standardisation).pixels for path in paths)
     return np.array([list(prediction.probabilities.values()) for prediction in said])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import nct, norm
 from sklearn.covariance import ledoit_wolf
 
+from chest_cancer.network.embedding import directions, means_of
 from chest_cancer.network.graph import EmbeddingSpace
 from chest_cancer.network.manifest import Limits
 from chest_cancer.parameters import AbstentionParameters
@@ -31,13 +32,13 @@ def fit_space(pooled: NDArray[np.float32]) -> EmbeddingSpace:
         Centre and whitening of their directions, so scaled that the mean square distance of directions from such a
         distribution is 1.
     """
-    directions = _directions(pooled)
-    covariance, _ = ledoit_wolf(directions)
-    channels = directions.shape[1]
+    unit = _directions(pooled)
+    covariance, _ = ledoit_wolf(unit)
+    channels = unit.shape[1]
     # Where all training images are one, any other is far away, yet not infinitely.
     precision = np.linalg.inv(covariance + np.finfo(np.float32).eps * np.eye(channels))
     whitening = np.linalg.cholesky(precision) / np.sqrt(channels)
-    return EmbeddingSpace(directions.mean(axis=0).astype(np.float32), whitening.astype(np.float32))
+    return EmbeddingSpace(unit.mean(axis=0).astype(np.float32), whitening.astype(np.float32))
 
 
 def distances_from(space: EmbeddingSpace, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -89,6 +90,4 @@ def fit_limits(
 
 def _directions(pooled: NDArray[np.float32]) -> NDArray[np.float64]:
     """Spatial means, scaled to length 1."""
-    means = np.split(pooled.astype(np.float64), 2, axis=1)[0]
-    lengths = np.linalg.norm(means, axis=1, keepdims=True)
-    return np.asarray(means / np.maximum(lengths, np.finfo(np.float32).tiny))
+    return directions(means_of(pooled.astype(np.float64)))

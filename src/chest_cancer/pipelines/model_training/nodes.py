@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
 from chest_cancer.datasets.arrays import Arrays
+from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.network.classifier import Classifier, self_test_image
 from chest_cancer.network.features import class_names, label_features
@@ -33,7 +34,7 @@ from chest_cancer.network.manifest import (
     SelfTest,
     Validation,
 )
-from chest_cancer.network.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
+from chest_cancer.network.vgg16 import KerasModel, Weights, build_vgg16, whole_model
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.fitting import Calibration, fit_temperature, fit_threshold
@@ -199,7 +200,7 @@ def assemble_classifier(
         **dict(origin),
         format_version=FORMAT_VERSION,
         normal_class=parameters.normal_class,
-        input=Input(name="image", shape=(None, INPUT_SIDE, INPUT_SIDE, 3), dtype="uint8", colour="RGB"),
+        input=Input(name="image", shape=(None, SIDE, SIDE, 3), dtype="uint8", colour="RGB"),
         preprocessing_version=PREPROCESSING_VERSION,
         head=head_choice["head"],
         head_reason=head_choice["reason"],

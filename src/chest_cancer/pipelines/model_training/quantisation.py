@@ -111,7 +111,7 @@ def quantise(graph: bytes, images: Iterator[Image], count: int) -> Quantised:
 
 
 def _load(images: ImageFolder, paths: Sequence[str], standardisation: StandardisationParameters) -> Iterator[Image]:
-    return (standardise(images.pixels(path), standardisation) for path in paths)
+    return (standardise(images.pixels(path), standardisation).pixels for path in paths)
 
 
 def _compare(precision: str, said: list[Prediction], exact: list[Prediction], labels: pd.Series) -> Agreement:
