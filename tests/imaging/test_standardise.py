@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
+from chest_cancer.imaging.body import find_body
 from chest_cancer.imaging.frame import WHOLE_IMAGE
 from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.imaging.standardise import (
@@ -211,3 +212,14 @@ def test_clahe_without_its_package_is_refused_with_the_cure(monkeypatch: pytest.
             check_available(parameters)
     with pytest.raises(ValueError, match=r"brightness=clahe`: expected scikit-image.*Install scikit-image beside"):
         check_available(StandardisationParameters(brightness="clahe"))
+
+
+def test_the_body_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+    monkeypatch.setattr(
+        "chest_cancer.imaging.standardise.find_body", lambda pixels: searched.append(1) or find_body(pixels)
+    )
+
+    standardise(gradient(), BODY)
+
+    assert len(searched) == 1

@@ -26,7 +26,7 @@ def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int 
 
     Args:
         mask: Of the whole image, bool [H, W].
-        frame: The part of the image that the grid covers; see `seen_frame`.
+        frame: The part of the image that the grid covers; as `standardise` gives it.
         side: Of the grid.
 
     Returns:
