@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from app import metrics
 from app.capacity import Capacity
 from app.model import Model
-from app.slices import Slice, picture_url
-from chest_cancer.imaging.evidence import contrast, draw_evidence
+from app.slices import Slice
+from chest_cancer.imaging.evidence import class_evidence, draw_evidence
+from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.network.classifier import Prediction
 
 
@@ -22,13 +27,13 @@ class Answer:
     @property
     def picture_url(self) -> str:
         """The slice as the decoder sees it, as a data URL."""
-        return picture_url(self.slice.shown)
+        return _url(self.slice.shown)
 
     @property
     def evidence_url(self) -> str:
         """The evidence map, as a data URL."""
         number = list(self.prediction.probabilities).index(self.prediction.label)
-        return picture_url(draw_evidence(contrast(self.prediction.evidence, number), self.slice.frame))
+        return _url(draw_evidence(class_evidence(self.prediction.evidence, number), self.slice.frame))
 
 
 def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer]:
@@ -46,11 +51,19 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
         predictions = model.classifier.predict_standardised([one.pixels for one in slices])
     for prediction in predictions:
         metrics.ANSWERS.labels(prediction.reason or prediction.label).inc()
-    normal = model.manifest["normal_class"]
+    normal = model.manifest.normal_class
     return [
         Answer(one, prediction, _headline(prediction, normal))
         for one, prediction in zip(slices, predictions, strict=True)
     ]
+
+
+def _url(pixels: NDArray[np.uint8]) -> str:
+    """Write `[h, w, 3]` or `[h, w, 4]` pixels into a data URL."""
+    picture = Image.fromarray(pixels)
+    if picture.mode == "RGB" and (pixels[..., :1] == pixels).all():
+        picture = picture.convert("L")  # a third of the bytes
+    return picture_url(picture, lossless=True)
 
 
 def _headline(prediction: Prediction, normal: str | None) -> str:
@@ -89,7 +102,7 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         A JSON object.
     """
     prediction = one.prediction
-    provenance = model.manifest["provenance"]
+    provenance = model.manifest.provenance
     return {
         "image": "Not sure" if prediction.abstained else one.name,
         "abstained": prediction.abstained,
@@ -99,9 +112,9 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()},
         **({"evidence": one.evidence_url} if explain else {}),
         "model": {
-            "version": provenance["code_version"],
-            "run_id": provenance["mlflow_run_id"],
-            "synthetic": model.manifest["data"]["synthetic"],
+            "version": provenance.code_version,
+            "run_id": provenance.mlflow_run_id,
+            "synthetic": model.manifest.data.synthetic,
         },
         "request_id": request_id,
         **({"filename": one.slice.filename} if one.slice.filename else {}),

@@ -25,6 +25,6 @@ def readyz() -> ResponseReturnValue:
         "status": "ready",
         "classes": model.classifier.classes,
         "precision": model.classifier.precision,
-        "run_id": model.manifest["provenance"]["mlflow_run_id"],
+        "run_id": model.manifest.provenance.mlflow_run_id,
         "self_test": model.self_test,
     }

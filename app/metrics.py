@@ -44,11 +44,11 @@ class _ModelCollector(Collector):
         loaded = GaugeMetricFamily("chest_cancer_model_loaded", "Whether a model is loaded", value=model is not None)
         yield loaded
         if model is not None:
-            provenance = model.manifest["provenance"]
+            provenance = model.manifest.provenance
             facts = {
-                "version": provenance["code_version"],
-                "run_id": provenance["mlflow_run_id"] or "",
-                "synthetic": str(model.manifest["data"]["synthetic"]).lower(),
+                "version": provenance.code_version,
+                "run_id": provenance.mlflow_run_id or "",
+                "synthetic": str(model.manifest.data.synthetic).lower(),
                 "precision": model.classifier.precision,
             }
             yield InfoMetricFamily("chest_cancer_model", "The served model", value=facts)

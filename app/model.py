@@ -13,6 +13,7 @@ from kedro.io import DataCatalog, DatasetError
 
 from chest_cancer.jobs.model_files import FileState, ModelFiles, StoredFigure
 from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
+from chest_cancer.network.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Model:
     states: tuple[FileState, FileState]
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """What is known of the classifier."""
         return self.classifier.manifest
 
@@ -115,7 +116,7 @@ class ModelSource:
                 self._model = replace(old, figures=self._files.figures(), states=states)
             else:
                 self._model = self._load()
-                logger.info("A new model is served: run %s.", self._model.manifest["provenance"]["mlflow_run_id"])
+                logger.info("A new model is served: run %s.", self._model.manifest.provenance.mlflow_run_id)
         except ModelUnavailableError as error:
             self._refused = states[0]
             logger.error("The new model is not served, the former one is: %s", error)

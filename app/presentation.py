@@ -10,6 +10,7 @@ from markupsafe import Markup
 from app.answers import display_name
 from app.model import Model
 from chest_cancer.jobs.model_files import StoredFigure, title_of
+from chest_cancer.network.manifest import DataSummary
 
 MAIN_FIGURES = ("accuracy", "roc_auc", "sensitivity", "specificity", "ppv", "npv", "brier", "loss")
 """Shown at once, where there are so many; the others on request."""
@@ -34,7 +35,7 @@ def init_app(app: Flask) -> None:
 
 def class_name(label: str, model: Model) -> str:
     """Return what people call a class."""
-    return display_name(label, model.manifest["normal_class"])
+    return display_name(label, model.manifest.normal_class)
 
 
 def figure_name(name: str) -> str:
@@ -79,10 +80,9 @@ def percent(probability: float) -> str:
     return f"{probability * 100:.1f} %"
 
 
-def source_name(data: dict[str, Any]) -> str:
+def source_name(data: DataSummary) -> str:
     """Return where the training images came from; of a path on our own disk only its end, for the rest is ours."""
-    location: str = data["location"]
-    return location if data["kind"] in ("google_drive", "https") else Path(location).name
+    return data.location if data.kind in ("google_drive", "https") else Path(data.location).name
 
 
 def moment(time: str) -> str:

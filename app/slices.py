@@ -1,7 +1,5 @@
 """From the bytes of a file to what the network takes and what the page shows."""
 
-import base64
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,7 +11,8 @@ from app.capacity import Capacity
 from app.problems import ProblemError
 from app.uploads import Upload
 from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
-from chest_cancer.imaging.standardise import Frame, seen_frame, standardise
+from chest_cancer.imaging.frame import Frame
+from chest_cancer.imaging.standardise import standardise
 from chest_cancer.parameters import StandardisationParameters
 
 _SHOWN_SIDE = 512
@@ -60,19 +59,9 @@ def read_slices(
                 pixels = decode_image(upload.data, max_pixels=max_pixels).pixels
             except UnreadableImageError as error:
                 raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
-            frame = seen_frame(pixels, standardisation)
-            slices.append(Slice(standardise(pixels, standardisation), frame, _shrink(pixels), upload.filename))
+            seen = standardise(pixels, standardisation)
+            slices.append(Slice(seen.pixels, seen.frame, _shrink(pixels), upload.filename))
     return slices
-
-
-def picture_url(pixels: NDArray[np.uint8]) -> str:
-    """Return `[h, w, 3]` or `[h, w, 4]` pixels as the data URL of a PNG."""
-    picture = Image.fromarray(pixels)
-    if picture.mode == "RGB" and (pixels[..., :1] == pixels).all():
-        picture = picture.convert("L")  # a third of the bytes
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=3)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def _shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -189,7 +189,7 @@ def _describe(folder: JobFolder) -> dict[str, Any]:
 
 def _served_run() -> str | None:
     try:
-        run: str | None = ModelSource.of(current_app).get().manifest["provenance"]["mlflow_run_id"]
+        run: str | None = ModelSource.of(current_app).get().manifest.provenance.mlflow_run_id
     except ModelUnavailableError:
         return None
     return run

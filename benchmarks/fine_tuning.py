@@ -37,7 +37,7 @@ def measure(source: Source, work: Path, rounds: int) -> str:
     parameters = Parameters()
     files = sorted(source.folder.glob("*/*"))
     images = [decode_image(files[i % len(files)].read_bytes()).pixels for i in range(VIEWS)]
-    pixels = [standardise(image, parameters.feature_extraction.standardisation) for image in images]
+    pixels = [standardise(image, parameters.feature_extraction.standardisation).pixels for image in images]
     network = Network(frozen_base(weights, CUT).SerializeToString(), "auto")
     batches = network.stream(np.stack(pixels[i : i + 16]) for i in range(0, VIEWS, 16))
     features = np.concatenate([outputs["features"] for outputs in batches])

@@ -21,7 +21,7 @@ from chest_cancer.audits.leakage.scores import NearestImage
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.features import LabelledFeatures, class_names, label_features
 from chest_cancer.network.graph import LAST_MAP
-from chest_cancer.network.heads.head import kernel_head, linear_head
+from chest_cancer.network.heads.logistic import quick_kernel_head, quick_linear_head
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import KerasModel
 from chest_cancer.parameters import Parameters
@@ -59,9 +59,9 @@ def main() -> None:
         "nearest image, pooled": predict_out_of_fold(NearestImage(), pooled, numbers, draws),
         "scikit-learn's logistic regression, flat": predict_out_of_fold(logistic, flat, numbers, draws),
         "scikit-learn's logistic regression, pooled": predict_out_of_fold(logistic, pooled, numbers, draws),
-        "linear, pooled": predict_out_of_fold(linear_head(), pooled, numbers, draws),
+        "linear, pooled": predict_out_of_fold(quick_linear_head(), pooled, numbers, draws),
         "kernel, pooled": predict_out_of_fold(
-            kernel_head(TRAINING.kernel.width, TRAINING.kernel.landmarks, SEED), pooled, numbers, draws
+            quick_kernel_head(TRAINING.kernel.width, TRAINING.kernel.landmarks, SEED), pooled, numbers, draws
         ),
     }
     chosen: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def _flat_maps(images: ImageFolder, paths: Iterable[str], base: onnx.ModelProto)
     base.graph.output.append(onnx.helper.make_tensor_value_info(LAST_MAP, onnx.TensorProto.FLOAT, ["N", "C", 7, 7]))
     network = Network(base.SerializeToString(), "auto")
     standardisation = DEFAULTS.feature_extraction.standardisation
-    pixels = [standardise(images.pixels(path), standardisation) for path in paths]
+    pixels = [standardise(images.pixels(path), standardisation).pixels for path in paths]
     maps = network.stream(np.stack(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH))
     return np.concatenate([outputs[LAST_MAP].reshape(len(outputs[LAST_MAP]), -1) for outputs in maps])
 

@@ -103,7 +103,7 @@ def from_files(graph: bytes, precision: str, files: list[Path], batch: int) -> C
     network = Network(graph, precision)
 
     def load(file: Path) -> NDArray[np.uint8]:
-        return standardise(decode_image(file.read_bytes()).pixels, EXTRACTION.standardisation)
+        return standardise(decode_image(file.read_bytes()).pixels, EXTRACTION.standardisation).pixels
 
     def rate() -> float:
         start = time.perf_counter()

@@ -88,7 +88,7 @@ def _bare(classifier: Classifier, files: list[bytes]) -> tuple[float, float]:
     graph, decoding = [], []
     for i in range(40):
         start = time.perf_counter()
-        pixels = standardise(decode_image(files[i % len(files)]).pixels, classifier.standardisation)
+        pixels = standardise(decode_image(files[i % len(files)]).pixels, classifier.standardisation).pixels
         decoded = time.perf_counter()
         classifier.predict_standardised([pixels])
         graph.append(time.perf_counter() - decoded)

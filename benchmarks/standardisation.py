@@ -22,7 +22,8 @@ from scipy.sparse.csgraph import connected_components
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped
 from chest_cancer.audits.shortcuts.baselines import compare_with_baselines, look_from_afar
 from chest_cancer.imaging.standardise import standardise
-from chest_cancer.network.heads.head import linear_head
+from chest_cancer.network.embedding import means_of
+from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters import FeatureExtractionParameters, Parameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features
 from chest_cancer.sources.image_folder import ImageFolder
@@ -65,7 +66,7 @@ def main() -> None:
 
     # What any of the choices makes alike stays in one fold, and the folds are the same for all.
     hashes = distinct["perceptual_hash"].to_list()
-    partitions = [group_near_duplicates(np.split(each, 2, axis=1)[0], hashes, SIMILARITY) for each in embeddings]
+    partitions = [group_near_duplicates(means_of(each), hashes, SIMILARITY) for each in embeddings]
     joined = _join([distinct["group"].to_numpy(), *partitions])
     group_of = dict(zip(distinct["pixel_sha256"], joined, strict=True))
     files, distinct = (rows.assign(group=rows["pixel_sha256"].map(group_of)) for rows in (files, distinct))
@@ -91,7 +92,7 @@ def _join(partitions: list[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 def _look(images: ImageFolder, distinct: pd.DataFrame, choice: StandardisationParameters) -> dict[str, NDArray]:
     """What can be seen from afar of what the network sees."""
-    looks = [look_from_afar(standardise(images.pixels(path), choice)) for path in distinct["path"]]
+    looks = [look_from_afar(standardise(images.pixels(path), choice).pixels) for path in distinct["path"]]
     return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
 
 
@@ -99,8 +100,8 @@ def _score(files: pd.DataFrame, distinct: pd.DataFrame, embedding: NDArray, look
     classes = sorted(files["label"].unique())
     numbers, groups = distinct["label"].map(classes.index).to_numpy(), distinct["group"].to_numpy()
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}
-    scores = predict_out_of_fold(linear_head(), embedding, numbers, draw_folds(numbers, groups, SEED, REPEATS))
-    compared = compare_naive_and_grouped(files, features, classes, linear_head(), EVALUATION, SEED)
+    scores = predict_out_of_fold(quick_linear_head(), embedding, numbers, draw_folds(numbers, groups, SEED, REPEATS))
+    compared = compare_naive_and_grouped(files, features, classes, quick_linear_head(), EVALUATION, SEED)
     return {
         "numbers": numbers,
         "scores": scores,

@@ -12,7 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
-from chest_cancer.network.graph import Head, frozen_base
+from chest_cancer.network.graph import frozen_base
+from chest_cancer.network.heads.dense import DenseHead, LinearHead
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import CONVOLUTIONS, Weights, build_vgg16
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 
@@ -123,7 +125,8 @@ def random_head() -> Callable[..., Head]:
             )
             for inputs, outputs in pairwise(sizes)
         ]
-        return Head(tuple(layers), temperature)
+        kind = LinearHead if hidden is None else DenseHead
+        return kind(tuple(layers), temperature)
 
     return draw
 

@@ -21,7 +21,9 @@ import pytest
 
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network.classifier import Classifier, self_test_image
+from chest_cancer.network.manifest import Manifest
 from conftest import PROJECT
+from manifests import manifest_of
 
 TOKEN = "a-token-of-enough-characters"
 RUN_ID = "5fa5a1e684634dff"
@@ -57,30 +59,15 @@ def tiny_classifier(run_id: str = RUN_ID) -> Classifier:
     }
     graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in constants.items())
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
-    classifier = Classifier(model.SerializeToString(), _manifest(run_id))
+    classifier = Classifier(model.SerializeToString(), manifest_of(provenance={"mlflow_run_id": run_id}))
     (said,) = classifier.predict([self_test_image()])
-    classifier.manifest["self_test"] = {"probabilities": said.probabilities}
-    return classifier
+    return with_changes(classifier, self_test={"probabilities": said.probabilities})
 
 
-def _manifest(run_id: str) -> dict[str, Any]:
-    return {
-        "format_version": 1,
-        "classes": ["adenocarcinoma", "normal"],
-        "normal_class": "normal",
-        "head": "linear",
-        "operating_point": {"threshold": 0.42, "target_sensitivity": 0.95},
-        "precision": "fp32",
-        "splits": {"test": 48, "train": 144, "validation": 48},
-        "data": {"location": "phantom", "kind": "phantom", "synthetic": True, "digest": "38169b7d" * 8, "images": 240},
-        "provenance": {
-            "created": "2026-11-23T06:33:34+00:00",
-            "code_version": "1.2.3",
-            "git_commit": "0123456789abcdef",
-            "git_clean": True,
-            "mlflow_run_id": run_id,
-        },
-    }
+def with_changes(classifier: Classifier, **changes: Any) -> Classifier:
+    """The same classifier; its manifest says something else."""
+    manifest = Manifest.model_validate(classifier.manifest.model_dump() | changes)
+    return Classifier(classifier.graph, manifest, quantised=classifier.quantised)
 
 
 def make_project(project: Path) -> Path:

@@ -51,8 +51,8 @@ class SummaryHook:
         if "metrics" not in pipeline.all_outputs():
             return
         manifest, metrics = catalog.load("classifier").manifest, catalog.load("metrics")
-        data = manifest["data"]
-        title = "Synthetic phantoms: no statement about patients" if data["synthetic"] else "Test split"
+        data = manifest.data
+        title = "Synthetic phantoms: no statement about patients" if data.synthetic else "Test split"
         table = Table("figure", "value", "interval", "n", title=title, title_justify="left")
         for name, figure in metrics.items():
             table.add_row(
@@ -61,11 +61,11 @@ class SummaryHook:
                 f"{figure['low']:.3f} to {figure['high']:.3f}",
                 str(figure["n"]),
             )
-        splits = ", ".join(f"{name} {count}" for name, count in manifest["splits"].items())
+        splits = ", ".join(f"{name} {count}" for name, count in manifest.splits.items())
         console = Console()
         console.print(
-            f"\n[bold]Data[/]    {data['location']}: {data['files']} files, {data['distinct_by_content']} distinct, "
-            f"{data['quarantined']} in quarantine",
+            f"\n[bold]Data[/]    {data.location}: {data.files} files, {data.distinct_by_content} distinct, "
+            f"{data.quarantined} in quarantine",
             f"[bold]Splits[/]  {splits}",
             sep="\n",
         )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+HeadName = Literal["linear", "dense", "kernel"]
 
 
 class Block(BaseModel):
@@ -161,7 +162,7 @@ class ModelTrainingParameters(Block):
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = Field(2e-3, gt=0.0, le=10.0)
     l2: float = Field(0.05, ge=0.0, le=10.0, description="Penalty on the squared weights of the head.")
-    head: Literal["auto", "linear", "dense", "kernel"] = Field(
+    head: Literal["auto", HeadName] = Field(
         "auto", description="linear: its evidence map is exact; auto: kernel where cross-validation shows it is better."
     )
     kernel: KernelParameters = KernelParameters()
@@ -221,7 +222,7 @@ class HyperparameterSearchParameters(Block):
 
     trials: int = Field(30, ge=1, le=10_000)
     folds: int = Field(5, ge=3, le=20, description="Of training images: one measures, one stops, the rest trains.")
-    heads: tuple[Literal["linear", "dense", "kernel"], ...] = Field(("linear", "kernel"), min_length=1)
+    heads: tuple[HeadName, ...] = Field(("linear", "kernel"), min_length=1)
     l2: Range = Range(low=0.001, high=1.0)
     learning_rate: Range = Range(low=0.0003, high=0.01)
     kernel_width: Range = Range(low=0.1, high=10.0)

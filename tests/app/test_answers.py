@@ -6,6 +6,7 @@ import pytest
 
 from app.answers import answer, display_name, record
 from chest_cancer.network.classifier import Prediction
+from manifests import manifest_of
 
 
 @pytest.mark.parametrize(
@@ -31,11 +32,7 @@ def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
     by_class = {"normal": 0.6, "adenocarcinoma": 0.4}
     prediction = Prediction("normal", by_class, np.zeros(2), np.zeros((2, 7, 7)), reason=reason)
     model = SimpleNamespace(
-        manifest={
-            "normal_class": "normal",
-            "provenance": {"code_version": "1", "mlflow_run_id": None},
-            "data": {"synthetic": True},
-        },
+        manifest=manifest_of(),
         classifier=SimpleNamespace(predict_standardised=lambda images: [prediction]),
     )
 

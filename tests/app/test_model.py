@@ -11,7 +11,7 @@ import pytest
 from app.model import ModelSource, ModelUnavailableError
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network.classifier import Classifier
-from serving import CLASSIFIER, METRICS, RUN_ID, tiny_classifier
+from serving import CLASSIFIER, METRICS, RUN_ID, tiny_classifier, with_changes
 
 
 def test_without_a_model_every_answer_says_what_helps(project, make_app, encode):
@@ -90,7 +90,7 @@ def test_figures_that_are_missing_or_half_written_do_not_stop_the_app(project, c
 
 
 def served_run(source):
-    return source.get().manifest["provenance"]["mlflow_run_id"]
+    return source.get().manifest.provenance.mlflow_run_id
 
 
 def wait_for_reload():
@@ -137,8 +137,8 @@ def test_new_figures_are_shown_without_loading_the_model_again(project):
 
 def break_model(project, run_id):
     """Save a model that says something else than its manifest tells."""
-    classifier = tiny_classifier(run_id)
-    classifier.manifest["self_test"]["probabilities"] = {"adenocarcinoma": 0.0, "normal": 1.0}
+    said = {"adenocarcinoma": 0.0, "normal": 1.0}
+    classifier = with_changes(tiny_classifier(run_id), self_test={"probabilities": said})
     ClassifierDataset(filepath=str(project / CLASSIFIER)).save(classifier)
 
 

@@ -89,7 +89,7 @@ def planted(imagenet_weights: Weights, tmp_path_factory: pytest.TempPathFactory)
     network = Network(frozen_base(imagenet_weights, None).SerializeToString(), "auto")
     distinct = table.drop_duplicates("pixel_sha256")
     pixels = [decode_image(images.read(path)).pixels for path in distinct["path"]]
-    inputs = np.stack([standardise(picture, StandardisationParameters()) for picture in pixels])
+    inputs = np.stack([standardise(picture, StandardisationParameters()).pixels for picture in pixels])
     embedding = network(inputs)["embedding"]
     groups = group_near_duplicates(embedding[:, :512], distinct["perceptual_hash"].to_list(), SIMILARITY)
     table["group"] = table["pixel_sha256"].map(dict(zip(distinct["pixel_sha256"], groups, strict=True)))

@@ -25,14 +25,17 @@ from chest_cancer.audits.evidence.maps import (
     shuffle_head,
 )
 from chest_cancer.audits.evidence.plot import plot_deletion
-from chest_cancer.imaging.evidence import contrast
-from chest_cancer.imaging.standardise import Frame
+from chest_cancer.imaging.evidence import class_evidence
+from chest_cancer.imaging.frame import Frame
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, KernelHead, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
+from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.sources.image_folder import LESION_MASKS, ImageFolder
 from conftest import Pixels
+from manifests import manifest_of
 
 
 def test_a_mask_of_any_size_becomes_the_cells_that_it_touches() -> None:
@@ -91,7 +94,7 @@ def test_a_map_without_evidence_for_the_class_has_none_inside() -> None:
 def test_contrast_takes_away_what_all_classes_share() -> None:
     evidence_map = np.stack([np.full((7, 7), 3.0), np.full((7, 7), 1.0)]).astype(np.float32)
 
-    np.testing.assert_array_equal(contrast(evidence_map, 1), np.full((7, 7), -1.0))
+    np.testing.assert_array_equal(class_evidence(evidence_map, 1), np.full((7, 7), -1.0))
 
 
 def test_only_the_chosen_cells_are_blurred(picture: Callable[..., Pixels]) -> None:
@@ -162,7 +165,7 @@ def folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> ImageFold
 def test_maps_are_compared_with_masks_where_the_answer_is_right_and_there_is_a_lesion(
     folder: ImageFolder, vgg16_weights: Weights, random_head: Callable[..., Head]
 ) -> None:
-    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "fp32"}
+    manifest = manifest_of(classes=["a", "b"])
     served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
     test = pd.DataFrame({"path": folder.paths, "label": "a", "group": range(4), "predicted": "a"})
     test.loc[1, "label"] = "another"
@@ -193,7 +196,7 @@ def test_a_lesion_is_looked_for_in_the_part_of_the_image_that_the_network_saw(im
             Image.fromarray(array).save(file, "PNG")
             files[name] = file.getvalue()
     standardisation = {"brightness": "none", "crop": "body"}
-    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "fp32", "standardisation": standardisation}
+    manifest = manifest_of(classes=["a", "b"], standardisation=standardisation)
     test = pd.DataFrame({"path": ["a/0.png", "a/1.png"], "label": "a", "group": range(2), "predicted": "a"})
     maps = np.zeros((2, 2, 7, 7), np.float32)
     maps[:, 0, 3, 3] = 1.0
@@ -208,7 +211,7 @@ def test_cells_are_deleted_in_every_image_the_same_way_for_the_same_seed(
     folder: ImageFolder, vgg16_weights: Weights, random_head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agreement, "_RANDOM_DRAWS", 1)
-    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "bf16"}
+    manifest = manifest_of(classes=["a", "b"], precision="bf16")
     served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
     answers = served.predict([folder.pixels(path) for path in folder.paths])
     said = {f"probability_{name}": [answer.probabilities[name] for answer in answers] for name in ("a", "b")}

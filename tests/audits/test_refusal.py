@@ -12,10 +12,13 @@ from chest_cancer.audits.refusal.detection import measure_refusal, predict_forei
 from chest_cancer.audits.refusal.foreign_images import KINDS, ForeignImage, foreign_images
 from chest_cancer.audits.refusal.plot import plot_refusal
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
+from chest_cancer.network.manifest import Limits
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.pipelines.model_training.abstention import fit_space
 from conftest import Pixels
+from manifests import manifest_of
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +65,10 @@ def test_foreign_images_are_shown_to_the_classifier_in_order(
     monkeypatch.setattr(detection, "_BATCH", 2)
     space = fit_space(np.random.default_rng(0).random((9, 1024), dtype=np.float32))
     graph = classifier(vgg16_weights, random_head(0, 2), space).SerializeToString()
-    limits = {"distance_limit": 0.1, "confidence_limit": 0.0}
-    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "fp32", "abstention": limits}
+    limits = Limits(
+        distance_limit=0.1, confidence_limit=0.0, validation_images=9, validation_refused=0.0, validation_unsure=0.0
+    )
+    manifest = manifest_of(classes=["a", "b"], abstention=limits)
     served = Classifier(graph, manifest)
 
     table = predict_foreign_images(served, 40, 0)

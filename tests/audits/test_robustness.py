@@ -16,11 +16,13 @@ from chest_cancer.audits.robustness.changes import measure_robustness, predict_p
 from chest_cancer.audits.robustness.perturbations import PERTURBATIONS
 from chest_cancer.audits.robustness.plot import plot_robustness
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.sampling import draw_images
 from conftest import Pixels
+from manifests import manifest_of
 
 FUNCTIONS = list({perturbation.apply.__name__: perturbation.apply for perturbation in PERTURBATIONS}.values())
 
@@ -97,7 +99,7 @@ def test_every_image_is_predicted_under_every_perturbation(
         file = BytesIO()
         Image.fromarray(drawn(number)).save(file, "PNG")
         files[f"a/{number}.png"] = file.getvalue()
-    manifest = {"format_version": 1, "classes": ["a", "b"], "precision": "bf16"}
+    manifest = manifest_of(classes=["a", "b"], precision="bf16")
     served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
     folder = image_folder(files)
     probabilities = {"probability_a": 0.9, "probability_b": 0.1}

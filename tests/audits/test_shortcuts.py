@@ -13,7 +13,7 @@ from chest_cancer.audits.shortcuts import baselines
 from chest_cancer.audits.shortcuts.baselines import compare_baselines, compare_with_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
 from chest_cancer.imaging.phantoms.generate import generate_phantom
-from chest_cancer.network.heads.head import linear_head
+from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
@@ -73,7 +73,9 @@ def noise_folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Cal
 
 
 def scored(embeddings: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    return predict_out_of_fold(linear_head(), embeddings, numbers, draw_folds(numbers, np.arange(len(numbers)), 0, 1))
+    return predict_out_of_fold(
+        quick_linear_head(), embeddings, numbers, draw_folds(numbers, np.arange(len(numbers)), 0, 1)
+    )
 
 
 LABELS = np.arange(COUNT) % 2
@@ -97,7 +99,7 @@ def test_a_bright_corner_in_one_class_is_found_and_named(noise_folder: Callable[
         noise_folder(LABELS, bright_corner),
         split_table(LABELS),
         features(LABELS, 3.0),
-        linear_head(),
+        quick_linear_head(),
         PARAMETERS,
         seed=0,
     )
@@ -115,7 +117,12 @@ def test_brightness_is_named_though_the_thumbnail_sees_it_as_well(noise_folder: 
         picture[:] = picture // 2 + 60 * label
 
     audit = compare_baselines(
-        noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), linear_head(), PARAMETERS, seed=0
+        noise_folder(LABELS, brighter),
+        split_table(LABELS),
+        features(LABELS, 3.0),
+        quick_linear_head(),
+        PARAMETERS,
+        seed=0,
     )
 
     assert audit is not None
@@ -137,7 +144,7 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
     table["width"] = table["width"].astype(int)
 
     audit = compare_baselines(
-        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), linear_head(), PARAMETERS, seed=0
+        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), quick_linear_head(), PARAMETERS, seed=0
     )
 
     assert audit is not None
@@ -157,7 +164,7 @@ def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder],
         noise_folder(labels, lambda *_: None),
         split_table(labels),
         features(labels, signal),
-        linear_head(),
+        quick_linear_head(),
         PARAMETERS,
         seed=0,
     )
@@ -178,7 +185,7 @@ def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], I
     )
     folder = image_folder({f"{i}.png": encode(phantom.image) for i, phantom in enumerate(pairs)})
 
-    audit = compare_baselines(folder, table, features(labels, 2.0), linear_head(), PARAMETERS, seed=17)
+    audit = compare_baselines(folder, table, features(labels, 2.0), quick_linear_head(), PARAMETERS, seed=17)
 
     assert audit is not None
     for baseline in audit["baselines"]:
@@ -222,7 +229,7 @@ def test_a_class_of_one_group_can_not_be_audited(noise_folder: Callable[..., Ima
     table = split_table(LABELS).assign(group=LABELS)
 
     folder = noise_folder(LABELS, lambda *_: None)
-    assert compare_baselines(folder, table, features(LABELS, 1.0), linear_head(), PARAMETERS, seed=0) is None
+    assert compare_baselines(folder, table, features(LABELS, 1.0), quick_linear_head(), PARAMETERS, seed=0) is None
 
 
 def test_the_audit_is_json_and_its_plot_has_a_point_for_each() -> None:

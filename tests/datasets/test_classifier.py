@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kedro.io import DatasetError
 
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
+from manifests import manifest_of
 
 FILES = ["SHA256SUMS", "classifier.onnx", "manifest.json"]
-MANIFEST: dict[str, Any] = {"format_version": 1, "classes": ["größer", "normal"], "precision": "fp32", "note": "first"}
+MANIFEST = manifest_of(classes=["größer", "normal"], head_reason="first")
+SECOND = manifest_of(classes=["größer", "normal"], head_reason="second")
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +55,10 @@ def test_a_save_that_fails_leaves_the_classifier_of_before(
     dataset: ClassifierDataset, trained: Classifier, graph: bytes
 ) -> None:
     dataset.save(trained)
-    broken = Classifier(graph, {**MANIFEST, "note": "second"})
-    broken.manifest["unwritable"] = object()
+    broken = Classifier(graph, SECOND)
+    broken.manifest = SECOND.model_copy(update={"head_reason": object()})
 
-    with pytest.raises(DatasetError, match="not JSON serializable"):
+    with pytest.raises(DatasetError, match="head_reason"):
         dataset.save(broken)
 
     assert read(dataset).manifest == MANIFEST
@@ -69,9 +71,9 @@ def test_a_second_save_replaces_graph_and_manifest_together(
     dataset.save(trained)
     (dataset.folder / "left_over.txt").touch()
 
-    dataset.save(Classifier(graph, {**MANIFEST, "note": "second"}))
+    dataset.save(Classifier(graph, SECOND))
 
-    assert read(dataset).manifest["note"] == "second"
+    assert read(dataset).manifest.head_reason == "second"
     assert sorted(path.name for path in dataset.folder.iterdir()) == FILES
 
 
@@ -82,7 +84,7 @@ def test_a_missing_classifier_is_reported_with_the_way_to_make_one(dataset: Clas
 
 def test_a_manifest_of_another_version_is_a_dataset_error(dataset: ClassifierDataset, graph: bytes) -> None:
     trained = Classifier(graph, MANIFEST)
-    trained.manifest = {**MANIFEST, "format_version": 99}
+    trained.manifest = MANIFEST.model_copy(update={"format_version": 99})
     dataset.folder.mkdir(parents=True)
     trained.save(dataset.folder)
 
@@ -104,8 +106,8 @@ def test_a_classifier_is_loaded_again_only_when_another_process_has_replaced_it(
     dataset.save(trained)
     assert dataset.load() is trained
 
-    ClassifierDataset(filepath=str(dataset.folder)).save(Classifier(graph, {**MANIFEST, "note": "second"}))
+    ClassifierDataset(filepath=str(dataset.folder)).save(Classifier(graph, SECOND))
 
     loaded = dataset.load()
-    assert loaded.manifest["note"] == "second"
+    assert loaded.manifest.head_reason == "second"
     assert dataset.load() is loaded

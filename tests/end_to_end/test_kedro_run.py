@@ -21,6 +21,7 @@ from kedro.io import DataCatalog
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.manifest import SelfTest
 from chest_cancer.parameters import StandardisationParameters
 from chest_cancer.pipeline_registry import ON_REQUEST
 from conftest import PROJECT, copy_project
@@ -152,10 +153,12 @@ def test_the_classifier_agrees_with_what_it_said_when_it_was_trained(results: Pa
     classifier = Classifier.load(results / "06_models" / "classifier")
 
     assert classifier.self_test() < 1e-3
-    classifier.manifest["self_test"]["probabilities"]["normal"] += 0.1
+    said = classifier.manifest.self_test.probabilities
+    other = SelfTest(probabilities=said | {"normal": said["normal"] + 0.1})
+    classifier.manifest = classifier.manifest.model_copy(update={"self_test": other})
     with pytest.raises(ValueError, match="fails its self-test: expected probabilities"):
         classifier.self_test()
-    del classifier.manifest["self_test"]
+    classifier.manifest = classifier.manifest.model_copy(update={"self_test": None})
     assert classifier.self_test() is None
 
 
@@ -241,7 +244,7 @@ def test_the_classifier_and_the_keras_model_agree_on_the_test_images(results: Pa
     predictions = Classifier.load(results / "06_models" / "classifier", precision="fp32").predict(images)
 
     model = keras.saving.load_model(results / "06_models" / "model.keras", safe_mode=True)
-    inputs = np.stack([standardise(image, StandardisationParameters()) for image in images])
+    inputs = np.stack([standardise(image, StandardisationParameters()).pixels for image in images])
     expected = model.predict(inputs.astype(np.float32), verbose=0)
     received = [list(prediction.probabilities.values()) for prediction in predictions]
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-3)

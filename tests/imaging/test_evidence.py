@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from chest_cancer.imaging.evidence import contrast, draw_evidence
-from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
+from chest_cancer.imaging.evidence import class_evidence, draw_evidence
+from chest_cancer.imaging.frame import WHOLE_IMAGE, Frame
 
 
 def test_evidence_is_orange_where_it_speaks_for_and_blue_where_it_speaks_against() -> None:
@@ -38,4 +38,4 @@ def test_evidence_is_drawn_where_the_network_looked() -> None:
 def test_what_speaks_for_every_class_alike_is_not_drawn() -> None:
     evidence = np.random.default_rng(0).random((1, 7, 7), dtype=np.float32).repeat(2, axis=0)
 
-    assert draw_evidence(contrast(evidence, 1), WHOLE_IMAGE)[..., 3].max() == 0
+    assert draw_evidence(class_evidence(evidence, 1), WHOLE_IMAGE)[..., 3].max() == 0

@@ -69,7 +69,7 @@ def test_a_squamous_cell_tumour_lies_nearer_to_a_hilum_than_a_large_cell_one(ind
     def gap(label: str) -> float:
         """Distance between the mask and the nearest hilum, mm."""
         pixels = np.argwhere(phantom(label, 7, index).lesion_mask)[:, ::-1].astype(float)
-        places = anatomy.frame.to_millimetres(pixels)
+        places = anatomy.placement.to_millimetres(pixels)
         return float(np.min(np.hypot(*(places[None] - anatomy.hila[:, None]).transpose(2, 0, 1))))
 
     assert gap("squamous_cell") < 15

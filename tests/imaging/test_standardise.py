@@ -10,12 +10,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
+from chest_cancer.imaging.body import find_body
+from chest_cancer.imaging.frame import WHOLE_IMAGE
 from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.imaging.standardise import (
-    WHOLE_IMAGE,
     check_available,
     preprocessing_key,
-    seen_frame,
     standardise,
 )
 from chest_cancer.parameters import StandardisationParameters
@@ -51,7 +51,7 @@ def phantom() -> Pixels:
 
 def test_resizing_is_the_same_everywhere_and_for_ever() -> None:
     """The golden image. A change here changes what every trained classifier sees: it needs another version."""
-    digest = hashlib.sha256(standardise(gradient(), NOTHING).tobytes()).hexdigest()
+    digest = hashlib.sha256(standardise(gradient(), NOTHING).pixels.tobytes()).hexdigest()
 
     assert (preprocessing_key(NOTHING), digest) == (
         "1-none-none",
@@ -71,7 +71,7 @@ def test_standardising_is_the_same_everywhere_and_for_ever(key: str, digest: str
     (parameters,) = (parameters for parameters in CHOICES if preprocessing_key(parameters) == key)
     pixels = np.maximum(disc(300, 400, 120), gradient(300, 400) // 2)
 
-    assert hashlib.sha256(standardise(pixels, parameters).tobytes()).hexdigest() == digest
+    assert hashlib.sha256(standardise(pixels, parameters).pixels.tobytes()).hexdigest() == digest
 
 
 @pytest.mark.parametrize("parameters", CHOICES, ids=chosen)
@@ -80,12 +80,12 @@ def test_standardising_is_the_same_everywhere_and_for_ever(key: str, digest: str
 def test_any_image_becomes_what_the_network_takes(parameters: StandardisationParameters, pixels: Pixels) -> None:
     before = pixels.copy()
 
-    result = standardise(pixels, parameters)
+    result = standardise(pixels, parameters).pixels
 
     assert result.shape == (224, 224, 3)
     assert result.dtype == np.uint8
     np.testing.assert_array_equal(pixels, before)
-    np.testing.assert_array_equal(result, standardise(pixels, parameters))
+    np.testing.assert_array_equal(result, standardise(pixels, parameters).pixels)
     if parameters.brightness != "none":
         assert (result == result[..., :1]).all()
 
@@ -93,7 +93,7 @@ def test_any_image_becomes_what_the_network_takes(parameters: StandardisationPar
 @pytest.mark.parametrize("parameters", CHOICES, ids=chosen)
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
 def test_a_constant_image_stays_constant(parameters: StandardisationParameters, level: int) -> None:
-    assert np.ptp(standardise(np.full((50, 50, 3), level, np.uint8), parameters)) == 0
+    assert np.ptp(standardise(np.full((50, 50, 3), level, np.uint8), parameters).pixels) == 0
 
 
 @settings(max_examples=20, deadline=None)
@@ -101,22 +101,22 @@ def test_a_constant_image_stays_constant(parameters: StandardisationParameters, 
 def test_without_a_choice_an_image_is_resized_and_nothing_else(pixels: Pixels) -> None:
     expected = Image.fromarray(pixels).resize((224, 224), Image.Resampling.BILINEAR)
 
-    np.testing.assert_array_equal(standardise(pixels, NOTHING), np.asarray(expected))
+    np.testing.assert_array_equal(standardise(pixels, NOTHING).pixels, np.asarray(expected))
 
 
 def test_resizing_is_symmetric_so_nothing_shifts_by_half_a_pixel() -> None:
     image = np.random.default_rng(1).integers(0, 256, (301, 411, 3), np.uint8)
 
-    mirrored = standardise(np.ascontiguousarray(image[::-1, ::-1]), NOTHING)
+    mirrored = standardise(np.ascontiguousarray(image[::-1, ::-1]), NOTHING).pixels
 
-    assert np.abs(mirrored[::-1, ::-1].astype(int) - standardise(image, NOTHING)).max() <= 1
+    assert np.abs(mirrored[::-1, ::-1].astype(int) - standardise(image, NOTHING).pixels).max() <= 1
 
 
 def test_shrinking_averages_instead_of_skipping_pixels() -> None:
     stripes = np.zeros((896, 896, 3), np.uint8)
     stripes[:, ::2] = 255
 
-    assert np.abs(standardise(stripes, NOTHING)[:, 2:-2].astype(int) - 128).max() <= 2
+    assert np.abs(standardise(stripes, NOTHING).pixels[:, 2:-2].astype(int) - 128).max() <= 2
 
 
 @pytest.mark.parametrize(("brightness", "largest"), [("percentile", 6), ("equalise", 8)])
@@ -129,11 +129,11 @@ def test_gain_and_offset_of_an_image_change_little(
     dimmed = np.minimum(phantom, 190)  # so that nothing is clipped
     changed = (dimmed * gain + offset * (1 - gain)).round().astype(np.uint8)
 
-    before, after = (standardise(pixels, parameters).astype(float) for pixels in (dimmed, changed))
+    before, after = (standardise(pixels, parameters).pixels.astype(float) for pixels in (dimmed, changed))
 
     assert np.abs(before - after).mean() < largest
     if gain < 0.8:
-        untouched = [standardise(pixels, NOTHING).astype(float) for pixels in (dimmed, changed)]
+        untouched = [standardise(pixels, NOTHING).pixels.astype(float) for pixels in (dimmed, changed)]
         assert np.abs(before - after).mean() < np.abs(untouched[0] - untouched[1]).mean()
 
 
@@ -141,9 +141,9 @@ def test_gain_and_offset_of_an_image_change_little(
 def test_a_dark_image_of_little_contrast_gets_more_of_both(phantom: Pixels, brightness: str) -> None:
     dark = phantom // 4
 
-    result = standardise(dark, StandardisationParameters.model_validate({"brightness": brightness}))
+    result = standardise(dark, StandardisationParameters.model_validate({"brightness": brightness})).pixels
 
-    assert result.std() > 1.5 * standardise(dark, NOTHING).std()
+    assert result.std() > 1.5 * standardise(dark, NOTHING).pixels.std()
 
 
 @settings(max_examples=30, deadline=None)
@@ -153,7 +153,7 @@ def test_a_round_body_is_round_and_fills_the_square_however_tall_or_wide_its_ima
 ) -> None:
     radius = int(min(height, width) * share)
 
-    seen = standardise(disc(height, width, radius), BODY)[..., 0] > 80
+    seen = standardise(disc(height, width, radius), BODY).pixels[..., 0] > 80
 
     diameters = [np.ptp(np.flatnonzero(seen.any(axis=axis))) + 1 for axis in (0, 1)]
     assert abs(diameters[0] - diameters[1]) <= 6
@@ -164,9 +164,9 @@ def test_an_image_without_a_body_keeps_its_aspect_and_is_not_cropped() -> None:
     generator = np.random.default_rng(0)
     noise = generator.integers(100, 110, (100, 200, 3), dtype=np.uint8)
 
-    result = standardise(noise, BODY)
+    result, frame = standardise(noise, BODY)
 
-    assert seen_frame(noise, BODY) == (0.0, -0.5, 1.0, 1.5)
+    assert frame == (0.0, -0.5, 1.0, 1.5)
     assert np.ptp(result[:55], axis=(0, 1)).max() == np.ptp(result[-55:], axis=(0, 1)).max() == 0
     assert (result[57:-57].std(axis=(0, 1)) > 0).all()
 
@@ -174,7 +174,7 @@ def test_an_image_without_a_body_keeps_its_aspect_and_is_not_cropped() -> None:
 def test_an_endless_strip_needs_no_endless_memory() -> None:
     strip = np.full((32, 400_000, 3), 77, np.uint8)
 
-    assert standardise(strip, BODY).shape == (224, 224, 3)
+    assert standardise(strip, BODY).pixels.shape == (224, 224, 3)
 
 
 @settings(max_examples=30, deadline=None)
@@ -188,15 +188,15 @@ def test_the_frame_says_where_in_the_image_the_network_looks(height: int, width:
     y, x = (rows.start * 3 + rows.stop) // 4, (columns.start + columns.stop * 3) // 4
     pixels[y - 3 : y + 4, x - 3 : x + 4] = 255
 
-    frame = seen_frame(pixels, BODY)
+    seen, frame = standardise(pixels, BODY)
 
-    found = np.argwhere(standardise(pixels, BODY)[..., 0] > 200).mean(axis=0) + 0.5
+    found = np.argwhere(seen[..., 0] > 200).mean(axis=0) + 0.5
     assert (frame.top + found[0] / 224 * (frame.bottom - frame.top)) * height == pytest.approx(y + 0.5, abs=1.5)
     assert (frame.left + found[1] / 224 * (frame.right - frame.left)) * width == pytest.approx(x + 0.5, abs=1.5)
 
 
 def test_without_a_crop_the_network_sees_the_whole_image() -> None:
-    assert seen_frame(gradient(), NOTHING) == WHOLE_IMAGE == (0, 0, 1, 1)
+    assert standardise(gradient(), NOTHING).frame == WHOLE_IMAGE == (0, 0, 1, 1)
 
 
 def test_keys_of_stored_features_differ_with_every_choice() -> None:
@@ -212,3 +212,14 @@ def test_clahe_without_its_package_is_refused_with_the_cure(monkeypatch: pytest.
             check_available(parameters)
     with pytest.raises(ValueError, match=r"brightness=clahe`: expected scikit-image.*Install scikit-image beside"):
         check_available(StandardisationParameters(brightness="clahe"))
+
+
+def test_the_body_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+    monkeypatch.setattr(
+        "chest_cancer.imaging.standardise.find_body", lambda pixels: searched.append(1) or find_body(pixels)
+    )
+
+    standardise(gradient(), BODY)
+
+    assert len(searched) == 1

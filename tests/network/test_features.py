@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from chest_cancer.network.features import label_features
+from chest_cancer.network.features import embeddings_of, label_features
 
 TABLE = pd.DataFrame(
     [
@@ -47,3 +47,9 @@ def test_a_split_without_images_is_empty() -> None:
 
     assert inputs.shape == (0, 2)
     assert numbers.size == groups.size == 0
+
+
+def test_the_embedding_of_each_file_is_found_copies_among_them() -> None:
+    files = pd.DataFrame({"pixel_sha256": ["d", "a", "d"]})
+
+    np.testing.assert_array_equal(embeddings_of(files, ARRAYS), [[6, 7], [0, 1], [6, 7]])

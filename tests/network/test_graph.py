@@ -7,7 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chest_cancer.network.graph import Head, KernelHead, classifier, frozen_base
+from chest_cancer.network.graph import classifier, frozen_base
+from chest_cancer.network.heads.dense import LinearHead
+from chest_cancer.network.heads.head import Head
+from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.runtime import Network, Outputs
 from chest_cancer.network.vgg16 import LAYERS, Weights
 from conftest import Pixels
@@ -190,7 +193,7 @@ def test_cells_that_tie_for_the_maximum_share_its_evidence(vgg16_weights: Weight
     }
     kernel = np.zeros((1024, 2), dtype=np.float32)
     kernel[512:, 0] = 1  # the first class listens to the maxima only
-    head = Head(((kernel, np.zeros(2, dtype=np.float32)),), 1.0)
+    head = LinearHead(((kernel, np.zeros(2, dtype=np.float32)),), 1.0)
 
     outputs = Network(classifier(flat, head).SerializeToString(), "fp32")(np.zeros((1, 224, 224, 3), dtype=np.uint8))
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import LAYERS, Weights, trainable_top, whole_model
 from conftest import Pixels
+from manifests import manifest_of
 
 
 def test_vgg16_has_thirteen_convolutions_and_none_is_trained(keras_vgg16) -> None:
@@ -75,7 +77,7 @@ def test_whole_model_survives_saving_and_agrees_with_the_classifier(
     whole_model(keras_vgg16, keras_head, head.temperature).save(tmp_path / "model.keras")
     restored = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
 
-    manifest = {"format_version": 1, "classes": ["a", "b", "c"], "precision": "fp32"}
+    manifest = manifest_of(classes=["a", "b", "c"])
     predictions = Classifier(classifier(vgg16_weights, head).SerializeToString(), manifest).predict(images)
     expected = [list(prediction.probabilities.values()) for prediction in predictions]
     received = restored.predict(np.stack(images).astype(np.float32), verbose=0)

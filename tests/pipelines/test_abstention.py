@@ -1,7 +1,6 @@
 """When the classifier declines to answer: the distance, the limits, and what a prediction says."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +9,16 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
+from chest_cancer.network.manifest import Limits
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import AbstentionParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from conftest import Pixels
+from manifests import manifest_of
 
-MANIFEST: dict[str, Any] = {"format_version": 1, "classes": ["adenocarcinoma", "normal"], "precision": "fp32"}
+MANIFEST = manifest_of()
 
 
 def parameters(**block: float) -> AbstentionParameters:
@@ -64,7 +66,7 @@ def test_the_distance_limit_keeps_its_promise_in_nineteen_of_twenty_validation_s
     confidences = np.ones(count)
 
     limits = [
-        fit_limits(np.exp(0.3 * draw), confidences, block)["distance_limit"]
+        fit_limits(np.exp(0.3 * draw), confidences, block).distance_limit
         for draw in generator.standard_normal((400, count))
     ]
 
@@ -78,10 +80,10 @@ def test_fewer_validation_images_and_a_margin_move_the_distance_limit_out() -> N
     wide, narrow = (fit_limits(chosen, np.ones(len(chosen)), parameters()) for chosen in (distances[::8], distances))
     without = fit_limits(distances, np.ones(40), parameters(distance_margin=1.0))
 
-    assert wide["distance_limit"] > narrow["distance_limit"] > distances.max()
-    assert narrow["distance_limit"] == pytest.approx(1.3 * without["distance_limit"])
-    assert narrow["validation_images"] == 40
-    assert narrow["validation_refused"] == 0
+    assert wide.distance_limit > narrow.distance_limit > distances.max()
+    assert narrow.distance_limit == pytest.approx(1.3 * without.distance_limit)
+    assert narrow.validation_images == 40
+    assert narrow.validation_refused == 0
 
 
 @settings(max_examples=100, deadline=None)
@@ -97,9 +99,9 @@ def test_no_more_validation_images_than_allowed_are_unsure(
 
     limits = fit_limits(distances, np.array(confidences), parameters(min_confidence=smallest, max_unsure=most))
 
-    assert limits["confidence_limit"] <= smallest
-    assert limits["validation_unsure"] <= most
-    assert limits["validation_unsure"] == (np.array(confidences) < limits["confidence_limit"]).mean()
+    assert limits.confidence_limit <= smallest
+    assert limits.validation_unsure <= most
+    assert limits.validation_unsure == (np.array(confidences) < limits.confidence_limit).mean()
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +111,14 @@ def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
 
 
 def with_limits(graph: bytes, distance: float, confidence: float) -> Classifier:
-    limits = {"distance_limit": distance, "confidence_limit": confidence}
-    return Classifier(graph, {**MANIFEST, "abstention": limits})
+    limits = Limits(
+        distance_limit=distance,
+        confidence_limit=confidence,
+        validation_images=9,
+        validation_refused=0.0,
+        validation_unsure=0.0,
+    )
+    return Classifier(graph, MANIFEST.model_copy(update={"abstention": limits}))
 
 
 def test_the_graph_measures_the_distance_that_the_limit_was_fitted_on(
@@ -140,7 +148,7 @@ def test_a_prediction_beyond_a_limit_abstains_and_says_why(
 
     assert prediction.reason == reason
     assert prediction.abstained == (reason is not None)
-    assert prediction.label in MANIFEST["classes"]
+    assert prediction.label in MANIFEST.classes
 
 
 def test_a_classifier_without_limits_answers_everything(graph: bytes, picture: Callable[..., Pixels]) -> None:

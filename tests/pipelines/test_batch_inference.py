@@ -8,13 +8,15 @@ import pytest
 from PIL import Image
 
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier
+from chest_cancer.network.graph import classifier
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
 from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
+from manifests import manifest_of
 
 CLASSES = ["adenocarcinoma", "normal"]
 
@@ -22,7 +24,7 @@ CLASSES = ["adenocarcinoma", "normal"]
 @pytest.fixture(scope="module")
 def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
     graph = classifier(vgg16_weights, random_head(9, 2)).SerializeToString()
-    return Classifier(graph, {"format_version": 1, "classes": CLASSES, "precision": "fp32"})
+    return Classifier(graph, manifest_of(classes=CLASSES))
 
 
 def png(pixels: Pixels) -> bytes:

@@ -20,7 +20,7 @@ def test_the_default_precision_is_no_worse_than_fp32_on_groups_that_were_not_tra
     imagenet_weights: Weights,
 ) -> None:
     phantoms = list(generate_phantoms(["adenocarcinoma", "normal"], 40, seed=3))
-    pixels = np.stack([standardise(grey_to_rgb(phantom.image), DEFAULT.standardisation) for phantom in phantoms])
+    pixels = np.stack([standardise(grey_to_rgb(phantom.image), DEFAULT.standardisation).pixels for phantom in phantoms])
     numbers = np.array([phantom.label == "normal" for phantom in phantoms], dtype=np.int64)
     groups = np.arange(len(phantoms))
     graph = frozen_base(imagenet_weights, None).SerializeToString()

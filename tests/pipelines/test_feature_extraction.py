@@ -18,7 +18,8 @@ from app.uploads import Upload
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head, classifier, frozen_base
+from chest_cancer.network.graph import classifier, frozen_base
+from chest_cancer.network.heads.head import Head
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import FeatureExtractionParameters, StandardisationParameters
@@ -28,6 +29,7 @@ from chest_cancer.pipelines.feature_extraction.nodes import extract_features, ex
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.storage.feature_store import FeatureStore
 from conftest import Pixels
+from manifests import manifest_of
 
 MakeFolder = Callable[[dict[str, bytes]], ImageFolder]
 
@@ -95,7 +97,9 @@ def test_only_distinct_images_are_read_and_computed(
     assert features["pixel_sha256"].tolist() == ["0" * 64, "1" * 64, "2" * 64]
     assert features["pixel_sha256"].dtype == np.dtype("U64")
     for row, number in zip(features["embedding"], range(3), strict=True):
-        expected = network(standardise(picture(number, 40, 48), StandardisationParameters())[None])["embedding"][0]
+        expected = network(standardise(picture(number, 40, 48), StandardisationParameters()).pixels[None])["embedding"][
+            0
+        ]
         np.testing.assert_allclose(row, expected, rtol=1e-4)
 
 
@@ -161,7 +165,7 @@ def test_maps_at_a_cut_come_from_the_store_as_they_were_computed(
     features, _ = extract_features(images, split_table(_1="train", _0="test"), base, store, parameters())
 
     assert features["features"].shape == (2, 14, 14, 512)
-    batch = np.stack([standardise(picture(number, 40, 48), StandardisationParameters()) for number in (1, 0)])
+    batch = np.stack([standardise(picture(number, 40, 48), StandardisationParameters()).pixels for number in (1, 0)])
     expected = Network(base.SerializeToString(), "fp32")(batch)["features"]
     np.testing.assert_allclose(features["features"], expected, rtol=1e-4, atol=1e-4 * expected.max())
 
@@ -197,8 +201,8 @@ def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
     block = parameters(standardisation={"brightness": brightness, "crop": crop})
     features, record = extract_features(images, split_table(_0="train", _1="train"), base, store, block)
     graph = classifier(vgg16_weights, random_head(0)).SerializeToString()
-    manifest = {"format_version": 1, "classes": ["a", "b", "c"], "precision": "fp32"}
-    served = Classifier(graph, manifest | {"standardisation": record["standardisation"]})
+    manifest = manifest_of(classes=["a", "b", "c"], standardisation=record["standardisation"])
+    served = Classifier(graph, manifest)
 
     predicted = served.predict([images.pixels(path) for path in ("a/0.png", "a/1.png")])
     uploads = [Upload(images.read(path)) for path in ("a/0.png", "a/1.png")]

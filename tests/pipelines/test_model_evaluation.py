@@ -15,8 +15,9 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_score, roc_auc_score
 
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head
 from chest_cancer.network.graph import classifier as classifier_graph
+from chest_cancer.network.heads.head import Head
+from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import create_pipeline
@@ -24,10 +25,10 @@ from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, p
 from chest_cancer.pipelines.reporting.nodes import plot_evaluation
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_roc
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.held_out import disease_class, probability_columns
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure
 from conftest import Pixels
+from manifests import manifest_of
 
 BINARY = ["adenocarcinoma", "normal"]
 THREE = ["adenocarcinoma", "large_cell", "normal"]
@@ -244,11 +245,7 @@ def test_the_history_plot_marks_the_epoch_whose_weights_were_kept() -> None:
 @pytest.fixture(scope="module")
 def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
     graph = classifier_graph(vgg16_weights, random_head(8, 2)).SerializeToString()
-    about = {
-        "format_version": 1, "classes": BINARY, "precision": "fp32", "normal_class": "normal", "operating_point": None,
-        "temperature": 1.5,
-    }  # fmt: skip
-    return Classifier(graph, about)
+    return Classifier(graph, manifest_of(operating_point=None))
 
 
 def test_only_test_images_are_predicted_each_in_its_row(
@@ -296,7 +293,7 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
     history = pd.DataFrame({"loss": [1.0], "val_loss": [1.0]}, index=[1])
     plots = plot_evaluation(table, metrics, trained, history, FEW)
 
-    temperature = trained.manifest["temperature"]
+    temperature = trained.manifest.temperature
     assert metrics == measure(table, BINARY, "normal", None, FEW, 0, temperature)
     assert "sensitivity" not in metrics
     assert [len(plot.data) for plot in plots] == [1, 2, 3, 2]

@@ -13,13 +13,23 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
-from chest_cancer.network.keras_head import build_model, fit, read_head, tuned_weights
+from chest_cancer.network.heads.kernel import KernelHead
+from chest_cancer.network.heads.registry import HEADS
+from chest_cancer.network.keras_head import build_model, fit, tuned_weights
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.vgg16 import Weights, trainable_top
-from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.parameters import ModelTrainingParameters, StandardisationParameters
 from chest_cancer.pipelines.model_training import create_pipeline
-from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
-from chest_cancer.pipelines.model_training.nodes import assemble_classifier, choose_head, train_head
+from chest_cancer.pipelines.model_training.fitting import fit_temperature, fit_threshold
+from chest_cancer.pipelines.model_training.nodes import (
+    assemble_classifier,
+    calibrate,
+    choose_head,
+    trace_origin,
+    train_head,
+)
 from conftest import Pixels
+from manifests import FACTS, manifest_of
 
 NO_VIEWS = {"pixel_sha256": np.empty(0, dtype="U64")}
 SPLITS = ["train"] * 3 + ["validation", "test"]
@@ -155,7 +165,7 @@ def test_the_head_read_out_computes_what_keras_computes(identity, head: str) -> 
     block = parameters(head=head, hidden_units=6, dropout=0.5, normal_class=None)
     model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
-    layers = read_head(model, 1.0).layers
+    layers = HEADS[head].read(model.get_layer("head"), 1.0).layers
 
     values = features["embedding"].astype(np.float64)
     for number, (kernel, bias) in enumerate(layers):
@@ -170,7 +180,7 @@ def test_the_kernel_head_read_out_computes_what_keras_computes(identity, landmar
     block = parameters(head="kernel", kernel={"landmarks": landmarks, "width": 0.7}, normal_class=None)
     model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
-    head = read_head(model, 1.0)
+    head = KernelHead.read(model.get_layer("head"), 1.0)
 
     standardised = (features["embedding"].astype(np.float64) - head.mean) / head.deviation
     squares = ((standardised[:, None] - head.landmarks) ** 2).sum(axis=-1)
@@ -297,8 +307,9 @@ def assembled(identity, vgg16_weights: Weights):
         "images": 75,
     }
     choice = choose_head(features, table, block, 0)
+    origin = trace_origin(table, record, FACTS["data"], FACTS["provenance"])
     result = assemble_classifier(
-        trained, choice, vgg16_weights, features, table, record, {"synthetic": True}, {"git_commit": None}, block
+        trained, choice, calibrate(trained, features, table, block), vgg16_weights, origin, block
     )
     return *result, trained, features, table
 
@@ -307,33 +318,33 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     classifier, _, trained, features, table = assembled
     manifest = classifier.manifest
 
-    assert manifest["format_version"] == 1
-    assert manifest["classes"] == ["adenocarcinoma", "large_cell", "normal"]
-    assert manifest["normal_class"] == "normal"
-    assert manifest["input"] == {"name": "image", "shape": [None, 224, 224, 3], "dtype": "uint8", "colour": "RGB"}
-    assert manifest["preprocessing_version"] == PREPROCESSING_VERSION
-    assert manifest["standardisation"] == {"brightness": "percentile", "crop": "body"}
-    assert (manifest["head"], manifest["head_reason"], manifest["kernel"]) == ("linear", "asked for", None)
-    assert manifest["precision"] == "fp32"
-    assert manifest["splits"] == {"test": 15, "train": 45, "validation": 15}
-    assert len(manifest["split_digest"]) == 64
-    assert manifest["data"] == {"synthetic": True}
-    assert manifest["provenance"] == {"git_commit": None}
-    assert manifest["validation"]["images"] == 15
-    assert manifest["operating_point"]["target_sensitivity"] == 0.8
-    assert manifest["abstention"]["validation_images"] == 15
-    assert manifest["abstention"]["distance_limit"] > 0
-    assert manifest["abstention"]["validation_unsure"] <= 0.1
+    assert Manifest.read(manifest.to_json()) == manifest
+    assert manifest.classes == ("adenocarcinoma", "large_cell", "normal")
+    assert manifest.normal_class == "normal"
+    assert manifest.input == manifest_of().input
+    assert manifest.preprocessing_version == PREPROCESSING_VERSION
+    assert manifest.standardisation == StandardisationParameters(brightness="percentile", crop="body")
+    assert (manifest.head, manifest.head_reason, manifest.kernel) == ("linear", "asked for", None)
+    assert manifest.precision == "fp32"
+    assert manifest.splits == {"test": 15, "train": 45, "validation": 15}
+    assert len(manifest.split_digest) == 64
+    assert manifest.data == manifest_of().data
+    assert manifest.provenance == manifest_of().provenance
+    assert manifest.validation.images == 15
+    assert manifest.operating_point.target_sensitivity == 0.8
+    assert manifest.abstention.validation_images == 15
+    assert manifest.abstention.distance_limit > 0
+    assert manifest.abstention.validation_unsure <= 0.1
 
     validation = table[table["split"] == "validation"].sort_values("pixel_sha256")
     rows = np.isin(features["pixel_sha256"], validation["pixel_sha256"])
     logits = trained.predict(features["embedding"][rows], verbose=0).astype(float)
-    probabilities = softmax(logits / manifest["temperature"], axis=1)
-    numbers = validation["label"].map(manifest["classes"].index).to_numpy()
-    assert manifest["validation"]["loss"] == pytest.approx(log_loss(numbers, probabilities), rel=1e-6)
-    assert manifest["validation"]["accuracy"] == (probabilities.argmax(axis=1) == numbers).mean()
+    probabilities = softmax(logits / manifest.temperature, axis=1)
+    numbers = validation["label"].map(manifest.classes.index).to_numpy()
+    assert manifest.validation.loss == pytest.approx(log_loss(numbers, probabilities), rel=1e-6)
+    assert manifest.validation.accuracy == (probabilities.argmax(axis=1) == numbers).mean()
     diseased = 1 - probabilities[numbers != 2, 2]
-    assert (diseased >= manifest["operating_point"]["threshold"]).mean() >= 0.8
+    assert (diseased >= manifest.operating_point.threshold).mean() >= 0.8
 
 
 def test_the_classifier_and_the_keras_model_are_one(assembled, picture: Callable[..., Pixels]) -> None:

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
 from chest_cancer.record.champion import Champion
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.held_out import probability_columns
 from serving import tiny_classifier
 
 CLASSES = ["adenocarcinoma", "normal"]
@@ -60,8 +60,11 @@ def table(labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     return frame.join(pd.DataFrame(np.stack([1 - scores, scores], axis=1), columns=probability_columns(CLASSES)))
 
 
-def decide(images: ImageFolder, frame: pd.DataFrame, champion: Champion, **manifest: Any) -> dict[str, Any]:
-    new = Classifier(b"never compiled", tiny_classifier("new").manifest | manifest)
+def decide(images: ImageFolder, frame: pd.DataFrame, champion: Champion, digest: str | None = None) -> dict[str, Any]:
+    manifest = tiny_classifier("new").manifest
+    if digest is not None:
+        manifest = manifest.model_copy(update={"data": manifest.data.model_copy(update={"digest": digest})})
+    new = Classifier(b"never compiled", manifest)
     return compare_with_champion(images, frame, frame, new, champion, PARAMETERS, 0)
 
 
@@ -138,7 +141,7 @@ def test_groups_that_the_champion_has_learnt_from_are_left_out_and_other_data_ar
     frame["group"] //= 2
     champion = Champion("3", old, training_images=frozenset({frame["pixel_sha256"][4]}))
 
-    decision = decide(images, frame, champion, data={"digest": "b" * 64})
+    decision = decide(images, frame, champion, digest="b" * 64)
 
     assert decision["difference"]["n"] == COUNT - 2
     assert decision["reason"].endswith(
@@ -171,7 +174,7 @@ def test_the_first_model_is_promoted_and_said_to_be_first(images: ImageFolder, s
 def test_what_cannot_be_compared_is_not_promoted_and_says_why(
     images: ImageFolder, old: Classifier, said: np.ndarray
 ) -> None:
-    other = Classifier(old.graph, old.manifest | {"classes": ["a", "b"]})
+    other = Classifier(old.graph, old.manifest.model_copy(update={"classes": ("a", "b")}))
     same = Classifier(old.graph, tiny_classifier("new").manifest)
 
     for champion, reason in (

@@ -14,13 +14,14 @@ from PIL import Image
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network import graph
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import Head
+from chest_cancer.network.heads.dense import LinearHead
 from chest_cancer.network.vgg16 import LAYERS
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.quantisation import quantise, quantise_classifier
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
+from manifests import manifest_of
 
-MANIFEST = {"format_version": 1, "classes": ["bright", "dark"], "precision": "fp32"}
+MANIFEST = manifest_of(classes=["bright", "dark"])
 ASKED = ModelTrainingParameters(int8={"enabled": True, "calibration_images": 6})
 
 
@@ -75,10 +76,10 @@ def test_int8_is_kept_saved_and_served_where_it_is_no_worse(images, tmp_path: Pa
     served = ClassifierDataset(filepath=str(tmp_path / "classifier")).load()
     assert served.precision == "int8"
     assert served.self_test() == pytest.approx(0, abs=1e-6)
-    decision = served.manifest["int8"]
-    assert decision["kept"]
-    assert [(each["precision"], each["accuracy"]) for each in decision["compared"]] == [("fp32", 1.0), ("int8", 1.0)]
-    assert decision["calibration_images"] == 6
+    decision = served.manifest.int8
+    assert decision.kept
+    assert [(each.precision, each.accuracy) for each in decision.compared] == [("fp32", 1.0), ("int8", 1.0)]
+    assert decision.calibration_images == 6
     exact = ClassifierDataset(filepath=str(tmp_path / "classifier"), precision="fp32").load()
     assert exact.precision == "fp32"
 
@@ -91,9 +92,9 @@ def test_int8_is_refused_with_the_reason_where_it_is_worse(images) -> None:
     assert refused.quantised is None
     assert refused.precision == "fp32"
     assert refused.graph == original.graph
-    decision = refused.manifest["int8"]
-    assert not decision["kept"]
-    assert decision["reason"] == "accuracy on 6 validation images, 3 groups: int8 0.500, fp32 1.000"
+    decision = refused.manifest.int8
+    assert not decision.kept
+    assert decision.reason == "accuracy on 6 validation images, 3 groups: int8 0.500, fp32 1.000"
 
 
 def test_int8_keeps_the_evidence_of_a_real_graph() -> None:
@@ -105,7 +106,7 @@ def test_int8_keeps_the_evidence_of_a_real_graph() -> None:
         weights |= {f"{layer}/kernel": kernel * np.sqrt(2 / (9 * channels), dtype=np.float32)}
         weights |= {f"{layer}/bias": np.zeros(filters, np.float32)}
         channels = filters
-    head = Head(((generator.standard_normal((1024, 2)).astype(np.float32) / 100, np.zeros(2, np.float32)),), 1.0)
+    head = LinearHead(((generator.standard_normal((1024, 2)).astype(np.float32) / 100, np.zeros(2, np.float32)),), 1.0)
     pixels = [
         np.asarray(Image.fromarray(generator.integers(0, 256, (14, 14, 3), dtype=np.uint8)).resize((224, 224)))
         for _ in range(6)

@@ -10,8 +10,9 @@ from PIL import Image
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.reporting.pictures import draw_evidence_examples
 from chest_cancer.sources.image_folder import ImageFolder
+from manifests import manifest_of
 
-MANIFEST = {"format_version": 1, "classes": ["a", "b"], "precision": "fp32"}
+MANIFEST = manifest_of(classes=["a", "b"])
 
 
 def grey(height: int, width: int) -> bytes:

@@ -16,33 +16,30 @@ from chest_cancer.audits.refusal import audit as refusal
 from chest_cancer.audits.registry import AUDITS
 from chest_cancer.audits.robustness import audit as robustness
 from chest_cancer.audits.shortcuts import audit as shortcuts
+from chest_cancer.network.manifest import Limits, Manifest
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
 from chest_cancer.reporting.limitation import listed
 from chest_cancer.reporting.limitations import find_data_limitations, find_limitations
 from chest_cancer.reporting.report import render_model_card, render_report
 from chest_cancer.reporting.templates import AuditedPart
+from manifests import manifest_of
 
 
-def manifest(**changes: Any) -> dict[str, Any]:
+def manifest(**changes: Any) -> Manifest:
     data = {
-        "location": "phantom", "kind": "phantom", "synthetic": True, "digest": "d" * 64, "files": 9, "readable": 8,
-        "quarantined": 1, "distinct_by_content": 7, "distinct_by_pixels": 6,
-        "classes": {"normal": {"images": 4, "distinct": 3}, "adenocarcinoma": {"images": 4, "distinct": 4}},
+        "digest": "d" * 64, "files": 9, "readable": 8, "quarantined": 1, "distinct_by_content": 7,
+        "distinct_by_pixels": 6, "classes": {"normal": {"images": 4, "distinct": 3}},
     }  # fmt: skip
-    return {
-        "classes": ["adenocarcinoma", "normal"],
-        "head": "linear",
-        "head_reason": "the linear one was asked for",
-        "data": data | changes,
-        "splits": {"test": 2, "train": 3},
-        "operating_point": {"threshold": 0.4321, "target_sensitivity": 0.95},
-        "normal_class": "normal",
-        "validation": {"images": 11},
-        "temperature": 1.5,
-        "provenance": {"git_commit": "c0ffee"},
-        "precision": "bf16",
-    }
+    return manifest_of(
+        data=data | changes,
+        head_reason="the linear one was asked for",
+        splits={"test": 2, "train": 3},
+        operating_point={"threshold": 0.4321, "target_sensitivity": 0.95},
+        validation={"images": 11, "loss": 0.5, "accuracy": 0.75},
+        provenance={"git_commit": "c0ffee"},
+        precision="bf16",
+    )
 
 
 PROMOTION = "Promoted: the first model, with no champion before it."
@@ -217,7 +214,7 @@ SAID = {
 
 @pytest.mark.parametrize("title", SAID)
 def test_what_an_audit_found_is_a_limitation(title: str) -> None:
-    found = dict(find_limitations(SUSPICIOUS, manifest()["data"], parts(suspicious_audits(), SUSPICIOUS), 0.95))
+    found = dict(find_limitations(SUSPICIOUS, manifest().data, parts(suspicious_audits(), SUSPICIOUS), 0.95))
 
     assert SAID[title] in found[title]
 
@@ -237,23 +234,24 @@ def test_what_no_audit_found_is_none() -> None:
     audits["refusal"]["photographs_and_text"]["refused"] = figure(1.0)
     metrics = METRICS | {"false_refusal": figure(0.0)}
 
-    found = dict(find_limitations(metrics, manifest()["data"], parts(audits, metrics), 0.95))
+    found = dict(find_limitations(metrics, manifest().data, parts(audits, metrics), 0.95))
 
     assert list(found) == ["Synthetic data", "Size of the test split"]
 
 
 def test_real_data_come_from_one_source_and_data_that_nobody_audited_say_so() -> None:
-    found = dict(
-        find_limitations(METRICS, manifest(synthetic=False)["data"], [AuditedPart("leakage", "", {}, {})], 0.95)
-    )
+    found = dict(find_limitations(METRICS, manifest(synthetic=False).data, [AuditedPart("leakage", "", {}, {})], 0.95))
 
     assert list(found) == ["One source, unknown patients", "Size of the test split", "Not audited"]
     assert "from 0.41 to 0.93 (95 % interval)" in found["Size of the test split"]
 
 
 def test_report_and_card_say_the_same_limitations() -> None:
-    audits, about = parts(suspicious_audits(), SUSPICIOUS), manifest()
-    about["abstention"] = {"distance_limit": 1.5, "confidence_limit": 0.6, "validation_images": 11}
+    limits = Limits(
+        distance_limit=1.5, confidence_limit=0.6, validation_images=11, validation_refused=0.0, validation_unsure=0.1
+    )
+    audits = parts(suspicious_audits(), SUSPICIOUS)
+    about = manifest().model_copy(update={"abstention": limits})
 
     page = render_report(SUSPICIOUS, about, quarantine(), audits, {}, 0.95, PROMOTION, EXAMPLES)
     card = render_model_card(SUSPICIOUS, about, ANSWERS, audits, 0.95)
@@ -309,7 +307,7 @@ def data_card(audits: list[AuditedPart], *refused: tuple[str, str], **parameters
         columns=["label", "format", "mode", "width", "height", "group", "split"],
     ).assign(source_split=None)
     block = FeatureExtractionParameters.model_validate(parameters)
-    return render_data_card(manifest(images=4)["data"], table, quarantine(*refused), audits, block)
+    return render_data_card(manifest(images=4).data, table, quarantine(*refused), audits, block)
 
 
 def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
@@ -356,7 +354,7 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
         columns=["label", "format", "mode", "width", "height", "group", "split"],
     )
 
-    page = render_data_report(manifest()["data"], table, quarantine(("<i>.png", "not an image")), audits)
+    page = render_data_report(manifest().data, table, quarantine(("<i>.png", "not an image")), audits)
 
     assert "No classifier was trained for this page" in page
     assert re.search(r"<th[^>]*>train</th><th[^>]*>test</th><th[^>]*>copy</th><th[^>]*>all</th>", page)
@@ -382,4 +380,4 @@ def test_with_audits_off_none_is_made(audit: Any) -> None:
 
 
 def test_data_that_nobody_audited_say_so() -> None:
-    assert [found.title for found in find_data_limitations(manifest()["data"], [])] == ["Synthetic data", "Not audited"]
+    assert [found.title for found in find_data_limitations(manifest().data, [])] == ["Synthetic data", "Not audited"]

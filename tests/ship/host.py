@@ -18,7 +18,7 @@ from PIL import Image
 
 from chest_cancer.datasets.classifier import ClassifierDataset
 from conftest import PROJECT
-from serving import CLASSIFIER, make_project, tiny_classifier
+from serving import CLASSIFIER, make_project, tiny_classifier, with_changes
 
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/chest-cancer"
 SECRET = "not-for-the-container"
@@ -69,10 +69,9 @@ class Host:
     ) -> str:
         """Put a version of the app into the registry; its answers tell its number. Return its image."""
         project = make_project(self.folder / f"version-{number}")
-        classifier = tiny_classifier(f"run-{number}")
-        probabilities = classifier.manifest["self_test"]["probabilities"].values()
-        classifier.manifest["classes"] = list(classes)
-        classifier.manifest["self_test"]["probabilities"] = dict(zip(classes, probabilities, strict=True))
+        tiny = tiny_classifier(f"run-{number}")
+        said = dict(zip(classes, tiny.manifest.self_test.probabilities.values(), strict=True))
+        classifier = with_changes(tiny, classes=classes, self_test={"probabilities": said})
         ClassifierDataset(filepath=str(project / CLASSIFIER)).save(classifier)
         if not model:
             (project / CLASSIFIER / "manifest.json").unlink()

@@ -9,13 +9,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from chest_cancer.network.heads.head import linear_head
+from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.statistics.cross_validation import (
     draw_folds,
     measure_scores,
     predict_out_of_fold,
 )
-from chest_cancer.statistics.intervals import Figure
+from chest_cancer.storage.figures import Figure
 
 
 def slices(count: int, classes: int, signal: float, per_group: int = 1, seed: int = 0, size: int = 32) -> Any:
@@ -28,7 +28,7 @@ def slices(count: int, classes: int, signal: float, per_group: int = 1, seed: in
 
 
 def cross_validate(features: Any, numbers: Any, groups: Any, seed: int, repeats: int) -> dict[str, Figure]:
-    scores = predict_out_of_fold(linear_head(), features, numbers, draw_folds(numbers, groups, seed, repeats))
+    scores = predict_out_of_fold(quick_linear_head(), features, numbers, draw_folds(numbers, groups, seed, repeats))
     return measure_scores(numbers, scores, groups, 0.95)
 
 
@@ -73,7 +73,7 @@ def test_figures_are_means_over_repeats(classes: int) -> None:
     figures = cross_validate(features, numbers, groups, seed=3, repeats=3)
 
     draws = [draw_folds(numbers, groups, seed, 1) for seed in (3, 4, 5)]
-    runs = [predict_out_of_fold(linear_head(), features, numbers, draw)[0] for draw in draws]
+    runs = [predict_out_of_fold(quick_linear_head(), features, numbers, draw)[0] for draw in draws]
     assert len({run.tobytes() for run in runs}) == 3
     accuracy = np.mean([accuracy_score(numbers, run.argmax(axis=1)) for run in runs])
     areas = [roc_auc_score(numbers, run[:, 1] if classes == 2 else run, multi_class="ovr") for run in runs]

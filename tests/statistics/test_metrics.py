@@ -22,11 +22,11 @@ from sklearn.metrics import (
 )
 
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_reliability
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, equal_mass_bins, reliability
-from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.intervals import mean_of, predictive_values, share, wilson
 from chest_cancer.statistics.metrics import CLASS_METRICS, METRICS, measure
 from chest_cancer.statistics.roc import area_under_roc, placements

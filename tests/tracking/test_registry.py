@@ -43,7 +43,6 @@ def trained(client: MlflowClient, tmp_path: Path) -> Callable[[int], tuple[str, 
     def record(number: int) -> tuple[str, bytes]:
         run_id = tracking.open_run("training")
         classifier = tiny_classifier(f"run{number}")
-        classifier.manifest["split_digest"] = "e" * 64
         folder = tmp_path / f"classifier{number}"
         folder.mkdir()
         classifier.save(folder)
@@ -250,7 +249,7 @@ def test_the_environment_registry_serves_the_champion_and_after_a_roll_back_the_
 ) -> None:
     def served() -> tuple[str, float]:
         model = ModelSource(project_copy, "registry").get()
-        return model.manifest["provenance"]["mlflow_run_id"], model.figures["accuracy"]["n"]
+        return model.manifest.provenance.mlflow_run_id, model.figures["accuracy"]["n"]
 
     registry.submit(*trained(1), FIRST)
     assert served() == ("run1", 1)
@@ -286,7 +285,7 @@ def test_while_its_server_does_not_answer_the_champion_that_is_here_is_served_an
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
-    assert RegisteredClassifierDataset(filepath=folder).load().manifest["provenance"]["mlflow_run_id"] == "run1"
+    assert RegisteredClassifierDataset(filepath=folder).load().manifest.provenance.mlflow_run_id == "run1"
     assert f"The model in {folder} is used; another one may be champion by now." in caplog.text
     champion = ChampionDataset(filepath=folder).load()
     assert champion.version is None

@@ -4,17 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chest_cancer.imaging.standardise import Frame
+from chest_cancer.imaging.frame import SIDE, Frame
 
 Cells = NDArray[np.float64]
 
-_SIDE = 224
 _FOR = (255, 122, 0)  # orange and blue differ for the colour-blind too; app.css has the same two in the legend
 _AGAINST = (47, 123, 255)
 _OPAQUE = 230.0
 
 
-def contrast(evidence: NDArray[np.float32], number: int) -> Cells:
+def class_evidence(evidence: NDArray[np.float32], number: int) -> Cells:
     """Take the evidence for a class less the mean over classes: what all classes share moves no probability.
 
     Args:
@@ -32,7 +31,7 @@ def draw_evidence(cells: Cells, frame: Frame) -> NDArray[np.uint8]:
     """Draw where in the image the score of a class comes from.
 
     Args:
-        cells: What `contrast` returned, [h, w].
+        cells: What `class_evidence` returned, [h, w].
         frame: The part of the image that the network saw.
 
     Returns:
@@ -41,9 +40,9 @@ def draw_evidence(cells: Cells, frame: Frame) -> NDArray[np.uint8]:
     """
     strongest = np.abs(cells).max()
     shares = cells / strongest if strongest > 0 else cells
-    seen = Image.fromarray(shares.astype(np.float32)).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    seen = Image.fromarray(shares.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     smooth = np.asarray(_lay_over_image(seen, frame)).clip(-1, 1)
-    picture = np.empty((_SIDE, _SIDE, 4), np.uint8)
+    picture = np.empty((SIDE, SIDE, 4), np.uint8)
     picture[..., :3] = np.where(smooth[..., np.newaxis] > 0, _FOR, _AGAINST)
     picture[..., 3] = np.abs(smooth) * _OPAQUE
     return picture
@@ -53,5 +52,5 @@ def _lay_over_image(seen: Image.Image, frame: Frame) -> Image.Image:
     """Move what was drawn over the network's input to where that lies in the image; 0 outside of it."""
     width, height = frame.right - frame.left, frame.bottom - frame.top
     corners = -frame.left / width, -frame.top / height, (1 - frame.left) / width, (1 - frame.top) / height
-    extent = tuple(corner * _SIDE for corner in corners)
-    return seen.transform((_SIDE, _SIDE), Image.Transform.EXTENT, extent, Image.Resampling.BILINEAR)
+    extent = tuple(corner * SIDE for corner in corners)
+    return seen.transform((SIDE, SIDE), Image.Transform.EXTENT, extent, Image.Resampling.BILINEAR)

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from chest_cancer.imaging.body import find_body
 from chest_cancer.imaging.decoding import grey_to_rgb, scale
+from chest_cancer.imaging.frame import SIDE, WHOLE_IMAGE, Frame
 from chest_cancer.parameters import StandardisationParameters
 
 Pixels = NDArray[np.uint8]
@@ -16,26 +17,22 @@ Pixels = NDArray[np.uint8]
 PREPROCESSING_VERSION = 1
 """Changes with every change of decoding or standardising that changes pixels."""
 
-_SIDE = 224
 _PERCENTILES = (1, 99)
 
 
-class Frame(NamedTuple):
-    """Edges of the rectangle that the network sees, in shares of an image's width and height.
+class Standardised(NamedTuple):
+    """The network's input, and where in the image it lies.
 
-    Below 0 and above 1 where it reaches beyond the image.
+    Attributes:
+        pixels: uint8 [224, 224, 3], RGB 0..255.
+        frame: The square (in pixels of the image) that was scaled to it, or the whole image without a crop.
     """
 
-    left: float = 0.0
-    top: float = 0.0
-    right: float = 1.0
-    bottom: float = 1.0
+    pixels: Pixels
+    frame: Frame
 
 
-WHOLE_IMAGE = Frame()
-
-
-def standardise(pixels: Pixels, parameters: StandardisationParameters) -> Pixels:
+def standardise(pixels: Pixels, parameters: StandardisationParameters) -> Standardised:
     """Make an image the network's input.
 
     Args:
@@ -43,37 +40,18 @@ def standardise(pixels: Pixels, parameters: StandardisationParameters) -> Pixels
         parameters: What is done to frame and brightness.
 
     Returns:
-        uint8 [224, 224, 3], RGB 0..255, by Pillow's bilinear filter, which averages when it shrinks. Without a crop the
-        whole image is squeezed into the square; with one its aspect is kept, and what is missing to a square is filled
-        with the image's background. Grey where `parameters.brightness` is not `none`.
+        The input, by Pillow's bilinear filter, which averages when it shrinks. Without a crop the whole image is
+        squeezed into the square; with one its aspect is kept, and what is missing to a square is filled with the
+        image's background. Grey where `parameters.brightness` is not `none`.
     """
-    square = _body_in_square(pixels) if parameters.crop == "body" else _squeeze(pixels)
+    square, frame = _body_in_square(pixels) if parameters.crop == "body" else (_squeeze(pixels), WHOLE_IMAGE)
     if parameters.brightness == "none":
-        return square
+        return Standardised(square, frame)
     grey = Image.fromarray(square).convert("L")
     darkest, brightest = grey.getextrema()
-    if darkest == brightest:
-        return grey_to_rgb(np.asarray(grey))  # There is no contrast to adjust, and CLAHE would draw its tiles.
-    return grey_to_rgb(_ADJUST[parameters.brightness](grey))
-
-
-def seen_frame(pixels: Pixels, parameters: StandardisationParameters) -> Frame:
-    """Say which part of an image fills the network's input, to lay what the network says of its input over the image.
-
-    Args:
-        pixels: Decoded image, uint8 [H, W, 3].
-        parameters: What is done to frame and brightness.
-
-    Returns:
-        The square (in pixels) that `standardise` scales to 224 x 224, or the whole image without a crop.
-    """
-    if parameters.crop == "none":
-        return WHOLE_IMAGE
-    height, width = pixels.shape[:2]
-    left, top, right, bottom = find_body(pixels).box
-    side = max(right - left, bottom - top)
-    across, down = (side - (right - left)) / 2, (side - (bottom - top)) / 2
-    return Frame((left - across) / width, (top - down) / height, (right + across) / width, (bottom + down) / height)
+    # Where there is no contrast, none is adjusted: CLAHE would draw its tiles.
+    adjusted = np.asarray(grey) if darkest == brightest else _ADJUST[parameters.brightness](grey)
+    return Standardised(grey_to_rgb(adjusted), frame)
 
 
 def preprocessing_key(parameters: StandardisationParameters) -> str:
@@ -103,19 +81,26 @@ def check_available(parameters: StandardisationParameters) -> None:
 
 
 def _squeeze(pixels: Pixels) -> Pixels:
-    return np.array(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
+    return np.array(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
-def _body_in_square(pixels: Pixels) -> Pixels:
+def _body_in_square(pixels: Pixels) -> Standardised:
     body = find_body(pixels)
     left, top, right, bottom = body.box
     longest = max(right - left, bottom - top)
-    width, height = (max(round(_SIDE * length / longest), 1) for length in (right - left, bottom - top))
+    width, height = (max(round(SIDE * length / longest), 1) for length in (right - left, bottom - top))
     # Scaled before it is padded: the square around a long strip would not fit into memory.
     scaled = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box=body.box)
-    square = Image.new("RGB", (_SIDE, _SIDE), body.background)
-    square.paste(scaled, ((_SIDE - width) // 2, (_SIDE - height) // 2))
-    return np.array(square)
+    square = Image.new("RGB", (SIDE, SIDE), body.background)
+    square.paste(scaled, ((SIDE - width) // 2, (SIDE - height) // 2))
+    return Standardised(np.array(square), _square_around(body.box, pixels.shape[1], pixels.shape[0]))
+
+
+def _square_around(box: tuple[int, int, int, int], width: int, height: int) -> Frame:
+    left, top, right, bottom = box
+    side = max(right - left, bottom - top)
+    across, down = (side - (right - left)) / 2, (side - (bottom - top)) / 2
+    return Frame((left - across) / width, (top - down) / height, (right + across) / width, (bottom + down) / height)
 
 
 def _percentile(grey: Image.Image) -> Pixels:

@@ -4,27 +4,26 @@ Serving, batch prediction and evaluation all use this class. It imports no Tenso
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
-from chest_cancer.parameters import StandardisationParameters
 
 GRAPH_FILE = "classifier.onnx"
 MANIFEST_FILE = "manifest.json"
 QUANTISED_FILES = ("classifier_int8.xml", "classifier_int8.bin")
 DIGESTS_FILE = "SHA256SUMS"
 """Of all others, as `sha256sum --check` reads it."""
-FORMAT_VERSION = 1
 
 NOT_SURE = "not sure"
 NOT_A_CHEST_CT_SLICE = "not a chest CT slice"
@@ -71,7 +70,7 @@ class Classifier:
     """A trained classifier of chest CT slices.
 
     Attributes:
-        manifest: The contents of `manifest.json`.
+        manifest: What is known of it beside its graph.
         classes: Class names, in the order of the graph's outputs.
         standardisation: What images went through in training, and go through here.
         precision: `bf16`, `fp32` or `int8`, what it computes in.
@@ -81,7 +80,7 @@ class Classifier:
     def __init__(
         self,
         graph: bytes,
-        manifest: dict[str, Any],
+        manifest: Manifest,
         precision: str | None = None,
         quantised: Quantised | None = None,
     ) -> None:
@@ -90,38 +89,31 @@ class Classifier:
         Args:
             graph: A serialised ONNX graph from `image` to `probabilities`, `embedding`, `evidence` and, where the
                 manifest has limits, `distance`.
-            manifest: What `manifest.json` holds; without `abstention` every image is answered.
+            manifest: What must be known of it; without `abstention` every image is answered.
             precision: `auto`, `bf16` or `fp32`; by default int8 where there is such a graph, else that in which the
                 training features were computed, or fp32 where the processor can't.
             quantised: The same graph with int8 convolutions, or None.
 
         Raises:
-            ValueError: The manifest is of another format or preprocessing, or needs a package that is not installed.
+            ValueError: The manifest is of another preprocessing, or needs a package that is not installed.
         """
-        if manifest.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"Invalid manifest: expected format_version {FORMAT_VERSION}. "
-                f"Received: {manifest.get('format_version')}. Train the model again with this version of chest_cancer."
-            )
-        version = manifest.get("preprocessing_version", PREPROCESSING_VERSION)
+        version = manifest.preprocessing_version
         if version != PREPROCESSING_VERSION:
             raise ValueError(
                 f"Invalid manifest: expected preprocessing_version {PREPROCESSING_VERSION}. Received: {version}. "
                 "Train the model again with this version of chest_cancer."
             )
-        # Classifiers from before there was a choice have no entry.
-        chosen = manifest.get("standardisation", {"brightness": "none", "crop": "none"})
-        self.standardisation = StandardisationParameters.model_validate(chosen)
+        self.standardisation = manifest.standardisation
         check_available(self.standardisation)
         self.graph = graph
         self.manifest = manifest
-        self.classes: tuple[str, ...] = tuple(manifest["classes"])
+        self.classes = manifest.classes
         self.quantised = quantised
         if precision is None and quantised is not None:
             self.precision = "int8"
             return
         if precision is None:
-            precision = "fp32" if manifest["precision"] == "fp32" else "auto"
+            precision = "fp32" if manifest.precision == "fp32" else "auto"
         self.precision = resolve_precision(precision)
 
     @cached_property
@@ -148,16 +140,15 @@ class Classifier:
         for name in (GRAPH_FILE, MANIFEST_FILE, DIGESTS_FILE):
             _find(Path(folder) / name)
         digests = _read_digests(Path(folder) / DIGESTS_FILE)
-        manifest = json.loads(_read(Path(folder) / MANIFEST_FILE, digests))
+        manifest = Manifest.read(_read(Path(folder) / MANIFEST_FILE, digests))
         quantised = None
-        if manifest.get("precision") == "int8":
+        if manifest.precision == "int8":
             quantised = Quantised(*(_read(Path(folder) / name, digests) for name in QUANTISED_FILES))
         return cls(_read(Path(folder) / GRAPH_FILE, digests), manifest, precision, quantised)
 
     def save(self, folder: str | Path) -> None:
         """Write the files that `load` reads into a folder that exists."""
-        manifest = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
-        files = {GRAPH_FILE: self.graph, MANIFEST_FILE: manifest.encode()}
+        files = {GRAPH_FILE: self.graph, MANIFEST_FILE: self.manifest.to_json().encode()}
         if self.quantised is not None:
             files |= dict(zip(QUANTISED_FILES, (self.quantised.structure, self.quantised.weights), strict=True))
         for name, content in files.items():
@@ -182,14 +173,14 @@ class Classifier:
         Returns:
             One prediction for each image, in order.
         """
-        return self.predict_standardised(standardise(image, self.standardisation) for image in images)
+        return self.predict_standardised(standardise(image, self.standardisation).pixels for image in images)
 
     def predict_standardised(self, images: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify what is the network's input already.
 
         Args:
-            images: What `standardise` made of decoded images with this classifier's `standardisation`, each uint8
-                [224, 224, 3]; taken batch by batch.
+            images: Pixels that `standardise` made of decoded images with this classifier's `standardisation`, each
+                uint8 [224, 224, 3]; taken batch by batch.
 
         Returns:
             One prediction for each image, in order.
@@ -211,16 +202,16 @@ class Classifier:
         Raises:
             ValueError: It says something else: the graph or this machine computes wrongly.
         """
-        expected = self.manifest.get("self_test")
-        if expected is None:
+        if self.manifest.self_test is None:
             return None
+        expected = self.manifest.self_test.probabilities
         (prediction,) = self.predict([self_test_image()])
         found = prediction.probabilities
-        difference: float = max(abs(found[name] - expected["probabilities"][name]) for name in self.classes)
+        difference: float = max(abs(found[name] - expected[name]) for name in self.classes)
         # Negated, so that what is not a number fails too.
         if not difference <= _SELF_TEST_TOLERANCE:
             raise ValueError(
-                f"The classifier fails its self-test: expected probabilities {expected['probabilities']}. "
+                f"The classifier fails its self-test: expected probabilities {expected}. "
                 f"Received: {found}. Train the model again, or restore its folder."
             )
         return difference
@@ -238,13 +229,13 @@ class Classifier:
         )
 
     def _reason(self, distance: float, confidence: float) -> str | None:
-        limits = self.manifest.get("abstention")
+        limits = self.manifest.abstention
         if limits is None:
             return None
         # Negated, so that what is not a number is refused too.
-        if not distance <= limits["distance_limit"]:
+        if not distance <= limits.distance_limit:
             return NOT_A_CHEST_CT_SLICE
-        return None if confidence >= limits["confidence_limit"] else NOT_SURE
+        return None if confidence >= limits.confidence_limit else NOT_SURE
 
 
 def _read_digests(path: Path) -> dict[str, str]:
@@ -272,5 +263,5 @@ def _find(path: Path) -> Path:
 
 def self_test_image() -> NDArray[np.uint8]:
     """Return the image of the self-test, by arithmetic alone: the same on every machine, uint8 [224, 224, 3]."""
-    y, x = np.indices((224, 224))
+    y, x = np.indices((SIDE, SIDE))
     return np.stack([(x * y // 50) % 256, (x + y) // 2, (x - 90) ** 2 // 60 % 256], axis=-1).astype(np.uint8)

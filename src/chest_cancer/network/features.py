@@ -45,3 +45,17 @@ def label_features(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> L
 def class_names(split_table: pd.DataFrame) -> list[str]:
     """Names of the classes, by the alphabet: a class's number is its place among them."""
     return sorted(split_table["label"].unique())
+
+
+def embeddings_of(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
+    """Look up the embedding of each file.
+
+    Args:
+        files: n rows with `pixel_sha256`.
+        features: `pixel_sha256` [m] and `embedding` [m, 1024].
+
+    Returns:
+        [n, 1024]: spatial means, then maxima.
+    """
+    position = pd.Index(features["pixel_sha256"].astype(str)).get_indexer(pd.Index(files["pixel_sha256"].astype(str)))
+    return np.asarray(features["embedding"][position])

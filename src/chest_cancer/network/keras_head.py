@@ -1,4 +1,4 @@
-"""The Keras head: built, trained, and read out for ONNX."""
+"""Training in Keras: the head of one's choice on the trainable top, fitted and asked."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,13 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer.jobs import progress
+from chest_cancer.network.embedding import by_kind
+from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.parameters import ModelTrainingParameters
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-    from chest_cancer.network.graph import Head, KernelHead
 
 History = pd.DataFrame
 """Figures of training, a row an epoch."""
@@ -35,9 +35,9 @@ def build_model(
         top: From the base's features to pooled features [N, 1024].
         features: Training features; pooled, they set the head's standardisation.
         classes: Number of classes K.
-        head: `linear`, `dense` or `kernel`.
+        head: Its name in `HEADS`.
         parameters: The block `model_training`.
-        seed: Of the draw of landmarks.
+        seed: Of what the head draws.
 
     Returns:
         A compiled model from the base's features to logits [N, K], in two parts: `top.name` and `head`.
@@ -47,17 +47,11 @@ def build_model(
     pooled = keras.Input(top.output.shape[1:], name="pooled")
     pooled_training = pooled_features(top, features)
     mean, variance = _statistics(pooled_training)
-    hidden = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(pooled)
-    penalty = keras.regularizers.L2(parameters.l2)
-    if head == "dense":
-        hidden = keras.layers.Dense(
-            parameters.hidden_units, activation="relu", kernel_regularizer=penalty, name="hidden"
-        )(hidden)
-    elif head == "kernel":
-        hidden = _compare_with_landmarks(
-            hidden, np.asarray((pooled_training - mean) / np.sqrt(variance)), parameters, seed
-        )
+    standardised = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(pooled)
+    training = np.asarray((pooled_training - mean) / np.sqrt(variance))
+    hidden = HEADS[head].build_hidden(standardised, training, parameters, seed)
     hidden = keras.layers.Dropout(parameters.dropout, name="dropout")(hidden)
+    penalty = keras.regularizers.L2(parameters.l2)
     # From zero: with fewer images than features, training never reaches most directions, and what random weights leave
     # there is noise, in predictions on other images and above all in evidence maps.
     logits = keras.layers.Dense(classes, kernel_initializer="zeros", kernel_regularizer=penalty, name="logits")(hidden)
@@ -103,40 +97,13 @@ def predict(model: "keras.Model", inputs: NDArray[np.float32]) -> NDArray[np.flo
     return outputs
 
 
-def _compare_with_landmarks(
-    standardised: "keras.KerasTensor", training: NDArray[np.float32], parameters: ModelTrainingParameters, seed: int
-) -> "keras.KerasTensor":
-    """Map standardised features [N, D] to those of a Gaussian kernel [N, m].
-
-    A linear head on them is a kernel machine (Williams and Seeger, 2001, Using the Nyström method to speed up kernel
-    machines), exact where every training image is a landmark. They are scaled to the length that standardised features
-    have, so that one learning rate and one penalty suit both.
-    """
-    import keras
-    from sklearn.kernel_approximation import Nystroem
-
-    count, size = training.shape
-    width = parameters.kernel.width / size
-    nystroem = Nystroem(gamma=width, n_components=min(count, parameters.kernel.landmarks), random_state=seed)
-    nystroem.fit(training.astype(np.float64))
-    landmarks = nystroem.components_
-    cross = keras.layers.Dense(len(landmarks), trainable=False, name="landmarks")
-    square = keras.layers.Rescaling(-width, name="square")(keras.layers.Dot(axes=1)([standardised, standardised]))
-    similarity = keras.layers.Activation("exponential")(keras.layers.Add()([cross(standardised), square]))
-    whiten = keras.layers.Dense(len(landmarks), use_bias=False, trainable=False, name="whiten")
-    features = whiten(similarity)
-    cross.set_weights([2 * width * landmarks.T, -width * (landmarks**2).sum(axis=1)])
-    whiten.set_weights([nystroem.normalization_.T * np.sqrt(size)])
-    return features
-
-
 def _statistics(pooled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and variance of each feature.
 
     A feature that hardly varies in training would be blown up wherever it does vary: a variance is at least a hundredth
     of the mean variance of its kind (spatial means, spatial maxima).
     """
-    variance = pooled.var(axis=0).reshape(2, -1)
+    variance = by_kind(pooled.var(axis=0))
     floored = np.maximum(variance, 0.01 * variance.mean(axis=1, keepdims=True) + np.finfo(np.float32).eps)
     return pooled.mean(axis=0), floored.ravel()
 
@@ -217,35 +184,6 @@ def without_tuning(batches: "tf.data.Dataset") -> "tf.data.Dataset":
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.with_options(options)
-
-
-def read_head(model: "keras.Model", temperature: float) -> "Head | KernelHead":
-    """Read the trained head's weights, the standardisation of a linear or dense one folded into its first layer.
-
-    Args:
-        model: What `build_model` returned, trained.
-        temperature: Divisor of the logits.
-
-    Returns:
-        The head for `chest_cancer.network.graph.classifier`.
-    """
-    from chest_cancer.network.graph import Head, KernelHead
-
-    head = model.get_layer("head")
-    standardise = head.get_layer("standardise")
-    mean, deviation = np.asarray(standardise.mean).ravel(), np.sqrt(np.asarray(standardise.variance)).ravel()
-    named = {layer.name: layer.get_weights() for layer in head.layers}
-    if "landmarks" in named:
-        width = -head.get_layer("square").scale
-        (twice_transposed, _), (whitening,), (weights, bias) = (named[n] for n in ("landmarks", "whiten", "logits"))
-        return KernelHead(
-            mean, deviation, twice_transposed.T / (2 * width), width, whitening @ weights, bias, temperature
-        )
-    dense = [named[name] for name in ("hidden", "logits") if name in named]
-    kernel, bias = dense[0]
-    folded = kernel / deviation[:, None]
-    layers = [(folded, bias - mean @ folded), *(tuple(layer) for layer in dense[1:])]
-    return Head(tuple((kernel.astype(np.float32), bias.astype(np.float32)) for kernel, bias in layers), temperature)
 
 
 def tuned_weights(model: "keras.Model") -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chest_cancer.imaging.frame import SIDE
+
 KerasModel = Any
 """A `keras.Model`. Kedro resolves the type hints of nodes when a run starts, and importing Keras takes five seconds."""
 
-INPUT_SIDE = 224
 CONVOLUTIONS = {1: 2, 2: 2, 3: 3, 4: 3, 5: 3}
 """Convolutions in each block of VGG16 (Simonyan and Zisserman, 2015, configuration D)."""
 LAYERS = tuple(f"block{block}_conv{i}" for block, depth in CONVOLUTIONS.items() for i in range(1, depth + 1))
@@ -31,7 +32,7 @@ def build_vgg16(weights: Weights) -> KerasModel:
     """
     import keras
 
-    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(INPUT_SIDE, INPUT_SIDE, 3))
+    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
     for layer in model.layers:
         if layer.weights:
             layer.set_weights([weights[f"{layer.name}/kernel"], weights[f"{layer.name}/bias"]])
@@ -58,7 +59,7 @@ def trainable_top(weights: Weights, cut: str | None, precision: str = "fp32") ->
         features = keras.Input((2 * weights[f"{LAYERS[-1]}/bias"].size,), name="features")
         return keras.Model(features, features, name="trainable_top")
     policy = {"bf16": "mixed_bfloat16", "fp32": "float32"}[precision]
-    channels, side = weights[f"{cut}/kernel"].shape[2], INPUT_SIDE // 2 ** (int(cut[5]) - 1)
+    channels, side = weights[f"{cut}/kernel"].shape[2], SIDE // 2 ** (int(cut[5]) - 1)
     features = keras.Input((side, side, channels), name="features")
     output = features
     for layer in LAYERS[LAYERS.index(cut) :]:
@@ -94,7 +95,7 @@ def whole_model(vgg16: KerasModel, head: KerasModel, temperature: float) -> Kera
     """
     import keras
 
-    image = keras.Input((INPUT_SIDE, INPUT_SIDE, 3), name="image")
+    image = keras.Input((SIDE, SIDE, 3), name="image")
     feature_map = vgg16(keras.applications.vgg16.preprocess_input(image))
     scaled = keras.layers.Rescaling(1 / temperature, name="temperature")(head(pool(feature_map)))
     return keras.Model(image, keras.layers.Softmax(name="probabilities")(scaled), name="chest_cancer")

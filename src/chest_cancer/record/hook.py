@@ -15,6 +15,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
 from chest_cancer.jobs import progress
 from chest_cancer.network.classifier import MANIFEST_FILE
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import Block
 from chest_cancer.record import delivery, registered_files, registry, tracking
 
@@ -144,15 +145,15 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{name}", inner
 
 
-def _log_origin(manifest: dict[str, Any]) -> None:
+def _log_origin(manifest: Manifest) -> None:
     """Tag the active run with what its classifier was made of."""
     import mlflow
 
     mlflow.set_tags(
         {
-            "data_digest": manifest["data"]["digest"],
-            "split_digest": manifest["split_digest"],
-            "precision": manifest["precision"],
+            "data_digest": manifest.data.digest,
+            "split_digest": manifest.split_digest,
+            "precision": manifest.precision,
         }
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import chest_cancer
 from chest_cancer.network.classifier import MANIFEST_FILE
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.record.registry import MODEL, find_version
 from chest_cancer.record.tracking import MODEL_FOLDER, connect, reaching_server, registry_uri, tracking_uri
 
@@ -64,7 +65,7 @@ def record(
     vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
     classes = json.loads((classifier / MANIFEST_FILE).read_text())["classes"]
     learnt = split_table.loc[split_table["split"].isin(["train", "validation"]), "pixel_sha256"]
-    said = test_predictions[[f"probability_{name}" for name in classes]].to_numpy().tolist()
+    said = test_predictions[probability_columns(classes)].to_numpy().tolist()
     key_of = split_table.set_index("path")["pixel_sha256"]
     scores = dict(zip(key_of.loc[test_predictions["path"]], said, strict=True))
     with tempfile.TemporaryDirectory() as temporary:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.network.classifier import Classifier, self_test_image
+from chest_cancer.network.predictions import probability_columns
 
 REQUIREMENTS = ("numpy", "openvino", "pandas", "pillow", "pydantic", "pydicom")
 
@@ -40,7 +41,7 @@ class RegisteredClassifier(PythonModel):
         predictions = self._classifier.predict([decode_image(data).pixels for data in model_input["image"]])
         return pd.DataFrame(
             {"label": prediction.label, "abstained": prediction.abstained, "reason": prediction.reason or ""}
-            | {f"probability_{name}": p for name, p in prediction.probabilities.items()}
+            | dict(zip(probability_columns(prediction.probabilities), prediction.probabilities.values(), strict=True))
             for prediction in predictions
         )
 
@@ -58,7 +59,7 @@ def signature(classes: tuple[str, ...]) -> ModelSignature:
         ColSpec(DataType.string, "label"),
         ColSpec(DataType.boolean, "abstained"),
         ColSpec(DataType.string, "reason"),
-        *(ColSpec(DataType.double, f"probability_{c}") for c in classes),
+        *(ColSpec(DataType.double, name) for name in probability_columns(classes)),
     ]
     return ModelSignature(inputs=Schema([ColSpec(DataType.binary, "image")]), outputs=Schema(outputs))
 

@@ -1,15 +1,15 @@
 """The model registry: versions of the classifier, of which the alias `champion` names the one to serve."""
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.record.tracking import MODEL_FOLDER, connect, reaching_server, registry_uri, run_on
 from chest_cancer.storage.recoverable_folder import locked
 
@@ -77,7 +77,7 @@ def submit(run_id: str, manifest: bytes, decision: Decision) -> str:
         ChampionChangedError: Another model has become champion since; nothing but the version was made then.
         ConnectionError: The server can't be used.
     """
-    client, facts = connect(registry_uri()), json.loads(manifest)
+    client, facts = connect(registry_uri()), Manifest.read(manifest)
     with reaching_server(), _locked():
         version = find_version(manifest) or _create(client, run_id, manifest)
         current = champion()
@@ -197,14 +197,13 @@ def _create(client: "MlflowClient", run_id: str, manifest: bytes) -> "ModelVersi
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    facts = json.loads(manifest)
-    provenance = facts["provenance"]
+    facts = Manifest.read(manifest)
     tags = {
         _DIGEST_TAG: hashlib.sha256(manifest).hexdigest(),
-        "training_run_id": provenance["mlflow_run_id"],
-        "git_commit": provenance["git_commit"],
-        "data_digest": facts["data"]["digest"],
-        "split_digest": facts["split_digest"],
+        "training_run_id": facts.provenance.mlflow_run_id,
+        "git_commit": facts.provenance.git_commit,
+        "data_digest": facts.data.digest,
+        "split_digest": facts.split_digest,
     }
     run = run_on(registry_uri(), run_id)
     return client.create_model_version(
@@ -215,12 +214,12 @@ def _create(client: "MlflowClient", run_id: str, manifest: bytes) -> "ModelVersi
     )
 
 
-def _describe(reason: str, manifest: dict[str, Any]) -> str:
-    provenance, data = manifest["provenance"], manifest["data"]
-    clean = {True: "", False: ", with uncommitted changes", None: ""}[provenance["git_clean"]]
+def _describe(reason: str, manifest: Manifest) -> str:
+    provenance, data = manifest.provenance, manifest.data
+    clean = {True: "", False: ", with uncommitted changes", None: ""}[provenance.git_clean]
     return (
-        f"{reason}\n\nTrained on {data['location']} (digest {data['digest'][:12]}) by run "
-        f"{provenance['mlflow_run_id']}, commit {(provenance['git_commit'] or 'unknown')[:12]}{clean}."
+        f"{reason}\n\nTrained on {data.location} (digest {data.digest[:12]}) by run "
+        f"{provenance.mlflow_run_id}, commit {(provenance.git_commit or 'unknown')[:12]}{clean}."
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters import FeatureExtractionParameters
 from chest_cancer.reporting.limitations import find_data_limitations
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections
@@ -12,7 +13,7 @@ _SPLITS = ("train", "validation", "test", "leak", "copy")
 
 
 def render_data_report(
-    data: dict[str, Any], split_table: pd.DataFrame, quarantine: pd.DataFrame, audits: list[AuditedPart]
+    data: DataSummary, split_table: pd.DataFrame, quarantine: pd.DataFrame, audits: list[AuditedPart]
 ) -> str:
     """Fill the page on the data.
 
@@ -35,7 +36,7 @@ def render_data_report(
 
 
 def render_data_card(
-    data: dict[str, Any],
+    data: DataSummary,
     split_table: pd.DataFrame,
     quarantine: pd.DataFrame,
     audits: list[AuditedPart],
@@ -66,7 +67,7 @@ def render_data_card(
 
 
 def _composition(
-    data: dict[str, Any],
+    data: DataSummary,
     split_table: pd.DataFrame,
     quarantine: pd.DataFrame,
     audits: list[AuditedPart],

@@ -1,8 +1,8 @@
 """What the figures of a run do not support, in plain words, worked out from the figures and the audits."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from chest_cancer.network.manifest import DataSummary
 from chest_cancer.reporting.limitation import Limitation
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import AuditedPart
@@ -10,7 +10,7 @@ from chest_cancer.storage.figures import StoredFigure
 
 
 def find_limitations(
-    metrics: Mapping[str, StoredFigure], data: dict[str, Any], audits: list[AuditedPart], confidence: float
+    metrics: Mapping[str, StoredFigure], data: DataSummary, audits: list[AuditedPart], confidence: float
 ) -> list[Limitation]:
     """List what a reader must know before the figures are used, the gravest first.
 
@@ -23,7 +23,7 @@ def find_limitations(
     return [_origin(data), _size(metrics, confidence), *_of_audits(audits)]
 
 
-def find_data_limitations(data: dict[str, Any], audits: list[AuditedPart]) -> list[Limitation]:
+def find_data_limitations(data: DataSummary, audits: list[AuditedPart]) -> list[Limitation]:
     """List what a reader must know of the images; arguments as above."""
     return [_origin(data), *_of_audits(audits)]
 
@@ -35,8 +35,8 @@ def _of_audits(audits: list[AuditedPart]) -> list[Limitation]:
     return [Limitation(**found) for part in audits for found in part.facts.get("limitations", [])]
 
 
-def _origin(data: dict[str, Any]) -> Limitation:
-    if data["synthetic"]:
+def _origin(data: DataSummary) -> Limitation:
+    if data.synthetic:
         text = (
             "The slices are computer-drawn phantoms. The figures show that the program works, nothing about patients."
         )

@@ -1,7 +1,5 @@
 """Pictures in the report: slices, alone and under their evidence maps."""
 
-import base64
-import io
 from collections.abc import Hashable
 from typing import Any
 
@@ -10,17 +8,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from chest_cancer.imaging.evidence import contrast, draw_evidence
-from chest_cancer.imaging.standardise import seen_frame
+from chest_cancer.imaging.evidence import class_evidence, draw_evidence
+from chest_cancer.imaging.frame import SIDE
+from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.sampling import draw_images
 from chest_cancer.storage.arrays import Arrays
 
 _IMAGES, _COLUMNS = 8, 2
-_SIDE, _CAPTION, _GAP = 224, 22, 10
-_WIDTH, _HEIGHT = 2 * _SIDE + 2 * _GAP, _SIDE + _CAPTION + _GAP
+_CAPTION, _GAP = 22, 10
+_WIDTH, _HEIGHT = 2 * SIDE + 2 * _GAP, SIDE + _CAPTION + _GAP
 _INK, _WRONG = "#1d2733", "#c4572b"
 
 
@@ -44,8 +43,8 @@ def draw_evidence_examples(
     sheet = Image.new("RGB", (_COLUMNS * _WIDTH, rows * _HEIGHT), "white")
     for place, (row, image) in enumerate(zip(drawn.index, drawn.to_dict("records"), strict=True)):
         pixels = images.pixels(image["path"])
-        cells = contrast(test_evidence["evidence"][row], classifier.classes.index(image["predicted"]))
-        evidence = draw_evidence(cells, seen_frame(pixels, classifier.standardisation))
+        cells = class_evidence(test_evidence["evidence"][row], classifier.classes.index(image["predicted"]))
+        evidence = draw_evidence(cells, standardise(pixels, classifier.standardisation).frame)
         down, across = divmod(place, _COLUMNS)
         sheet.paste(_beside_itself(pixels, evidence, image), (across * _WIDTH, down * _HEIGHT))
     return sheet
@@ -53,20 +52,13 @@ def draw_evidence_examples(
 
 def _beside_itself(pixels: NDArray[np.uint8], evidence: NDArray[np.uint8], image: dict[Hashable, Any]) -> Image.Image:
     pair = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
-    plain = ImageOps.contain(Image.fromarray(pixels), (_SIDE, _SIDE))
+    plain = ImageOps.contain(Image.fromarray(pixels), (SIDE, SIDE))
     covered = plain.convert("RGBA")
     covered.alpha_composite(Image.fromarray(evidence).resize(plain.size))
     pair.paste(plain, (0, _CAPTION))
-    pair.paste(covered.convert("RGB"), (_SIDE + _GAP // 2, _CAPTION))
+    pair.paste(covered.convert("RGB"), (SIDE + _GAP // 2, _CAPTION))
     (column,) = probability_columns([image["predicted"]])
     said = f"{image['label']}, read as {image['predicted']} ({image[column]:.2f})"
     colour = _INK if image["label"] == image["predicted"] else _WRONG
     ImageDraw.Draw(pair).text((0, 2), said, colour, ImageFont.load_default(14))
     return pair
-
-
-def picture_url(picture: Image.Image) -> str:
-    """Write a picture into a data URL, as a JPEG."""
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from sklearn.metrics import confusion_matrix, roc_curve
 
+from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, percent, styled
 from chest_cancer.statistics.calibration import before_scaling, reliability
-from chest_cancer.statistics.held_out import disease_class, probability_columns
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.storage.figures import StoredFigure
 

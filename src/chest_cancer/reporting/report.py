@@ -6,8 +6,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image
 
-from chest_cancer.reporting.limitations import find_limitations
-from chest_cancer.reporting.pictures import picture_url
+from chest_cancer.imaging.pictures import picture_url
+from chest_cancer.network.manifest import Manifest
+from chest_cancer.reporting.limitations import (
+    find_limitations,
+)
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, divisions, fill_page, fill_sections
 from chest_cancer.statistics.metrics import METRICS
@@ -26,7 +29,7 @@ class Row(NamedTuple):
 
 def render_report(
     metrics: dict[str, StoredFigure],
-    manifest: dict[str, Any],
+    manifest: Manifest,
     quarantine: pd.DataFrame,
     audits: list[AuditedPart],
     plots: dict[str, go.Figure],
@@ -56,13 +59,13 @@ def render_report(
         **_about(metrics, manifest, audits, confidence),
         quarantine=quarantine.to_dict("records"),
         promotion=promotion,
-        evidence_examples=picture_url(evidence_examples),
+        evidence_examples=picture_url(evidence_examples, lossless=False),
     )
 
 
 def render_model_card(
     metrics: dict[str, StoredFigure],
-    manifest: dict[str, Any],
+    manifest: Manifest,
     test_predictions: pd.DataFrame,
     audits: list[AuditedPart],
     confidence: float,
@@ -88,7 +91,7 @@ def render_model_card(
 
 
 def _about(
-    metrics: dict[str, StoredFigure], manifest: dict[str, Any], audits: list[AuditedPart], confidence: float
+    metrics: dict[str, StoredFigure], manifest: Manifest, audits: list[AuditedPart], confidence: float
 ) -> dict[str, Any]:
     rows = {name: Row(name, title_of(name), figure) for name, figure in metrics.items()}
     groups: dict[str, list[Row]] = {}
@@ -100,8 +103,8 @@ def _about(
         "headlines": [rows[name] for name in _HEADLINES if name in rows],
         "groups": groups,
         "by_class": [row for name, row in rows.items() if name not in grouped],
-        "limitations": find_limitations(metrics, manifest["data"], audits, confidence),
+        "limitations": find_limitations(metrics, manifest.data, audits, confidence),
         "manifest": manifest,
-        "data": manifest["data"],
+        "data": manifest.data,
         "level": percent(confidence),
     }

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, confidence_and_hits, equal_mass_bins
@@ -19,16 +20,6 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 
 Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-
-def probability_columns(classes: list[str]) -> list[str]:
-    """Names of the columns with the classes' probabilities."""
-    return [f"probability_{name}" for name in classes]
-
-
-def disease_class(classes: list[str], normal_class: str | None) -> str:
-    """Of two classes the one that counts as disease: not the normal one, or the second."""
-    return classes[1] if normal_class in (None, classes[0]) else classes[0]
 
 
 @dataclass(frozen=True)

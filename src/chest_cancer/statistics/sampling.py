@@ -2,9 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
-from chest_cancer.storage.arrays import Arrays
 
 _MOST_IMAGES = 3000
 
@@ -26,20 +23,6 @@ def sample_groups(files: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
     chosen = order[np.cumsum(sizes[order].to_numpy()) <= _MOST_IMAGES]
     taken = files[files["group"].isin(chosen)]
     return taken, len(files) - len(taken)
-
-
-def embeddings_of(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
-    """Look up the embedding of each file.
-
-    Args:
-        files: n rows with `pixel_sha256`.
-        features: `pixel_sha256` [m] and `embedding` [m, 1024].
-
-    Returns:
-        [n, 1024]: spatial means, then maxima.
-    """
-    position = pd.Index(features["pixel_sha256"].astype(str)).get_indexer(pd.Index(files["pixel_sha256"].astype(str)))
-    return np.asarray(features["embedding"][position])
 
 
 def draw_images(test_predictions: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:

@@ -10,10 +10,11 @@ from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import hash_vectors
-from chest_cancer.reporting.pictures import picture_url
+from chest_cancer.imaging.pictures import picture_url
+from chest_cancer.network.embedding import directions, means_of
+from chest_cancer.network.features import embeddings_of
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.near_duplicates import SAME_PICTURE
-from chest_cancer.statistics.sampling import embeddings_of
 from chest_cancer.storage.arrays import Arrays
 
 _KINDS = (
@@ -217,14 +218,13 @@ def _compare_pictures(first: Sequence[str], second: Sequence[str]) -> tuple[NDAr
 
 
 def _means(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
-    means = np.split(embeddings_of(files, features), 2, axis=1)[0]
-    return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), np.finfo(np.float32).tiny))
+    return directions(means_of(embeddings_of(files, features)))
 
 
 def _thumbnail(data: bytes) -> str:
     image = Image.fromarray(decode_image(data).pixels)
     image.thumbnail((_SIDE, _SIDE))
-    return picture_url(image)
+    return picture_url(image, lossless=False)
 
 
 def _distinct(files: pd.DataFrame) -> dict[str, int]:

@@ -15,11 +15,11 @@ from chest_cancer.audits.evidence.maps import (
     overlap,
     shuffle_head,
 )
-from chest_cancer.imaging.evidence import Cells, contrast
-from chest_cancer.imaging.standardise import seen_frame, standardise
+from chest_cancer.imaging.evidence import Cells, class_evidence
+from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.intervals import share
 from chest_cancer.storage.figures import Figure
 
@@ -84,9 +84,10 @@ def compare_with_masks(
         mask = images.lesion_mask(image["path"])
         if mask is None or not mask.any():
             continue
-        lesion = lesion_cells(mask, seen_frame(images.pixels(image["path"]), classifier.standardisation))
+        frame = standardise(images.pixels(image["path"]), classifier.standardisation).frame
+        lesion = lesion_cells(mask, frame)
         if lesion.any():
-            compared = overlap(contrast(evidence, classifier.classes.index(image["predicted"])), lesion)
+            compared = overlap(class_evidence(evidence, classifier.classes.index(image["predicted"])), lesion)
             rows.append({"path": image["path"], "group": image["group"], **compared})
     masked = [f"{name}{end}" for name in OVERLAPS for end in ("", "_chance")]
     return pd.DataFrame(rows, columns=["path", "group", *masked])
@@ -118,7 +119,7 @@ def delete_cells(
     classes = list(classifier.classes)
     rows = []
     known = test_predictions.to_dict("records")
-    seen = [standardise(images.pixels(image["path"]), classifier.standardisation) for image in known]
+    seen = [standardise(images.pixels(image["path"]), classifier.standardisation).pixels for image in known]
     others = shuffled.predict_standardised(seen)
     for image, pixels, evidence, other in tqdm(
         zip(known, seen, maps, others, strict=True),
@@ -128,7 +129,7 @@ def delete_cells(
         mininterval=0.5,
     ):
         number = classes.index(image["predicted"])
-        cells = contrast(evidence, number)
+        cells = class_evidence(evidence, number)
         draws = [generator.choice(cells.size, DELETED_CELLS, replace=False) for _ in range(_RANDOM_DRAWS)]
         chosen = [np.argsort(-cells, axis=None)[:DELETED_CELLS], *draws]
         after = classifier.predict_standardised([blur_cells(pixels, numbers) for numbers in chosen])
@@ -141,7 +142,7 @@ def delete_cells(
                 "group": image["group"],
                 "strongest": falls[0],
                 "random": float(np.mean(falls[1:])),
-                "shuffled_correlation": _rank_correlation(cells, contrast(other.evidence, number)),
+                "shuffled_correlation": _rank_correlation(cells, class_evidence(other.evidence, number)),
             }
         )
     return pd.DataFrame(rows)

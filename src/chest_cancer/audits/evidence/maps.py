@@ -7,20 +7,16 @@ from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
 from chest_cancer.imaging.evidence import Cells
-from chest_cancer.imaging.standardise import WHOLE_IMAGE, Frame
+from chest_cancer.imaging.frame import WHOLE_IMAGE, Frame
+from chest_cancer.network.embedding import draw_order
+from chest_cancer.network.heads.registry import HEADS
 
 Pixels = NDArray[np.uint8]
 
 OVERLAPS = ("pointing", "pointing_exact", "inside", "intersection_over_union")
 """What `overlap` gives, each with `<name>_chance`."""
 
-_SHUFFLED = {
-    "kernel_1": 0,
-    "kernel_1_stacked": 0,
-    "kernel_1_transposed": 1,
-    "landmark_weights": 0,
-    "landmark_weights_transposed": 1,
-}
+_SHUFFLED = {name: axis for head in HEADS.values() for name, axis in head.shuffled.items()}
 """Tensors of heads, and along which axis their features, or landmarks, lie."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -30,7 +26,7 @@ def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int 
 
     Args:
         mask: Of the whole image, bool [H, W].
-        frame: The part of the image that the grid covers; see `seen_frame`.
+        frame: The part of the image that the grid covers; as `standardise` gives it.
         side: Of the grid.
 
     Returns:
@@ -106,7 +102,7 @@ def shuffle_head(graph: bytes, seed: int) -> bytes:
     """
     model = onnx.load_from_string(graph)
     generator = np.random.default_rng(seed)
-    features = np.concatenate([generator.permutation(512), 512 + generator.permutation(512)])
+    features = draw_order(generator)
     for tensor in model.graph.initializer:
         if tensor.name in _SHUFFLED:
             array, axis = numpy_helper.to_array(tensor), _SHUFFLED[tensor.name]

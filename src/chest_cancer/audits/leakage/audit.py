@@ -8,7 +8,7 @@ from chest_cancer.audits.audit import Audit, Finding
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.network.features import class_names
-from chest_cancer.network.heads.head import linear_head
+from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
@@ -31,7 +31,7 @@ def audit_leakage(
     Returns:
         `naive_and_grouped` and `curve`, and the curve's plot.
     """
-    classes, model = class_names(split_table), linear_head()
+    classes, model = class_names(split_table), quick_linear_head()
     compared = compare_naive_and_grouped(split_table, features, classes, model, parameters, seed)
     curve = draw_leakage_curve(split_table, features, classes, model, parameters, seed)
     facts = {"naive_and_grouped": compared, "curve": curve}

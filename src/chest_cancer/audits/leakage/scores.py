@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from tqdm import tqdm
 
 from chest_cancer.audits.leakage.words import describe_curve
+from chest_cancer.network.embedding import directions, means_of
+from chest_cancer.network.features import embeddings_of
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
@@ -24,7 +26,7 @@ from chest_cancer.statistics.cross_validation import (
     predict_out_of_fold,
 )
 from chest_cancer.statistics.near_duplicates import group_at_similarities
-from chest_cancer.statistics.sampling import embeddings_of, sample_groups
+from chest_cancer.statistics.sampling import sample_groups
 from chest_cancer.storage.arrays import Arrays
 from chest_cancer.storage.figures import Figure
 
@@ -42,7 +44,7 @@ class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def fit(self, features: NDArray[np.floating], numbers: NDArray[np.int64]) -> "NearestImage":
         """Keep the training images: features [n, D], class numbers [n]."""
         self.classes_ = np.unique(numbers)
-        self._kept = [_unit(features[numbers == k]) for k in self.classes_]
+        self._kept = [directions(features[numbers == k]) for k in self.classes_]
         return self
 
     def predict_proba(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -54,7 +56,7 @@ class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         Returns:
             0..1, 0.5 where both are as near, [n, K]. No probabilities, but in their order.
         """
-        unit = _unit(features)
+        unit = directions(features)
         nearest = np.stack([(unit @ kept.T).max(axis=1) for kept in self._kept], axis=1).astype(np.float64)
         if nearest.shape[1] == 1:
             return np.ones_like(nearest)
@@ -146,7 +148,7 @@ def draw_leakage_curve(
     files, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
     numbers = files["label"].map(classes.index).to_numpy(dtype=np.int64)
     embeddings = embeddings_of(files, features)
-    means = embeddings[:, : embeddings.shape[1] // 2]
+    means = means_of(embeddings)
     similarities = parameters.leakage_similarities
     joined = group_at_similarities(means, [limit for limit in similarities if limit < 1])
     alone = np.arange(len(files))
@@ -213,7 +215,3 @@ def _too_few(
     if largest > _LARGEST_SHARE:
         return f"at {similarity:.2f} one group holds {largest:.0%} of the images: too few are left to learn from"
     return None
-
-
-def _unit(features: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny))

@@ -37,12 +37,12 @@ def audit_refusal(
     Returns:
         How many are refused, of each kind, and a plot of distances; nothing for a classifier without limits.
     """
-    limits = classifier.manifest.get("abstention")
+    limits = classifier.manifest.abstention
     if limits is None:
         return NOTHING
     foreign = predict_foreign_images(classifier, parameters.foreign_images, seed)
     refusal = dict(measure_refusal(foreign, parameters.confidence))
-    plots = {"refusal": plot_refusal(test_predictions, foreign, limits["distance_limit"])}
+    plots = {"refusal": plot_refusal(test_predictions, foreign, limits.distance_limit)}
     return Finding(refusal | listed(find_limitations(refusal, metrics)), plots)
 
 

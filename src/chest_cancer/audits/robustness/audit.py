@@ -36,7 +36,7 @@ def audit_robustness(
     """
     drawn = draw_images(test_predictions, parameters.perturbed_images, seed)
     perturbed = predict_perturbed_images(raw_images, drawn, classifier, seed)
-    normal_class = classifier.manifest["normal_class"]
+    normal_class = classifier.manifest.normal_class
     changes = measure_robustness(perturbed, list(classifier.classes), normal_class, parameters.confidence)
     plots = {"robustness": plot_robustness(changes, parameters.confidence)}
     facts = {"changes": changes}

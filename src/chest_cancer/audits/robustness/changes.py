@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from chest_cancer.audits.robustness.perturbations import PERTURBATIONS
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.held_out import disease_class, probability_columns
 from chest_cancer.statistics.intervals import share
 from chest_cancer.statistics.roc import area_of_classes, area_under_roc, placements
 from chest_cancer.storage.figures import Figure

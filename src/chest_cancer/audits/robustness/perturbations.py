@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from chest_cancer.imaging.frame import SIDE
+
 Pixels = NDArray[np.uint8]
 Generator = np.random.Generator
-
-_NETWORK_SIDE = 224
 
 
 def brightness(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
@@ -41,7 +41,7 @@ def noise(pixels: Pixels, strength: float, generator: Generator) -> Pixels:
 
 def blur(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
     """Blur by a Gaussian with a standard deviation of `strength` pixels of the network's input."""
-    radius = strength * min(pixels.shape[:2]) / _NETWORK_SIDE
+    radius = strength * min(pixels.shape[:2]) / SIDE
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(radius))) if radius else pixels
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from chest_cancer.audits.audit import NOTHING, Audit, Finding
 from chest_cancer.audits.shortcuts.baselines import compare_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
-from chest_cancer.network.heads.head import linear_head
+from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed, sentence
 from chest_cancer.sources.image_folder import ImageFolder
@@ -33,7 +33,7 @@ def audit_shortcuts(
     Returns:
         The baselines' figures and the verdict, and their plot; nothing where a class has a single group.
     """
-    compared = compare_baselines(raw_images, split_table, features, linear_head(), parameters, seed)
+    compared = compare_baselines(raw_images, split_table, features, quick_linear_head(), parameters, seed)
     if compared is None:
         return NOTHING
     plots = {"shortcuts": plot_shortcuts(compared, parameters.confidence)}

@@ -15,6 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 from tqdm import tqdm
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.network.features import embeddings_of
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
@@ -30,7 +31,7 @@ from chest_cancer.statistics.cross_validation import (
     predict_out_of_fold,
 )
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.statistics.sampling import embeddings_of, sample_groups
+from chest_cancer.statistics.sampling import sample_groups
 from chest_cancer.storage.arrays import Arrays
 from chest_cancer.storage.figures import Figure
 

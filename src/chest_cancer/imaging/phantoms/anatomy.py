@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chest_cancer.imaging.phantoms.canvas import Canvas, FloatArray, Frame, HounsfieldArray, blob, ellipse, strip
+from chest_cancer.imaging.phantoms.canvas import Canvas, FloatArray, HounsfieldArray, Placement, blob, ellipse, strip
 from chest_cancer.imaging.phantoms.organs import paint_lungs, paint_mediastinum, raise_diaphragm
-from chest_cancer.imaging.phantoms.patient import DEPTHS, Patient, draw_frame, draw_patient
+from chest_cancer.imaging.phantoms.patient import DEPTHS, Patient, draw_patient, draw_placement
 
 _AIR, _MUSCLE = -1000.0, 50.0
 
@@ -18,14 +18,14 @@ class Anatomy:
     Attributes:
         hounsfield: The slice `[H, W]`, HU.
         lung: Lung's share of every pixel `[H, W]`, 0 to 1.
-        frame: Where the patient lies in the picture.
+        placement: Where the patient lies in the picture.
         hila: Hilum of the patient's right and left lung (mm), `[2, 2]`.
         cage: Outline of the thoracic cage (mm), `[N, 2]`.
     """
 
     hounsfield: HounsfieldArray
     lung: HounsfieldArray
-    frame: Frame
+    placement: Placement
     hila: FloatArray
     cage: FloatArray
 
@@ -173,7 +173,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         The slice in Hounsfield units with its lung mask and landmarks.
     """
     patient = draw_patient(rng)
-    frame = draw_frame(rng, patient)
+    placement = draw_placement(rng, patient)
     height = 0.1 * patient.depth
     hila = np.array(
         [
@@ -182,14 +182,14 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         ]
     )
     hila = hila + rng.normal(0, 3, (2, 2))
-    canvas = Canvas(frame, _AIR)
+    canvas = Canvas(placement, _AIR)
     _paint_table(canvas, rng, patient)
     _paint_wall(canvas, rng, patient)
-    lungs = Canvas(frame, rng.uniform(-900, -730))
+    lungs = Canvas(placement, rng.uniform(-900, -730))
     paint_lungs(lungs, rng, patient, hila)
     canvas.insert(lungs, patient.cage)
     paint_mediastinum(canvas, rng, patient, hila)
     _paint_spine(canvas, rng, patient)
     hounsfield, lung = canvas.develop()
-    raise_diaphragm(hounsfield, lung, frame, rng, patient)
-    return Anatomy(hounsfield, lung, frame, hila, patient.cage)
+    raise_diaphragm(hounsfield, lung, placement, rng, patient)
+    return Anatomy(hounsfield, lung, placement, hila, patient.cage)

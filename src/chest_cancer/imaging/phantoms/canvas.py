@@ -16,7 +16,7 @@ _SPAN_SAMPLES = 10
 
 
 @dataclass(frozen=True)
-class Frame:
+class Placement:
     """Where the patient lies in the picture.
 
     Attributes:
@@ -96,29 +96,29 @@ def strip(path: FloatArray, width: float, taper: bool = True) -> FloatArray:
     return np.concatenate([path + side, (path - side)[::-1]])
 
 
-def smooth_field(rng: np.random.Generator, frame: Frame, grain_mm: float) -> HounsfieldArray:
+def smooth_field(rng: np.random.Generator, placement: Placement, grain_mm: float) -> HounsfieldArray:
     """Return a random field `[H, W]` of about unit variance whose grains are `grain_mm` wide."""
-    rows = max(4, round(frame.height / (grain_mm * frame.scale)))
-    columns = max(4, round(frame.width / (grain_mm * frame.scale)))
+    rows = max(4, round(placement.height / (grain_mm * placement.scale)))
+    columns = max(4, round(placement.width / (grain_mm * placement.scale)))
     coarse = rng.standard_normal((rows, columns), dtype=np.float32)
-    size = (frame.width, frame.height)
+    size = (placement.width, placement.height)
     return np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
 
 
 class Canvas:
     """A supersampled Hounsfield picture that is painted from back to front, with the lung's own mask beside it."""
 
-    def __init__(self, frame: Frame, background: float) -> None:
+    def __init__(self, placement: Placement, background: float) -> None:
         """Start with `background` Hounsfield units everywhere and no lung."""
-        size = (frame.width * SUPERSAMPLING, frame.height * SUPERSAMPLING)
-        self.frame = frame
+        size = (placement.width * SUPERSAMPLING, placement.height * SUPERSAMPLING)
+        self.placement = placement
         self.picture = Image.new("F", size, background)
         self.lung = Image.new("L", size, 0)
         self._draw = ImageDraw.Draw(self.picture)
         self._lung_draw = ImageDraw.Draw(self.lung)
 
     def _points(self, points: FloatArray) -> list[float]:
-        return (self.frame.to_pixels(points) * SUPERSAMPLING).ravel().tolist()
+        return (self.placement.to_pixels(points) * SUPERSAMPLING).ravel().tolist()
 
     def fill(self, outline: FloatArray, hounsfield: float, *, in_lung: bool = False, lung: bool = False) -> None:
         """Fill an outline `[N, 2]` (mm); `in_lung` takes it out of the lung mask, `lung` adds it."""
@@ -137,15 +137,15 @@ class Canvas:
     def line(self, path: FloatArray, width_mm: float, hounsfield: float, *, in_lung: bool = False) -> None:
         """Draw a line of constant width along `path` `[N, 2]` (mm)."""
         points = self._points(path)
-        width = max(1, round(width_mm * self.frame.scale * SUPERSAMPLING))
+        width = max(1, round(width_mm * self.placement.scale * SUPERSAMPLING))
         self._draw.line(points, fill=hounsfield, width=width, joint="curve" if width > 2 else None)
         if in_lung:
             self._lung_draw.line(points, fill=0, width=width)
 
     def lines(self, paths: FloatArray, widths_mm: FloatArray, hounsfield: FloatArray) -> None:
         """Draw many lines at once: `paths` `[N, P, 2]` (mm), with a width (mm) and a density (HU) for each."""
-        pixels = (self.frame.to_pixels(paths.reshape(-1, 2)) * SUPERSAMPLING).reshape(len(paths), -1).tolist()
-        widths = np.maximum(1, np.rint(widths_mm * self.frame.scale * SUPERSAMPLING)).astype(int).tolist()
+        pixels = (self.placement.to_pixels(paths.reshape(-1, 2)) * SUPERSAMPLING).reshape(len(paths), -1).tolist()
+        widths = np.maximum(1, np.rint(widths_mm * self.placement.scale * SUPERSAMPLING)).astype(int).tolist()
         for points, width, value in zip(pixels, widths, hounsfield.tolist(), strict=True):
             self._draw.line(points, fill=value, width=width, joint="curve" if width > 3 else None)
 
@@ -164,12 +164,12 @@ class Canvas:
 
 
 def stamp(
-    frame: Frame, outlines: Sequence[FloatArray], blur_mm: float, holes: Sequence[FloatArray] = ()
+    placement: Placement, outlines: Sequence[FloatArray], blur_mm: float, holes: Sequence[FloatArray] = ()
 ) -> HounsfieldArray:
     """Return the coverage `[H, W]`, 0 to 1, of filled outlines with softened edges.
 
     Args:
-        frame: Where the patient lies in the picture.
+        placement: Where the patient lies in the picture.
         outlines: Closed outlines in mm, each `[N, 2]`.
         blur_mm: Standard deviation of the softening, mm.
         holes: Outlines that are cut out again.
@@ -177,13 +177,13 @@ def stamp(
     Returns:
         Float32 coverage.
     """
-    coverage = np.zeros((frame.height, frame.width), dtype=np.float32)
-    pixels = [frame.to_pixels(outline) for outline in (*outlines, *holes)]
-    reach = 3 * blur_mm * frame.scale + 2
+    coverage = np.zeros((placement.height, placement.width), dtype=np.float32)
+    pixels = [placement.to_pixels(outline) for outline in (*outlines, *holes)]
+    reach = 3 * blur_mm * placement.scale + 2
     low = np.floor(np.min([p.min(axis=0) for p in pixels], axis=0) - reach).astype(int)
     high = np.ceil(np.max([p.max(axis=0) for p in pixels], axis=0) + reach).astype(int)
     low = np.maximum(low, 0)
-    high = np.minimum(high, (frame.width, frame.height))
+    high = np.minimum(high, (placement.width, placement.height))
     if np.any(high <= low):
         return coverage
     factor = 3 if blur_mm < 2 else 1  # a soft edge needs no supersampling
@@ -192,6 +192,6 @@ def stamp(
     draw = ImageDraw.Draw(patch)
     for number, outline in enumerate(pixels):
         draw.polygon(((outline - low) * factor).ravel().tolist(), fill=255 if number < len(outlines) else 0)
-    soft = patch.reduce(factor).filter(ImageFilter.GaussianBlur(blur_mm * frame.scale))
+    soft = patch.reduce(factor).filter(ImageFilter.GaussianBlur(blur_mm * placement.scale))
     coverage[low[1] : high[1], low[0] : high[0]] = np.asarray(soft, dtype=np.float32) / 255
     return coverage

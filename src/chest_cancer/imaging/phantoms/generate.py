@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.phantoms.anatomy import draw_anatomy
-from chest_cancer.imaging.phantoms.canvas import Frame, HounsfieldArray
+from chest_cancer.imaging.phantoms.canvas import HounsfieldArray, Placement
 from chest_cancer.imaging.phantoms.lesions import add_benign_findings, add_tumour
 
 PHANTOM_CLASSES: tuple[str, ...] = ("normal", "adenocarcinoma", "squamous_cell", "large_cell")
@@ -49,7 +49,7 @@ def _smooth(picture: HounsfieldArray, side_tap: float) -> HounsfieldArray:
     return np.asarray(middle * wide[:, 1:-1] + side * (wide[:, :-2] + wide[:, 2:]))
 
 
-def _scan(picture: HounsfieldArray, frame: Frame, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _scan(picture: HounsfieldArray, placement: Placement, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Add the scanner's blur and noise, then apply a display window: HU `[H, W]` to uint8."""
     noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(6, 18))
     kernel = rng.uniform(0.0, 0.2)  # below zero: an edge-enhancing lung kernel
@@ -63,8 +63,8 @@ def _scan(picture: HounsfieldArray, frame: Frame, rng: np.random.Generator) -> N
         level, width = rng.uniform(10, 60), rng.uniform(350, 500)
     if rng.random() < 0.25:
         # The reconstruction circle: nothing was measured outside of it.
-        rows, columns = np.ogrid[: frame.height, : frame.width]
-        across = (columns - frame.centre[0]) ** 2 + (rows - frame.centre[1]) ** 2
+        rows, columns = np.ogrid[: placement.height, : placement.width]
+        across = (columns - placement.centre[0]) ** 2 + (rows - placement.centre[1]) ** 2
         picture = np.where(across > (rng.uniform(0.5, 0.62) * max(picture.shape)) ** 2, -2000, picture)
     shown = (picture - (level - width / 2)) * (255 / width)
     return np.asarray(np.clip(shown + 0.5, 0, 255), dtype=np.uint8)
@@ -95,7 +95,7 @@ def generate_phantom(label: str, seed: int, index: int) -> Phantom:
     anatomy = draw_anatomy(body)
     picture = add_benign_findings(anatomy, body)
     picture, mask = add_tumour(picture, anatomy, label, tumour)
-    return Phantom(_scan(picture, anatomy.frame, scanner), mask, label)
+    return Phantom(_scan(picture, anatomy.placement, scanner), mask, label)
 
 
 def generate_phantoms(classes: Sequence[str], images: int, seed: int) -> Iterator[Phantom]:

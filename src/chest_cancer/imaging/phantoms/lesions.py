@@ -12,17 +12,17 @@ _FAINTEST = 0.04
 
 def _lung_positions(anatomy: Anatomy) -> tuple[FloatArray, FloatArray]:
     """Return a coarse grid of lung positions (mm, `[N, 2]`) and their distance to the lung's edge (mm, up to 24)."""
-    frame, step = anatomy.frame, 3
+    placement, step = anatomy.placement, 3
     inside = anatomy.lung[::step, ::step] > 0.6
     reach = np.zeros(inside.shape)
     ring = inside
-    for _ in range(max(1, round(24 * frame.scale / step))):
+    for _ in range(max(1, round(24 * placement.scale / step))):
         reach += ring
         padded = np.pad(ring, 1)
         ring = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     rows, columns = np.nonzero(inside)
     pixels = np.stack([columns, rows], axis=1).astype(np.float64) * step
-    return frame.to_millimetres(pixels), reach[inside] * step / frame.scale
+    return placement.to_millimetres(pixels), reach[inside] * step / placement.scale
 
 
 def _blob(rng: np.random.Generator, place: FloatArray, radius: float, lobes: float) -> FloatArray:
@@ -45,15 +45,17 @@ def _spicules(rng: np.random.Generator, place: FloatArray, radius: float, count:
 
 def _ventilate(anatomy: Anatomy, rng: np.random.Generator) -> HounsfieldArray:
     """Return the slice `[H, W]` (HU) with mottled lungs that are denser towards the back and, at times, hazy."""
-    frame, lung = anatomy.frame, anatomy.lung
-    behind = (np.arange(frame.height, dtype=np.float32)[:, None] - frame.centre[1]) / (frame.pixels_per_mm[1] * 90)
+    placement, lung = anatomy.placement, anatomy.lung
+    behind = (np.arange(placement.height, dtype=np.float32)[:, None] - placement.centre[1]) / (
+        placement.pixels_per_mm[1] * 90
+    )
     haze = rng.uniform(0, 0.85) * np.clip(behind + rng.uniform(-0.1, 0.4), 0, 1.1) ** 2
     if rng.random() < 0.7:
-        cloud = smooth_field(rng, frame, rng.uniform(25, 60))
+        cloud = smooth_field(rng, placement, rng.uniform(25, 60))
         haze = haze + rng.uniform(0.05, 0.7) * np.clip(0.7 * cloud - rng.uniform(-0.2, 1), 0, 1)
     share = (lung * np.clip(haze, 0, 0.8)).astype(np.float32)
     aerated = lung * (anatomy.hounsfield < -600)
-    mottle = np.float32(rng.uniform(8, 26)) * smooth_field(rng, frame, rng.uniform(2, 4))
+    mottle = np.float32(rng.uniform(8, 26)) * smooth_field(rng, placement, rng.uniform(2, 4))
     return np.asarray(anatomy.hounsfield * (1 - share) + aerated * mottle, dtype=np.float32)
 
 
@@ -67,12 +69,12 @@ def add_benign_findings(anatomy: Anatomy, rng: np.random.Generator) -> Hounsfiel
     Returns:
         A new float32 picture.
     """
-    frame, lung = anatomy.frame, anatomy.lung
+    placement, lung = anatomy.placement, anatomy.lung
     picture = _ventilate(anatomy, rng)
     positions, reach = _lung_positions(anatomy)
 
     def add(outline: FloatArray, blur_mm: float, share: float, hounsfield: float) -> None:
-        coverage = stamp(frame, [outline], blur_mm) * lung * np.float32(share)
+        coverage = stamp(placement, [outline], blur_mm) * lung * np.float32(share)
         picture[:] += coverage * (np.float32(hounsfield) - picture)
 
     def somewhere() -> FloatArray:
@@ -116,8 +118,8 @@ def _adenocarcinoma(
         if rng.random() < 0.5:
             pleura = anatomy.cage[np.argmin(np.hypot(*(anatomy.cage - place).T))]
             shapes.append(strip(np.linspace(place, pleura, 8), rng.uniform(1.2, 2.4), taper=False))
-        coverage = np.maximum(coverage, stamp(anatomy.frame, shapes, 0.4))
-        rim = stamp(anatomy.frame, [_blob(rng, place, 1.25 * radius, 0.12)], 0.18 * radius)
+        coverage = np.maximum(coverage, stamp(anatomy.placement, shapes, 0.4))
+        rim = stamp(anatomy.placement, [_blob(rng, place, 1.25 * radius, 0.12)], 0.18 * radius)
         coverage = np.maximum(coverage, rim * rng.uniform(0, 0.12))
     return coverage
 
@@ -134,7 +136,7 @@ def _squamous_cell(
     place = nearest[rng.integers(len(nearest))] + radius * offset
     centre = place + rng.normal(0, 0.1, 2) * radius
     holes = [_blob(rng, centre, radius * rng.uniform(0.4, 0.65), 0.12)]
-    mass = stamp(anatomy.frame, [_blob(rng, place, radius, 0.08)], 0.6, holes)
+    mass = stamp(anatomy.placement, [_blob(rng, place, radius, 0.08)], 0.6, holes)
     if rng.random() < 0.85:
         aim = (0 if outward > 0 else np.pi) + rng.normal(0, 0.5)
         turns = aim + rng.uniform(0.35, 0.6) * np.array([-1, 1])
@@ -143,8 +145,8 @@ def _squamous_cell(
         for share in rng.uniform(0.1, 0.9, 4):  # air that stayed in the bronchi of the collapsed lung
             end = tips[0] + share * (tips[1] - tips[0])
             bronchi.append(strip(np.linspace(place + 0.45 * (end - place), end, 6), rng.uniform(1.5, 3)))
-        wedge = stamp(anatomy.frame, [np.array([place, *tips])], 0.8, bronchi) * rng.uniform(0.6, 0.9)
-        mass = np.maximum(mass, wedge * (1 - stamp(anatomy.frame, holes, 0.6)))
+        wedge = stamp(anatomy.placement, [np.array([place, *tips])], 0.8, bronchi) * rng.uniform(0.6, 0.9)
+        mass = np.maximum(mass, wedge * (1 - stamp(anatomy.placement, holes, 0.6)))
     return np.asarray(mass, dtype=np.float32)
 
 
@@ -161,8 +163,8 @@ def _large_cell(
     for angle in np.linspace(0, 2 * np.pi, count, endpoint=False) + rng.normal(0, 0.12, count):
         centre = place + radius * rng.uniform(0.68, 0.85) * np.array([np.cos(angle), np.sin(angle)])
         lumps.append(_blob(rng, centre, radius * rng.uniform(0.2, 0.32), 0.05))
-    mass = stamp(anatomy.frame, lumps, 0.5)
-    patches = np.clip(1.2 * smooth_field(rng, anatomy.frame, rng.uniform(5, 8)) - 0.2, 0, 1)
+    mass = stamp(anatomy.placement, lumps, 0.5)
+    patches = np.clip(1.2 * smooth_field(rng, anatomy.placement, rng.uniform(5, 8)) - 0.2, 0, 1)
     return np.asarray(mass * (1 - rng.uniform(0.2, 0.4) * patches * (mass > 0.9)), dtype=np.float32)
 
 
@@ -192,5 +194,5 @@ def add_tumour(
     wide = np.pad(coverage > 0, 1)
     wide = wide[:-2] | wide[1:-1] | wide[2:]
     mask = wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]
-    inside = rng.uniform(0, 60) + rng.uniform(6, 22) * smooth_field(rng, anatomy.frame, rng.uniform(3, 8))
+    inside = rng.uniform(0, 60) + rng.uniform(6, 22) * smooth_field(rng, anatomy.placement, rng.uniform(3, 8))
     return np.asarray(picture + coverage * np.maximum(inside - picture, 0), dtype=np.float32), mask

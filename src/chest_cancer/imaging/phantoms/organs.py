@@ -8,8 +8,8 @@ import numpy as np
 from chest_cancer.imaging.phantoms.canvas import (
     Canvas,
     FloatArray,
-    Frame,
     HounsfieldArray,
+    Placement,
     blob,
     closed_spline,
     ellipse,
@@ -192,7 +192,7 @@ def _paint_airways(canvas: Canvas, rng: np.random.Generator, patient: Patient, h
 
 
 def raise_diaphragm(
-    picture: HounsfieldArray, lung: HounsfieldArray, frame: Frame, rng: np.random.Generator, patient: Patient
+    picture: HounsfieldArray, lung: HounsfieldArray, placement: Placement, rng: np.random.Generator, patient: Patient
 ) -> None:
     """Add, in place, liver and spleen where the slice runs through a dome; domes have soft edges in an axial slice."""
     for side, top, hounsfield in ((-1, 0.68, rng.uniform(50, 110)), (1, 0.76, rng.uniform(45, 120))):
@@ -202,9 +202,9 @@ def raise_diaphragm(
         rx, ry = rng.uniform(0.42, 0.54) * patient.width * share, rng.uniform(0.7, 0.92) * patient.depth * share
         if share <= 0.1:
             continue
-        dome = stamp(frame, [blob(rng, place, rx, ry, 0.06)], rng.uniform(1, 5)) * lung
+        dome = stamp(placement, [blob(rng, place, rx, ry, 0.06)], rng.uniform(1, 5)) * lung
         picture += dome * (hounsfield - picture)
         if side > 0 and share > 0.4 and rng.random() < 0.6:
             gas = blob(rng, place - (0.1 * rx, 0.25 * ry), 0.45 * rx, 0.25 * ry, 0.08)
-            picture += stamp(frame, [gas], 0.7) * dome * (-960 - picture)
+            picture += stamp(placement, [gas], 0.7) * dome * (-960 - picture)
         lung *= 1 - dome

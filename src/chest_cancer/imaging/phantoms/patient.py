@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chest_cancer.imaging.phantoms.canvas import FloatArray, Frame, closed_spline
+from chest_cancer.imaging.phantoms.canvas import FloatArray, Placement, closed_spline
 
 # Right half of the thoracic cage from the sternum (0) to the spine (9), in half widths and half depths.
 _CAGE = np.array(
@@ -136,7 +136,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     )
 
 
-def draw_frame(rng: np.random.Generator, patient: Patient) -> Frame:
+def draw_placement(rng: np.random.Generator, patient: Patient) -> Placement:
     """Choose picture size, zoom, roll and place, as if someone had cropped an exported slice."""
     low, high = patient.body.min(axis=0), patient.body.max(axis=0)
     aspect = rng.uniform(1.15, 1.5)
@@ -148,4 +148,4 @@ def draw_frame(rng: np.random.Generator, patient: Patient) -> Frame:
     shift = rng.uniform(-0.02, 0.02, 2) * (width, height)
     centre = np.array([width, height]) / 2 - middle + shift
     scale = (float(zoom * stretch), float(zoom / stretch))
-    return Frame(height, width, scale, float(rng.normal(0, 0.035)), (float(centre[0]), float(centre[1])))
+    return Placement(height, width, scale, float(rng.normal(0, 0.035)), (float(centre[0]), float(centre[1])))

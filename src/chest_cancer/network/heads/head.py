@@ -1,62 +1,115 @@
-"""scikit-learn's twins of the Keras heads: fitted in milliseconds, for cross-validation."""
+"""What a head is: trained in Keras, served in ONNX, and fitted quickly in scikit-learn."""
 
-from typing import Any, Self
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-FEATURES = 1024
-_PENALTY = 0.1
-"""scikit-learn's C, in the place of the Keras heads' L2 penalty and early stopping."""
+from chest_cancer.parameters import KernelParameters, ModelTrainingParameters
 
+if TYPE_CHECKING:
+    import keras
+    from sklearn.base import ClassifierMixin
 
-def linear_head() -> ClassifierMixin:
-    """Build the twin of the linear head."""
-    return make_pipeline(StandardScaler(), _logistic(_PENALTY))
+Array = NDArray[np.floating]
+Constants = dict[str, NDArray[np.generic]]
 
 
-def kernel_head(width: float, landmarks: int, seed: int) -> ClassifierMixin:
-    """Build the twin of the kernel head.
+class Standardisation(NamedTuple):
+    """What pooled features are standardised by.
 
-    Args:
-        width: Of the Gaussian kernel, inverse, over the number of features.
-        landmarks: Training images that others are compared with; at most all are.
-        seed: Of the draw of landmarks.
+    Attributes:
+        mean: [1024].
+        deviation: [1024], greater than 0.
     """
-    kernel = _Landmarks(gamma=width / FEATURES, n_components=landmarks, random_state=seed)
-    # The Keras head scales the kernel's features, of length 1, to the length of standardised ones.
-    return make_pipeline(StandardScaler(), kernel, _logistic(_PENALTY * FEATURES))
+
+    mean: Array
+    deviation: Array
 
 
-def twin(manifest: dict[str, Any], seed: int) -> ClassifierMixin:
-    """Build the twin of a classifier's head.
+class Head(ABC):
+    """A trained head; its class also says how it is built in Keras, and what stands in for it in cross-validation.
 
-    Args:
-        manifest: The classifier's, with `head`, and `kernel` (width and landmarks) where that is one. A dense head has
-            the linear one for a twin.
-        seed: Of the fit.
+    Keras and scikit-learn are imported inside the methods: a server has neither.
+
+    Attributes:
+        temperature: Divisor of the logits, greater than 0.
+        shuffled: Constants that hold what was learned of each feature, or landmark, and the axis along which these lie:
+            shuffled, they show what of an evidence map depends on it.
     """
-    if manifest["head"] != "kernel":
-        return linear_head()
-    return kernel_head(manifest["kernel"]["width"], manifest["kernel"]["landmarks"], seed)
+
+    temperature: float
+    shuffled: ClassVar[dict[str, int]]
+
+    @classmethod
+    @abstractmethod
+    def build_hidden(
+        cls, standardised: "keras.KerasTensor", training: Array, parameters: ModelTrainingParameters, seed: int
+    ) -> "keras.KerasTensor":
+        """Build the Keras layers between the standardised features and the last, linear layer.
+
+        Args:
+            standardised: Pooled features, standardised, [N, 1024].
+            training: Those of the training images, [n, 1024].
+            parameters: The block `model_training`.
+            seed: Of what is drawn.
+
+        Returns:
+            What the last layer receives, [N, m].
+        """
+
+    @classmethod
+    @abstractmethod
+    def read(cls, head: "keras.Model", temperature: float) -> Self:
+        """Read the weights of a trained Keras head.
+
+        Args:
+            head: From pooled features to logits; its layers are `standardise`, those of `build_hidden`, and `logits`.
+            temperature: Divisor of the logits.
+        """
+
+    @classmethod
+    @abstractmethod
+    def quick(cls, kernel: KernelParameters | None, seed: int) -> "ClassifierMixin":
+        """Build what stands in for this head where one is fitted many times.
+
+        Args:
+            kernel: What the head was trained with, where it has a kernel.
+            seed: Of what is drawn.
+
+        Returns:
+            A scikit-learn classifier of embeddings [n, 1024], not fitted yet.
+        """
+
+    @property
+    @abstractmethod
+    def classes(self) -> int:
+        """Number of classes, K."""
+
+    @abstractmethod
+    def lines(self) -> Iterator[str]:
+        """Write the head's ONNX nodes.
+
+        They may use `embedding` [N, 1024] and the axes `one` and `two`.
+
+        Yields:
+            Lines that make `score` [N, K], the logits over the temperature, and `gradient` [N, K, 1024], that of the
+            score by the embedding.
+        """
+
+    @abstractmethod
+    def constants(self) -> Constants:
+        """Give the constants of `lines` by name."""
 
 
-class _Landmarks(Nystroem):  # type: ignore[misc]  # scikit-learn ships no types
-    """As many landmarks as there are training images, where more are asked for: folds differ in size."""
-
-    n_components: int
-
-    def fit(self, features: NDArray[np.floating], numbers: NDArray[np.int64] | None = None) -> Self:
-        """Draw landmarks from features, [n, D]."""
-        self.n_components = min(self.n_components, len(features))
-        super().fit(features, numbers)
-        return self
+def read_standardisation(head: "keras.Model") -> Standardisation:
+    """Read what a trained Keras head standardises by."""
+    layer = head.get_layer("standardise")
+    return Standardisation(np.asarray(layer.mean).ravel(), np.sqrt(np.asarray(layer.variance)).ravel())
 
 
-def _logistic(penalty: float) -> LogisticRegression:
-    return LogisticRegression(C=penalty, class_weight="balanced", max_iter=1000)
+def read_weights(head: "keras.Model") -> dict[str, list[Any]]:
+    """Read the weights of each layer of a trained Keras head, by its name."""
+    return {layer.name: layer.get_weights() for layer in head.layers}

@@ -5,6 +5,7 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import BatchInferenceParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
@@ -35,6 +36,7 @@ def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
     Returns:
         A row per file: `path`, `label`, `probability`, `probability_<class>`; `reason` where there is no answer.
     """
+    by_class = probability_columns(classifier.classes)
     rows: list[dict[str, str | float | None]] = [{"path": path, "reason": reason} for path, reason in images.refused]
     for path in tqdm(images.paths, desc="Predicting", unit="image", mininterval=0.5):
         try:
@@ -42,8 +44,8 @@ def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
         except UnreadableImageError as error:
             rows.append({"path": path, "reason": str(error)})
             continue
-        by_class = {f"probability_{name}": value for name, value in prediction.probabilities.items()}
+        probabilities = dict(zip(by_class, prediction.probabilities.values(), strict=True))
         answer = {"label": None if prediction.abstained else prediction.label, "reason": prediction.reason}
-        rows.append({"path": path, **answer, "probability": prediction.probability, **by_class})
-    columns = ["path", "label", "probability", *(f"probability_{name}" for name in classifier.classes), "reason"]
+        rows.append({"path": path, **answer, "probability": prediction.probability, **probabilities})
+    columns = ["path", "label", "probability", *by_class, "reason"]
     return pd.DataFrame(rows, columns=columns)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from chest_cancer.audits.audit import parts_of
 from chest_cancer.audits.registry import DATA_AUDITS
+from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters import FeatureExtractionParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
 
@@ -24,7 +25,9 @@ def write_data_report(
     Returns:
         The page.
     """
-    return render_data_report(data_summary, split_table, quarantine, parts_of(DATA_AUDITS, audits_and_plots))
+    return render_data_report(
+        DataSummary.model_validate(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits_and_plots)
+    )
 
 
 def write_data_card(
@@ -46,4 +49,6 @@ def write_data_card(
     Returns:
         The card.
     """
-    return render_data_card(data_summary, split_table, quarantine, parts_of(DATA_AUDITS, audits), parameters)
+    return render_data_card(
+        DataSummary.model_validate(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits), parameters
+    )

@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
 from chest_cancer.imaging.standardise import preprocessing_key, standardise
+from chest_cancer.network.embedding import means_of
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
 from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
@@ -81,7 +82,7 @@ def split_images(
         ValueError: A class has too few groups, or a group crosses splits.
     """
     # The spatial means alone: the maxima are larger, and would outweigh them in the cosine.
-    means = np.split(features["embedding"], 2, axis=1)[0]
+    means = means_of(features["embedding"])
     hashes = image_index.drop_duplicates("pixel_sha256").set_index("pixel_sha256")["perceptual_hash"]
     groups = group_near_duplicates(means, hashes.loc[features["pixel_sha256"]].to_list(), parameters.groups.similarity)
     images = image_index.assign(
@@ -167,7 +168,7 @@ def _outputs(
 
 
 def _load(images: ImageFolder, path: str, standardisation: StandardisationParameters) -> Image:
-    return standardise(images.pixels(path), standardisation)
+    return standardise(images.pixels(path), standardisation).pixels
 
 
 def _view_name(augmentation: AugmentationParameters, seed: int, number: int) -> str:

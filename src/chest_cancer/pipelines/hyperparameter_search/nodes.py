@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from chest_cancer.network.features import label_features
 from chest_cancer.network.keras_head import build_model, fit
 from chest_cancer.parameters import HyperparameterSearchParameters, ModelTrainingParameters
+from chest_cancer.statistics.cross_validation import fewest_groups
 from chest_cancer.storage.arrays import Arrays
 
 if TYPE_CHECKING:
@@ -55,14 +56,7 @@ def search_hyperparameters(
     # Of a base that is cut, too: the convolutions above the cut stay as they are while heads are compared.
     pooled = {name: features[name] for name in ("pixel_sha256", "embedding")}
     embeddings, numbers, groups = label_features(pooled, split_table, "train")
-    fewest = min(len(np.unique(groups[numbers == number])) for number in np.unique(numbers))
-    if fewest < parameters.folds:
-        raise ValueError(
-            f"Invalid value for `hyperparameter_search.folds`: expected at most {fewest}, as many as there are "
-            f"groups of training images of the smallest class. Received: {parameters.folds}"
-        )
-    splitter = StratifiedGroupKFold(parameters.folds, shuffle=True, random_state=seed)
-    folds = [measured for _, measured in splitter.split(embeddings, numbers, groups)]
+    folds = _draw_folds(numbers, groups, parameters.folds, seed)
 
     def objective(trial: "optuna.Trial") -> float:
         changed = _propose(trial, parameters)
@@ -89,6 +83,20 @@ def search_hyperparameters(
         ",".join(f"model_training.{name}={value}" for name, value in study.best_params.items()),
     )
     return {"model_training": best}, _table(study)
+
+
+def _draw_folds(
+    numbers: NDArray[np.int64], groups: NDArray[np.int64], count: int, seed: int
+) -> list[NDArray[np.int64]]:
+    """Deal the images into folds that part no group: the positions in each."""
+    fewest = fewest_groups(numbers, groups)
+    if fewest < count:
+        raise ValueError(
+            f"Invalid value for `hyperparameter_search.folds`: expected at most {fewest}, as many as there are "
+            f"groups of training images of the smallest class. Received: {count}"
+        )
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    return [measured for _, measured in splitter.split(numbers, numbers, groups)]
 
 
 def _propose(trial: "optuna.Trial", parameters: HyperparameterSearchParameters) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure
 from chest_cancer.storage.arrays import Arrays
@@ -35,7 +35,7 @@ def predict_test_images(
     # One stream of them all: while the network computes a batch, the next one is decoded.
     paths = tqdm(test["path"], desc="Predicting test images", unit="image", mininterval=0.5)
     predictions = classifier.predict_standardised(
-        standardise(images.pixels(path), classifier.standardisation) for path in paths
+        standardise(images.pixels(path), classifier.standardisation).pixels for path in paths
     )
     rows = [(answer.label, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
     columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]
@@ -59,16 +59,16 @@ def measure_performance(
         Each figure as `{"value", "low", "high", "n"}` under its plain name; an unknown value is None.
     """
     manifest = classifier.manifest
-    operating_point = manifest["operating_point"]
-    threshold = operating_point["threshold"] if operating_point else None
+    operating_point = manifest.operating_point
+    threshold = operating_point.threshold if operating_point else None
     figures = measure(
         test_predictions,
         list(classifier.classes),
-        manifest["normal_class"],
+        manifest.normal_class,
         threshold,
         parameters,
         seed,
-        manifest["temperature"],
+        manifest.temperature,
     )
     measured: dict[str, Any] = unknown_as_none(figures)
     return measured

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.record.champion import Champion
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, fewest_groups
-from chest_cancer.statistics.held_out import probability_columns
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.storage.figures import Figure
 
@@ -122,7 +122,7 @@ def _refuse(version: str | None, reason: str) -> dict[str, Any]:
 
 
 def _describe_data(new: Classifier, old: Classifier, version: str | None, left_out: int) -> str:
-    here, there = new.manifest["data"]["digest"], old.manifest["data"]["digest"]
+    here, there = new.manifest.data.digest, old.manifest.data.digest
     words = "" if here == there else f"; version {version} was trained on other data ({there[:12]}, not {here[:12]})"
     return words + (f"; {left_out} images left out that are, or resemble, its training images" if left_out else "")
 
@@ -134,5 +134,5 @@ def _scores(
     keys = split_table.set_index("path")["pixel_sha256"].loc[paths]
     if champion.test_scores.keys() >= set(keys):
         return np.array([champion.test_scores[key] for key in keys])
-    said = old.predict_standardised(standardise(images.pixels(path), old.standardisation) for path in paths)
+    said = old.predict_standardised(standardise(images.pixels(path), old.standardisation).pixels for path in paths)
     return np.array([list(prediction.probabilities.values()) for prediction in said])

@@ -8,36 +8,18 @@ training image and than that to the space of principal components (Wang et al., 
 failed: an image of low contrast has short features, and these are close to everything.
 """
 
-from typing import TypedDict
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import nct, norm
 from sklearn.covariance import ledoit_wolf
 
+from chest_cancer.network.embedding import directions, means_of
 from chest_cancer.network.graph import EmbeddingSpace
+from chest_cancer.network.manifest import Limits
 from chest_cancer.parameters import AbstentionParameters
 
 _CERTAINTY = 0.95
 """With which the distance limit keeps its promise, for slices like the validation ones."""
-
-
-class Limits(TypedDict):
-    """What `manifest.json` holds under `abstention`.
-
-    Attributes:
-        distance_limit: An image further from the training images than this is no chest CT slice.
-        confidence_limit: An answer less probable than this is not sure, 0..1.
-        validation_images: That both were set on.
-        validation_refused: Share of them beyond the distance limit, 0..1.
-        validation_unsure: Share of them below the confidence limit, 0..1.
-    """
-
-    distance_limit: float
-    confidence_limit: float
-    validation_images: int
-    validation_refused: float
-    validation_unsure: float
 
 
 def fit_space(pooled: NDArray[np.float32]) -> EmbeddingSpace:
@@ -50,13 +32,13 @@ def fit_space(pooled: NDArray[np.float32]) -> EmbeddingSpace:
         Centre and whitening of their directions, so scaled that the mean square distance of directions from such a
         distribution is 1.
     """
-    directions = _directions(pooled)
-    covariance, _ = ledoit_wolf(directions)
-    channels = directions.shape[1]
+    unit = _directions(pooled)
+    covariance, _ = ledoit_wolf(unit)
+    channels = unit.shape[1]
     # Where all training images are one, any other is far away, yet not infinitely.
     precision = np.linalg.inv(covariance + np.finfo(np.float32).eps * np.eye(channels))
     whitening = np.linalg.cholesky(precision) / np.sqrt(channels)
-    return EmbeddingSpace(directions.mean(axis=0).astype(np.float32), whitening.astype(np.float32))
+    return EmbeddingSpace(unit.mean(axis=0).astype(np.float32), whitening.astype(np.float32))
 
 
 def distances_from(space: EmbeddingSpace, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -97,17 +79,15 @@ def fit_limits(
     distance_limit = float(parameters.distance_margin * np.exp(logarithms.mean() + factor * logarithms.std(ddof=1)))
     allowed = np.quantile(confidences, parameters.max_unsure, method="lower")
     confidence_limit = min(parameters.min_confidence, float(allowed))
-    return {
-        "distance_limit": distance_limit,
-        "confidence_limit": confidence_limit,
-        "validation_images": count,
-        "validation_refused": float((distances > distance_limit).mean()),
-        "validation_unsure": float((confidences < confidence_limit).mean()),
-    }
+    return Limits(
+        distance_limit=distance_limit,
+        confidence_limit=confidence_limit,
+        validation_images=count,
+        validation_refused=float((distances > distance_limit).mean()),
+        validation_unsure=float((confidences < confidence_limit).mean()),
+    )
 
 
 def _directions(pooled: NDArray[np.float32]) -> NDArray[np.float64]:
     """Spatial means, scaled to length 1."""
-    means = np.split(pooled.astype(np.float64), 2, axis=1)[0]
-    lengths = np.linalg.norm(means, axis=1, keepdims=True)
-    return np.asarray(means / np.maximum(lengths, np.finfo(np.float32).tiny))
+    return directions(means_of(pooled.astype(np.float64)))

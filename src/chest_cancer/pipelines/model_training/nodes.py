@@ -9,22 +9,34 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
+from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
-from chest_cancer.network.classifier import FORMAT_VERSION, Classifier, self_test_image
+from chest_cancer.network.classifier import Classifier, self_test_image
 from chest_cancer.network.features import class_names, label_features
+from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import (
     History,
     build_model,
     fit,
     pooled_features,
     predict,
-    read_head,
     tuned_weights,
 )
-from chest_cancer.network.vgg16 import INPUT_SIDE, KerasModel, Weights, build_vgg16, whole_model
+from chest_cancer.network.manifest import (
+    FORMAT_VERSION,
+    DataSummary,
+    Input,
+    Manifest,
+    OperatingPoint,
+    Origin,
+    Provenance,
+    SelfTest,
+    Validation,
+)
+from chest_cancer.network.vgg16 import KerasModel, Weights, build_vgg16, whole_model
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
-from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
+from chest_cancer.pipelines.model_training.fitting import Calibration, fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.storage.arrays import Arrays
 
@@ -95,35 +107,20 @@ def train_head(
     return model, history
 
 
-def assemble_classifier(
-    trained_top: KerasModel,
-    head_choice: HeadChoice,
-    imagenet_weights: Weights,
-    features: Arrays,
-    split_table: pd.DataFrame,
-    extraction_record: dict[str, Any],
-    data_summary: dict[str, Any],
-    provenance: dict[str, Any],
-    parameters: ModelTrainingParameters,
-) -> tuple[Classifier, KerasModel]:
-    """Calibrate on validation data, and join base and head into one ONNX graph and one Keras model.
+def calibrate(
+    trained_top: KerasModel, features: Arrays, split_table: pd.DataFrame, parameters: ModelTrainingParameters
+) -> Calibration:
+    """Fit on validation data what turns logits into answers, and say how far images may lie from the training images.
 
     Args:
         trained_top: From the base's features to logits.
-        head_choice: Which head it has, and why.
-        imagenet_weights: Of the 13 convolutions.
         features: Of each distinct image.
         split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
-        extraction_record: How the features were computed.
-        data_summary: What the images are.
-        provenance: Which run this is.
         parameters: The block `model_training`.
 
     Returns:
-        The classifier, and the same as a Keras model from RGB 0..255 [N, 224, 224, 3] to probabilities [N, K].
+        Temperature, operating point, limits and the space of training images; and how well the whole does.
     """
-    from chest_cancer.network import graph
-
     classes = class_names(split_table)
     inputs, labels, _ = label_features(features, split_table, "validation")
     logits = predict(trained_top, inputs).astype(np.float64)
@@ -133,37 +130,90 @@ def assemble_classifier(
     top = trained_top.get_layer("trainable_top")
     space = fit_space(pooled_features(top, label_features(features, split_table, "train").inputs))
     distances = distances_from(space, pooled_features(top, inputs))
+    return Calibration(
+        temperature,
+        _operating_point(probabilities, labels, classes, parameters),
+        fit_limits(distances, probabilities.max(axis=1), parameters.abstention),
+        space,
+        Validation(
+            images=len(labels),
+            loss=float(log_loss(labels, probabilities, labels=range(len(classes)))),
+            accuracy=float(accuracy_score(labels, probabilities.argmax(axis=1))),
+        ),
+    )
 
-    weights = imagenet_weights | tuned_weights(trained_top)
-    manifest = {
-        "format_version": FORMAT_VERSION,
-        "classes": classes,
-        "normal_class": parameters.normal_class,
-        "input": {"name": "image", "shape": [None, INPUT_SIDE, INPUT_SIDE, 3], "dtype": "uint8", "colour": "RGB"},
-        "preprocessing_version": PREPROCESSING_VERSION,
-        "standardisation": extraction_record["standardisation"],
-        "head": head_choice["head"],
-        "head_reason": head_choice["reason"],
-        "kernel": parameters.kernel.model_dump() if head_choice["head"] == "kernel" else None,
-        "temperature": temperature,
-        "operating_point": _operating_point(probabilities, labels, classes, parameters),
-        "abstention": fit_limits(distances, probabilities.max(axis=1), parameters.abstention),
-        "precision": extraction_record["precision"],
-        "validation": {
-            "images": len(labels),
-            "loss": float(log_loss(labels, probabilities, labels=range(len(classes)))),
-            "accuracy": float(accuracy_score(labels, probabilities.argmax(axis=1))),
-        },
-        "splits": {name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
-        "split_digest": _digest(split_table),
-        "data": data_summary,
-        "provenance": provenance,
-    }
-    serialised = graph.classifier(weights, read_head(trained_top, temperature), space).SerializeToString()
-    classifier = Classifier(serialised, manifest)
+
+def trace_origin(
+    split_table: pd.DataFrame,
+    extraction_record: dict[str, Any],
+    data_summary: dict[str, Any],
+    provenance: dict[str, Any],
+) -> Origin:
+    """Gather what a classifier's manifest says of where it comes from.
+
+    Args:
+        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
+        extraction_record: How the features were computed.
+        data_summary: What the images are.
+        provenance: Which run this is.
+
+    Returns:
+        Classes, splits, data, run, and what the features were computed with.
+    """
+    return Origin(
+        classes=tuple(class_names(split_table)),
+        standardisation=extraction_record["standardisation"],
+        precision=extraction_record["precision"],
+        splits={name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
+        split_digest=_digest(split_table),
+        data=DataSummary.model_validate(data_summary),
+        provenance=Provenance.model_validate(provenance),
+    )
+
+
+def assemble_classifier(
+    trained_top: KerasModel,
+    head_choice: HeadChoice,
+    calibration: Calibration,
+    imagenet_weights: Weights,
+    origin: Origin,
+    parameters: ModelTrainingParameters,
+) -> tuple[Classifier, KerasModel]:
+    """Join base and head into one ONNX graph and one Keras model.
+
+    Args:
+        trained_top: From the base's features to logits.
+        head_choice: Which head it has, and why.
+        calibration: What was fitted on validation data.
+        imagenet_weights: Of the 13 convolutions.
+        origin: Where it comes from.
+        parameters: The block `model_training`.
+
+    Returns:
+        The classifier, and the same as a Keras model from RGB 0..255 [N, 224, 224, 3] to probabilities [N, K].
+    """
+    from chest_cancer.network import graph
+
+    weights, keras_head = imagenet_weights | tuned_weights(trained_top), trained_top.get_layer("head")
+    head = HEADS[head_choice["head"]].read(keras_head, calibration.temperature)
+    manifest = Manifest(
+        **dict(origin),
+        format_version=FORMAT_VERSION,
+        normal_class=parameters.normal_class,
+        input=Input(name="image", shape=(None, SIDE, SIDE, 3), dtype="uint8", colour="RGB"),
+        preprocessing_version=PREPROCESSING_VERSION,
+        head=head_choice["head"],
+        head_reason=head_choice["reason"],
+        kernel=parameters.kernel if head_choice["head"] == "kernel" else None,
+        temperature=calibration.temperature,
+        operating_point=calibration.operating_point,
+        abstention=calibration.abstention,
+        validation=calibration.validation,
+    )
+    classifier = Classifier(graph.classifier(weights, head, calibration.space).SerializeToString(), manifest)
     (said,) = classifier.predict([self_test_image()])
-    manifest["self_test"] = {"probabilities": said.probabilities}
-    return classifier, whole_model(build_vgg16(weights), trained_top.get_layer("head"), temperature)
+    classifier.manifest = manifest.model_copy(update={"self_test": SelfTest(probabilities=said.probabilities)})
+    return classifier, whole_model(build_vgg16(weights), keras_head, calibration.temperature)
 
 
 def _operating_point(
@@ -171,12 +221,12 @@ def _operating_point(
     labels: NDArray[np.int64],
     classes: list[str],
     parameters: ModelTrainingParameters,
-) -> dict[str, float] | None:
+) -> OperatingPoint | None:
     if parameters.normal_class is None:
         return None
     normal = classes.index(parameters.normal_class)
     threshold = fit_threshold(1 - probabilities[:, normal], labels != normal, parameters.target_sensitivity)
-    return {"threshold": threshold, "target_sensitivity": parameters.target_sensitivity}
+    return OperatingPoint(threshold=threshold, target_sensitivity=parameters.target_sensitivity)
 
 
 def _digest(split_table: pd.DataFrame) -> str:

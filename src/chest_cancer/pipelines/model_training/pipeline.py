@@ -2,7 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from chest_cancer.pipelines.model_training.nodes import assemble_classifier, choose_head, train_head
+from chest_cancer.pipelines.model_training.nodes import (
+    assemble_classifier,
+    calibrate,
+    choose_head,
+    trace_origin,
+    train_head,
+)
 from chest_cancer.pipelines.model_training.quantisation import quantise_classifier
 
 
@@ -31,16 +37,25 @@ def create_pipeline() -> Pipeline:
                 name="train_head_node",
             ),
             Node(
+                func=calibrate,
+                inputs=["trained_top", "features", "split_table", "params:model_training"],
+                outputs="calibration",
+                name="calibrate_node",
+            ),
+            Node(
+                func=trace_origin,
+                inputs=["split_table", "extraction_record", "data_summary", "provenance"],
+                outputs="origin",
+                name="trace_origin_node",
+            ),
+            Node(
                 func=assemble_classifier,
                 inputs=[
                     "trained_top",
                     "head_choice",
+                    "calibration",
                     "imagenet_weights",
-                    "features",
-                    "split_table",
-                    "extraction_record",
-                    "data_summary",
-                    "provenance",
+                    "origin",
                     "params:model_training",
                 ],
                 outputs=["float_classifier", "keras_model"],

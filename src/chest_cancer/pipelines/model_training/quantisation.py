@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier, Prediction, self_test_image
+from chest_cancer.network.manifest import Agreement, Int8Decision, SelfTest
 from chest_cancer.network.runtime import Quantised
 from chest_cancer.parameters import ModelTrainingParameters, StandardisationParameters
 from chest_cancer.sources.image_folder import ImageFolder
@@ -21,26 +21,6 @@ Image = NDArray[np.uint8]
 
 _ROUNDED = {"Convolution", "Relu", "MaxPool"}
 """All else is pooling, head and evidence: a thousandth of the work, and where rounding would show most."""
-
-
-class Agreement(TypedDict):
-    """What one precision says of the validation images.
-
-    Attributes:
-        precision: `fp32`, `bf16` or `int8`.
-        images: How many.
-        accuracy: Of the most probable class, 0..1.
-        changed: Images with another most probable class than in fp32.
-        cosine: Lowest cosine of an image's embedding to that in fp32.
-        evidence_cosine: The same of evidence maps.
-    """
-
-    precision: str
-    images: int
-    accuracy: float
-    changed: int
-    cosine: float
-    evidence_cosine: float
 
 
 def quantise_classifier(
@@ -81,19 +61,19 @@ def quantise_classifier(
         for precision, classifier in classifiers.items()
     }
     agreements = [_compare(name, predictions, said["fp32"], validation["label"]) for name, predictions in said.items()]
-    accuracy = {agreement["precision"]: agreement["accuracy"] for agreement in agreements}
+    accuracy = {agreement.precision: agreement.accuracy for agreement in agreements}
     better = accuracy[float_classifier.precision]
     kept = accuracy["int8"] >= better
     reason = (
         f"accuracy on {len(validation)} validation images, {validation['group'].nunique()} groups: "
         f"int8 {accuracy['int8']:.3f}, {float_classifier.precision} {better:.3f}"
     )
-    decision = {"kept": kept, "reason": reason, "calibration_images": count, "compared": agreements}
+    decision = Int8Decision(kept=kept, reason=reason, calibration_images=count, compared=tuple(agreements))
     if not kept:
-        return Classifier(float_classifier.graph, manifest | {"int8": decision})
+        return Classifier(float_classifier.graph, manifest.model_copy(update={"int8": decision}))
     (tested,) = classifiers["int8"].predict([self_test_image()])
-    served = {"precision": "int8", "int8": decision, "self_test": {"probabilities": tested.probabilities}}
-    return Classifier(float_classifier.graph, manifest | served, quantised=quantised)
+    served = {"precision": "int8", "int8": decision, "self_test": SelfTest(probabilities=tested.probabilities)}
+    return Classifier(float_classifier.graph, manifest.model_copy(update=served), quantised=quantised)
 
 
 def quantise(graph: bytes, images: Iterator[Image], count: int) -> Quantised:
@@ -131,18 +111,18 @@ def quantise(graph: bytes, images: Iterator[Image], count: int) -> Quantised:
 
 
 def _load(images: ImageFolder, paths: Sequence[str], standardisation: StandardisationParameters) -> Iterator[Image]:
-    return (standardise(images.pixels(path), standardisation) for path in paths)
+    return (standardise(images.pixels(path), standardisation).pixels for path in paths)
 
 
 def _compare(precision: str, said: list[Prediction], exact: list[Prediction], labels: pd.Series) -> Agreement:
-    return {
-        "precision": precision,
-        "images": len(said),
-        "accuracy": float(np.mean([one.label == label for one, label in zip(said, labels, strict=True)])),
-        "changed": sum(one.label != other.label for one, other in zip(said, exact, strict=True)),
-        "cosine": min(_cosine(one.embedding, other.embedding) for one, other in zip(said, exact, strict=True)),
-        "evidence_cosine": min(_cosine(one.evidence, other.evidence) for one, other in zip(said, exact, strict=True)),
-    }
+    return Agreement(
+        precision=precision,
+        images=len(said),
+        accuracy=float(np.mean([one.label == label for one, label in zip(said, labels, strict=True)])),
+        changed=sum(one.label != other.label for one, other in zip(said, exact, strict=True)),
+        cosine=min(_cosine(one.embedding, other.embedding) for one, other in zip(said, exact, strict=True)),
+        evidence_cosine=min(_cosine(one.evidence, other.evidence) for one, other in zip(said, exact, strict=True)),
+    )
 
 
 def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

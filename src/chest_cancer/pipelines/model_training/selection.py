@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from chest_cancer.network.heads.head import kernel_head, linear_head
+from chest_cancer.network.heads.logistic import quick_kernel_head, quick_linear_head
 from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, fewest_groups
 
 _FOLDS = 5
-_FEWEST_GROUPS = 2
 
 
 class HeadChoice(TypedDict):
@@ -51,13 +51,13 @@ def compare_heads(
     Returns:
         The choice. Linear where a class has fewer than two groups.
     """
-    fewest = min(len(np.unique(groups[numbers == number])) for number in np.unique(numbers))
-    if fewest < _FEWEST_GROUPS:
+    fewest = fewest_groups(numbers, groups)
+    if fewest < FEWEST_GROUPS:
         return {"head": "linear", "reason": "a class has fewer than two groups: nothing to compare on", "accuracy": {}}
     splitter = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
     folds = list(splitter.split(embeddings, numbers, groups))
     landmarks = min(parameters.kernel.landmarks, *(len(training) for training, _ in folds))
-    heads = {"linear": linear_head(), "kernel": kernel_head(parameters.kernel.width, landmarks, seed)}
+    heads = {"linear": quick_linear_head(), "kernel": quick_kernel_head(parameters.kernel.width, landmarks, seed)}
     with threadpool_limits(1, user_api="blas"):
         right = {
             name: cross_val_predict(head, embeddings, numbers, cv=folds) == numbers for name, head in heads.items()

@@ -1,10 +1,33 @@
 """What is fitted after training, on validation data only: temperature and operating threshold."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.metrics import roc_curve
+
+from chest_cancer.network.graph import EmbeddingSpace
+from chest_cancer.network.manifest import Limits, OperatingPoint, Validation
+
+
+class Calibration(NamedTuple):
+    """What makes answers of logits.
+
+    Attributes:
+        temperature: Divisor of the logits.
+        operating_point: When an image reads as diseased; None without a normal class.
+        abstention: When no answer is given.
+        space: Where training images lie.
+        validation: How well all of this does on the images that it was fitted on.
+    """
+
+    temperature: float
+    operating_point: OperatingPoint | None
+    abstention: Limits
+    space: EmbeddingSpace
+    validation: Validation
 
 
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

@@ -1,0 +1,22 @@
+"""Pictures for pages that ask for nothing from outside."""
+
+import base64
+import io
+
+from PIL import Image
+
+
+def picture_url(picture: Image.Image, *, lossless: bool) -> str:
+    """Write a picture into a data URL.
+
+    Args:
+        picture: Grey, RGB or, where it is lossless, RGBA.
+        lossless: A PNG, written fast, or else a JPEG, which is smaller.
+    """
+    file = io.BytesIO()
+    if lossless:
+        picture.save(file, "PNG", compress_level=3)
+    else:
+        picture.save(file, "JPEG", quality=85)
+    kind = "png" if lossless else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

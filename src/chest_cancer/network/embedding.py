@@ -1,0 +1,34 @@
+"""The embedding: spatial means of the last map's channels, then their maxima."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHANNELS = 512
+"""Of VGG16's last map."""
+SIZE = 2 * CHANNELS
+
+Float = TypeVar("Float", bound=np.floating)
+
+
+def means_of(embeddings: NDArray[Float]) -> NDArray[Float]:
+    """Take the spatial means, [n, 512], out of embeddings, [n, 1024]."""
+    means, _ = np.split(embeddings, 2, axis=1)
+    return np.asarray(means)
+
+
+def by_kind(features: NDArray[Float]) -> NDArray[Float]:
+    """Put a number for each feature, [1024], into two rows, [2, 512]: of means, and of maxima."""
+    return features.reshape(2, -1)
+
+
+def draw_order(generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw an order of the features, [1024], in which means stay among means, and maxima among maxima."""
+    return np.concatenate([generator.permutation(CHANNELS), CHANNELS + generator.permutation(CHANNELS)])
+
+
+def directions(vectors: NDArray[Float]) -> NDArray[Float]:
+    """Scale vectors, [n, D], to length 1, in their own precision; one of zeros stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))

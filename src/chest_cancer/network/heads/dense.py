@@ -1,0 +1,108 @@
+"""Heads of one or two dense layers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+from chest_cancer.network.heads.head import Array, Constants, Head, read_standardisation, read_weights
+from chest_cancer.parameters import KernelParameters, ModelTrainingParameters
+
+if TYPE_CHECKING:
+    import keras
+    from sklearn.base import ClassifierMixin
+
+
+@dataclass(frozen=True)
+class LinearHead(Head):
+    """Logits are weighted sums of the pooled features.
+
+    Attributes:
+        layers: (kernel [in, out], bias [out]) of each dense layer, here of one. The first takes the embedding [1024];
+            standardisation is folded into it.
+        temperature: Divisor of the logits, greater than 0.
+    """
+
+    layers: tuple[tuple[Array, Array], ...]
+    temperature: float
+    shuffled: ClassVar[dict[str, int]] = {"kernel_1": 0, "kernel_1_stacked": 0}
+
+    @classmethod
+    def build_hidden(
+        cls, standardised: "keras.KerasTensor", training: Array, parameters: ModelTrainingParameters, seed: int
+    ) -> "keras.KerasTensor":
+        return standardised
+
+    @classmethod
+    def read(cls, head: "keras.Model", temperature: float) -> Self:
+        (mean, deviation), named = read_standardisation(head), read_weights(head)
+        (kernel, bias), *others = [named[name] for name in ("hidden", "logits") if name in named]
+        folded = kernel / deviation[:, None]
+        layers = [(folded, bias - mean @ folded), *(tuple(layer) for layer in others)]
+        return cls(tuple((kernel.astype(np.float32), bias.astype(np.float32)) for kernel, bias in layers), temperature)
+
+    @classmethod
+    def quick(cls, kernel: KernelParameters | None, seed: int) -> "ClassifierMixin":
+        from chest_cancer.network.heads.logistic import quick_linear_head
+
+        return quick_linear_head()
+
+    @property
+    def classes(self) -> int:
+        return self.layers[-1][1].size
+
+    def lines(self) -> Iterator[str]:
+        yield "score = Gemm (embedding, kernel_1, bias_1)"
+        yield "gradient = Transpose <perm = [2, 1, 0]> (kernel_1_stacked)"
+
+    def constants(self) -> Constants:
+        constants = self._scaled()
+        return constants | {"kernel_1_stacked": constants["kernel_1"][:, :, None]}
+
+    def _scaled(self) -> Constants:
+        """Kernels and biases, the last ones over the temperature."""
+        *hidden, (last_kernel, last_bias) = self.layers
+        layers = [*hidden, (last_kernel / self.temperature, last_bias / self.temperature)]
+        constants: Constants = {}
+        for i, (kernel, bias) in enumerate(layers, start=1):
+            constants[f"kernel_{i}"] = kernel.astype(np.float32)
+            constants[f"bias_{i}"] = bias.astype(np.float32)
+        return constants
+
+
+@dataclass(frozen=True)
+class DenseHead(LinearHead):
+    """A hidden layer with a ReLU before the linear one.
+
+    Attributes:
+        layers: As of a linear head, here of two layers.
+        temperature: Divisor of the logits, greater than 0.
+    """
+
+    shuffled: ClassVar[dict[str, int]] = {"kernel_1": 0, "kernel_1_transposed": 1}
+
+    @classmethod
+    def build_hidden(
+        cls, standardised: "keras.KerasTensor", training: Array, parameters: ModelTrainingParameters, seed: int
+    ) -> "keras.KerasTensor":
+        import keras
+
+        penalty = keras.regularizers.L2(parameters.l2)
+        hidden = keras.layers.Dense(
+            parameters.hidden_units, activation="relu", kernel_regularizer=penalty, name="hidden"
+        )
+        return hidden(standardised)
+
+    def lines(self) -> Iterator[str]:
+        yield "hidden_sum = Gemm (embedding, kernel_1, bias_1)"
+        yield "hidden = Relu (hidden_sum)"
+        yield "score = Gemm (hidden, kernel_2, bias_2)"
+        yield "hidden_sign = Sign (hidden)"
+        yield "active = Unsqueeze (hidden_sign, one)"
+        yield "by_hidden = Mul (active, kernel_2_transposed)"
+        yield "gradient = MatMul (by_hidden, kernel_1_transposed)"
+
+    def constants(self) -> Constants:
+        constants = self._scaled()
+        return constants | {f"{name}_transposed": constants[name].T for name in ("kernel_1", "kernel_2")}

@@ -1,0 +1,228 @@
+"""What is known of a classifier beside its graph: the contents of `manifest.json`.
+
+This needs nothing but Pydantic: servers and the record read it too.
+"""
+
+import json
+from typing import Literal, Self
+
+from pydantic import ValidationError
+
+from chest_cancer.parameters import Block, HeadName, KernelParameters, StandardisationParameters
+
+FORMAT_VERSION = 1
+
+_CURE = "Train the model again with this version of chest_cancer."
+
+
+class Input(Block):
+    """What the graph takes: a batch of pictures of any number."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    colour: str
+
+
+class OperatingPoint(Block):
+    """When an image reads as diseased: at and above this probability of disease, 0..1, and what it was chosen for."""
+
+    threshold: float
+    target_sensitivity: float
+
+
+class Limits(Block):
+    """When the classifier declines to answer.
+
+    Attributes:
+        distance_limit: An image further from the training images than this is no chest CT slice.
+        confidence_limit: An answer less probable than this is not sure, 0..1.
+        validation_images: That both were set on.
+        validation_refused: Share of them beyond the distance limit, 0..1.
+        validation_unsure: Share of them below the confidence limit, 0..1.
+    """
+
+    distance_limit: float
+    confidence_limit: float
+    validation_images: int
+    validation_refused: float
+    validation_unsure: float
+
+
+class Validation(Block):
+    """How well it did on the images that it was calibrated on: loss in nats, accuracy 0..1."""
+
+    images: int
+    loss: float
+    accuracy: float
+
+
+class ClassCounts(Block):
+    """Images of a class, and how many of them differ in content."""
+
+    images: int
+    distinct: int
+
+
+class DataSummary(Block):
+    """What the images of all splits are.
+
+    Attributes:
+        location: Where they came from.
+        kind: Of source, e.g. `phantom` or `google_drive`.
+        synthetic: Whether they were drawn by this program.
+        archive_sha256: Of the archive that they came in, where there is one.
+        digest: SHA-256 over their contents, classes and splits.
+        files, readable, quarantined, images: Numbers of files; `images` are those that were used.
+        distinct_by_content, distinct_by_pixels: Numbers of different ones.
+        classes: Counts by class name.
+    """
+
+    location: str
+    kind: str
+    synthetic: bool
+    archive_sha256: str | None
+    digest: str
+    files: int
+    readable: int
+    quarantined: int
+    images: int
+    distinct_by_content: int
+    distinct_by_pixels: int
+    classes: dict[str, ClassCounts]
+
+
+class Provenance(Block):
+    """Which run made it, of which code; None where that is not known."""
+
+    created: str
+    code_version: str
+    git_commit: str | None
+    git_clean: bool | None
+    mlflow_run_id: str | None
+
+
+class Origin(Block):
+    """The part of a manifest that is known before a head is trained; see `Manifest`."""
+
+    classes: tuple[str, ...]
+    standardisation: StandardisationParameters
+    precision: Literal["bf16", "fp32"]
+    splits: dict[str, int]
+    split_digest: str
+    data: DataSummary
+    provenance: Provenance
+
+
+class SelfTest(Block):
+    """What it said of the self-test's image when it was made: a probability by class name."""
+
+    probabilities: dict[str, float]
+
+
+class Agreement(Block):
+    """What one precision says of the validation images.
+
+    Attributes:
+        precision: `fp32`, `bf16` or `int8`.
+        images: How many.
+        accuracy: Of the most probable class, 0..1.
+        changed: Images with another most probable class than in fp32.
+        cosine: Lowest cosine of an image's embedding to that in fp32.
+        evidence_cosine: The same of evidence maps.
+    """
+
+    precision: str
+    images: int
+    accuracy: float
+    changed: int
+    cosine: float
+    evidence_cosine: float
+
+
+class Int8Decision(Block):
+    """Whether the int8 graph is served, why, and what it was made from and compared on."""
+
+    kept: bool
+    reason: str
+    calibration_images: int
+    compared: tuple[Agreement, ...]
+
+
+class Manifest(Block):
+    """What must be known of a classifier.
+
+    What has a default came after the first classifiers: theirs say nothing of it, and the default is what held then.
+
+    Attributes:
+        format_version: Of this layout.
+        classes: In the order of the graph's outputs.
+        normal_class: The class without disease, or None.
+        input: What the graph takes.
+        preprocessing_version: Of decoding and standardising.
+        standardisation: What images go through first.
+        head: Its name.
+        head_reason: Why this head.
+        kernel: Of a kernel head.
+        temperature: What the logits were divided by.
+        operating_point: None without a normal class.
+        abstention: None where every image is answered.
+        precision: In which the training features were computed, or `int8` where that graph is served.
+        validation: How it did on validation images.
+        splits: Number of images in each.
+        split_digest: SHA-256 over which image is in which group and split.
+        data: What it was trained and tested on.
+        provenance: Which run made it.
+        self_test: None where it can't be tested.
+        int8: None where no int8 graph was made.
+    """
+
+    format_version: Literal[1]
+    classes: tuple[str, ...]
+    normal_class: str | None
+    input: Input
+    preprocessing_version: int = 1
+    standardisation: StandardisationParameters = StandardisationParameters(brightness="none", crop="none")
+    head: HeadName
+    head_reason: str | None = None
+    kernel: KernelParameters | None = None
+    temperature: float
+    operating_point: OperatingPoint | None
+    abstention: Limits | None = None
+    precision: Literal["bf16", "fp32", "int8"]
+    validation: Validation
+    splits: dict[str, int]
+    split_digest: str | None = None
+    data: DataSummary
+    provenance: Provenance
+    self_test: SelfTest | None = None
+    int8: Int8Decision | None = None
+
+    @classmethod
+    def read(cls, content: str | bytes) -> Self:
+        """Read what `to_json` wrote, now or in an earlier version.
+
+        Args:
+            content: Of the file `manifest.json`.
+
+        Raises:
+            ValueError: It is of another format, or an entry is missing, unknown or of another type.
+        """
+        facts = json.loads(content)
+        version = facts.get("format_version")
+        if version != FORMAT_VERSION:
+            raise ValueError(
+                f"Invalid manifest: expected format_version {FORMAT_VERSION}. Received: {version}. {_CURE}"
+            )
+        try:
+            return cls.model_validate(facts)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise ValueError(
+                f"Invalid manifest: `{name}`: {first['msg']}. Received: {first['input']}. {_CURE}"
+            ) from error
+
+    def to_json(self) -> str:
+        """Write the content of `manifest.json`. What was not given is left out: what was read stays as it was."""
+        return json.dumps(self.model_dump(include=self.model_fields_set), indent=2, ensure_ascii=False) + "\n"
