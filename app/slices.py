@@ -10,8 +10,9 @@ from PIL import Image
 from app.capacity import Capacity
 from app.problems import ProblemError
 from app.uploads import Upload
-from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.frame import Frame
+from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.parameters import StandardisationParameters
 
