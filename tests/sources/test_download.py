@@ -373,7 +373,7 @@ def test_a_web_page_in_place_of_the_archive_is_not_kept(
 
 def test_other_bytes_in_place_of_the_archive_are_not_kept(drive: FakeDrive, dataset: ImageFolderDataset) -> None:
     drive.data = b"no zip"
-    with pytest.raises(DatasetError, match="expected a zip archive, received 6 bytes that are none"):
+    with pytest.raises(DatasetError, match="expected a zip archive, received 6 bytes of something else"):
         dataset.save(from_drive())
 
 

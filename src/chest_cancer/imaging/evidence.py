@@ -18,7 +18,7 @@ def class_evidence(evidence: NDArray[np.float32], number: int) -> Cells:
 
     Args:
         evidence: [K, h, w].
-        number: Of the class.
+        number: Number of the class.
 
     Returns:
         float64 [h, w].

@@ -14,7 +14,7 @@ class LabelledFeatures(NamedTuple):
 
     Attributes:
         inputs: What the base gives, float32: maps at the cut [n, h, w, C], or without a cut pooled features [n, 1024].
-        numbers: Class numbers, [n], by the alphabet.
+        numbers: Class numbers, [n], in the alphabetical order of the names.
         groups: Group of each image, [n].
     """
 
@@ -43,7 +43,7 @@ def label_features(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> L
 
 
 def class_names(split_table: pd.DataFrame) -> list[str]:
-    """Names of the classes, by the alphabet: a class's number is its place among them."""
+    """Names of the classes, in alphabetical order: a class's number is its place among them."""
     return sorted(split_table["label"].unique())
 
 

@@ -37,7 +37,7 @@ def build_model(
         classes: Number of classes K.
         head: Its name in `HEADS`.
         parameters: The block `model_training`.
-        seed: Of what the head draws.
+        seed: Random seed for what the head draws.
 
     Returns:
         A compiled model from the base's features to logits [N, K], in two parts: `top.name` and `head`.
@@ -123,14 +123,14 @@ def fit(
     parameters: ModelTrainingParameters,
     seed: int,
 ) -> History:
-    """Train until the validation loss has stopped to fall; the model keeps the weights of its best epoch.
+    """Train until the validation loss stops falling; the model keeps the weights of its best epoch.
 
     Args:
         model: What `build_model` returned.
         training: Features and class numbers.
         validation: Features and class numbers.
         parameters: The block `model_training`.
-        seed: Of the order of the images.
+        seed: Random seed for the order of the images.
 
     Returns:
         `loss`, `accuracy`, `val_loss` and `val_accuracy`, a row an epoch; the index counts from 1.

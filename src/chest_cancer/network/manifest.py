@@ -71,7 +71,7 @@ class DataSummary(Block):
         location: Where they came from.
         kind: Of source, e.g. `phantom` or `google_drive`.
         synthetic: Whether they were drawn by this program.
-        archive_sha256: Of the archive that they came in, where there is one.
+        archive_sha256: SHA-256 of the archive that they came in, where there is one.
         digest: SHA-256 over their contents, classes and splits.
         files, readable, quarantined, images: Numbers of files; `images` are those that were used.
         distinct_by_content, distinct_by_pixels: Numbers of different ones.
@@ -126,7 +126,7 @@ class Agreement(Block):
     Attributes:
         precision: `fp32`, `bf16` or `int8`.
         images: How many.
-        accuracy: Of the most probable class, 0..1.
+        accuracy: Share of images whose most probable class is the true one, 0..1.
         changed: Images with another most probable class than in fp32.
         cosine: Lowest cosine of an image's embedding to that in fp32.
         evidence_cosine: The same of evidence maps.
@@ -203,7 +203,7 @@ class Manifest(Block):
         """Read what `to_json` wrote, now or in an earlier version.
 
         Args:
-            content: Of the file `manifest.json`.
+            content: Content of the file `manifest.json`.
 
         Raises:
             ValueError: It is of another format, or an entry is missing, unknown or of another type.

@@ -114,7 +114,7 @@ def open_run(name: str) -> str:
     """Open a run, here and, where there is a server, there: it says within 15 s that it can't be used.
 
     Args:
-        name: Of the run.
+        name: Name of the run.
 
     Returns:
         Its id here. MLflow's own `start_run` would import IPython and git to look for a source.

@@ -18,7 +18,7 @@ def find_limitations(
         metrics: Figures of the test split.
         data: The manifest's summary of the data.
         audits: What the audits found.
-        confidence: Of all intervals, 0..1.
+        confidence: Confidence level of all intervals, 0..1.
     """
     return [_origin(data), _size(metrics, confidence), *_of_audits(audits)]
 

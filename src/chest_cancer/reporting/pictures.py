@@ -33,7 +33,7 @@ def draw_evidence_examples(
         test_predictions: A row per distinct test image.
         test_evidence: `evidence` in each, [n, K, h, w].
         classifier: The trained classifier.
-        seed: Of the draw.
+        seed: Random seed for the draw.
 
     Returns:
         One RGB picture of at most eight test images; what was read wrongly is in another colour.

@@ -93,7 +93,7 @@ def plot_reliability(
         predictions: A row per test image: `label`, `group` and a `probability_<class>` for each class.
         classes: Class names.
         temperature: What calibrated the probabilities; with it the diagram before calibration is drawn as well.
-        confidence: Of the intervals, 0..1.
+        confidence: Confidence level of the intervals, 0..1.
 
     Returns:
         A point per bin of equally many images, with its interval, beside the line of perfect calibration.

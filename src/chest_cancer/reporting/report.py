@@ -45,7 +45,7 @@ def render_report(
         quarantine: `path` and `reason` of each file that was not used.
         audits: What the audits found, in the order of the page.
         plots: `confusion`, `roc`, `reliability` and `history`.
-        confidence: Of all intervals, 0..1.
+        confidence: Confidence level of all intervals, 0..1.
         promotion: What the gate of the model registry said.
         evidence_examples: Test images under their evidence maps.
 
@@ -77,7 +77,7 @@ def render_model_card(
         manifest: The classifier's manifest.
         test_predictions: A row per distinct test image, with `label` and `predicted`.
         audits: What the audits found.
-        confidence: Of all intervals, 0..1.
+        confidence: Confidence level of all intervals, 0..1.
 
     Returns:
         Markdown.

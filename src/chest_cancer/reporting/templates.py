@@ -16,7 +16,7 @@ class AuditedPart(NamedTuple):
     """An audit as the report takes it in.
 
     Attributes:
-        name: Of the audit, and of the folder with its `section.html`.
+        name: Name of the audit and of the folder with its `section.html`.
         title: Heading.
         facts: What it found; empty where it was not made.
         plots: By name; each empty where it was not drawn.

@@ -212,4 +212,4 @@ def _require_zip(source: ImageSource, path: Path) -> None:
         title = re.search(r"<title>(.*?)</title>", start.decode("utf-8", "replace"), re.IGNORECASE | re.DOTALL)
         said = f" titled {' '.join(html.unescape(title[1]).split())[:100]!r}" if title else ""
         _fail(source, f"expected a zip archive, received a web page{said}")
-    _fail(source, f"expected a zip archive, received {path.stat().st_size} bytes that are none")
+    _fail(source, f"expected a zip archive, received {path.stat().st_size} bytes of something else")

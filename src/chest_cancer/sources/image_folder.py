@@ -27,7 +27,7 @@ class SourceRecord:
     Attributes:
         kind: Kind of source.
         location: Its address, without credentials.
-        sha256: Of the archive; None for folders and phantoms.
+        sha256: SHA-256 of the archive; None for folders and phantoms.
         synthetic: Whether the images were generated here.
         fingerprint: Changes when fetching the source again would give other files.
         files: Number of files taken.

@@ -24,12 +24,12 @@ class ImageSource:
 
     Attributes:
         location: `phantom`, a Google Drive file link or `gdrive:<id>`, an `https://` zip, or a local zip or folder.
-        sha256: Of the archive, where it is known beforehand.
+        sha256: SHA-256 of the archive, where it is known beforehand.
         timeout_seconds: To connect, and between two received blocks.
         retries: Further tries of a download.
         limits: What is accepted before the source counts as hostile or broken.
         phantom: What to generate when `location` is `phantom`.
-        seed: Of the phantoms.
+        seed: Random seed for the phantoms.
         parameter: Name of the parameter that `location` came from, for error messages.
         kind: What `location` turned out to be.
     """

@@ -41,7 +41,7 @@ def unpack(archive: Path, intake: Intake, *, max_compression_ratio: float) -> No
         opened = zipfile.ZipFile(archive)
     except _BROKEN_ARCHIVE as error:
         raise BrokenArchiveError(
-            f"Can't unpack {archive}. Expected a zip archive. Received a file that is none, or whose directory is "
+            f"Can't unpack {archive}. Expected a zip archive. Received another kind of file, or one whose directory is "
             f"corrupt ({error}). Fetch or make the archive again."
         ) from error
     with opened:

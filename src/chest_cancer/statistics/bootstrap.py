@@ -24,8 +24,8 @@ class GroupBootstrap:
     Args:
         groups: Group of each image, [n].
         repetitions: Number of draws.
-        confidence: Of the intervals, 0..1.
-        seed: Of the draws.
+        confidence: Confidence level of the intervals, 0..1.
+        seed: Random seed for the draws.
     """
 
     def __init__(self, groups: NDArray[np.int64], repetitions: int, confidence: float, seed: int) -> None:

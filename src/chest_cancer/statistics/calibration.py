@@ -69,7 +69,7 @@ def reliability(
         numbers: True class numbers, [n].
         probabilities: [n, K].
         groups: Group of each image, [n].
-        confidence_level: Of the intervals, 0..1.
+        confidence_level: Confidence level of the intervals, 0..1.
 
     Returns:
         A row per bin: mean `confidence`; share of hits as `value`, `low`, `high`; `n` images. The mean over images of

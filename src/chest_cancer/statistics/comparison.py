@@ -14,7 +14,7 @@ def accuracies(numbers: Numbers, scores: Scores, weights: Weights) -> NDArray[np
     Args:
         numbers: Class numbers 0 to K - 1, [n].
         scores: The higher, the more likely the class, [repeats, n, K].
-        weights: Of the images in each draw, [draws, n] (`GroupBootstrap.weights`).
+        weights: How often each image is in each draw, [draws, n] (`GroupBootstrap.weights`).
 
     Returns:
         [draws].

@@ -31,7 +31,7 @@ def draw_folds(numbers: Numbers, groups: Numbers, seed: int, repeats: int) -> li
     Args:
         numbers: Class numbers 0 to K - 1, [n].
         groups: Group of each image, [n]; all different for random folds.
-        seed: Of the first draw; each later one has the next.
+        seed: Random seed for the first draw; each later one has the next.
         repeats: Number of draws.
 
     Returns:
@@ -89,7 +89,7 @@ def measure_scores(numbers: Numbers, scores: Scores, groups: Numbers, confidence
         numbers: Class numbers 0 to K - 1, [n].
         scores: The higher, the more likely the class, [repeats, n, K].
         groups: Group of each image, [n].
-        confidence: Of the intervals, 0..1.
+        confidence: Confidence level of the intervals, 0..1.
 
     Returns:
         `accuracy` of the highest score; `roc_auc` of two classes, or the mean of each class against the rest.

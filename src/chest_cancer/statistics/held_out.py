@@ -36,7 +36,7 @@ class HeldOut:
         normal: Number of the class without disease, or None.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
         temperature: What calibrated the probabilities, or None.
-        confidence: Of the intervals, 0..1.
+        confidence: Confidence level of the intervals, 0..1.
         bootstrap: Draws of groups, for figures whose intervals have no formula.
     """
 

@@ -60,7 +60,7 @@ def critical_value(groups: NDArray[np.int64], confidence: float) -> float:
 
     Args:
         groups: Group of each image, [n].
-        confidence: Of the interval, 0..1.
+        confidence: Confidence level of the interval, 0..1.
 
     Returns:
         Standard errors on either side; infinite for several images of one group, of which nothing follows.
@@ -118,7 +118,7 @@ def share(hits: NDArray[np.bool_ | np.float64], groups: NDArray[np.int64], confi
     Args:
         hits: Whether each image counts, or how much of 1 it counts, [n].
         groups: Group of each image, [n].
-        confidence: Of the interval, 0..1.
+        confidence: Confidence level of the interval, 0..1.
 
     Returns:
         The share; of nothing it is unknown: NaN, between 0 and 1.

@@ -67,7 +67,7 @@ def measure(
         normal_class: The class without disease, or None.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
         parameters: The block `model_evaluation`.
-        seed: For the bootstrap.
+        seed: Random seed for the bootstrap.
         temperature: What calibrated the probabilities, or None.
 
     Returns:

@@ -52,7 +52,7 @@ def area_under_roc(
         positive: Which images ought to score high, [n].
         placed: From `placements`, or a mean of several, [n].
         groups: Group of each image, [n].
-        confidence: Of the interval, 0..1.
+        confidence: Confidence level of the interval, 0..1.
 
     Returns:
         The area; unknown, NaN between 0 and 1, where a side has no image.
@@ -79,7 +79,7 @@ def area_of_classes(
         numbers: Class numbers 0 to K - 1, [n].
         placed: Placements of each class against the rest, [n, K].
         groups: Group of each image, [n].
-        confidence: Of the intervals, 0..1.
+        confidence: Confidence level of the intervals, 0..1.
 
     Returns:
         The mean, unknown where a class has no image, and the K areas. The mean's interval allows for areas that rest on

@@ -11,7 +11,7 @@ def sample_groups(files: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
 
     Args:
         files: A row per image, with `group`.
-        seed: Of the draw.
+        seed: Random seed for the draw.
 
     Returns:
         The rows taken, all of them where they fit, and how many were left out.
@@ -31,7 +31,7 @@ def draw_images(test_predictions: pd.DataFrame, count: int, seed: int) -> pd.Dat
     Args:
         test_predictions: A row per test image, with `path` and `label`.
         count: So many are drawn, where there are more.
-        seed: Of the draw.
+        seed: Random seed for the draw.
 
     Returns:
         Their rows, by path.

@@ -41,7 +41,7 @@ class RowKey(NamedTuple):
     """What a row shows.
 
     Attributes:
-        pixel_sha256: Of the decoded image.
+        pixel_sha256: SHA-256 of the decoded image.
         view: Hexadecimal digest of what was done to the image, at most 64 characters; empty for the image as it is.
     """
 

@@ -107,7 +107,7 @@ def delete_cells(
         test_predictions: A row per test image: `path`, `group`, `predicted` and `probability_<class>`.
         maps: Evidence in each, [n, K, h, w].
         classifier: The trained classifier.
-        seed: Of random cells and the shuffled head.
+        seed: Random seed for random cells and the shuffled head.
 
     Returns:
         A row per image: `path`, `group`; `strongest` and `random`, the fall of the log-odds of the predicted class when
@@ -165,7 +165,7 @@ def measure_overlaps(compared: pd.DataFrame, confidence: float) -> Overlaps | No
 
     Args:
         compared: What `compare_with_masks` returned.
-        confidence: Of the intervals, 0..1.
+        confidence: Confidence level of the intervals, 0..1.
 
     Returns:
         Each share with its interval and n, and what chance would give; None where no masks say where lesions are.

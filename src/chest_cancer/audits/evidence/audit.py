@@ -41,7 +41,7 @@ def audit_evidence(
         test_evidence: `evidence` in each, [n, K, h, w].
         classifier: The trained classifier.
         parameters: The block `model_evaluation`.
-        seed: For the draw of images, random cells and the shuffled head.
+        seed: Random seed for the draw of images, random cells and the shuffled head.
 
     Returns:
         `overlaps` with masks, None where there are none; `deletion`, `deleted_cells`, and `shuffled_correlation`, the

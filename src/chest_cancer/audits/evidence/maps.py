@@ -25,9 +25,9 @@ def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int 
     """Find the cells of a `side` x `side` grid over what the network saw that a mask touches.
 
     Args:
-        mask: Of the whole image, bool [H, W].
+        mask: Where the lesion is in the whole image, bool [H, W].
         frame: The part of the image that the grid covers; as `standardise` gives it.
-        side: Of the grid.
+        side: Side of the grid, in cells.
 
     Returns:
         bool [side, side].
@@ -80,7 +80,7 @@ def blur_cells(pixels: Pixels, numbers: NDArray[np.int64], side: int = 7) -> Pix
     Args:
         pixels: uint8 [H, W, 3].
         numbers: Cells of a `side` x `side` grid, counted row by row.
-        side: Of the grid.
+        side: Side of the grid, in cells.
     """
     height, width = pixels.shape[:2]
     blurred = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(min(height, width) / side)))
@@ -94,7 +94,7 @@ def shuffle_head(graph: bytes, seed: int) -> bytes:
 
     Args:
         graph: A serialised graph that `chest_cancer.network.graph.classifier` built.
-        seed: Of the shuffle.
+        seed: Random seed for the shuffle.
 
     Returns:
         The same graph with the first dense layer's weights shuffled over the means and, alike, over the maxima; of a

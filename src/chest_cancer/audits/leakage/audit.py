@@ -26,7 +26,7 @@ def audit_leakage(
         split_table: A row per image file.
         features: `pixel_sha256` and `embedding` of each distinct image.
         parameters: The block `model_evaluation`.
-        seed: For folds and draws.
+        seed: Random seed for folds and draws.
 
     Returns:
         `naive_and_grouped` and `curve`, and the curve's plot.

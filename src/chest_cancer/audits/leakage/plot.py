@@ -13,7 +13,7 @@ def plot_leakage_curve(curve: dict[str, Any], confidence: float) -> go.Figure:
 
     Args:
         curve: What `draw_leakage_curve` returned.
-        confidence: Of its intervals, 0..1.
+        confidence: Confidence level of its intervals, 0..1.
 
     Returns:
         A line with a band for the model and for the look-up; hovering tells the number of groups.

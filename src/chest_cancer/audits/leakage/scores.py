@@ -84,7 +84,7 @@ def compare_naive_and_grouped(
         classes: Class names.
         model: Twin of the classifier's head.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
-        seed: Of folds and draws.
+        seed: Random seed for folds and draws.
 
     Returns:
         `naive` and `grouped`, each with `accuracy`, `roc_auc` (n: files, and distinct images) and `groups`; `optimism`,
@@ -136,7 +136,7 @@ def draw_leakage_curve(
         classes: Class names.
         model: Twin of the classifier's head.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
-        seed: Of folds and draws.
+        seed: Random seed for folds and draws.
 
     Returns:
         `points`, one a similarity: `similarity`, `groups`, `largest_group` (its share of the images), `model` and

@@ -22,7 +22,7 @@ def describe_curve(points: list[Point], images: int) -> dict[str, Any]:
     model does more than remember.
 
     Args:
-        points: Of the curve, similarity falling.
+        points: Points of the curve, similarity falling.
         images: Distinct images.
 
     Returns:

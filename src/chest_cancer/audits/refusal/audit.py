@@ -32,7 +32,7 @@ def audit_refusal(
         metrics: What was measured on them.
         classifier: The trained classifier.
         parameters: The block `model_evaluation`.
-        seed: For crops and drawings.
+        seed: Random seed for crops and drawings.
 
     Returns:
         How many are refused, of each kind, and a plot of distances; nothing for a classifier without limits.

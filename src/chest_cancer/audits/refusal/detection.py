@@ -25,8 +25,8 @@ class Refusal(TypedDict):
     """How many foreign images are called no chest CT.
 
     Attributes:
-        photographs_and_text: Of the photographs and text pages.
-        kinds: Of each kind of foreign image.
+        photographs_and_text: How many photographs and text pages.
+        kinds: How many of each kind of foreign image.
     """
 
     photographs_and_text: Detection
@@ -39,7 +39,7 @@ def predict_foreign_images(classifier: Classifier, most: int, seed: int) -> pd.D
     Args:
         classifier: The trained classifier.
         most: Images of each kind, where there are more.
-        seed: Of crops and drawings.
+        seed: Random seed for crops and drawings.
 
     Returns:
         A row per image: `kind`, `source`, `distance` and `reason`, None where it was answered.
@@ -65,7 +65,7 @@ def measure_refusal(foreign_predictions: pd.DataFrame, confidence: float) -> Ref
 
     Args:
         foreign_predictions: What `predict_foreign_images` returned.
-        confidence: Of the intervals, 0..1.
+        confidence: Confidence level of the intervals, 0..1.
 
     Returns:
         The shares, each with its interval and n; of nothing where a kind has no image.

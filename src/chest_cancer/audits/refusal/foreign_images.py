@@ -64,7 +64,7 @@ def foreign_images(seed: int, most: int) -> list[ForeignImage]:
     slices are grey, so a photograph comes in colour, in grey and as a grey crop: colour alone should not give it away.
 
     Args:
-        seed: Of crops and drawings.
+        seed: Random seed for crops and drawings.
         most: Images of each kind, where there are more: 39 photographs, 26 text pages, 8 charts, 8 patterns and 9 other
             medical images.
     """

@@ -29,7 +29,7 @@ def audit_robustness(
         test_predictions: A row per distinct test image.
         classifier: The trained classifier.
         parameters: The block `model_evaluation`.
-        seed: For the draw of images, and for noise.
+        seed: Random seed for the draw of images, and for noise.
 
     Returns:
         `changes`, an item for the unchanged images and for each perturbation, and their plot.

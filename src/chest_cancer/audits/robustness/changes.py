@@ -51,7 +51,7 @@ def predict_perturbed_images(
         test_predictions: A row per test image: `path`, `label`, `group`, `predicted`, `reason` and
             `probability_<class>`.
         classifier: The trained classifier.
-        seed: Of the noise.
+        seed: Random seed for the noise.
 
     Returns:
         A row per image and perturbation: `perturbation` (its label; None for the unchanged image), and the columns
@@ -85,7 +85,7 @@ def measure_robustness(
         perturbed_predictions: What `predict_perturbed_images` returned.
         classes: Class names, in the order of the classifier.
         normal_class: The class without disease, or None.
-        confidence: Of the intervals, 0..1.
+        confidence: Confidence level of the intervals, 0..1.
 
     Returns:
         An item for the unchanged images and for each perturbation.

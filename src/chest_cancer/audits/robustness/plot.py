@@ -19,7 +19,7 @@ def plot_robustness(robustness: Sequence[Mapping[str, Any]], confidence: float) 
 
     Args:
         robustness: What `measure_robustness` returned.
-        confidence: Of its intervals, 0..1.
+        confidence: Confidence level of its intervals, 0..1.
 
     Returns:
         Points with intervals, a row per perturbation; dotted lines show the unchanged images.

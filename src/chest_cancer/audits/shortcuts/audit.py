@@ -28,7 +28,7 @@ def audit_shortcuts(
         split_table: A row per image file.
         features: `pixel_sha256` and `embedding` of each distinct image.
         parameters: The block `model_evaluation`.
-        seed: For folds, forests and draws.
+        seed: Random seed for folds, forests and draws.
 
     Returns:
         The baselines' figures and the verdict, and their plot; nothing where a class has a single group.

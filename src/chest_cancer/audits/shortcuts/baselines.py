@@ -73,7 +73,7 @@ def compare_baselines(
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
         model: Twin of the classifier's head.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
-        seed: Of folds, forests and draws.
+        seed: Random seed for folds, forests and draws.
 
     Returns:
         What `compare_with_baselines` returns, and `images_left_out`, of data too large for this. None where a class has
@@ -137,7 +137,7 @@ def compare_with_baselines(
         numbers: Class numbers 0 to K - 1, [n].
         groups: Group of each image, [n].
         parameters: As above.
-        seed: Of folds, forests and draws.
+        seed: Random seed for folds, forests and draws.
 
     Returns:
         `model`, with `accuracy` and `roc_auc`; `baselines`, one a look and the majority class, each with `name`,

@@ -13,7 +13,7 @@ def plot_shortcuts(audit: dict[str, Any], confidence: float) -> go.Figure:
 
     Args:
         audit: What `audit_shortcuts` returned.
-        confidence: Of its intervals, 0..1.
+        confidence: Confidence level of its intervals, 0..1.
 
     Returns:
         A point with its interval for each, the model on top; shortcuts are coloured.

@@ -54,7 +54,7 @@ class Head(ABC):
             standardised: Pooled features, standardised, [N, 1024].
             training: Those of the training images, [n, 1024].
             parameters: The block `model_training`.
-            seed: Of what is drawn.
+            seed: Random seed for what is drawn.
 
         Returns:
             What the last layer receives, [N, m].
@@ -77,7 +77,7 @@ class Head(ABC):
 
         Args:
             kernel: What the head was trained with, where it has a kernel.
-            seed: Of what is drawn.
+            seed: Random seed for what is drawn.
 
         Returns:
             A scikit-learn classifier of embeddings [n, 1024], not fitted yet.

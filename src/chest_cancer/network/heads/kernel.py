@@ -22,7 +22,8 @@ class KernelHead(Head):
     kernel machines), exact where every training image is a landmark.
 
     Attributes:
-        mean, deviation: Of the pooled features, [1024] each; landmarks and images are standardised by them.
+        mean, deviation: Mean and standard deviation of the pooled features, [1024] each, which landmarks and images are
+            standardised by.
         landmarks: Standardised features of training images, [m, 1024].
         width: The kernel is exp(-width |x - landmark|^2); greater than 0.
         weights: What each landmark says for each class, [m, K].

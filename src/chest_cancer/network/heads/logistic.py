@@ -25,9 +25,9 @@ def quick_kernel_head(width: float, landmarks: int, seed: int) -> ClassifierMixi
     """Build what stands in for the kernel head.
 
     Args:
-        width: Of the Gaussian kernel, inverse, over the number of features.
+        width: Inverse width of the Gaussian kernel, times the number of features.
         landmarks: Training images that others are compared with; at most all are.
-        seed: Of the draw of landmarks.
+        seed: Random seed for the draw of landmarks.
     """
     kernel = _Landmarks(gamma=width / SIZE, n_components=landmarks, random_state=seed)
     # The Keras head scales the kernel's features, of length 1, to the length of standardised ones.

@@ -22,6 +22,6 @@ def quick_head(manifest: Manifest, seed: int) -> "ClassifierMixin":
 
     Args:
         manifest: The classifier's.
-        seed: Of the fit.
+        seed: Random seed for the fit.
     """
     return HEADS[manifest.head].quick(manifest.kernel, seed)

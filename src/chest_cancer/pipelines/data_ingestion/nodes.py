@@ -37,7 +37,7 @@ def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSour
 
     Args:
         parameters: Source, limits, and what the phantoms are like.
-        seed: Of the phantoms.
+        seed: Random seed for the phantoms.
 
     Returns:
         The source.

@@ -72,7 +72,7 @@ def split_images(
         image_index: A row per readable image.
         features: What `extract_features` returned.
         parameters: The block `feature_extraction`.
-        seed: Of the draw.
+        seed: Random seed for the draw.
 
     Returns:
         `image_index` with `group` and `split`: train, validation or test, each distinct image once; `copy` for its
@@ -109,7 +109,7 @@ def extract_training_views(
         frozen_base: Graph from 8-bit RGB to `embedding` and, with a cut, `features`.
         feature_store: What was computed before; what is computed now is added.
         parameters: The block `feature_extraction`.
-        seed: Of the views; a view depends on the seed, the image and its number alone.
+        seed: Random seed for the views; a view depends on the seed, the image and its number alone.
 
     Returns:
         Arrays `pixel_sha256` [m] of the image that each view shows, and the network's outputs [m, ...]; m is 0 without

@@ -17,7 +17,7 @@ def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> 
     Args:
         images: A row per image: `label`, `group`, `pixel_sha256`, `source_split` (train, validation, test or None).
         shares: Of validation and test.
-        seed: Of the draw.
+        seed: Random seed for the draw.
 
     Returns:
         For each row `train`, `validation` or `test`; `leak` where a twin is on the side that measures; `copy` where the
@@ -71,8 +71,8 @@ def _check_every_class_in_every_split(labels: pd.Series, splits: pd.Series) -> N
         if missing:
             raise ValueError(
                 f"Class `{label}` has no image for {' and '.join(missing)}, twins in another split and groups "
-                "that are mostly of another class not counted: expected some in every split. Add images of other "
-                "patients, raise feature_extraction.groups.similarity, or take the class out of the source."
+                "that are mostly of another class not counted: expected at least one in every split. Add images of "
+                "other patients, raise feature_extraction.groups.similarity, or take the class out of the source."
             )
 
 

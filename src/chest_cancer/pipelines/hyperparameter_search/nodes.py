@@ -42,7 +42,7 @@ def search_hyperparameters(
         split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
         parameters: The block `hyperparameter_search`.
         model_training: The block `model_training`: what is not searched for.
-        seed: Of folds, proposals and training.
+        seed: Random seed for folds, proposals and training.
 
     Returns:
         The best trial's parameters in the shape of `conf/local/parameters.yml`; and a row per trial: `trial`, `loss`

@@ -53,7 +53,7 @@ def measure_performance(
         test_predictions: A row per distinct test image.
         classifier: Gives the classes and the operating threshold, both fixed before the test images were looked at.
         parameters: The block `model_evaluation`.
-        seed: Of the bootstrap.
+        seed: Random seed for the bootstrap.
 
     Returns:
         Each figure as `{"value", "low", "high", "n"}` under its plain name; an unknown value is None.

@@ -41,7 +41,7 @@ def compare_with_champion(
         classifier: The new model.
         champion: The model to beat.
         parameters: The block `model_evaluation`.
-        seed: Of the bootstrap.
+        seed: Random seed for the bootstrap.
 
     Returns:
         `promoted`, `reason` (a sentence), `champion` (the version compared with), and where the two were compared

@@ -66,7 +66,7 @@ def fit_limits(
     answer is right. It is lowered where it would leave too many validation images without an answer.
 
     Args:
-        distances: Of the validation images, [n], greater than 0; n at least 2.
+        distances: Distances of the validation images, [n], greater than 0; n at least 2.
         confidences: Their calibrated top probabilities, [n].
         parameters: The block `model_training.abstention`.
 

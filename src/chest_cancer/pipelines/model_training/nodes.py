@@ -50,7 +50,7 @@ def choose_head(
         features: Of each distinct image.
         split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
         parameters: The block `model_training`.
-        seed: Of folds and landmarks.
+        seed: Random seed for folds and landmarks.
 
     Returns:
         The head and the reason.
@@ -80,7 +80,7 @@ def train_head(
         trainable_top: From the base's features to pooled features.
         head_choice: Which head.
         parameters: The block `model_training`.
-        seed: Of initial weights, dropout and order.
+        seed: Random seed for initial weights, dropout and order.
 
     Returns:
         The trained model from the base's features to logits [N, K], and its loss and accuracy of each epoch.
@@ -185,7 +185,7 @@ def assemble_classifier(
         trained_top: From the base's features to logits.
         head_choice: Which head it has, and why.
         calibration: What was fitted on validation data.
-        imagenet_weights: Of the 13 convolutions.
+        imagenet_weights: Weights of the 13 convolutions.
         origin: Where it comes from.
         parameters: The block `model_training`.
 

@@ -37,7 +37,7 @@ def quantise_classifier(
         images: The source's files.
         split_table: A row per image, with `path`, `label`, `group` and `split`.
         parameters: The block `model_training`.
-        seed: Of the draw of training images that the ranges are taken from.
+        seed: Random seed for the draw of training images that the ranges are taken from.
 
     Returns:
         The classifier; its manifest says under `int8` what was compared, and what came of it.

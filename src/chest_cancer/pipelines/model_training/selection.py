@@ -46,7 +46,7 @@ def compare_heads(
         numbers: Class numbers, [n].
         groups: Group of each image, [n].
         parameters: The block `model_training`.
-        seed: Of folds and landmarks.
+        seed: Random seed for folds and landmarks.
 
     Returns:
         The choice. Linear where a class has fewer than two groups.
