@@ -12,7 +12,8 @@ from PIL import Image
 from app.capacity import Capacity
 from app.problems import ProblemError
 from app.uploads import Upload
-from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.standardise import Frame, seen_frame, standardise
 from chest_cancer.parameters import StandardisationParameters
 

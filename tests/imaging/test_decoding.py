@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from chest_cancer.imaging.decoding import DecodedImage, UnreadableImageError, decode_image
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
 
 pytestmark = pytest.mark.filterwarnings("error")
 

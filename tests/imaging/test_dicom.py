@@ -19,7 +19,8 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 from chest_cancer.imaging import dicom as dicom_reader
-from chest_cancer.imaging.decoding import DecodedImage, UnreadableImageError, decode_image
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
 
 pytestmark = pytest.mark.filterwarnings("error")
 

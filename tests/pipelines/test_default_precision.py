@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from chest_cancer.imaging.decoding import grey_to_rgb
 from chest_cancer.imaging.phantoms.generate import generate_phantoms
+from chest_cancer.imaging.pixels import grey_to_rgb
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.runtime import Network, resolve_precision

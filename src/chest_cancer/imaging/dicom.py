@@ -21,7 +21,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from chest_cancer.imaging.decoding import (
+from chest_cancer.imaging.pixels import (
     DecodedImage,
     UnreadableImageError,
     check_single_frame,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from chest_cancer.imaging.body import find_body
-from chest_cancer.imaging.decoding import grey_to_rgb, scale
+from chest_cancer.imaging.pixels import grey_to_rgb, scale
 from chest_cancer.parameters import StandardisationParameters
 
 Pixels = NDArray[np.uint8]

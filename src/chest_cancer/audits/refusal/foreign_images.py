@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from chest_cancer.imaging.decoding import decode_image, grey_to_rgb
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.pixels import grey_to_rgb
 
 Pixels = NDArray[np.uint8]
 Generator = np.random.Generator

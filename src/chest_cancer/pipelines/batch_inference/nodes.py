@@ -3,7 +3,8 @@
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters import BatchInferenceParameters
 from chest_cancer.sources.image_folder import ImageFolder

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
+from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.parameters import DataIngestionParameters, SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import (

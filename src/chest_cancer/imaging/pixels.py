@@ -1,0 +1,78 @@
+"""Decoded pixels: what every reader of image files returns, checks and refuses with."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LONGEST_DETAIL = 200
+
+
+class UnreadableImageError(ValueError):
+    """Bytes that are no usable image; the message is the reason, fit for a quarantine table or an HTTP answer."""
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """One decoded slice and what its file said about it.
+
+    Attributes:
+        pixels: `[H, W, 3]` uint8, RGB 0..255, upright, read-only.
+        format: What the bytes are, whatever the file's name: PNG, JPEG, TIFF, BMP, GIF, WEBP or DICOM.
+        mode: Pixel mode as stored, e.g. "L", "RGBA", "I;16"; for DICOM the photometric interpretation.
+        width: Columns as stored, before any EXIF rotation.
+        height: Rows as stored, before any EXIF rotation.
+    """
+
+    pixels: NDArray[np.uint8]
+    format: str
+    mode: str
+    width: int
+    height: int
+
+
+def describe(error: Exception) -> str:
+    """Return an exception's text as one short line."""
+    return " ".join(str(error).split())[:_LONGEST_DETAIL] or type(error).__name__
+
+
+def check_size(width: int, height: int, max_pixels: int, min_side: int) -> None:
+    """Raise `UnreadableImageError` when a size that a header announces is outside the limits (pixels)."""
+    if width * height > max_pixels:
+        raise UnreadableImageError(f"{width} x {height} pixels exceed the limit of {max_pixels:,}")
+    if min(width, height) < min_side:
+        raise UnreadableImageError(f"{width} x {height} pixels; expected at least {min_side} on each side")
+
+
+def check_single_frame(frames: int) -> None:
+    """Raise `UnreadableImageError` when a file holds more than one frame, page or slice."""
+    if frames > 1:
+        raise UnreadableImageError(f"{frames} frames; expected a single slice")
+
+
+def stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Map the finite minimum..maximum of real values linearly to 0..255; a constant array becomes zeros."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if finite.size == 0:
+        return np.zeros(values.shape, np.uint8)
+    return scale(values, float(finite.min()), float(finite.max()))
+
+
+@np.errstate(all="ignore")
+def scale(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Map low..high linearly to 0..255, rounded, clipped outside, NaN to 0; all zeros unless low < high."""
+    if not low < high:
+        return np.zeros(values.shape, np.uint8)
+    scaled: NDArray[np.float64] = np.subtract(values, low, dtype=np.float64)
+    scaled *= 255.0
+    scaled /= high - low
+    np.nan_to_num(scaled, copy=False, nan=0.0)
+    scaled.clip(0.0, 255.0, out=scaled)
+    np.rint(scaled, out=scaled)
+    return scaled.astype(np.uint8)
+
+
+def grey_to_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Repeat `[H, W]` grey into `[H, W, 3]`."""
+    return np.repeat(grey[..., np.newaxis], 3, axis=2)
