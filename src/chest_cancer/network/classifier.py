@@ -107,7 +107,8 @@ class Classifier:
         if version != PREPROCESSING_VERSION:
             raise ValueError(
                 f"Invalid manifest: expected preprocessing_version {PREPROCESSING_VERSION}. Received: {version}. "
-                "Train the model again with this version of chest_cancer."
+                "Train the model again with this version of chest_cancer, which makes other pixels of DICOM and of "
+                "16-bit PNG and TIFF, or serve it with the version that it was trained with."
             )
         # Classifiers from before there was a choice have no entry.
         chosen = manifest.get("standardisation", {"brightness": "none", "crop": "none"})
