@@ -16,8 +16,8 @@ from pydicom.filereader import dcmread
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from chest_cancer.imaging import dicom as dicom_reader
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.dicom import read as dicom_reader
 from chest_cancer.imaging.pixels import UnreadableImageError
 from dicom_files import STORED, dicom, shipped
 

@@ -12,7 +12,7 @@ from pydicom.filereader import dcmread
 from pydicom.pixels.decoders.base import get_decoder
 
 from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.imaging.dicom_frames import _PLUGINS
+from chest_cancer.imaging.dicom.frames import _PLUGINS
 from chest_cancer.imaging.pixels import UnreadableImageError
 from dicom_files import STORED, dicom, shipped
 

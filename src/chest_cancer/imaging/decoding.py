@@ -70,7 +70,7 @@ def decode_image(
         with _quiet:
             if kind is None:
                 # Imported on use: pydicom costs start-up time that most runs need not pay.
-                from chest_cancer.imaging.dicom import decode_dicom
+                from chest_cancer.imaging.dicom.read import decode_dicom
 
                 image = decode_dicom(data, max_pixels, min_side, any_modality=any_modality)
             else:

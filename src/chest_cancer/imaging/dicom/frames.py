@@ -14,7 +14,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 
 from chest_cancer.imaging.damage import check_jpeg
-from chest_cancer.imaging.lossless_jpeg import with_new_head
+from chest_cancer.imaging.dicom.lossless_jpeg import with_new_head
 from chest_cancer.imaging.pixels import UnreadableImageError, describe
 
 # One for each, so that a file gives the same pixels wherever it is read.

@@ -3,7 +3,7 @@
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from chest_cancer.imaging.dicom_elements import name_of, shown, text_of
+from chest_cancer.imaging.dicom.elements import name_of, shown, text_of
 from chest_cancer.imaging.pixels import UnreadableImageError
 
 _MODALITIES = ("CT", "CR", "DX")

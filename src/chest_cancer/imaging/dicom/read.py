@@ -1,7 +1,7 @@
 """DICOM slices to RGB. Keeps the elements that describe pixels and no others: patient data is skipped unread.
 
 Grey of CT becomes Hounsfield units seen through the lung window, other grey is shown as the file says: see
-`imaging.dicom_grey`. What is no slice is refused: see `imaging.dicom_kinds`. Only `decoding.decode_image` calls this
+`imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `decoding.decode_image` calls this
 module.
 """
 
@@ -18,10 +18,10 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from chest_cancer.imaging.dicom_elements import number_of, text_of
-from chest_cancer.imaging.dicom_frames import decode_pixels, no_decoder
-from chest_cancer.imaging.dicom_grey import make_eight_bits
-from chest_cancer.imaging.dicom_kinds import require_slice
+from chest_cancer.imaging.dicom.elements import number_of, text_of
+from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
+from chest_cancer.imaging.dicom.grey import make_eight_bits
+from chest_cancer.imaging.dicom.kinds import require_slice
 from chest_cancer.imaging.pixels import (
     DecodedImage,
     UnreadableImageError,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
-from chest_cancer.imaging.dicom_elements import CURE, name_of, number_of
+from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of
 from chest_cancer.imaging.grey import AIR, holds_hounsfield, see_lungs, to_eight_bits
 from chest_cancer.imaging.pixels import UnreadableImageError, describe, scale
 
