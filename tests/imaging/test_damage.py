@@ -78,6 +78,16 @@ def test_png_with_a_hole_is_refused(seed: int) -> None:
         decode_image(with_hole(encode(picture(seed), "PNG")))
 
 
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_adobe_deflate", "tiff_lzw"])
+def test_compressed_tiff_with_a_hole_is_refused(compression: str) -> None:
+    for seed in range(4):
+        data = encode(picture(seed), "TIFF", compression=compression)
+        assert decode_image(data).pixels.any()
+
+        with pytest.raises(UnreadableImageError, match=r"^(JPEG|TIFF) (data are|file is) damaged"):
+            decode_image(with_hole(data))
+
+
 def test_read_pixels_are_those_of_pillow() -> None:
     data = encode(picture(1), "JPEG", quality=90)
     expected: NDArray[np.uint8] = np.asarray(Image.open(io.BytesIO(data)))

@@ -235,6 +235,28 @@ def test_signed_thirty_two_bit_hounsfield_units_are_seen_through_the_lung_window
     np.testing.assert_array_equal(decoded.pixels[..., 0], np.rint(((values + 1350.0) * 255 / 1500).clip(0, 255)))
 
 
+def test_unsigned_thirty_two_bits_stay_unsigned() -> None:
+    values = np.linspace(0, 2**32 - 1, 40 * 40).astype("<u4").reshape(40, 40)
+    tags = {256: 40, 257: 40, 258: 32, 259: 1, 262: BLACK_IS_ZERO, 277: 1, 339: 1}
+
+    decoded = decode_image(tiff_by_hand(tags, values.tobytes()))
+
+    assert (decoded.pixels[0, 0, 0], decoded.pixels[20, 0, 0], decoded.pixels[-1, -1, 0]) == (0, 128, 255)
+
+
+def test_planar_tiff_is_read() -> None:
+    planes = [COLOUR[..., channel].tobytes() for channel in range(3)]
+    width, height, size = 48, 40, 48 * 40
+    after = 8 + 3 * size
+    long = struct.pack("<3H2x3I3I", 8, 8, 8, 8, 8 + size, 8 + 2 * size, size, size, size)
+    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, after), (259, 3, 1, 1), (262, 3, 1, 2)]
+    entries += [(273, 4, 3, after + 8), (277, 3, 1, 3), (278, 4, 1, height), (279, 4, 3, after + 20), (284, 3, 1, 2)]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    data = struct.pack("<2sHI", b"II", 42, after + len(long)) + b"".join(planes) + long + directory
+
+    np.testing.assert_array_equal(decode_image(data).pixels, COLOUR)
+
+
 def test_float_grey_is_stretched_and_survives_nan_and_infinity() -> None:
     values = np.linspace(-1, 1, 40 * 40, dtype=np.float32).reshape(40, 40)
     values[0, :3] = np.nan, np.inf, -np.inf
@@ -507,6 +529,8 @@ WHOLE_FILES = {
     "AVIF": encode(Image.fromarray(COLOUR), "AVIF"),
     "JPEG 2000": encode(Image.fromarray(COLOUR), "JPEG2000"),
     "progressive JPEG": encode(Image.fromarray(COLOUR), "JPEG", progressive=True),
+    "TIFF of JPEG": encode(Image.fromarray(COLOUR), "TIFF", compression="jpeg"),
+    "TIFF deflated": encode(Image.fromarray(COLOUR), "TIFF", compression="tiff_adobe_deflate"),
     "PNG of 16 bits": encode(Image.fromarray(RAMP.astype(np.uint16) * 77), "PNG"),
 }
 SIGNATURES = [PNG_SIGNATURE, b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"GIF89a", b"RIFF\0\0\0\0WEBP", b""]

@@ -18,7 +18,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from chest_cancer.imaging.damage import check_jpeg, check_png
+from chest_cancer.imaging.damage import check_jpeg, check_png, check_tiff
 from chest_cancer.imaging.grey import to_eight_bits
 from chest_cancer.imaging.pixels import (
     DecodedImage,
@@ -40,6 +40,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _MOST_PAGES_COUNTED = 1000
+_MOST_BYTES_A_PIXEL = 16
+_UNSIGNED_32 = {258: (32,), 339: (1,)}
 _CHECKS = {JpegImageFile: check_jpeg, PngImageFile: check_png}
 
 
@@ -95,10 +97,14 @@ def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixe
     check_single_frame(_count_frames(image))
     # A 16-bit or float TIFF may store white as its smallest value; Pillow undoes that for 8 bits only.
     negative = isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0
-    if (check := _CHECKS.get(reader)) is not None:
-        check(data)
+    # Pillow keeps 32 unsigned bits as signed ones.
+    unsigned = isinstance(image, TiffImageFile) and _UNSIGNED_32.items() <= dict(image.tag_v2).items()
+    if isinstance(image, TiffImageFile):
+        check_tiff(data, image, _MOST_BYTES_A_PIXEL * width * height)
+    elif reader in _CHECKS:
+        _CHECKS[reader](data)
     image.load()
-    pixels, scaling = _to_rgb(_turn_upright(image), negative)
+    pixels, scaling = _to_rgb(_turn_upright(image), negative, unsigned)
     return DecodedImage(pixels, str(reader.format), mode, width, height, scaling)
 
 
@@ -135,10 +141,10 @@ def _turn_upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _to_rgb(image: Image.Image, negative: bool) -> tuple[NDArray[np.uint8], str]:
+def _to_rgb(image: Image.Image, negative: bool, unsigned: bool) -> tuple[NDArray[np.uint8], str]:
     """Return `[H, W, 3]`, and how it was scaled."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey, scaling = to_eight_bits(np.asarray(image))
+        grey, scaling = to_eight_bits(np.asarray(image).view(np.uint32) if unsigned else np.asarray(image))
         return grey_to_rgb(255 - grey if negative else grey), scaling
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
