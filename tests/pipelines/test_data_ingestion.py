@@ -92,7 +92,7 @@ def test_the_index_describes_every_image(tmp_path: Path) -> None:
     index = outcome.index
     assert list(index.columns) == [
         "path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash",
-        "format", "mode", "width", "height", "bytes",
+        "format", "mode", "scaling", "width", "height", "bytes",
     ]  # fmt: skip
     first = index.iloc[0]
     assert (first["path"], first["format"], first["mode"], first["width"], first["height"]) == (

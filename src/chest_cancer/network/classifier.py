@@ -101,7 +101,8 @@ class Classifier:
         if version != PREPROCESSING_VERSION:
             raise ValueError(
                 f"Invalid manifest: expected preprocessing_version {PREPROCESSING_VERSION}. Received: {version}. "
-                "Train the model again with this version of chest_cancer."
+                "Train the model again with this version of chest_cancer, which makes other pixels of DICOM and of "
+                "16-bit PNG and TIFF, or serve it with the version that it was trained with."
             )
         self.standardisation = manifest.standardisation
         check_available(self.standardisation)

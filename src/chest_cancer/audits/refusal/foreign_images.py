@@ -106,7 +106,7 @@ def _medical_images() -> Iterator[tuple[str, Pixels]]:
         yield name, _rgb(getattr(data, name)())
     for name in _DICOM:
         path = get_testdata_file(name, download=False)
-        yield name, decode_image(Path(str(path)).read_bytes()).pixels
+        yield name, decode_image(Path(str(path)).read_bytes(), any_modality=True).pixels
 
 
 def _rgb(image: NDArray[Any]) -> Pixels:

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 # Missing values stay missing under pandas 2 as well.
 _TEXT = pd.StringDtype(na_value=float("nan"))
 _TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
-_TEXT_COLUMNS += ["format", "mode"]
+_TEXT_COLUMNS += ["format", "mode", "scaling"]
 
 
 def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSource:
@@ -77,6 +77,7 @@ def _examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimit
         perceptual_hash=perceptual_hash(decoded.pixels),
         format=decoded.format,
         mode=decoded.mode,
+        scaling=decoded.scaling,
         width=decoded.width,
         height=decoded.height,
         bytes=len(data),
@@ -114,7 +115,7 @@ def index_images(
 
     Returns:
         The index (one row an image: path, label, source_split or missing, content_sha256, pixel_sha256,
-        perceptual_hash, format, mode, width, height, bytes), the quarantine table (path, reason), both
+        perceptual_hash, format, mode, scaling, width, height, bytes), the quarantine table (path, reason), both
         sorted by path, and the summary.
 
     Raises:

@@ -22,6 +22,7 @@ class IndexedImage:
     perceptual_hash: str
     format: str
     mode: str
+    scaling: str
     width: int
     height: int
     bytes: int
