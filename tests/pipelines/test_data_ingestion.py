@@ -14,7 +14,7 @@ from kedro.runner import SequentialRunner
 from PIL import Image
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
-from chest_cancer.parameters import DataIngestionParameters
+from chest_cancer.parameters import DataIngestionParameters, ModelTrainingParameters
 from chest_cancer.pipelines.data_ingestion import create_pipeline
 
 EMPTY = "class folder holds no readable image"
@@ -49,11 +49,12 @@ def ingest(tmp_path: Path, files: dict[str, bytes], **parameters: Any) -> Outcom
     return run(tmp_path, source=str(source), **parameters)
 
 
-def run(tmp_path: Path, **parameters: Any) -> Outcome:
+def run(tmp_path: Path, *, normal_class: Any = "normal", **parameters: Any) -> Outcome:
     catalog = DataCatalog(
         {
             "raw_images": ImageFolderDataset(filepath=str(tmp_path / "data" / "images")),
             "params:data_ingestion": MemoryDataset(DataIngestionParameters(**parameters)),
+            "params:model_training": MemoryDataset(ModelTrainingParameters(normal_class=normal_class)),
             "params:seed": MemoryDataset(3),
             **{name: MemoryDataset() for name in ("image_index", "quarantine", "data_summary")},
         }

@@ -85,8 +85,8 @@ def log_overview(summary: Mapping[str, Any], lost: Mapping[str, Refused]) -> Non
     """Print the table of classes and splits, what was left out and why, and what looks odd.
 
     Args:
-        summary: With `files`, `images`, `distinct_by_content`, `quarantined`, `pattern`, `classes`, `counts`, `left_out`, `notes`
-            and `odd`.
+        summary: With `files`, `images`, `distinct_by_content`, `quarantined`, `pattern`, `classes`, `counts`,
+            `left_out`, `notes` and `odd`.
         lost: Class to path and reason of its files that can't be used.
     """
     logger.info("Classes, read as %s:\n%s", summary["pattern"], _table(summary, lost))
