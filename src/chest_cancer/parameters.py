@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 def _as_name(value: Any) -> Any:
     """Take a whole number for the name that it is; YAML has changed other values beyond recognition."""
     if isinstance(value, bool):
-        words = "on, yes or true" if value else "no, off or false"
-        raise ValueError(f"YAML reads {words} as a truth value: quote the name, as in 'no'")
+        words, example = ("on, yes or true", "yes") if value else ("no, off or false", "no")
+        raise ValueError(f"YAML reads {words} as a truth value: quote the name, as in '{example}'")
     if isinstance(value, float):
         raise ValueError(f"YAML reads it as a number: quote the name, as in '{value:g}'")
     return str(value) if isinstance(value, int) else value

@@ -39,6 +39,26 @@ def refuse_splits_without_classes(tree: FolderTree, splits: Mapping[str, str]) -
         )
 
 
+def refuse_splits_inside_splits(tree: FolderTree, top: str, candidates: list[str]) -> None:
+    """Raise where a class folder of a split is itself called like a split.
+
+    Args:
+        tree: All folders.
+        top: Folder that the splits lie in.
+        candidates: The class folders.
+
+    Raises:
+        ValueError: Names these folders, and shows the tree.
+    """
+    if found := [folder for folder in candidates if split_of(last_part(folder))]:
+        names = sorted({last_part(folder) for folder in found})
+        _refuse(
+            f"{_named(found)}: called like splits, and inside of a split",
+            tree.show(top),
+            f"Put the files of each class into one folder. {_if_classes(names)}",
+        )
+
+
 def refuse_folders_that_may_be_no_classes(tree: FolderTree, top: str, candidates: list[str]) -> None:
     """Raise where folders at the level of classes look like something else.
 
@@ -70,11 +90,13 @@ def refuse_folders_that_may_be_no_classes(tree: FolderTree, top: str, candidates
         )
     if _repeat(inside):
         _refuse_repeated(names, inside, tree_shown)
-    if len(names) > 1 and all(is_patient(name) for name in names):
+    for kind, is_kind in (("patients or series", is_patient), ("folds of a cross-validation", is_fold)):
+        if len(names) < 2 or not all(is_kind(name) for name in names):
+            continue
         _refuse(
-            f"folders that are called like patients or series, {_named(names)}, not like classes",
+            f"folders that are called like {kind}, {_named(names)}, not like classes",
             tree_shown,
-            f"Put them into a folder for each class, as <class>/<patient>/<file>. {_if_classes(names)}",
+            f"Put the images into a folder for each class, as <class>/<file>. {_if_classes(names)}",
         )
 
 

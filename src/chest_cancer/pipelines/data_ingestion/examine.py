@@ -73,7 +73,7 @@ def examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimits
 
 
 def _what_it_is(path: str, data: bytes) -> str | None:
-    return foreign_by_content(data[:_START]) or foreign_by_name(path)
+    return foreign_by_name(path) or foreign_by_content(data[:_START])
 
 
 def _with_parameter(reason: str) -> str:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from chest_cancer.pipelines.data_ingestion.ambiguity import (
     refuse_folders_that_may_be_no_classes,
+    refuse_splits_inside_splits,
     refuse_splits_without_classes,
 )
 from chest_cancer.pipelines.data_ingestion.folder_names import (
@@ -114,6 +115,7 @@ def read_layout(paths: Sequence[str], folders: Sequence[str], class_names: Mappi
     if any(tree.children(folder) for folder in splits):
         level = [(folder, split) for parent, split in splits.items() for folder in _inside_split(tree, parent)]
         pattern = "<split>/<class>/<file>"
+        refuse_splits_inside_splits(tree, top, [folder for folder, _ in level if last_part(folder) not in names])
         beside = [folder for folder in inside if folder not in splits]
         left_out += [(folder, _BESIDE.format(folder=folder)) for folder in beside]
         notes += [f"`{folder}` lies beside the folders of splits and is none: left out." for folder in beside]
@@ -147,10 +149,12 @@ def _skip_wrappers(tree: FolderTree, names: Mapping[str, str]) -> str:
 
 
 def _inside_split(tree: FolderTree, split: str) -> list[str]:
-    """Class folders of a split, also where all lie in one folder such as `images`."""
+    """Class folders of a split, also where all lie in one folder such as `images`, or `train` again."""
     inside = tree.children(split)
-    if len(inside) == 1 and is_wrapper(last_part(inside[0])) and tree.children(inside[0]):
-        return tree.children(inside[0])
+    if len(inside) == 1 and tree.children(inside[0]):
+        name = last_part(inside[0])
+        if is_wrapper(name) or split_of(name) == split_of(last_part(split)):
+            return tree.children(inside[0])
     return inside
 
 

@@ -36,7 +36,9 @@ def recognise_classes(images: ImageFolder, parameters: DataIngestionParameters, 
     for folder, number in folders.items():
         counts[folder.label] += number
     outside = [
-        (path, foreign_by_name(path) or layout.reason(path)) for path in images.paths if layout.find(path) is None
+        (path, foreign_by_name(path) or layout.reason(path))
+        for path in images.paths
+        if layout.find(path) is None or foreign_by_name(path)
     ]
     empty = [(folder.path, "class folder holds no image") for folder in layout.class_folders if folder not in folders]
     require_two_classes(counts, sorted([*images.refused, *outside, *empty]), "files")
