@@ -38,18 +38,19 @@ MISTAKES = {
     "no without quotes": (
         "model_training.normal_class",
         False,
-        "`model_training.normal_class`: Value error, YAML reads no, off or false as a truth value: quote the name, as in "
-        "'no'. Received: False",
+        "`model_training.normal_class`: Value error, YAML reads no, off or false as a truth value: quote the name, as "
+        "in 'no'. Received: False",
     ),
     "a number with a point": (
         "model_training.normal_class",
         1.5,
-        "`model_training.normal_class`: Value error, YAML reads it as a number: quote the name, as in '1.5'. Received: 1.5",
+        "`model_training.normal_class`: Value error, YAML reads it as a number: quote the name, as in '1.5'. "
+        "Received: 1.5",
     ),
     "a key without quotes": (
         "data_ingestion.class_names",
         {True: "positive"},
-        "`data_ingestion.class_names.True.[key]`: Value error, YAML reads on, yes or true as a truth value: quote the "
+        "`data_ingestion.class_names.1.[key]`: Value error, YAML reads on, yes or true as a truth value: quote the "
         "name, as in 'yes'. Received: True",
     ),
     "seed": ("seed", -1, "`seed`: Input should be greater than or equal to 0. Received: -1"),

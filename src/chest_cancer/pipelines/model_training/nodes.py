@@ -29,6 +29,10 @@ from chest_cancer.pipelines.model_training.calibration import fit_temperature, f
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 
 
+# Of the data summary: what is for people who start a run, and names files.
+_EARLY_WORDS = {"pattern", "counts", "left_out", "notes", "odd"}
+
+
 def choose_head(
     features: Arrays, split_table: pd.DataFrame, parameters: ModelTrainingParameters, seed: int
 ) -> HeadChoice:
@@ -156,7 +160,7 @@ def assemble_classifier(
         },
         "splits": {name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
         "split_digest": _digest(split_table),
-        "data": data_summary,
+        "data": {name: value for name, value in data_summary.items() if name not in _EARLY_WORDS},
         "provenance": provenance,
     }
     serialised = graph.classifier(weights, read_head(trained_top, temperature), space).SerializeToString()
