@@ -28,7 +28,6 @@ from chest_cancer.pipelines.model_training.abstention import distances_from, fit
 from chest_cancer.pipelines.model_training.calibration import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 
-
 # Of the data summary: what is for people who start a run, and names files.
 _EARLY_WORDS = {"pattern", "counts", "left_out", "notes", "odd"}
 
