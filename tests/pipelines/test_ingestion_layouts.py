@@ -251,6 +251,14 @@ def test_folders_beside_those_of_splits_are_left_out_and_it_is_said(index: Index
     assert "`extra` lies beside the folders of splits and is none: left out." in found["notes"]
 
 
+def test_images_in_a_split_or_beside_classes_but_in_no_class_are_left_out_and_it_is_said(index: Index) -> None:
+    found = index(pictures(["train/normal", "train/tumour", "test"]))
+    assert set(found["quarantine"].values()) == {"not in a class folder"}
+    assert found["notes"] == ["3 file(s) lie in no class folder and were left out, such as `test/0.png`."]
+    found = index({**pictures(["normal", "tumour"]), "loose.png": picture(77)})
+    assert found["notes"] == ["1 file(s) lie in no class folder and were left out, such as `loose.png`."]
+
+
 @pytest.mark.parametrize("folders", [("train/Normal", "test/normal"), ("Normal", "normal")])
 def test_names_that_differ_in_case_alone_are_one_class(index: Index, folders: tuple[str, ...]) -> None:
     others = [folder.replace("Normal", "tumour").replace("normal", "tumour") for folder in folders]
@@ -271,6 +279,21 @@ def test_long_names_in_train_and_short_ones_in_test_stop_the_run_with_a_block_th
     assert set(index(files, class_names=block_of(message))["counts"]) == {*LONG.values(), "normal"}
 
 
+def test_three_spellings_in_three_splits_become_one_class(index: Index) -> None:
+    pairs = [("train", "COVID-19"), ("valid", "covid_19"), ("test", "COVID")]
+    files = pictures(f"{split}/{name}" for split, label in pairs for name in (label, "normal"))
+    block = block_of(refusal(index, files))
+    assert block == {"COVID-19": "COVID", "covid_19": "COVID"}
+    assert set(index(files, class_names=block)["counts"]) == {"COVID", "normal"}
+
+
+def test_long_and_short_names_above_splits_stop_the_run_with_a_block_that_works(index: Index) -> None:
+    files = pictures(["normal/train", "normal/test", "Adeno (left)/train", "adeno/test"])
+    block = block_of(refusal(index, files))
+    assert block == {"Adeno (left)": "adeno"}
+    assert index(files, class_names=block)["counts"]["adeno"] == {"train": 3, "test": 3}
+
+
 def test_a_class_that_a_split_lacks_stops_the_run(index: Index) -> None:
     message = refusal(index, pictures(["train/normal", "train/tumour", "train/xyz", "test/normal", "test/tumour"]))
     assert "  train: normal, tumour, xyz\n  test: normal, tumour\n" in message
@@ -287,6 +310,11 @@ def test_a_normal_class_that_is_no_class_stops_the_run_with_the_one_that_was_mea
         f"Received: '{difference}'. Did you mean `normal`? Pass --params \"model_training.normal_class='normal'\"."
     )
     assert "null" not in message
+
+
+def test_a_normal_class_that_is_a_word_of_one_is_proposed(index: Index) -> None:
+    message = refusal(index, pictures(["Bengin cases", "Malignant cases", "Normal cases"]))
+    assert "Received: 'normal'. Did you mean `Normal cases`?" in message
 
 
 def test_a_normal_class_like_no_class_stops_the_run(index: Index) -> None:

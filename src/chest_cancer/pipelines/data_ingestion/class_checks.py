@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from chest_cancer.pipelines.data_ingestion.ambiguity import class_names_block
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
-from chest_cancer.pipelines.data_ingestion.folder_names import last_part, words
+from chest_cancer.pipelines.data_ingestion.folder_names import last_part, split_of, words
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder
 
+_ALIKE = 0.6
 _SPLITS = ("train", "validation", "test")
 
 
@@ -23,11 +24,11 @@ def check_classes_agree(folders: Iterable[ClassFolder]) -> None:
         ValueError: Names what differs, with a block `class_names` to copy where the names resemble each other.
     """
     classes: defaultdict[str, set[str]] = defaultdict(set)
-    folder_of: dict[str, str] = {}
+    folders_of: defaultdict[str, set[str]] = defaultdict(set)
     for folder in folders:
         if folder.source_split is not None:
             classes[folder.source_split].add(folder.label)
-            folder_of.setdefault(folder.label, last_part(folder.path))
+            folders_of[folder.label].add(_name_of(folder))
     everywhere = set.intersection(*classes.values()) if classes else set()
     apart = {
         label: [split for split in _SPLITS if label in classes[split]]
@@ -37,10 +38,7 @@ def check_classes_agree(folders: Iterable[ClassFolder]) -> None:
         return
     lines = [f"  {split}: {', '.join(sorted(classes[split]))}" for split in _SPLITS if classes[split]]
     pairs = _pairs(apart)
-    names = {
-        folder_of[long] if label_is_folder(folder_of[long], long) else long: short
-        for long, short in sorted(pairs.items())
-    }
+    names = {folder: short for long, short in sorted(pairs.items()) for folder in sorted(folders_of[long])}
     cure = "Add the missing images, or take the class out of the source."
     if names:
         cure = f"If these are the same classes, say so in conf/local/parameters.yml:\n{class_names_block(names)}"
@@ -67,6 +65,7 @@ def check_normal_class(normal_class: str | None, classes: Sequence[str]) -> None
     if normal_class is None or normal_class in classes:
         return
     meant = [name for name in classes if _bare(name) == _bare(normal_class)]
+    meant = meant or [name for name in classes if _bare(normal_class) in words(name)]
     cure = (
         f"Did you mean `{meant[0]}`? Pass --params \"model_training.normal_class='{meant[0]}'\"."
         if meant
@@ -111,27 +110,27 @@ def check_enough_images(images: Sequence[IndexedImage]) -> None:
                 )
 
 
-def label_is_folder(folder: str, label: str) -> bool:
-    """Whether a class is called like its folder, as far as case goes."""
-    return folder.casefold() == label.casefold()
+def _name_of(folder: ClassFolder) -> str:
+    """Name of the folder that is the class, also in `<class>/<split>`."""
+    name = last_part(folder.path)
+    return name if split_of(name) is None else last_part(folder.path.rpartition("/")[0])
 
 
 def _pairs(apart: dict[str, list[str]]) -> dict[str, str]:
-    """Pair class names that are never in the same split, the more alike the earlier: longer name to shorter."""
+    """Name classes that may be the same, longer name to shorter; no split has both, and the most alike come first."""
     candidates = sorted(
-        (
-            (_likeness(one, other), one, other)
-            for one in apart
-            for other in apart
-            if len(one) > len(other) or (len(one) == len(other) and one > other)
-            if not set(apart[one]) & set(apart[other])
-        ),
-        reverse=True,
+        (-_likeness(long, short), len(short), long, short)
+        for long in apart
+        for short in apart
+        if (len(long), long) > (len(short), short)
     )
     pairs: dict[str, str] = {}
-    for likeness, long, short in candidates:
-        if likeness >= 0.6 and long not in pairs and long not in pairs.values() and short not in pairs:
+    splits = {label: set(names) for label, names in apart.items()}
+    for unlikeness, _, long, short in candidates:
+        free = long not in pairs and long not in pairs.values() and short not in pairs
+        if free and -unlikeness >= _ALIKE and not splits[long] & splits[short]:
             pairs[long] = short
+            splits[short] |= splits[long]
     return pairs
 
 

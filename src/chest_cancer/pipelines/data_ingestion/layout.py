@@ -18,12 +18,13 @@ from chest_cancer.pipelines.data_ingestion.folder_names import (
 )
 from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
 
+OUTSIDE = "not in a class folder"
+
 _MASKS = (
     "in the folder `{folder}` of masks or annotations, which are no slices; if it is a class, name it in "
     "`data_ingestion.class_names`"
 )
 _BESIDE = "in the folder `{folder}`, which lies beside the folders of splits and is none"
-_OUTSIDE = "not in a class folder"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Layout:
         while path := path.rpartition("/")[0]:
             if path in self._reasons:
                 return self._reasons[path]
-        return _OUTSIDE
+        return OUTSIDE
 
     @cached_property
     def _by_path(self) -> dict[str, ClassFolder]:

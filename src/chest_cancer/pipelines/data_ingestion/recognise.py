@@ -1,10 +1,11 @@
 """What a source's folders are taken for, refused before any file is opened where that can't be right."""
 
 from collections import Counter
+from dataclasses import replace
 
 from chest_cancer.parameters import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion.class_checks import check_classes_agree, check_normal_class
-from chest_cancer.pipelines.data_ingestion.layout import Layout, read_layout
+from chest_cancer.pipelines.data_ingestion.layout import OUTSIDE, Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import require_two_classes
 from chest_cancer.sources.foreign import foreign_by_name
 from chest_cancer.sources.image_folder import ImageFolder
@@ -44,4 +45,7 @@ def recognise_classes(images: ImageFolder, parameters: DataIngestionParameters, 
     require_two_classes(counts, sorted([*images.refused, *outside, *empty]), "files")
     check_classes_agree(folders)
     check_normal_class(normal_class, sorted(counts))
+    if loose := [path for path, reason in outside if reason == OUTSIDE]:
+        note = f"{len(loose)} file(s) lie in no class folder and were left out, such as `{loose[0]}`."
+        return replace(layout, notes=(*layout.notes, note))
     return layout
