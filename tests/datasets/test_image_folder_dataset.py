@@ -152,7 +152,7 @@ def test_links_and_special_files_of_a_folder_are_refused(
 
 
 @pytest.mark.parametrize(
-    "target",
+    "kept",
     [
         "source/normal/a.png",
         "cache/files/md5/ab/" + 30 * "c",
@@ -163,11 +163,11 @@ def test_links_and_special_files_of_a_folder_are_refused(
     ],
 )
 def test_links_into_the_source_or_a_cache_are_followed(
-    dataset: ImageFolderDataset, folder: Path, tmp_path: Path, target: str
+    dataset: ImageFolderDataset, folder: Path, tmp_path: Path, kept: str
 ) -> None:
-    (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / target).write_bytes(b"kept")
-    (folder / "normal" / "link.png").symlink_to(tmp_path / target)
+    (tmp_path / kept).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / kept).write_bytes(b"kept")
+    (folder / "normal" / "link.png").symlink_to(tmp_path / kept)
 
     dataset.save(ImageSource(location=str(folder)))
 

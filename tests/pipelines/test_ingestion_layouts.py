@@ -339,6 +339,12 @@ def test_a_class_that_loses_everything_stops_the_run(index: Index) -> None:
     assert message.endswith("Repair or convert these files, or take the class out of the source.")
 
 
+@pytest.mark.parametrize("name", ["all.zip", "all.npz", "1.npy", "1.nii.gz", "1.png.dvc"])
+def test_a_class_whose_images_are_in_a_file_that_is_not_read_stops_the_run(index: Index, name: str) -> None:
+    message = refusal(index, {**pictures(["normal", "tumour"]), f"large/{name}": b"PK\x03\x04"})
+    assert f"of class `large`. Received 1 file, none of which can be used: large/{name}: a" in message
+
+
 @pytest.mark.parametrize(
     ("refused", "received"),
     [
@@ -474,6 +480,11 @@ def test_the_early_words_are_a_table_and_what_looks_odd(index: Index, caplog: py
         "tumour       4         4         0"
     ) in caplog.text
     assert "Left out: 2, such as normal/labels.csv: a table (.csv), no image" in caplog.text
+
+
+def test_a_class_of_copies_is_odd(index: Index) -> None:
+    files = pictures(["normal", "tumour"]) | {f"tumour/copy {number}.png": picture(3) for number in range(4)}
+    assert index(files)["odd"] == ["`tumour`: only 3 of its 7 images are distinct; copies count once."]
 
 
 def test_sizes_that_vary_and_differ_by_class_are_odd(index: Index) -> None:

@@ -26,7 +26,7 @@ from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1  # of the folder; a change makes every folder stale
+_FORMAT = 2  # of the folder; a change makes every folder stale
 
 
 class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):

@@ -19,12 +19,13 @@ _MODEL = "a model or its weights ({suffix}), no image"
 _KINDS = {
     _TABLE: "csv tsv xls xlsx ods json jsonl parquet xml",
     _ARCHIVE: "zip tar tgz gz bz2 xz 7z rar zst",
-    _ARRAYS: "npz npy h5 hdf5 mat pkl pickle tfrecord tfrecords pt",
+    _ARRAYS: "nii npz npy h5 hdf5 mat pkl pickle tfrecord tfrecords pt",
     _TEXT: "txt md pdf doc docx rtf log yml yaml toml ini",
     _PROGRAM: "py ipynb m r js html htm exe sh bat",
     _POINTER: "dvc",
     _MODEL: "onnx keras pth ckpt safetensors",
 }
+_HOLDS_IMAGES = tuple(kind.partition(" (")[0] for kind in (_ARCHIVE, _ARRAYS, _POINTER))
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
 _TEXTS_WITHOUT_SUFFIX = {"readme", "license", "licence", "copying", "dicomdir", "citation", "makefile"}
 _BY_CONTENT = (
@@ -60,12 +61,18 @@ def foreign_by_name(path: str) -> str | None:
     name = PurePosixPath(path)
     suffix = name.suffix.lower().removeprefix(".")
     if name.name.lower().endswith(".nii.gz"):
-        return None  # named by the decoder
+        return _ARRAYS.format(suffix=".nii.gz")
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix].format(suffix=f".{suffix}")
     if not suffix and name.name.lower() in _TEXTS_WITHOUT_SUFFIX:
         return _TEXT.format(suffix=name.name)
     return None
+
+
+def holds_no_images(path: str) -> bool:
+    """Whether a file's name says that no image is lost with it: a table, text, a program; no archive, no arrays."""
+    kind = foreign_by_name(path)
+    return kind is not None and not kind.startswith(_HOLDS_IMAGES)
 
 
 def foreign_by_content(start: bytes) -> str | None:

@@ -75,7 +75,7 @@ def _refuse_foreign(archive: Path) -> None:
     with archive.open("rb") as file:
         start = file.read(512)
     kind = None if start.startswith(b"PK") else foreign_by_content(start)
-    if archive.suffix.lower() in {".npz", ".xlsx", ".docx"}:  # zip archives by their content
+    if archive.name.lower().endswith((".npz", ".xlsx", ".docx", ".nii", ".nii.gz")):  # some are zip by their content
         kind = foreign_by_name(archive.name)
     if kind:
         kind = kind.replace(" inside the source,", ",").replace(" in its place, or pass it as the source", "")

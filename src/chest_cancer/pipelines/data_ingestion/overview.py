@@ -73,6 +73,12 @@ def find_odd(index: pd.DataFrame, lost: Mapping[str, Refused]) -> list[str]:
             f"`{smallest}` has {sizes[smallest]} images, `{largest}` has {sizes[largest]}: figures of the small class "
             "will be uncertain."
         )
+    distinct = Counter(index.drop_duplicates("pixel_sha256")["label"])
+    said += [
+        f"`{label}`: only {distinct[label]} of its {count} images are distinct; copies count once."
+        for label, count in sorted(Counter(index["label"]).items())
+        if _TWICE * distinct[label] < count
+    ]
     size = index["width"].astype(str) + " x " + index["height"].astype(str)
     for name, values in (("Formats", index["format"]), ("Pixel modes", index["mode"]), ("Sizes", size)):
         said += _differs_by_class(name, values, index["label"])

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
 from chest_cancer.pipelines.data_ingestion.layout import Layout
-from chest_cancer.sources.foreign import foreign_by_name
+from chest_cancer.sources.foreign import holds_no_images
 
 EMPTY_CLASS = "class folder holds no readable image"
 _SHOWN = 5
@@ -64,7 +64,7 @@ def lost_by_class(layout: Layout, refused: Refused) -> dict[str, list[tuple[str,
     lost: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for path, reason in refused:
         folder = layout.find(path) or layout.find(f"{path}/")
-        if folder is not None and foreign_by_name(path) is None:
+        if folder is not None and not holds_no_images(path):
             lost[folder.label].append((path, reason))
     return dict(lost)
 

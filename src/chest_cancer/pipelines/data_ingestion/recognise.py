@@ -7,7 +7,7 @@ from chest_cancer.parameters import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion.class_checks import check_classes_agree, check_normal_class
 from chest_cancer.pipelines.data_ingestion.layout import OUTSIDE, Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import require_two_classes
-from chest_cancer.sources.foreign import foreign_by_name
+from chest_cancer.sources.foreign import foreign_by_name, holds_no_images
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.intake import is_folder_problem, name_problem
 
@@ -31,7 +31,7 @@ def recognise_classes(images: ImageFolder, parameters: DataIngestionParameters, 
     files = [*images.paths, *(path for path, reason in refused if not is_folder_problem(path, reason))]
     layout = read_layout(files, [*images.folders, *lost_folders], parameters.class_names)
 
-    inside = [*(path for path in files if foreign_by_name(path) is None), *(f"{folder}/" for folder in lost_folders)]
+    inside = [*(path for path in files if not holds_no_images(path)), *(f"{folder}/" for folder in lost_folders)]
     folders = Counter(folder for path in inside if (folder := layout.find(path)))
     counts: Counter[str] = Counter()
     for folder, number in folders.items():
