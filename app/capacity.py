@@ -43,7 +43,8 @@ class Capacity:
             ProblemError: There is no place for so many requests, or for so many bytes.
         """
         length = request.content_length
-        size = current_app.config["MAX_CONTENT_LENGTH"] if length is None else length
+        is_packed = "Content-Encoding" in request.headers  # and may unpack to as much as a request may hold
+        size = current_app.config["MAX_CONTENT_LENGTH"] if length is None or is_packed else length
         if size > current_app.config["MAX_CONTENT_LENGTH"]:
             size = 0  # refused as too large as soon as it is looked at
         with self._lock:

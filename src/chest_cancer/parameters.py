@@ -4,10 +4,22 @@
 range stops a run before any work.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+
+def _as_name(value: Any) -> Any:
+    """Take a whole number for the name that it is; YAML has changed other values beyond recognition."""
+    if isinstance(value, bool):
+        words, example = ("on, yes or true", "yes") if value else ("no, off or false", "no")
+        raise ValueError(f"YAML reads {words} as a truth value: quote the name, as in '{example}'")
+    if isinstance(value, float):
+        raise ValueError(f"YAML reads it as a number: quote the name, as in '{value:g}'")
+    return str(value) if isinstance(value, int) else value
+
+
+Name = Annotated[str, BeforeValidator(_as_name)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 HeadName = Literal["linear", "dense", "kernel"]
@@ -42,10 +54,10 @@ class DataIngestionParameters(Block):
     source: str = Field(
         "phantom",
         min_length=1,
-        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` zip, or a local zip or folder.",
+        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` archive, or a local one or folder.",
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
-    class_names: dict[str, str] = Field(default_factory=dict, description="Long folder name to short class name.")
+    class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
     phantom: PhantomParameters = PhantomParameters()
@@ -170,7 +182,7 @@ class ModelTrainingParameters(Block):
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Before the last layer.")
     class_weights: bool = Field(True, description="Weigh classes by the inverse of their number of images.")
     early_stopping: EarlyStoppingParameters = EarlyStoppingParameters()
-    normal_class: str | None = Field("normal", description="The class without disease; null where there is none.")
+    normal_class: Name | None = Field("normal", description="The class without disease; null where there is none.")
     target_sensitivity: float = Field(0.95, gt=0.0, lt=1.0, description="The threshold reaches it on validation.")
     abstention: AbstentionParameters = AbstentionParameters()
     int8: Int8Parameters = Int8Parameters()

@@ -4,7 +4,8 @@ This needs nothing but Pydantic: servers and the record read it too.
 """
 
 import json
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
@@ -90,6 +91,11 @@ class DataSummary(Block):
     distinct_by_content: int
     distinct_by_pixels: int
     classes: dict[str, ClassCounts]
+
+    @classmethod
+    def of(cls, summary: Mapping[str, Any]) -> Self:
+        """Take from what ingestion sums up what a manifest keeps: nothing that names files."""
+        return cls.model_validate({name: value for name, value in summary.items() if name in cls.model_fields})
 
 
 class Provenance(Block):

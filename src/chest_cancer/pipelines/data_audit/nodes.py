@@ -26,7 +26,7 @@ def write_data_report(
         The page.
     """
     return render_data_report(
-        DataSummary.model_validate(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits_and_plots)
+        DataSummary.of(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits_and_plots)
     )
 
 
@@ -50,5 +50,5 @@ def write_data_card(
         The card.
     """
     return render_data_card(
-        DataSummary.model_validate(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits), parameters
+        DataSummary.of(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits), parameters
     )

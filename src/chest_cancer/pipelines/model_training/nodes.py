@@ -166,7 +166,7 @@ def trace_origin(
         precision=extraction_record["precision"],
         splits={name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
         split_digest=_digest(split_table),
-        data=DataSummary.model_validate(data_summary),
+        data=DataSummary.of(data_summary),
         provenance=Provenance.model_validate(provenance),
     )
 
