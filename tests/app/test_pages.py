@@ -44,7 +44,7 @@ def test_the_form_is_answered_with_a_page(client, encode):
     assert "<b>.png" not in text
     assert text.count('class="slice" src="data:image/png;base64,') == 2
     assert text.count('class="evidence" src="data:image/png;base64,') == 2
-    assert "It is no outline of a tumour" in text
+    assert "It is not the outline of a tumour" in text
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
