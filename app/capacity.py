@@ -48,9 +48,8 @@ class Capacity:
             size = 0  # refused as too large as soon as it is looked at
         with self._lock:
             if self._requests >= self._max_requests or self._bytes + size > self._max_bytes:
-                raise ProblemError(
-                    "busy", "Too busy", 503, "The server has as many requests as it can hold. Try again.", RETRY_SECONDS
-                )
+                detail = "The server has as many requests as it can hold. Try again."
+                raise ProblemError("busy", "Too busy", 503, detail, RETRY_SECONDS)
             self._requests += 1
             self._bytes += size
         try:

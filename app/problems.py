@@ -125,8 +125,5 @@ def _on_crash(error: Exception) -> Response:
     trace = "".join(traceback.format_tb(error.__traceback__))
     facts = {"request_id": g.request_id, "error": type(error).__name__, "trace": trace}
     logger.error("Request %(request_id)s failed: %(error)s\n%(trace)s", facts, extra={"facts": facts})
-    return _respond(
-        ProblemError(
-            None, "Internal Server Error", 500, "The server failed. Its log has the details, under the request's id."
-        )
-    )
+    detail = "The server failed. Its log has the details, under the request's id."
+    return _respond(ProblemError(None, "Internal Server Error", 500, detail))

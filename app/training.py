@@ -125,13 +125,8 @@ def follow(job_id: str) -> ResponseReturnValue:
     folder = _find(job_id)
     places: threading.Semaphore = current_app.extensions["streams"]
     if not places.acquire(blocking=False):
-        raise ProblemError(
-            "busy",
-            "Too busy",
-            503,
-            "Too many pages follow jobs. Ask for the job's own address now and then instead.",
-            5,
-        )
+        detail = "Too many pages follow jobs. Ask for the job's own address now and then instead."
+        raise ProblemError("busy", "Too busy", 503, detail, 5)
     response = Response(stream_with_context(_events(folder)), mimetype="text/event-stream")
     response.call_on_close(places.release)
     return response

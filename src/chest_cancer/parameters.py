@@ -86,7 +86,7 @@ class StandardisationParameters(Block):
 
     brightness: Literal["none", "percentile", "equalise", "clahe"] = Field(
         "none",
-        description="percentile: stretch percentiles 1 to 99; equalise: flatten the histogram; clahe: the same in tiles.",
+        description="percentile: stretch percentiles 1 to 99; equalise: flat histogram; clahe: the same in tiles.",
     )
     crop: Literal["none", "body"] = Field(
         "none", description="none: the whole image, squeezed; body: cut to the body, its aspect kept."
@@ -175,7 +175,7 @@ class ModelTrainingParameters(Block):
     class_weights: bool = Field(True, description="Weigh classes by the inverse of their number of images.")
     early_stopping: EarlyStoppingParameters = EarlyStoppingParameters()
     normal_class: str | None = Field("normal", description="The class without disease; null where there is none.")
-    target_sensitivity: float = Field(0.95, gt=0.0, lt=1.0, description="What the threshold must reach on validation.")
+    target_sensitivity: float = Field(0.95, gt=0.0, lt=1.0, description="The threshold reaches it on validation.")
     abstention: AbstentionParameters = AbstentionParameters()
     int8: Int8Parameters = Int8Parameters()
 
