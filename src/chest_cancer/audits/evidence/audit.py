@@ -69,7 +69,8 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     elif overlaps["pointing_exact"]["measured"]["low"] <= overlaps["pointing_exact"]["chance"]:
         measured, chance = overlaps["pointing_exact"]["measured"], overlaps["pointing_exact"]["chance"]
         parts.append(
-            f"The peak lies in the lesion no more often than by chance: {in_words(measured)}, by chance {chance:.2f}."
+            f"The peak lies in the lesion no more often than by chance: {in_words(measured)}, where chance gives "
+            f"{chance:.2f}."
         )
     if deletion["p"] > _LARGEST_P:
         parts.append(
