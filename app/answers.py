@@ -1,4 +1,4 @@
-"""What is answered about a slice, the same for the page and for programs."""
+"""Answers about slices, the same for the page and for programs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,9 +40,9 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
     """Classify slices.
 
     Args:
-        slices: Of one request.
-        model: Classifies them.
-        capacity: Says when it is their turn.
+        slices: The slices of one request.
+        model: The model that classifies them.
+        capacity: Makes them wait for their turn.
 
     Returns:
         An answer for each slice, in order.
@@ -67,7 +67,7 @@ def _url(pixels: NDArray[np.uint8]) -> str:
 
 
 def _headline(prediction: Prediction, normal: str | None) -> str:
-    """An abstention is shown as what it is, never as a class."""
+    """Heading of an answer; an abstention is shown as such, never as a class."""
     if prediction.reason is not None:
         return prediction.reason[:1].upper() + prediction.reason[1:]
     return display_name(prediction.label, normal)
@@ -94,9 +94,9 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
 
     Args:
         one: The answer.
-        model: Gave it.
-        request_id: Of the request.
-        explain: Add the evidence map.
+        model: The model that gave it.
+        request_id: Id of the request.
+        explain: Whether to add the evidence map.
 
     Returns:
         A JSON object.

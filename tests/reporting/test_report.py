@@ -207,7 +207,7 @@ SAID = {
     "Memory": "It is memory.",
     "Copies": "4 of the source's 9 test images have a twin in its training folder (3 the same bytes, 1 nearly the same",
     "Abstention": "only 0.50 [0.45, 0.55] are refused (n 20). Of test slices 0.10 [0.05, 0.15] are called no chest CT",
-    "Evidence maps": "no more often than by chance: 0.20 [0.15, 0.25] for 0.20",
+    "Evidence maps": "no more often than by chance: 0.20 [0.15, 0.25], where chance gives 0.20",
     "Robustness": "Under noise, SD 5 % 0.40 [0.35, 0.45] of the answers change (n 20)",
 }
 
@@ -262,7 +262,11 @@ def test_report_and_card_say_the_same_limitations() -> None:
         assert text.replace("'", "&#39;") in page
         assert text in card
     assert page.index("What these figures do not support") < page.index("Figures on the test split")
-    for words in ("peak in a cell that the lesion touches", "chosen on re-splits of the project", "naive less grouped"):
+    for words in (
+        "peak in a cell that the lesion touches",
+        "chosen on other splits of this project",
+        "naive less grouped",
+    ):
         assert words.replace("'", "&#39;") in page
 
 

@@ -61,7 +61,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             Its files, unread.
 
         Raises:
-            DatasetError: When no source was saved into it yet.
+            DatasetError: No source has been saved into it yet.
         """
         self._folder.recover()
         try:

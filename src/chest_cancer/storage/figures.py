@@ -1,4 +1,4 @@
-"""What a measured figure is, in memory and in `metrics.json`, and what people call it."""
+"""Measured figures, in memory and in `metrics.json`, and what people call them."""
 
 from typing import Generic, TypedDict, TypeVar
 
@@ -43,13 +43,13 @@ _AT_PREVALENCE = "_at_prevalence_"
 
 
 def title_of(name: str) -> str:
-    """Say what people call a figure.
+    """Return what people call a figure.
 
     Args:
-        name: Under which `metrics.json` has it.
+        name: Its name in `metrics.json`.
 
     Returns:
-        E.g. `area under the ROC curve`, `recall of normal`; by default the name, in words.
+        E.g. `area under the ROC curve`, `recall of normal`; by default the name in words.
     """
     if name in _TITLES:
         return _TITLES[name]

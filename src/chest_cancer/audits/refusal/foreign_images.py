@@ -65,8 +65,8 @@ def foreign_images(seed: int, most: int) -> list[ForeignImage]:
 
     Args:
         seed: Random seed for crops and drawings.
-        most: Images of each kind, where there are more: 39 photographs, 26 text pages, 8 charts, 8 patterns and 9 other
-            medical images.
+        most: Largest number of images of each kind. There are 39 photographs, 26 text pages, 8 charts, 8 patterns and 9
+            other medical images.
     """
     generator = np.random.default_rng(seed)
     images = [

@@ -1,4 +1,4 @@
-"""Whether predictions hold when images change in ways that do not change what they show.
+"""Whether predictions stay the same when images change in ways that do not change what they show.
 
 After Hendrycks and Dietterich, 2019, Benchmarking neural network robustness to common corruptions and perturbations.
 """
@@ -25,10 +25,10 @@ class Change(TypedDict):
     Attributes:
         perturbation: What is changed; `none` for the unchanged images.
         strength: How much, in the unit of the perturbation.
-        label: Both, for people.
+        label: What is changed and how much, for people.
         flipped: Share of the images whose predicted class changes.
-        accuracy: Under the perturbation.
-        roc_auc: The same.
+        accuracy: Accuracy under the perturbation.
+        roc_auc: Area under the ROC curve under the perturbation.
         abstained: Share of the images that get no answer.
     """
 
@@ -54,8 +54,8 @@ def predict_perturbed_images(
         seed: Random seed for the noise.
 
     Returns:
-        A row per image and perturbation: `perturbation` (its label; None for the unchanged image), and the columns
-        above.
+        A row per image and perturbation: `perturbation` (its label; None for the unchanged image), and the columns of
+        `test_predictions` that are named above.
     """
     known = test_predictions[["path", "label", "group"]].itertuples(index=False)
     rows: list[tuple[object, ...]] = []
