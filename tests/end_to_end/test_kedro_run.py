@@ -260,6 +260,15 @@ def test_the_registry_lists_every_pipeline(project: Path) -> None:
     assert sorted(listed) == sorted(["__default__", *ON_REQUEST, *PIPELINES])
 
 
+def test_a_box_of_the_graph_runs_by_its_name(project: Path, results: Path) -> None:
+    report = results / "08_reporting" / "report.html"
+    report.unlink()
+
+    succeed(project, "run", "--env", "test", "--namespaces", "reporting")
+
+    assert "not a medical device" in report.read_text()
+
+
 def test_the_catalog_describes_every_dataset(project: Path, output: str) -> None:
     described = succeed(project, "catalog", "describe-datasets")
 
