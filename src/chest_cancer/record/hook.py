@@ -124,8 +124,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         run_id, metrics = Manifest.read(manifest).provenance.mlflow_run_id, catalog.load("metrics")
         try:
             submitted = self._submit(folder, manifest, metrics, pipeline, catalog)
-            if submitted.is_champion:
-                KeptChampion(catalog[_SERVED].folder).fetch()
+            served = KeptChampion(catalog[_SERVED].folder)
+            if submitted.is_champion or not served.exists():
+                served.fetch()
         except ConnectionError as error:
             reason = f"Not decided: {error} `kedro record send` registers the model, and serves it if it is promoted."
             progress.report("promotion", promoted=False, reason=reason, run_id=run_id, figures=metrics)
