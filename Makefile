@@ -32,8 +32,9 @@ ship-test: .venv/dev .venv/ship/installed  ## Check what ships: deployment under
 image-test: .venv/dev  ## Build both images, and run them as in production (Docker, else buildah as root).
 	$(BIN)/pytest tests/ship/test_image.py
 
-serve: .venv/serve  ## Serve the model of the last run on http://127.0.0.1:8080.
+serve: .venv/serve  ## Serve the model that was promoted last on http://127.0.0.1:8080.
 	@export CHEST_CANCER_TRAIN_TOKEN="$${CHEST_CANCER_TRAIN_TOKEN:-$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(24))')}"; \
+	[ -n "$$CHEST_CANCER_ENV" ] || [ -d data/06_models/classifier ] || echo "No run was evaluated and promoted yet: the page answers after \`make run\`."; \
 	echo "Classify: http://127.0.0.1:$${PORT:-8080}/"; \
 	echo "Train:    http://127.0.0.1:$${PORT:-8080}/train?token=$$CHEST_CANCER_TRAIN_TOKEN"; \
 	MALLOC_ARENA_MAX=2 exec $(BIN)/gunicorn --config app/gunicorn.conf.py 'app:create_app()'

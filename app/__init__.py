@@ -66,9 +66,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(config or {})
     _check_limits(app.config)
     project = Path(app.config["PROJECT"])
-    jobs = Jobs(project, app.config["TRAIN_COMMAND"])
-    app.extensions["jobs"] = jobs
-    app.extensions["model"] = ModelSource(project, str(app.config["ENV"]), is_held=jobs.is_running)
+    app.extensions["jobs"] = Jobs(project, app.config["TRAIN_COMMAND"])
+    app.extensions["model"] = ModelSource(project, str(app.config["ENV"]))
     app.extensions["capacity"] = Capacity(app.config)
     app.extensions["streams"] = threading.BoundedSemaphore(app.config["MAX_STREAMS"])
     app.extensions["stopping"] = threading.Event()

@@ -18,13 +18,17 @@ def healthz() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """Say that the model is loaded and has passed its self-test; load it if need be; 503 when there is no model.
 
-    `self_test` is the largest difference between the self-test's probabilities and those in the manifest.
+    `version` is its number in the model registry and `promoted` when it was made the one to serve, both null where it
+    did not come from there; `self_test` is by how much a probability of the self-test differed from what the manifest
+    holds.
     """
     model = ModelSource.of(current_app).get()
     return {
         "status": "ready",
         "classes": model.classifier.classes,
         "precision": model.classifier.precision,
+        "version": model.version["version"],
+        "promoted": model.version["promoted"],
         "run_id": model.manifest.provenance.mlflow_run_id,
         "self_test": model.self_test,
     }

@@ -23,7 +23,6 @@ from typing import Self, cast
 
 from flask import Flask
 
-from chest_cancer.jobs.model_files import ModelFiles
 from chest_cancer.jobs.training_job import Job, JobFolder, now
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
@@ -62,12 +61,11 @@ class Jobs:
         found = sorted(path.name for path in (self.project / "conf").iterdir() if path.is_dir())
         return ["local", *(name for name in found if name not in ("base", "local", "registry"))]
 
-    def start(self, environment: str, files: ModelFiles) -> JobFolder:
+    def start(self, environment: str) -> JobFolder:
         """Start a job and return at once.
 
         Args:
             environment: One of `environments`.
-            files: Files of the served model.
 
         Raises:
             JobRunningError: A job runs already, no matter which worker started it.
@@ -77,11 +75,11 @@ class Jobs:
         try:
             if not _lock_patiently(lock):
                 raise JobRunningError
-            self._tidy(files)
+            self._tidy()
             folder = JobFolder(self.folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
             folder.path.mkdir()
             folder.write(Job(folder.path.name, "running", environment, now()))
-            self._launch(folder, [*self._command, "--env", environment], files, lock)
+            self._launch(folder, [*self._command, "--env", environment], lock)
         finally:
             # The lock belongs to the open file, which the runner has now; here only our handle on it ends.
             os.close(lock)
@@ -135,22 +133,20 @@ class Jobs:
             time.sleep(_PROBE_SECONDS)  # it has not yet said who it is
         return False
 
-    def _tidy(self, files: ModelFiles) -> None:
-        """End processes that a killed runner left behind, and remove the oldest jobs."""
+    def _tidy(self) -> None:
+        """End what a killed runner left behind, and remove the oldest jobs."""
         folders = self.folders()
         for folder in folders:
             if folder.read().status == "running":
-                folder.finish(files, "failed", "Its process was killed.")
+                folder.finish("failed", "Its process was killed.")
         for folder in folders[_KEPT_JOBS - 1 :]:
             shutil.rmtree(folder.path)
 
-    def _launch(self, folder: JobFolder, command: list[str], files: ModelFiles, lock: int) -> None:
+    def _launch(self, folder: JobFolder, command: list[str], lock: int) -> None:
         orders = {
             "folder": str(folder.path),
             "project": str(self.project),
             "command": command,
-            "manifest": files.manifest and str(files.manifest),
-            "metrics": files.metrics and str(files.metrics),
             "lock": lock,
         }
         try:
@@ -163,7 +159,7 @@ class Jobs:
                 pass_fds=[lock],
             )
         except OSError as error:
-            folder.finish(files, "failed", f"It could not be started: {error}")
+            folder.finish("failed", f"It could not be started: {error}")
             raise
         # Waited for, so that it does not stay behind as a zombie.
         threading.Thread(target=process.wait, name=f"job-{folder.path.name}", daemon=True).start()

@@ -1,9 +1,8 @@
-"""The served model: the catalog entry `classifier`, and the test figures that belong to it."""
+"""The served model: the catalog entry `classifier`, and the test figures and the version that lie beside it."""
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -11,8 +10,8 @@ from flask import Flask
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError
 
-from chest_cancer.jobs.model_files import FileState, ModelFiles, StoredFigure
-from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
+from chest_cancer.jobs.model_files import FolderState, ModelFolder, StoredFigure, Version
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -28,15 +27,17 @@ class Model:
 
     Attributes:
         classifier: The trained artefact.
-        figures: Its test figures by name; empty where it was not evaluated.
-        self_test: Largest difference between probabilities in its self-test; None where its manifest has no self-test.
-        states: The contents of its files when it was read, to notice when they are replaced.
+        figures: Its test figures by name; empty where nobody put them beside it.
+        version: Which one it is in the registry, and since when it is served.
+        self_test: Largest difference of a probability in its self-test; None where its manifest has no self-test.
+        state: Which content of its folder it was read from.
     """
 
     classifier: Classifier
     figures: dict[str, StoredFigure]
+    version: Version
     self_test: float | None
-    states: tuple[FileState, FileState]
+    state: FolderState
 
     @property
     def manifest(self) -> Manifest:
@@ -51,22 +52,20 @@ class ModelSource:
     model is loaded beside the old one, which answers until the new one has passed its self-test.
     """
 
-    def __init__(self, project: Path, environment: str, is_held: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, project: Path, environment: str) -> None:
         """Remember where to look.
 
         Args:
             project: The folder with `conf/` and `data/`.
             environment: Name of the Kedro environment, a folder of `conf/`.
-            is_held: Tells whether the model in the folder may not be served yet.
         """
         self._project = project
         self._environment = environment
-        self._is_held = is_held
         self._lock = threading.Lock()
         self._reloading = threading.Lock()
         self._model: Model | None = None
-        self._files: ModelFiles | None = None
-        self._refused: FileState = None
+        self._folder: ModelFolder | None = None
+        self._refused: FolderState = None
 
     @classmethod
     def of(cls, app: Flask) -> Self:
@@ -89,58 +88,47 @@ class ModelSource:
                 if self._model is None:
                     self._model = self._load()
         elif self._is_outdated(self._model) and self._reloading.acquire(blocking=False):
-            threading.Thread(target=self._reload, args=[self._model], name="model-reload", daemon=True).start()
+            threading.Thread(target=self._reload, name="model-reload", daemon=True).start()
         return self._model
 
-    def files(self) -> ModelFiles:
-        """Read from the catalog which files the model has.
-
-        Raises:
-            ModelUnavailableError: The catalog has no entry for it.
-        """
-        return self._read_catalog()[1]
-
     def _is_outdated(self, model: Model) -> bool:
-        if self._files is None:
-            return False
-        states = self._files.states()
-        # Without a manifest the folder is just changing places.
-        return (
-            states not in (model.states, (self._refused, states[1])) and states[0] is not None and not self._is_held()
-        )
+        # Without a state the folder is just changing places.
+        state = self._folder.state() if self._folder else None
+        return state is not None and state not in (model.state, self._refused)
 
-    def _reload(self, old: Model) -> None:
+    def _reload(self) -> None:
+        state = self._folder.state() if self._folder else None
         try:
-            states = self._files.states() if self._files else old.states
-            if states[0] == old.states[0] and self._files:
-                self._model = replace(old, figures=self._files.figures(), states=states)
-            else:
-                self._model = self._load()
-                logger.info("A new model is served: run %s.", self._model.manifest.provenance.mlflow_run_id)
+            self._model = self._load()
+            logger.info("A new model is served: run %s.", self._model.manifest.provenance.mlflow_run_id)
         except ModelUnavailableError as error:
-            self._refused = states[0]
-            logger.error("The new model can't be served; the former one is still served. %s", error)
+            self._refused = state
+            logger.error("The new model is not served, the former one is: %s", error)
         finally:
             self._reloading.release()
 
     def _load(self) -> Model:
-        entry, files = self._read_catalog()
+        entry, folder = self._read_catalog()
         try:
             while True:
-                states = files.states()
+                state = folder.state()
                 # Only this entry: others need packages that a server does not have.
                 classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")
                 self_test = classifier.self_test()
                 classifier.release_graph()
-                if states == files.states():  # else the folder was replaced while it was read
+                model = Model(classifier, folder.figures(), folder.version(), self_test, state)
+                if state == folder.state():  # else the folder was replaced while it was read
                     break
-        except (DatasetError, ValueError) as error:
-            raise ModelUnavailableError(self._reason(error)) from error
-        self._files = files
-        return Model(classifier, files.figures(), self_test, states)
+        except (DatasetError, OSError, ValueError) as error:
+            reason = self._reason(error)
+            if folder.state() is None:
+                reason += " It is there when a run was evaluated and promoted."
+            raise ModelUnavailableError(reason) from error
+        self._folder = folder
+        return model
 
-    def _read_catalog(self) -> tuple[dict[str, Any], ModelFiles]:
-        """Return the entry of the classifier, and the files behind it."""
+    def _read_catalog(self) -> tuple[dict[str, Any], ModelFolder]:
+        """Return the entry of the classifier, and the folder behind it."""
         # The project's settings are not imported: its hooks need MLflow. These two names are Kedro's defaults as well.
         loader = OmegaConfigLoader(
             str(self._project / "conf"), env=self._environment, base_env="base", default_run_env="local"
@@ -149,17 +137,12 @@ class ModelSource:
             catalog: dict[str, Any] = loader["catalog"]
         except MissingConfigException as error:
             raise ModelUnavailableError(self._reason(error)) from error
-        if "classifier" not in catalog:
-            msg = f"No entry `classifier` in the catalog of conf/, environment {self._environment}."
+        if "filepath" not in catalog.get("classifier", {}):
+            msg = f"No entry `classifier` in the catalog of conf/, environment {self._environment}, with a `filepath`."
             raise ModelUnavailableError(msg)
         entry: dict[str, Any] = dict(catalog["classifier"])
-        folder = self._project / entry["filepath"] if "filepath" in entry else None
-        if folder:
-            entry["filepath"] = str(folder)
-        # The entry of the figures itself logs to MLflow; the file behind it is plain JSON.
-        metrics = catalog.get("metrics", {})
-        filepath = metrics.get("dataset", metrics).get("filepath")
-        return entry, ModelFiles(folder and folder / MANIFEST_FILE, self._project / filepath if filepath else None)
+        folder = self._project / entry["filepath"]
+        return entry | {"filepath": str(folder)}, ModelFolder(folder)
 
     def _reason(self, error: Exception) -> str:
         # Kedro puts lines about its own classes before the one that says what helps. Clients see it: no path of ours.

@@ -87,7 +87,7 @@ def start() -> ResponseReturnValue:
         detail = f"Expected `environment` to be one of {', '.join(choices)}."
         raise ProblemError("no-environment", "No such environment", 400, detail)
     try:
-        folder = _jobs().start(environment, ModelSource.of(current_app).files())
+        folder = _jobs().start(environment)
     except JobRunningError:
         detail = "A job runs already, and only one may run at a time. Wait until it ends, or cancel it."
         raise ProblemError("job-running", "A job runs already", 409, detail) from None

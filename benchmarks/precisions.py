@@ -25,7 +25,7 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> str:
     project = Project(work / "project")
     parameters = {"data_ingestion.source": source.location, "model_evaluation.audits": False}
     _, seconds = project.kedro_run(parameters | {"model_training.int8.enabled": True}, "--env", environment)
-    folder = project.data("06_models/classifier")
+    folder = project.data("06_models/candidate")
     decision = json.loads((folder / "manifest.json").read_text())["int8"]
     compared = {each["precision"]: each for each in decision["compared"]}
 

@@ -4,13 +4,15 @@ MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python deploy/fetch_model.py models:/V
 """
 
 import argparse
+import shutil
 import tempfile
 from pathlib import Path
 
 import mlflow.artifacts
 
-from chest_cancer.datasets.classifier import ClassifierDataset
+from chest_cancer.jobs.model_files import METRICS_FILE
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 
 def main() -> None:
@@ -21,9 +23,11 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = Path(mlflow.artifacts.download_artifacts(arguments.uri, dst_path=folder))
-        classifier = Classifier.load(model / "artifacts" / "classifier")
-        classifier.self_test()
-        ClassifierDataset(filepath=arguments.folder).save(classifier)
+        served = RecoverableFolder(Path(arguments.folder))
+        with served.locked(), served.replacement() as place:
+            shutil.copytree(model / "artifacts" / "classifier", place, dirs_exist_ok=True)
+            shutil.copy(model / "artifacts" / METRICS_FILE, place)
+            Classifier.load(place).self_test()
     print(f"{arguments.uri} is in {arguments.folder}.")  # noqa: T201  # what a command says
 
 

@@ -19,9 +19,9 @@ import numpy as np
 import onnx
 import pytest
 
-from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network.classifier import Classifier, self_test_image
 from chest_cancer.network.manifest import Manifest
+from chest_cancer.storage.recoverable_folder import RecoverableFolder
 from conftest import PROJECT
 from manifests import manifest_of
 
@@ -29,7 +29,13 @@ TOKEN = "a-token-of-enough-characters"
 RUN_ID = "5fa5a1e684634dff"
 
 CLASSIFIER = "data/06_models/classifier"
-METRICS = "data/08_reporting/metrics.json"
+METRICS = f"{CLASSIFIER}/metrics.json"
+FIGURES = {
+    "loss": {"value": 0.682, "low": 0.643, "high": 0.718, "n": 48},
+    "sensitivity": {"value": 0.917, "low": 0.742, "high": 0.977, "n": 24},
+}
+NEW_FIGURES = {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}}
+PROMOTED = "2026-11-23T06:40:00+00:00"
 
 # The contract of the real graph without its 58 MB: the brighter the image, the more it is "adenocarcinoma".
 _GRAPH = """
@@ -74,21 +80,24 @@ def make_project(project: Path) -> Path:
     """A project's folder after a run: the real catalog, a tiny classifier, figures."""
     (project / "conf" / "local").mkdir(parents=True)
     shutil.copytree(PROJECT / "conf" / "base", project / "conf" / "base")
-    ClassifierDataset(filepath=str(project / CLASSIFIER)).save(tiny_classifier())
-    figures = {
-        "loss": {"value": 0.682, "low": 0.643, "high": 0.718, "n": 48},
-        "sensitivity": {"value": 0.917, "low": 0.742, "high": 0.977, "n": 24},
-    }
-    (project / METRICS).parent.mkdir()
-    (project / METRICS).write_text(json.dumps(figures))
+    promote(project / CLASSIFIER, tiny_classifier(), FIGURES)
     return project
+
+
+def promote(folder: Path, classifier: Classifier, figures: dict[str, Any], version: str = "1") -> None:
+    """Put a model into the served place, as the end of a run does that was promoted."""
+    served = RecoverableFolder(folder)
+    with served.locked(), served.replacement() as place:
+        classifier.save(place)
+        (place / "metrics.json").write_text(json.dumps(figures))
+        (place / "version.json").write_text(json.dumps({"version": version, "promoted": PROMOTED}))
 
 
 def prepare_training(project: Path) -> list[str]:
     """Make what `training_stub.py` needs, and return the command that runs it."""
-    for environment in ("quick", "patient", "failing", "endless", "refused"):
+    for environment in ("quick", "patient", "failing", "endless", "refused", "silent"):
         (project / "conf" / environment).mkdir()
-    ClassifierDataset(filepath=str(project / "new")).save(tiny_classifier("a-new-run"))
+    promote(project / "new", tiny_classifier("a-new-run"), NEW_FIGURES, "2")
     return [sys.executable, str(Path(__file__).with_name("training_stub.py"))]
 
 

@@ -1,4 +1,4 @@
-"""In place of `kedro run`: reports, and leaves a model and figures, as that does; the environment says how it ends."""
+"""In place of `kedro run`: reports, leaves a candidate, and serves it; the environment says how it ends."""
 
 import json
 import os
@@ -32,15 +32,19 @@ if environment == "patient":
 if environment == "endless":
     say("child", subprocess.Popen(["sleep", "600"]).pid)
     time.sleep(600)
-shutil.rmtree("data/06_models/classifier")
-shutil.copytree("new", "data/06_models/classifier")
+shutil.copytree("new", "data/06_models/candidate", dirs_exist_ok=True)
 report("node_finished", node="model_training.train_head_node", seconds=1.5)
 report("node_started", node="model_evaluation.measure_performance_node")
 if environment == "failing":
     report("node_failed", node="model_evaluation.measure_performance_node", error="ValueError: no test images")
     sys.exit(1)
-Path("metrics").write_text(json.dumps({"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}}))
-Path("metrics").replace("data/08_reporting/metrics.json")
 report("node_finished", node="model_evaluation.measure_performance_node", seconds=0.5)
+figures = json.loads(Path("new/metrics.json").read_text())
 if environment == "refused":
-    report("promotion", promoted=False, reason="It is worse than the champion.")
+    reason = "It is worse than the champion. To serve it all the same: `kedro record promote 2`."
+    report("promotion", promoted=False, reason=reason, run_id="a-new-run", figures=figures)
+elif environment != "silent":
+    Path("data/06_models/classifier").rename("former")
+    shutil.copytree("new", "staging")
+    Path("staging").rename("data/06_models/classifier")
+    report("promotion", promoted=True, reason="It is better.", run_id="a-new-run", figures=figures)

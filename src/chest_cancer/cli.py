@@ -1,10 +1,13 @@
 """The project's own commands: `kedro record …`."""
 
 import json
+import os
 
 import click
+from kedro.config import OmegaConfigLoader
 
 from chest_cancer.network.classifier import MANIFEST_FILE
+from chest_cancer.storage.project import project_path
 
 
 @click.group(name="chest_cancer")
@@ -29,9 +32,12 @@ def send() -> None:
         for manifest in (artifacts / tracking.MODEL_FOLDER).glob(f"artifacts/*/{MANIFEST_FILE}"):
             decision = json.loads((artifacts / "promotion.json").read_text())
             try:
-                registry.submit(run_id, manifest.read_bytes(), decision)
+                submitted = registry.submit(run_id, manifest.read_bytes(), decision)
             except registry.ChampionChangedError:  # comparing needs the images of that run
-                registry.submit_undecided(run_id, manifest.read_bytes())
+                submitted = registry.submit_undecided(run_id, manifest.read_bytes())
+            if submitted.is_champion:
+                _serve_champion()
+            click.echo(f"{registry.MODEL}, version {submitted.version}: {submitted.reason}")
         delivery.close(run_id)
         if sent:
             counts = ", ".join(f"{count} {name}" for name, count in sent._asdict().items())
@@ -41,18 +47,33 @@ def send() -> None:
 
 @record.command()
 def rollback() -> None:
-    """Make the former champion the champion again."""
+    """Make the former champion champion again, and serve it."""
     from chest_cancer.record import registry
 
     former, current = registry.roll_back()
-    click.echo(f"{registry.MODEL}: version {current} is champion again, version {former} was.")
+    folder = _serve_champion()
+    click.echo(f"{registry.MODEL}: version {current} is champion again, and in {folder}; version {former} was.")
 
 
 @record.command()
 @click.argument("version")
 def promote(version: str) -> None:
-    """Make a version champion by hand, whatever the gate said."""
+    """Make a version champion by hand, whatever the gate said, and serve it."""
     from chest_cancer.record import registry
 
     registry.promote(version)
-    click.echo(f"{registry.MODEL}: version {version} is champion.")
+    folder = _serve_champion()
+    click.echo(f"{registry.MODEL}: version {version} is champion, and in {folder}.")
+
+
+def _serve_champion() -> str:
+    """Put the champion into the served place, and say where that is, as the catalog does."""
+    from chest_cancer.record.kept_champion import KeptChampion
+
+    project = project_path()
+    loader = OmegaConfigLoader(
+        str(project / "conf"), env=os.environ.get("KEDRO_ENV"), base_env="base", default_run_env="local"
+    )
+    folder: str = loader["catalog"]["classifier"]["filepath"]
+    KeptChampion(project / folder).fetch()
+    return folder

@@ -50,7 +50,7 @@ class SummaryHook:
         """Print the data, the number of images, the figures, and where to look next."""
         if "metrics" not in pipeline.all_outputs():
             return
-        manifest, metrics = catalog.load("classifier").manifest, catalog.load("metrics")
+        manifest, metrics = catalog.load("candidate").manifest, catalog.load("metrics")
         data = manifest.data
         title = "Synthetic phantoms: no statement about patients" if data.synthetic else "Test split"
         table = Table("figure", "value", "interval", "n", title=title, title_justify="left")

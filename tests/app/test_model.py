@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 from app.model import ModelSource, ModelUnavailableError
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network.classifier import Classifier
-from serving import CLASSIFIER, METRICS, RUN_ID, tiny_classifier, with_changes
+from serving import CLASSIFIER, FIGURES, METRICS, NEW_FIGURES, PROMOTED, RUN_ID, promote, tiny_classifier, with_changes
 
 
 def test_without_a_model_every_answer_says_what_helps(project, make_app, encode):
@@ -26,6 +25,7 @@ def test_without_a_model_every_answer_says_what_helps(project, make_app, encode)
         assert response.get_json()["type"] == "urn:chest-cancer:problem:no-model"
         assert "No classifier in data/06_models/classifier" in response.get_json()["detail"]
         assert "kedro run" in response.get_json()["detail"]
+        assert "It is there when a run was evaluated and promoted." in response.get_json()["detail"]
     assert "kedro run" in client.post("/", headers={"Accept": "text/html"}).get_data(as_text=True)
     assert client.get("/healthz").status_code == 200
 
@@ -40,6 +40,8 @@ def test_a_model_that_comes_later_is_served_without_a_restart(trained_project, p
         "status": "ready",
         "classes": ["adenocarcinoma", "normal"],
         "precision": "fp32",
+        "version": "1",
+        "promoted": PROMOTED,
         "run_id": RUN_ID,
         "self_test": 0.0,
     }
@@ -75,18 +77,24 @@ def test_a_project_without_configuration_is_told(project):
         ModelSource(project, "local").get()
 
 
-def test_figures_that_are_older_than_the_model_are_not_shown_as_its_own(project, make_app):
-    os.utime(project / METRICS, (0, 0))
-    assert ModelSource(project, "local").get().figures == {}
-    assert "Not measured" in make_app(project).test_client().get("/").get_data(as_text=True)
+def test_a_model_that_no_run_promoted_has_no_figures_and_no_version(project, make_app):
+    ClassifierDataset(filepath=str(project / CLASSIFIER)).save(tiny_classifier())
+    model = ModelSource(project, "local").get()
+    assert model.figures == {}
+    assert model.version == {"version": None, "promoted": None}
+    assert "Not known" in make_app(project).test_client().get("/").get_data(as_text=True)
 
 
-@pytest.mark.parametrize("content", [None, '{"loss": {"val'])
-def test_figures_that_are_missing_or_half_written_do_not_stop_the_app(project, content):
-    (project / METRICS).unlink()
-    if content:
-        (project / METRICS).write_text(content)
-    assert ModelSource(project, "local").get().figures == {}
+def test_figures_of_another_run_are_never_shown_whatever_their_time(project):
+    (project / "data/08_reporting").mkdir()
+    (project / "data/08_reporting/metrics.json").write_text(json.dumps(NEW_FIGURES))
+    assert ModelSource(project, "local").get().figures == FIGURES
+
+
+def test_figures_that_cannot_be_read_are_not_served_as_none(project):
+    (project / METRICS).write_text('{"loss": {"val')
+    with pytest.raises(ModelUnavailableError, match="Unterminated string"):
+        ModelSource(project, "local").get()
 
 
 def served_run(source):
@@ -102,37 +110,13 @@ def wait_for_reload():
 def test_a_replaced_model_is_served_after_the_former_one_has_answered_in_the_meantime(project):
     source = ModelSource(project, "local")
     former = source.get()
-    ClassifierDataset(filepath=str(project / CLASSIFIER)).save(tiny_classifier("a-new-run"))
+    promote(project / CLASSIFIER, tiny_classifier("a-new-run"), NEW_FIGURES, "2")
 
     assert source.get() is former
     wait_for_reload()
     assert served_run(source) == "a-new-run"
-    assert source.get().figures == {}  # they were measured before
-
-
-def test_a_new_model_waits_while_it_is_held(project):
-    held = threading.Event()
-    held.set()
-    source = ModelSource(project, "local", is_held=held.is_set)
-    source.get()
-    ClassifierDataset(filepath=str(project / CLASSIFIER)).save(tiny_classifier("a-new-run"))
-    source.get()
-    wait_for_reload()
-    assert served_run(source) == RUN_ID
-    held.clear()
-    source.get()
-    wait_for_reload()
-    assert served_run(source) == "a-new-run"
-
-
-def test_new_figures_are_shown_without_loading_the_model_again(project):
-    source = ModelSource(project, "local")
-    former = source.get()
-    (project / METRICS).write_text('{"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}}')
-    source.get()
-    wait_for_reload()
-    assert source.get().figures["accuracy"]["n"] == 9
-    assert source.get().classifier is former.classifier
+    assert source.get().figures == NEW_FIGURES
+    assert source.get().version["version"] == "2"
 
 
 def break_model(project, run_id):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.progress import summarise
-from serving import CLASSIFIER, METRICS, RUN_ID, TOKEN, prepare_training
+from serving import CLASSIFIER, RUN_ID, TOKEN, prepare_training
 
 HTML = {"Accept": "text/html"}
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -63,6 +63,10 @@ def served_run(client):
     return client.get("/readyz").get_json()["run_id"]
 
 
+def content_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def problem(response, status, kind):
     assert response.status_code == status
     assert response.get_json()["type"] == f"urn:chest-cancer:problem:{kind}"
@@ -93,33 +97,53 @@ def test_a_run_that_ends_well_is_served_without_a_restart(client):
     assert job["epoch"] == {"epoch": 2, "epochs": 9, "figures": {"loss": 0.5, "val_loss": 1.0}}
     assert job["curve"] == [[1, 1.0, 2.0], [2, 0.5, 1.0]]
     assert served_run(client) == "a-new-run"
+    assert client.get("/readyz").get_json()["version"] == "2"
     assert client.get(job["url"], headers=BEARER).get_json()["served"] is True
 
 
 def test_a_run_that_fails_says_why_and_leaves_the_former_model(client, project):
     client.get("/readyz")
+    before = content_of(project / CLASSIFIER)
     job = follow(client, start(client, "failing"))[-1]
 
     assert (job["status"], job["promoted"]) == ("failed", False)
     assert job["error"] == "model_evaluation.measure_performance_node: ValueError: no test images"
     assert [node["status"] for node in job["nodes"]] == ["done", "failed"]
     assert served_run(client) == RUN_ID
-    manifest = json.loads((project / CLASSIFIER / "manifest.json").read_text())
-    assert manifest["provenance"]["mlflow_run_id"] == RUN_ID  # after a restart too
-    assert "sensitivity" in (project / METRICS).read_text()
+    assert content_of(project / CLASSIFIER) == before  # after a restart too
     page = client.get(f"/train?token={TOKEN}", headers=HTML, follow_redirects=True).get_data(as_text=True)
     assert "no test images" in page
     assert "The former model goes on answering" in page
 
 
-def test_a_run_whose_model_is_refused_by_the_gate_is_not_served(client):
+def test_a_run_whose_model_is_refused_by_the_gate_is_not_served_and_the_page_says_how_to_serve_it(client, project):
+    before = content_of(project / CLASSIFIER)
     job = follow(client, start(client, "refused"))[-1]
-    assert (job["status"], job["promoted"], job["error"]) == ("succeeded", False, "It is worse than the champion.")
-    assert job["run_id"] == "a-new-run"
+    assert (job["status"], job["promoted"], job["run_id"]) == ("succeeded", False, "a-new-run")
+    assert job["error"].startswith("It is worse than the champion.")
+    assert job["figures"]["accuracy"]["n"] == 40
     assert served_run(client) == RUN_ID
+    assert content_of(project / CLASSIFIER) == before
+    page = client.get(f"/train?token={TOKEN}", headers=HTML, follow_redirects=True).get_data(as_text=True)
+    assert "This model is not served" in page
+    assert "kedro record promote 2" in page
+
+
+def test_a_run_that_evaluates_nothing_serves_nothing_and_says_so(client, project):
+    before = content_of(project / CLASSIFIER)
+    job = follow(client, start(client, "silent"))[-1]
+    assert (job["status"], job["promoted"], job["error"]) == ("succeeded", False, "The run evaluated no model.")
+    assert content_of(project / CLASSIFIER) == before
+
+
+def test_the_page_names_the_version_that_is_served_and_when_it_was_promoted(client):
+    client.get("/readyz")
+    page = client.get(f"/train?token={TOKEN}", headers=HTML, follow_redirects=True).get_data(as_text=True)
+    assert "<dt>Version</dt><dd>1, promoted" in page
 
 
 def test_only_one_job_runs_whoever_asks_and_cancelling_ends_all_its_processes(client, app, make_app):
+    before = content_of(Path(app.config["PROJECT"], CLASSIFIER))
     url = start(client, "endless")
     job = wait_until(client, url, lambda job: any(line.startswith("child") for line in job["log"]))
     child = int(re.search(r"child (\d+)", "\n".join(job["log"]))[1])
@@ -133,6 +157,7 @@ def test_only_one_job_runs_whoever_asks_and_cancelling_ends_all_its_processes(cl
         assert Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
     problem(client.post(f"{url}/cancel", headers=BEARER), 409, "job-ended")
     assert served_run(client) == RUN_ID
+    assert content_of(Path(app.config["PROJECT"], CLASSIFIER)) == before
 
 
 def test_a_job_whose_keeper_was_killed_still_counts_can_be_ended_and_is_tidied_up(client, app):
@@ -164,7 +189,7 @@ def test_the_run_does_not_get_the_servers_secrets(client, monkeypatch):
 def test_the_environment_must_exist(client):
     for body in ({"environment": "../base"}, {"environment": ["local"]}, {"environment": None}, [], "local", 1):
         detail = problem(client.post("/train", json=body, headers=BEARER), 400, "no-environment")
-        assert detail == "Expected `environment` to be one of local, endless, failing, patient, quick, refused."
+        assert detail == "Expected `environment` to be one of local, endless, failing, patient, quick, refused, silent."
 
 
 def test_where_training_is_not_installed_it_says_so(client, monkeypatch):

@@ -302,7 +302,7 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
 def test_the_pipeline_goes_from_classifier_and_images_to_figures_and_the_gate() -> None:
     pipeline = create_pipeline()
 
-    assert {"raw_images", "split_table", "classifier", "champion"} < pipeline.inputs()
+    assert {"raw_images", "split_table", "candidate", "champion"} < pipeline.inputs()
     assert pipeline.all_outputs() == {
         "test_predictions",
         "test_evidence",

@@ -408,4 +408,4 @@ def test_the_pipeline_goes_from_features_to_classifier() -> None:
     pipeline = create_pipeline()
 
     assert {"features", "training_views", "split_table", "trainable_top", "imagenet_weights"} < pipeline.inputs()
-    assert {"trained_top", "training_history", "classifier", "keras_model"} <= pipeline.all_outputs()
+    assert {"trained_top", "training_history", "candidate", "keras_model"} <= pipeline.all_outputs()

@@ -1,6 +1,7 @@
 """The gate: better, equal and worse models, other data, and champions that can't be compared."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -13,7 +14,7 @@ from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
-from chest_cancer.record.champion import Champion
+from chest_cancer.record.champion import Champion, Decision, Line, Served
 from chest_cancer.sources.image_folder import ImageFolder
 from serving import tiny_classifier
 
@@ -60,12 +61,33 @@ def table(labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     return frame.join(pd.DataFrame(np.stack([1 - scores, scores], axis=1), columns=probability_columns(CLASSES)))
 
 
-def decide(images: ImageFolder, frame: pd.DataFrame, champion: Champion, digest: str | None = None) -> dict[str, Any]:
+def decide(
+    images: ImageFolder, frame: pd.DataFrame, champion: Champion, classes: tuple[str, ...] | None = None, **data: Any
+) -> Decision:
+    """Ask the gate; the new model is of other data where `data` says so."""
     manifest = tiny_classifier("new").manifest
-    if digest is not None:
-        manifest = manifest.model_copy(update={"data": manifest.data.model_copy(update={"digest": digest})})
+    manifest = manifest.model_copy(
+        update={"data": manifest.data.model_copy(update=data), "classes": classes or manifest.classes}
+    )
     new = Classifier(b"never compiled", manifest)
-    return compare_with_champion(images, frame, frame, new, champion, PARAMETERS, 0)
+    asked: list[Line] = []
+
+    def champions(line: Line) -> Champion:
+        asked.append(line)
+        return champion
+
+    decision = compare_with_champion(images, frame, frame, new, champions, PARAMETERS, 0)
+    assert asked == [Line(manifest.data.synthetic, manifest.classes)]
+    return decision
+
+
+def real(classifier: Classifier) -> Classifier:
+    """The same, trained on real images."""
+    data = classifier.manifest.data.model_copy(update={"synthetic": False})
+    return Classifier(classifier.graph, classifier.manifest.model_copy(update={"data": data}))
+
+
+PHANTOMS, REAL = Line(True, tuple(CLASSES)), Line(False, tuple(CLASSES))
 
 
 def ranks(said: np.ndarray) -> np.ndarray:
@@ -119,7 +141,7 @@ def test_the_same_network_is_not_asked_again(
     monkeypatch.setattr(Classifier, "predict_standardised", None)
     frame = table(ranks(said), said[:, 1])
 
-    decision = compare_with_champion(images, frame, frame, repeated, Champion("3", old), PARAMETERS, 0)
+    decision = compare_with_champion(images, frame, frame, repeated, lambda line: Champion("3", old), PARAMETERS, 0)
 
     assert decision["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": COUNT}
 
@@ -134,19 +156,49 @@ def test_a_worse_model_is_refused(images: ImageFolder, old: Classifier, said: np
     assert decision["reason"].startswith("Refused: it may be worse by more than 0.05 than champion version 3:")
 
 
-def test_groups_that_the_champion_has_learnt_from_are_left_out_and_other_data_are_named(
+def test_groups_that_the_champion_has_learnt_from_are_left_out(
     images: ImageFolder, old: Classifier, said: np.ndarray
 ) -> None:
     frame = table(ranks(said), said[:, 1])
     frame["group"] //= 2
     champion = Champion("3", old, training_images=frozenset({frame["pixel_sha256"][4]}))
 
-    decision = decide(images, frame, champion, digest="b" * 64)
+    decision = decide(images, frame, champion)
 
     assert decision["difference"]["n"] == COUNT - 2
     assert decision["reason"].endswith(
-        "on the same 10 test images in 5 groups; version 3 was trained on other data (38169b7d3816, not bbbbbbbbbbbb); "
-        "2 images left out that are, or resemble, its training images."
+        "on the same 10 test images in 5 groups; 2 images left out that are, or resemble, its training images."
+    )
+
+
+def test_with_a_champion_of_other_data_only_images_count_that_both_were_tested_on(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    frame = table(ranks(said), said[:, 1])
+    scores = dict(zip(frame["pixel_sha256"][:-1], said[:-1].tolist(), strict=True))
+    champion = Champion("3", Classifier(b"never compiled", old.manifest), test_scores=scores)
+
+    decision = decide(images, frame, champion, digest="b" * 64)
+
+    assert decision["difference"]["n"] == COUNT - 1
+    assert decision["reason"].endswith(
+        "on the same 11 test images in 11 groups; version 3 was trained on other data (38169b7d3816, not "
+        "bbbbbbbbbbbb), 1 images left out that it was not tested on."
+    )
+
+
+def test_a_champion_of_other_data_is_not_beaten_on_images_that_only_the_new_model_knows(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    labels = 1 - ranks(said)  # the champion would be wrong everywhere
+
+    decision = decide(images, table(labels, labels.astype(float)), Champion("3", old), digest="b" * 64)
+
+    assert (decision["promoted"], decision["leads"]) == (False, False)
+    assert decision["reason"] == (
+        "Not compared: only 0 test images in 0 groups can be compared on with champion version 3, fewer than tell "
+        "anything; version 3 was trained on other data (38169b7d3816, not bbbbbbbbbbbb), 12 images left out that it "
+        "was not tested on."
     )
 
 
@@ -158,7 +210,7 @@ def test_a_champion_that_has_learnt_from_every_test_image_is_not_beaten(
     decision = decide(images, frame, Champion("3", old, frozenset(frame["pixel_sha256"])))
 
     assert decision["promoted"] is False
-    assert "too few test images that champion version 3 has not learnt from" in decision["reason"]
+    assert decision["reason"].startswith("Not compared: only 0 test images in 0 groups can be compared on")
 
 
 def test_the_first_model_is_promoted_and_said_to_be_first(images: ImageFolder, said: np.ndarray) -> None:
@@ -166,27 +218,120 @@ def test_the_first_model_is_promoted_and_said_to_be_first(images: ImageFolder, s
 
     assert decision == {
         "promoted": True,
+        "leads": True,
         "reason": "Promoted: the first model, with no champion before it.",
         "champion": None,
+        "served": None,
     }
+
+
+def test_the_first_model_of_real_images_takes_the_place_of_one_of_phantoms(
+    images: ImageFolder, said: np.ndarray
+) -> None:
+    champion = Champion(served=Served("3", PHANTOMS))
+
+    decision = decide(images, table(ranks(said), said[:, 1]), champion, synthetic=False)
+
+    assert decision == {
+        "promoted": True,
+        "leads": True,
+        "reason": "Promoted: the first model of its kind, with no champion before it. It takes the place of version 3, "
+        "a model of synthetic phantoms of adenocarcinoma, normal.",
+        "champion": None,
+        "served": "3",
+    }
+
+
+def test_a_model_of_phantoms_never_takes_the_place_of_one_of_real_images(images: ImageFolder, said: np.ndarray) -> None:
+    decision = decide(images, table(ranks(said), said[:, 1]), Champion(served=Served("3", REAL)))
+
+    assert decision == {
+        "promoted": False,
+        "leads": True,
+        "reason": "Not served: version 3, which is, is a model of real images of adenocarcinoma, normal, and this is "
+        "one of synthetic phantoms of adenocarcinoma, normal: they can't be compared. Among its own kind: the first "
+        "model of its kind, with no champion before it.",
+        "champion": None,
+        "served": "3",
+    }
+
+
+def test_a_better_model_of_phantoms_leads_those_and_is_not_served_in_place_of_one_of_real_images(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    labels = 1 - ranks(said)
+    champion = Champion("5", old, served=Served("3", REAL))
+
+    decision = decide(images, table(labels, labels.astype(float)), champion)
+
+    assert (decision["promoted"], decision["leads"], decision["champion"]) == (False, True, "5")
+    assert "Among its own kind: better than champion version 5" in decision["reason"]
+
+
+def test_a_better_model_is_served_in_place_of_the_champion_of_its_line(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    labels = 1 - ranks(said)
+    champion = Champion("3", real(old), served=Served("3", REAL))
+
+    decision = decide(images, table(labels, labels.astype(float)), champion, synthetic=False)
+
+    assert (decision["promoted"], decision["leads"]) == (True, True)
+    assert decision["reason"].startswith("Promoted: better than champion version 3")
+
+
+def test_a_refused_model_of_real_images_does_not_take_the_place_of_phantoms_that_were_chosen_by_hand(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    labels = ranks(said)
+    champion = Champion("3", real(old), served=Served("4", PHANTOMS))
+
+    decision = decide(images, table(labels, 1.0 - labels), champion, synthetic=False)
+
+    assert (decision["promoted"], decision["leads"]) == (False, False)
+    assert decision["reason"].startswith("Refused: it may be worse")
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_a_model_of_other_classes_starts_a_line_and_takes_no_real_models_place(
+    images: ImageFolder, said: np.ndarray, synthetic: bool
+) -> None:
+    champion = Champion(served=Served("3", Line(False, ("a", "b"))))
+
+    decision = decide(images, table(ranks(said), said[:, 1]), champion, synthetic=synthetic)
+
+    assert (decision["promoted"], decision["leads"]) == (False, True)
+    assert "version 3, which is, is a model of real images of a, b" in decision["reason"]
+
+
+def test_a_version_that_does_not_say_what_it_is_keeps_its_place(images: ImageFolder, said: np.ndarray) -> None:
+    decision = decide(images, table(ranks(said), said[:, 1]), Champion(served=Served("3", None)), synthetic=False)
+
+    assert decision["promoted"] is False
+    assert "version 3, which is, does not say of what it is a model" in decision["reason"]
+
+
+def test_lines_differ_by_classes_and_by_what_was_drawn() -> None:
+    lines = [PHANTOMS, REAL, Line(False, ("normal", "größer/kleiner"))]
+
+    assert len({line.alias for line in lines}) == 3
+    assert [Line.read(line.tags) for line in lines] == lines
+    assert Line.read({}) is None
 
 
 def test_what_cannot_be_compared_is_not_promoted_and_says_why(
     images: ImageFolder, old: Classifier, said: np.ndarray
 ) -> None:
-    other = Classifier(old.graph, old.manifest.model_copy(update={"classes": ("a", "b")}))
     same = Classifier(old.graph, tiny_classifier("new").manifest)
 
     for champion, reason in (
         (Champion(problem="No answer."), "Not compared: the model registry can't be used. No answer."),
         (Champion("3", problem="Too old."), "Not compared: champion version 3 can't be read. Too old."),
-        (
-            Champion("3", other),
-            "Refused: champion version 3 tells a, b apart and this model adenocarcinoma, normal: "
-            "they can't be compared.",
-        ),
         (Champion("3", same), "This is the champion, version 3."),
     ):
-        decision = decide(images, table(ranks(said), said[:, 1]), champion)
+        for asked in (champion, replace(champion, served=Served("3", PHANTOMS))):
+            decision = decide(images, table(ranks(said), said[:, 1]), asked)
 
-        assert decision == {"promoted": False, "reason": reason, "champion": champion.version}
+            assert (decision["promoted"], decision["leads"]) == (False, False)
+            assert decision["reason"] == reason
+            assert decision["champion"] == champion.version

@@ -120,7 +120,7 @@ def test_all_of_a_run_is_on_the_server(
         assert_nothing_is_lost(here, there)
         champion = registry.champion()
         assert champion is not None
-        manifest = json.loads((project / "data/06_models/classifier/manifest.json").read_text())
+        manifest = json.loads((project / "data/06_models/candidate/manifest.json").read_text())
         assert champion.run_id == manifest["provenance"]["mlflow_run_id"] == champion.tags["training_run_id"]
         assert champion.description.startswith("Promoted: the first model")
 
@@ -201,7 +201,7 @@ def test_what_a_server_missed_is_sent_by_one_command(
 
         assert_nothing_is_lost(here, there)
         versions = there.search_model_versions(f"name = '{registry.MODEL}'")
-        manifest = json.loads((project / "data/06_models/classifier/manifest.json").read_text())
+        manifest = json.loads((project / "data/06_models/candidate/manifest.json").read_text())
         assert manifest["provenance"]["mlflow_run_id"] in [version.tags["training_run_id"] for version in versions]
     assert "1 runs sent." in first
     assert "Nothing to send." in second

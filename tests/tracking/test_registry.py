@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -20,12 +21,19 @@ from chest_cancer.cli import cli
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.datasets.registered_classifier import ChampionDataset, RegisteredClassifierDataset
 from chest_cancer.record import registered_files, registry, tracking
-from chest_cancer.record.champion import Champion
+from chest_cancer.record.champion import Champion, Champions, Decision, Line, Served
 from chest_cancer.record.hook import TrackingHook
-from chest_cancer.record.registry import Decision
-from serving import tiny_classifier
+from chest_cancer.record.kept_champion import KeptChampion
+from serving import tiny_classifier, with_changes
 
-FIRST: Decision = {"promoted": True, "reason": "Promoted: the first model.", "champion": None}
+FIRST: Decision = {
+    "promoted": True,
+    "leads": True,
+    "reason": "Promoted: the first model.",
+    "champion": None,
+    "served": None,
+}
+LINE = Line.of(tiny_classifier().manifest)
 TABLE = pd.DataFrame(
     {
         "path": ["c.png", "b.png", "a.png"],
@@ -37,12 +45,13 @@ SAID = pd.DataFrame({"path": ["b.png"], "probability_adenocarcinoma": [0.25], "p
 
 
 @pytest.fixture
-def trained(client: MlflowClient, tmp_path: Path) -> Callable[[int], tuple[str, bytes]]:
-    """Record a model: the run's id, and the manifest."""
+def trained(client: MlflowClient, tmp_path: Path) -> Callable[..., tuple[str, bytes]]:
+    """Record a model: the run's id, and the manifest, in which changes to `data` are."""
 
-    def record(number: int) -> tuple[str, bytes]:
+    def record(number: int, **data: Any) -> tuple[str, bytes]:
         run_id = tracking.open_run("training")
         classifier = tiny_classifier(f"run{number}")
+        classifier = with_changes(classifier, data=classifier.manifest.data.model_dump() | data)
         folder = tmp_path / f"classifier{number}"
         folder.mkdir()
         classifier.save(folder)
@@ -65,7 +74,18 @@ def kedro_record(*arguments: str) -> str:
 
 
 def promoted_over(version: str) -> Decision:
-    return {"promoted": True, "reason": f"Promoted: better than version {version}.", "champion": version}
+    reason = f"Promoted: better than version {version}."
+    return {"promoted": True, "leads": True, "reason": reason, "champion": version, "served": version}
+
+
+def refused_by(version: str) -> Decision:
+    reason = "Refused: it is worse."
+    return {"promoted": False, "leads": False, "reason": reason, "champion": version, "served": version}
+
+
+def served_run(project: Path) -> str | None:
+    """The run of the model that is in the served place, as the app loads it."""
+    return ModelSource(project, "local").get().manifest.provenance.mlflow_run_id
 
 
 def test_the_first_model_becomes_champion_and_its_description_says_where_it_comes_from(
@@ -74,10 +94,11 @@ def test_the_first_model_becomes_champion_and_its_description_says_where_it_come
     assert registry.champion() is None
     run_id, file = trained(1)
 
-    version = registry.submit(run_id, file, FIRST)
+    submitted = registry.submit(run_id, file, FIRST)
 
-    assert aliases(client) == {"champion": "1"}
-    found = client.get_model_version(registry.MODEL, version)
+    assert submitted == ("1", True, "Promoted: the first model.")
+    assert aliases(client) == {"champion": "1", LINE.alias: "1"}
+    found = client.get_model_version(registry.MODEL, "1")
     assert found.run_id == run_id
     assert found.description == (
         "Promoted: the first model.\n\nTrained on phantom (digest 38169b7d3816) by run run1, commit 0123456789ab."
@@ -86,6 +107,8 @@ def test_the_first_model_becomes_champion_and_its_description_says_where_it_come
         "training_run_id": "run1",
         "data_digest": "38169b7d" * 8,
         "split_digest": "e" * 64,
+        "synthetic": "True",
+        "classes": '["adenocarcinoma", "normal"]',
     }.items() <= found.tags.items()
 
 
@@ -106,22 +129,75 @@ def test_the_champion_is_fetched_with_the_images_that_it_has_learnt_from(
 def test_a_refused_model_is_challenger_with_the_reason(client: MlflowClient, trained: Callable) -> None:
     registry.submit(*trained(1), FIRST)
 
-    registry.submit(*trained(2), {"promoted": False, "reason": "Refused: it is worse.", "champion": "1"})
+    submitted = registry.submit(*trained(2), refused_by("1"))
 
-    assert aliases(client) == {"champion": "1", "challenger": "2"}
-    assert client.get_model_version(registry.MODEL, "2").description.startswith("Refused: it is worse.")
+    reason = "Refused: it is worse. To serve it all the same: `kedro record promote 2`."
+    assert submitted == ("2", False, reason)
+    assert aliases(client) == {"champion": "1", LINE.alias: "1", "challenger": "2"}
+    assert client.get_model_version(registry.MODEL, "2").description.startswith(reason)
+
+
+def test_a_model_of_another_kind_leads_its_own_line_and_leaves_what_is_served(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    registry.submit(*trained(1, synthetic=False), FIRST)
+    real = Line(False, LINE.classes)
+    phantoms: Decision = {"promoted": False, "leads": True, "reason": "Not served.", "champion": None, "served": "1"}
+
+    submitted = registry.submit(*trained(2), phantoms)
+
+    assert (submitted.version, submitted.is_champion) == ("2", False)
+    assert aliases(client) == {"champion": "1", real.alias: "1", LINE.alias: "2", "challenger": "2"}
+    ask = ChampionDataset(filepath=str(project_copy / "champion")).load()
+    for line, version in ((real, "1"), (LINE, "2"), (real, "1")):
+        champion = ask(line)
+        assert (champion.version, champion.served, champion.problem) == (version, Served("1", real), None)
+        assert champion.classifier.manifest.provenance.mlflow_run_id == f"run{version}"
+    other = ask(Line(False, ("a", "b")))
+    assert (other.version, other.classifier, other.served) == (None, None, Served("1", real))
+
+
+def test_a_model_that_takes_the_place_of_one_of_another_line_is_rolled_back_to_that(
+    client: MlflowClient, trained: Callable
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    real = Line(False, LINE.classes)
+    decision: Decision = {"promoted": True, "leads": True, "reason": "Promoted.", "champion": None, "served": "1"}
+
+    registry.submit(*trained(2, synthetic=False), decision)
+
+    assert aliases(client) == {"champion": "2", LINE.alias: "1", real.alias: "2"}
+    assert registry.roll_back() == ("2", "1")
+    assert aliases(client) == {"champion": "1", LINE.alias: "1", real.alias: "2"}
+
+
+def test_a_decision_is_out_of_date_when_another_line_has_taken_the_served_place(
+    client: MlflowClient, trained: Callable
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    ended = trained(3)
+    registry.submit(
+        *trained(2, synthetic=False),
+        {"promoted": True, "leads": True, "reason": "Promoted.", "champion": None, "served": "1"},
+    )
+
+    with pytest.raises(
+        registry.ChampionChangedError,
+        match="is now version 1, and version 2 is served; this model was compared with 1, and 1 was served",
+    ):
+        registry.submit(*ended, promoted_over("1"))
 
 
 def test_a_promoted_model_is_rolled_back_step_by_step(client: MlflowClient, trained: Callable) -> None:
     registry.submit(*trained(1), FIRST)
     registry.submit(*trained(2), promoted_over("1"))
     registry.submit(*trained(3), promoted_over("2"))
-    assert aliases(client) == {"champion": "3"}
+    assert aliases(client) == {"champion": "3", LINE.alias: "3"}
 
     assert registry.roll_back() == ("3", "2")
     assert registry.roll_back() == ("2", "1")
 
-    assert aliases(client) == {"champion": "1"}
+    assert aliases(client) == {"champion": "1", LINE.alias: "1"}
     assert "Rolled back on" in client.get_model_version(registry.MODEL, "3").description
     with pytest.raises(ValueError, match="version 1 is the first champion: there was none before it"):
         registry.roll_back()
@@ -135,11 +211,12 @@ def test_nothing_can_be_rolled_back_in_an_empty_registry(client: MlflowClient) -
 def test_a_model_that_is_evaluated_again_is_not_registered_again(client: MlflowClient, trained: Callable) -> None:
     run_id, file = trained(1)
     registry.submit(run_id, file, FIRST)
-    same: Decision = {"promoted": False, "reason": "This is the champion.", "champion": "1"}
+    same = refused_by("1") | {"reason": "This is the champion."}
 
-    assert registry.submit(tracking.open_run("evaluation"), file, same) == "1"
+    submitted = registry.submit(tracking.open_run("evaluation"), file, same)
 
-    assert aliases(client) == {"champion": "1"}
+    assert submitted == ("1", True, "This is the champion.")
+    assert aliases(client) == {"champion": "1", LINE.alias: "1"}
     assert client.get_model_version(registry.MODEL, "1").description.startswith("Promoted: the first model.")
 
 
@@ -151,7 +228,7 @@ def test_two_runs_that_end_at_once_leave_one_champion_and_the_other_compares_aga
 
     def submit(run: tuple[str, bytes]) -> str | None:
         try:
-            return registry.submit(*run, promoted_over("1"))
+            return registry.submit(*run, promoted_over("1")).version
         except registry.ChampionChangedError:
             return None
 
@@ -172,9 +249,11 @@ def test_a_run_whose_champion_was_replaced_meanwhile_makes_all_that_depends_on_i
     run_id, _ = trained(2)
     calls: Counter[str] = Counter()
 
-    def compare(champion: Champion) -> Decision:
+    def compare(champions: Champions) -> Decision:
         calls["compare"] += 1
-        return {"promoted": True, "reason": f"Compared with {champion.version}.", "champion": champion.version}
+        version = champions(LINE).version
+        reason = f"Compared with {version}."
+        return {"promoted": True, "leads": True, "reason": reason, "champion": version, "served": version}
 
     def write(promotion: Decision, table: pd.DataFrame) -> str:
         calls["write"] += 1
@@ -196,7 +275,8 @@ def test_a_run_whose_champion_was_replaced_meanwhile_makes_all_that_depends_on_i
     catalog = DataCatalog(
         {
             "champion": ChampionDataset(filepath=str(project_copy / "champion")),
-            "classifier": ClassifierDataset(filepath=str(project_copy.parent / "classifier2")),
+            "candidate": ClassifierDataset(filepath=str(project_copy.parent / "classifier2")),
+            "classifier": ClassifierDataset(filepath=str(project_copy / "data/06_models/classifier")),
             "promotion": JSONDataset(filepath=str(project_copy / "promotion.json")),
             "report": JSONDataset(filepath=str(project_copy / "report.json")),
             "counts": JSONDataset(filepath=str(project_copy / "counts.json")),
@@ -215,31 +295,41 @@ def test_a_run_whose_champion_was_replaced_meanwhile_makes_all_that_depends_on_i
 
     assert calls == {"compare": 2, "write": 2, "measure": 1}
     assert catalog.load("report") == "Compared with 1. 3 images."
-    assert aliases(client) == {"champion": "2"}
+    assert served_run(project_copy) == "run2"
+    assert aliases(client) == {"champion": "2", LINE.alias: "2"}
     assert client.get_model_version(registry.MODEL, "2").description.startswith("Compared with 1.")
 
 
 def test_a_model_that_nobody_could_compare_in_time_is_challenger(client: MlflowClient, trained: Callable) -> None:
     registry.submit(*trained(1), FIRST)
 
-    decision = registry.submit_undecided(*trained(2))
+    submitted = registry.submit_undecided(*trained(2))
 
-    assert decision["promoted"] is False
-    assert aliases(client) == {"champion": "1", "challenger": "2"}
+    assert submitted.is_champion is False
+    assert aliases(client) == {"champion": "1", LINE.alias: "1", "challenger": "2"}
     assert "Not compared with version 1" in client.get_model_version(registry.MODEL, "2").description
 
 
-def test_a_version_is_made_champion_by_hand(client: MlflowClient, trained: Callable) -> None:
-    registry.submit(*trained(1), FIRST)
-    registry.submit(*trained(2), {"promoted": False, "reason": "Refused: it is worse.", "champion": "1"})
+def test_a_version_is_made_champion_by_hand_and_served(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    registry.submit(*trained(1, synthetic=False), FIRST)
+    registry.submit(
+        *trained(2),
+        {"promoted": False, "leads": False, "reason": "Refused: it is worse.", "champion": None, "served": "1"},
+    )
 
     printed = kedro_record("promote", "2")
 
-    assert printed == "VGG16Model: version 2 is champion.\n"
-    assert aliases(client) == {"champion": "2"}
+    assert printed == "VGG16Model: version 2 is champion, and in data/06_models/classifier.\n"
+    assert aliases(client) == {"champion": "2", LINE.alias: "2", Line(False, LINE.classes).alias: "1"}
+    assert served_run(project_copy) == "run2"
+    assert ModelSource(project_copy, "local").get().figures["accuracy"]["n"] == 2
     assert "Refused: it is worse." in client.get_model_version(registry.MODEL, "2").description
     assert "Made champion by hand on" in client.get_model_version(registry.MODEL, "2").description
-    assert registry.roll_back() == ("2", "1")
+    printed = kedro_record("rollback")
+    assert printed == ("VGG16Model: version 1 is champion again, and in data/06_models/classifier; version 2 was.\n")
+    assert served_run(project_copy) == "run1"
     with pytest.raises(ValueError, match="VGG16Model has no version 9"):
         registry.promote("9")
 
@@ -258,7 +348,7 @@ def test_the_environment_registry_serves_the_champion_and_after_a_roll_back_the_
 
     printed = kedro_record("rollback")
 
-    assert printed == "VGG16Model: version 1 is champion again, version 2 was.\n"
+    assert printed.startswith("VGG16Model: version 1 is champion again")
     assert served() == ("run1", 1)
 
 
@@ -269,7 +359,7 @@ def test_without_a_champion_the_environment_registry_says_how_to_make_one(
 
     with pytest.raises(DatasetError, match=r"no version is champion\. Make one with `kedro run`"):
         dataset.load()
-    assert ChampionDataset(filepath=str(project_copy / "champion")).load() == Champion()
+    assert ChampionDataset(filepath=str(project_copy / "champion")).load()(LINE) == Champion()
 
 
 def test_while_its_server_does_not_answer_the_champion_that_is_here_is_served_and_not_compared_with(
@@ -287,7 +377,7 @@ def test_while_its_server_does_not_answer_the_champion_that_is_here_is_served_an
 
     assert RegisteredClassifierDataset(filepath=folder).load().manifest.provenance.mlflow_run_id == "run1"
     assert f"The model in {folder} is used; another one may be champion by now." in caplog.text
-    champion = ChampionDataset(filepath=folder).load()
+    champion = ChampionDataset(filepath=folder).load()(LINE)
     assert champion.version is None
     assert "The MLflow server at http://127.0.0.1:9 does not answer" in (champion.problem or "")
 
@@ -300,7 +390,36 @@ def test_a_champion_that_was_tampered_with_is_named_and_not_compared_with(
     RegisteredClassifierDataset(filepath=str(folder)).load()
     (folder / "classifier.onnx").write_bytes(b"another")
 
-    champion = ChampionDataset(filepath=str(folder)).load()
+    champion = ChampionDataset(filepath=str(folder)).load()(LINE)
 
     assert champion.version == "1"
     assert "classifier.onnx is not the file that was saved" in (champion.problem or "")
+
+
+def test_a_version_that_cannot_be_loaded_is_not_put_into_the_served_place(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    kedro_record("promote", "1")
+    registry.submit(*trained(2), refused_by("1"))
+    for graph in (project_copy / "mlartifacts").rglob("classifier.onnx"):
+        if b'"run2"' in graph.with_name("manifest.json").read_bytes():
+            graph.write_bytes(b"another")
+
+    with pytest.raises(ValueError, match=r"classifier\.onnx is not the file that was saved"):
+        kedro_record("promote", "2")
+
+    assert served_run(project_copy) == "run1"
+
+
+def test_what_is_served_is_not_touched_while_it_is_the_champion(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    kept = KeptChampion(project_copy / "data/06_models/classifier")
+    kept.fetch()
+    before = kept.folder.stat()
+
+    assert kept.fetch() == "1"
+
+    assert kept.folder.stat() == before

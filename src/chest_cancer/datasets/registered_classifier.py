@@ -1,12 +1,13 @@
 """The champion of MLflow's model registry as a catalog entry."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.record.champion import Champion
+from chest_cancer.record.champion import Champions
 from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.tracking import prepare_mlflow
 
@@ -49,7 +50,8 @@ class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):
 
 
 class ChampionDataset(RegisteredClassifierDataset):
-    """The champion to compare with. There may be none yet, and a registry that does not answer stops no run."""
+    """The same, for comparing: a line may have none yet, and a registry that does not answer stops no run."""
 
-    def load(self) -> Champion:  # type: ignore[override]  # what a run compares with, where a server wants to serve
-        return self._kept.to_compare_with(self._precision)
+    def load(self) -> Champions:  # type: ignore[override]  # what a run compares with, where a server wants to serve
+        """Give what asks for the champion of a line: which line, only the run knows."""
+        return partial(self._kept.to_compare_with, precision=self._precision)

@@ -1,52 +1,63 @@
-"""Where the served model is, and which version of it is there now. Imports little more than the standard library."""
+"""What lies in the served place beside the classifier, and whether it has changed.
+
+Imports little more than the standard library.
+"""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypedDict
 
 from chest_cancer.storage.figures import StoredFigure as StoredFigure  # the app takes both from here
 from chest_cancer.storage.figures import title_of as title_of
 
-FileState = tuple[int, int] | None
-"""Which content a file has: its inode and its time of change in nanoseconds; None when there is none."""
+METRICS_FILE = "metrics.json"
+VERSION_FILE = "version.json"
+
+FolderState = tuple[int, int] | None
+"""Which content there is: the folder's inode and its time of change in nanoseconds; None when there is none."""
+
+
+class Version(TypedDict):
+    """Which model it is in the registry; None where it did not come from there.
+
+    Attributes:
+        version: Its number.
+        promoted: When it was made the one to serve, ISO 8601 in UTC.
+    """
+
+    version: str | None
+    promoted: str | None
 
 
 @dataclass(frozen=True)
-class ModelFiles:
-    """The files of the served model.
+class ModelFolder:
+    """The folder of a served model, replaced as a whole: figures and version in it are the classifier's own.
 
     Attributes:
-        manifest: The manifest in the classifier's folder; None where the catalog's classifier is not in a folder.
-        metrics: The file with its test figures; None where the catalog names no such file.
+        path: Where it is.
     """
 
-    manifest: Path | None
-    metrics: Path | None
+    path: Path
 
-    @property
-    def folder(self) -> Path | None:
-        """The classifier's folder."""
-        return self.manifest.parent if self.manifest else None
-
-    def states(self) -> tuple[FileState, FileState]:
-        """Identify the present contents of manifest and figures, to notice when they are replaced."""
-        return _state(self.manifest), _state(self.metrics)
+    def state(self) -> FolderState:
+        """Tell which content there is now."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
 
     def figures(self) -> dict[str, StoredFigure]:
-        """Read the test figures, unless they are older than this model and so belong to another one."""
-        manifest, metrics = self.states()
-        if self.metrics is None or metrics is None or (manifest is not None and metrics[1] < manifest[1]):
-            return {}
-        try:
-            figures: dict[str, StoredFigure] = json.loads(self.metrics.read_text())
-        except (OSError, json.JSONDecodeError):  # a run is just writing it
-            return {}
-        return figures
+        """Read the test figures that were measured before it was promoted; none where it did not come that way."""
+        return self._read(METRICS_FILE)
 
+    def version(self) -> Version:
+        """Read which version it is, and since when it is served."""
+        facts = self._read(VERSION_FILE)
+        return Version(version=facts.get("version"), promoted=facts.get("promoted"))
 
-def _state(path: Path | None) -> FileState:
-    try:
-        status = path.stat() if path else None
-    except OSError:
-        return None
-    return (status.st_ino, status.st_mtime_ns) if status else None
+    def _read(self, name: str) -> dict[str, Any]:
+        file = self.path / name
+        facts: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+        return facts

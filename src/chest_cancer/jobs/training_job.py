@@ -7,7 +7,6 @@ run reported) and `log.txt` (what it printed).
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,10 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from chest_cancer.jobs.model_files import ModelFiles
 from chest_cancer.jobs.progress import FILE_VARIABLE
 from chest_cancer.storage.figures import StoredFigure
-from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 Status = Literal["running", "succeeded", "failed", "cancelled"]
 
@@ -74,7 +71,6 @@ class JobFolder:
         self.path = path
         self.log = path / "log.txt"
         self.progress = path / "progress.jsonl"
-        self._former = path / "former"
 
     def read(self) -> Job:
         """Read what is known of the job."""
@@ -106,55 +102,32 @@ class JobFolder:
         shown = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines]
         return [line for line in shown if line][-_LOG_LINES:]
 
-    def keep_former(self, files: ModelFiles) -> None:
-        """Keep the served model by hard links to its files: a run replaces files and does not write into them."""
-        self._former.mkdir()
-        if files.folder and files.folder.is_dir():
-            shutil.copytree(files.folder, self._former / "classifier", copy_function=os.link)
-        if files.metrics and files.metrics.is_file():
-            os.link(files.metrics, self._former / "metrics.json")
-
-    def restore_former(self, files: ModelFiles) -> None:
-        """Put the kept model back, if the run has left something else in its place."""
-        kept = self._former / "classifier"
-        if files.folder and kept.is_dir() and not _same(kept, files.folder):
-            recoverable = RecoverableFolder(files.folder)
-            with recoverable.locked(), recoverable.replacement() as folder:
-                shutil.copytree(kept, folder, copy_function=os.link, dirs_exist_ok=True)
-        if files.metrics and (self._former / "metrics.json").is_file():
-            (self._former / "metrics.json").replace(files.metrics)
-
-    def finish(self, files: ModelFiles, status: Status, error: str | None = None) -> Job:
-        """Write how the job ended. The former model is put back first, unless the run succeeded and was promoted.
+    def finish(self, status: Status, error: str | None = None) -> Job:
+        """Write how the job ended.
 
         Args:
-            files: Files of the served model.
             status: How it ended.
             error: The reason, where the run itself did not report it.
         """
         events = list(self.events())
         failed = [event for event in events if event["event"] == "node_failed"]
-        verdict = next((event for event in reversed(events) if event["event"] == "promotion"), {"promoted": True})
-        promoted = status == "succeeded" and bool(verdict["promoted"])
-        refusal = str(verdict.get("reason", "The gate refused it."))
-        trained = status == "succeeded" and files.manifest is not None
-        manifest = json.loads(files.manifest.read_text()) if trained and files.manifest else {}
-        figures = files.figures() if trained else {}
-        if not promoted:
-            self.restore_former(files)
+        verdicts = [event for event in events if event["event"] == "promotion"]
+        verdict = verdicts[-1] if verdicts and status == "succeeded" else {}
+        promoted = bool(verdict.get("promoted"))
         if failed:
             error = f"{failed[-1]['node']}: {failed[-1]['error']}"
+        elif status == "succeeded" and not promoted:
+            error = str(verdict.get("reason", "The run evaluated no model."))
         job = replace(
             self.read(),
             status=status,
             ended=now(),
-            run_id=manifest.get("provenance", {}).get("mlflow_run_id"),
-            figures=figures,
+            run_id=verdict.get("run_id"),
+            figures=verdict.get("figures", {}),
             promoted=promoted,
-            error=refusal if trained and not promoted else error,
+            error=error,
         )
         self.write(job)
-        shutil.rmtree(self._former, ignore_errors=True)
         return job
 
 
@@ -162,16 +135,13 @@ def main(orders: dict[str, Any]) -> None:
     """Run `kedro run`, wait, and write how it ended.
 
     Args:
-        orders: `folder` of the job, `project`, `command`, `manifest` and `metrics` (files of the served model), `lock`
-            (an inherited handle).
+        orders: `folder` of the job, `project`, `command`, `lock` (an inherited handle).
     """
     folder = JobFolder(Path(orders["folder"]))
-    files = ModelFiles(*(Path(orders[name]) if orders[name] else None for name in ("manifest", "metrics")))
     cancelled = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: cancelled.set())
     folder.write(replace(folder.read(), runner=os.getpid()))
     try:
-        folder.keep_former(files)
         with folder.log.open("wb") as log:
             process = subprocess.Popen(
                 orders["command"],
@@ -187,15 +157,15 @@ def main(orders: dict[str, Any]) -> None:
         folder.write(replace(folder.read(), kedro=process.pid))
         code = _wait(process, cancelled)
     except OSError as error:
-        folder.finish(files, "failed", str(error))
+        folder.finish("failed", str(error))
         raise
     if cancelled.is_set():
-        folder.finish(files, "cancelled")
+        folder.finish("cancelled")
     elif code == 0:
-        folder.finish(files, "succeeded")
+        folder.finish("succeeded")
     else:
         ended = f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
-        folder.finish(files, "failed", f"`{Path(orders['command'][0]).name}` {ended}; the log says more.")
+        folder.finish("failed", f"`{Path(orders['command'][0]).name}` {ended}; the log says more.")
 
 
 def _wait(process: subprocess.Popen[bytes], cancelled: threading.Event) -> int:
@@ -219,12 +189,6 @@ def _environment() -> dict[str, str]:
     """The server's environment, without the app's settings (one is secret), for plain and unbuffered output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHEST_CANCER_")}
     return kept | {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Say whether two folders hold the very same files, as hard links."""
-    names = [path.name for path in one.iterdir()]
-    return all((other / name).is_file() and (one / name).samefile(other / name) for name in names)
 
 
 if __name__ == "__main__":

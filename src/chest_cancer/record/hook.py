@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
@@ -18,6 +19,7 @@ from chest_cancer.network.classifier import MANIFEST_FILE
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import Block
 from chest_cancer.record import delivery, registered_files, registry, tracking
+from chest_cancer.record.kept_champion import KeptChampion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
-_CHAMPION = "champion"  # the dataset; what depends on it is out of date when another model becomes champion
+# Datasets: what depends on the champion is out of date when another model becomes champion.
+_CANDIDATE, _CHAMPION, _SERVED = "candidate", "champion", "classifier"
 
 
 class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no types
@@ -67,7 +70,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         """Log trials, curves and figures, in one request each: kedro-mlflow's datasets send every number on its own."""
         if not self._is_mlflow_enabled:
             return
-        if dataset_name == "classifier":
+        if dataset_name == _CANDIDATE:
             _log_origin(data.manifest)
         elif dataset_name == "training_history":
             _log_metrics({f"training/{name}": values for name, values in data.items()})
@@ -112,27 +115,45 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         return True
 
     def _deliver(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Send the record; register a model that was evaluated, as champion where the gate says so."""
+        """Send the record; register a model that was evaluated, and serve it where the gate says so."""
         if "promotion" not in pipeline.all_outputs():
             delivery.send(self.run_id)
             return
-        folder = catalog["classifier"].folder
+        folder = catalog[_CANDIDATE].folder
         manifest = (folder / MANIFEST_FILE).read_bytes()
-        beside = (catalog.load(name) for name in ("split_table", "test_predictions", "metrics"))
-        registered_files.record(self.run_id, folder, *beside)
+        run_id, metrics = Manifest.read(manifest).provenance.mlflow_run_id, catalog.load("metrics")
+        try:
+            submitted = self._submit(folder, manifest, metrics, pipeline, catalog)
+            served = KeptChampion(catalog[_SERVED].folder)
+            if submitted.is_champion or not served.exists():
+                served.fetch()
+        except ConnectionError as error:
+            reason = f"Not decided: {error} `kedro record send` registers the model, and serves it if it is promoted."
+            progress.report("promotion", promoted=False, reason=reason, run_id=run_id, figures=metrics)
+            raise
+        is_served, reason = submitted.is_champion, submitted.reason
+        progress.report("promotion", promoted=is_served, reason=reason, run_id=run_id, figures=metrics)
+        logger.info("%s, version %s: %s", registry.MODEL, submitted.version, reason)
+
+    def _submit(
+        self,
+        folder: Path,
+        manifest: bytes,
+        metrics: dict[str, Any],
+        pipeline: Pipeline,
+        catalog: CatalogProtocol[Any, Any],
+    ) -> registry.Submitted:
+        """Register the model, and compare it again while others make theirs champion."""
+        table, said = catalog.load("split_table"), catalog.load("test_predictions")
+        registered_files.record(self.run_id, folder, table, said, metrics)
         for _ in range(_ATTEMPTS):
             delivery.send(self.run_id)
-            decision = catalog.load("promotion")
             try:
-                registry.submit(self.run_id, manifest, decision)
-                break
+                return registry.submit(self.run_id, manifest, catalog.load("promotion"))
             except registry.ChampionChangedError as error:
                 logger.info("%s Comparing again.", error)
                 SequentialRunner().run(pipeline.from_inputs(_CHAMPION), catalog)
-        else:
-            decision = registry.submit_undecided(self.run_id, manifest)
-        progress.report("promotion", promoted=decision["promoted"], reason=decision["reason"])
-        logger.info("%s: %s", registry.MODEL, decision["reason"])
+        return registry.submit_undecided(self.run_id, manifest)
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

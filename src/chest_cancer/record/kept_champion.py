@@ -1,13 +1,14 @@
-"""The champion's files, kept here until another version becomes champion."""
+"""The champion's files, kept in a folder until another version is champion."""
 
 import json
 import logging
 from pathlib import Path
 from typing import Any
 
+from chest_cancer.jobs.model_files import VERSION_FILE
 from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
 from chest_cancer.record import registered_files, registry
-from chest_cancer.record.champion import Champion
+from chest_cancer.record.champion import Champion, Line, Served
 from chest_cancer.record.tracking import registry_uri, without_credentials
 from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
@@ -15,11 +16,12 @@ logger = logging.getLogger(__name__)
 
 _TRAINING_IMAGES = "training_images.json"
 _TEST_SCORES = "test_scores.json"
-_VERSION = "version.json"
 
 
 class KeptChampion:
     """A folder with the files of the version that was champion when the registry was last asked.
+
+    The served place is one: what lies there was registered and made champion, by the gate or by hand.
 
     Attributes:
         folder: Where the files are.
@@ -49,7 +51,7 @@ class KeptChampion:
             ValueError: The files here differ from those that were registered.
         """
         try:
-            version = self._fetch()
+            version = self.fetch()
         except ConnectionError as error:
             if not self.exists():
                 raise
@@ -59,46 +61,63 @@ class KeptChampion:
                 raise FileNotFoundError("no version is champion. Make one with `kedro run`.")
         return Classifier.load(self.folder, precision)
 
-    def to_compare_with(self, precision: str | None) -> Champion:
-        """Load the champion, if there is one. Errors become its `problem`, so that they stop no run.
+    def to_compare_with(self, line: Line, precision: str | None) -> Champion:
+        """Load the champion of a line, if it has one; whatever is wrong is its `problem`, so that it stops no run.
 
         Args:
+            line: Of champions.
             precision: See `Classifier.load`.
 
         Returns:
-            The champion, the images that it has learnt from, and what it said of its test images.
+            The champion with what it has learnt from and what it said of its test images, and what is served.
         """
         from mlflow.exceptions import MlflowException
 
-        version = None
+        served = version = None
         try:
-            version = self._fetch()
-            if version is None:
-                return Champion()
+            if current := registry.champion():
+                served = Served(str(current.version), Line.read(current.tags))
+            version = registry.number_of(registry.champion(line.alias))
+            if self.fetch(line.alias) is None:
+                return Champion(served=served)
             images = json.loads((self.folder / _TRAINING_IMAGES).read_text())
             file = self.folder / _TEST_SCORES  # versions from before it was kept have none
             scores = json.loads(file.read_text()) if file.is_file() else {}
-            return Champion(version, Classifier.load(self.folder, precision), frozenset(images), scores)
+            return Champion(version, Classifier.load(self.folder, precision), frozenset(images), scores, served)
         except (OSError, ValueError, MlflowException) as error:
-            return Champion(version, problem=str(error))
+            return Champion(version, served=served, problem=str(error))
 
-    def _fetch(self) -> str | None:
-        """Fetch the champion's files and return its version; None where there is no champion."""
-        champion = registry.champion()
-        if champion is None:
-            return None
-        identity = {
-            "registry": without_credentials(registry_uri()),
-            "version": champion.version,
-            "created": champion.creation_timestamp,
-        }
+    def fetch(self, alias: str = registry.CHAMPION) -> str | None:
+        """Bring the champion's files here, all of them or none, unless they are here.
+
+        Args:
+            alias: Of which line; by default the one to serve, whatever its line.
+
+        Returns:
+            Its version; None where there is no champion.
+
+        Raises:
+            ConnectionError: The server can't be used.
+            ValueError: What was registered can't be loaded by this version of the project.
+        """
+        # Under the lock, so that of two who bring one the later has asked last.
         with self._recoverable.locked():
+            champion = registry.champion(alias)
+            if champion is None:
+                return None
+            identity = {
+                "registry": without_credentials(registry_uri()),
+                "version": str(champion.version),
+                "created": champion.creation_timestamp,
+                "promoted": champion.tags.get(registry.PROMOTED_TAG),
+            }
             if not self._holds(identity):
                 with self._recoverable.replacement() as folder:
                     registered_files.download(champion.version, folder)
-                    (folder / _VERSION).write_text(json.dumps(identity))
+                    (folder / VERSION_FILE).write_text(json.dumps(identity, indent=2) + "\n")
+                    Classifier.load(folder)
         return str(champion.version)
 
     def _holds(self, identity: dict[str, Any]) -> bool:
-        file = self.folder / _VERSION
+        file = self.folder / VERSION_FILE
         return file.is_file() and json.loads(file.read_text()) == identity

@@ -31,9 +31,7 @@ def download(version: str, folder: Path) -> None:
     with reaching_server(), tempfile.TemporaryDirectory() as temporary:
         source = f"{connect(registry_uri()).get_model_version_download_uri(MODEL, version)}/artifacts"
         found = Path(download_artifacts(artifact_uri=source, dst_path=temporary, tracking_uri=registry_uri()))
-        # MLflow files a folder under whatever it was called.
-        (manifest,) = found.glob(f"*/{MANIFEST_FILE}")
-        shutil.copytree(manifest.parent, folder, dirs_exist_ok=True)
+        shutil.copytree(found / "classifier", folder, dirs_exist_ok=True)
         for path in found.glob("*.json"):
             shutil.copy(path, folder)
 
@@ -75,10 +73,12 @@ def record(
         package = Path(chest_cancer.__file__).parent
         code = Path(temporary) / package.name
         shutil.copytree(package, code, ignore=shutil.ignore_patterns("__pycache__", *_NOT_SERVED))
+        # MLflow files it under the name of its folder.
+        shutil.copytree(classifier, Path(temporary) / "classifier")
         mlflow.pyfunc.save_model(
             Path(temporary) / MODEL_FOLDER,
             python_model=registered_model.__file__,
-            artifacts={"classifier": str(classifier)} | {name: f"{temporary}/{name}.json" for name in beside},
+            artifacts={"classifier": f"{temporary}/classifier"} | {name: f"{temporary}/{name}.json" for name in beside},
             code_paths=[str(code)],
             # Given, because inferring them would load the model once more, in a process of its own.
             pip_requirements=list(registered_model.REQUIREMENTS),

@@ -1,4 +1,7 @@
-"""The model registry: versions of the classifier, of which the alias `champion` names the one to serve."""
+"""The model registry: versions of the classifier, of which the alias `champion` names the one to serve.
+
+Each line of champions (see `champion.Line`) has an alias for the one that leads it; what is served leads its own.
+"""
 
 import hashlib
 import os
@@ -7,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 from chest_cancer.network.manifest import Manifest
+from chest_cancer.record.champion import Decision, Line
 from chest_cancer.record.tracking import MODEL_FOLDER, connect, reaching_server, registry_uri, run_on
 from chest_cancer.storage.recoverable_folder import locked
 
@@ -23,30 +27,35 @@ CHALLENGER = "challenger"
 
 _DIGEST_TAG = "manifest_sha256"
 _FORMER_TAG = "former_champion"
+PROMOTED_TAG = "promoted"
+"""Tag of a version: when it last became the one to serve, ISO 8601 in UTC."""
 # Without a model, and with a model without this alias.
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
-class Decision(TypedDict):
-    """What the gate decided about a model.
+class Submitted(NamedTuple):
+    """What came of submitting a model.
 
     Attributes:
-        promoted: Whether it becomes champion.
-        reason: Why, or why not, in a sentence.
-        champion: Version that it was compared with; None where there was no champion.
+        version: Its number.
+        is_champion: Whether it is the one to serve.
+        reason: Why, or why not; in the latter case with the command that serves it all the same.
     """
 
-    promoted: bool
+    version: str
+    is_champion: bool
     reason: str
-    champion: str | None
 
 
 class ChampionChangedError(RuntimeError):
     """Another run has made its model champion since this one was compared."""
 
 
-def champion() -> "ModelVersion | None":
-    """Return the version that is champion, or None.
+def champion(alias: str = CHAMPION) -> "ModelVersion | None":
+    """Return a version that is champion, or None.
+
+    Args:
+        alias: Of which line; by default the one to serve, whatever its line.
 
     Raises:
         ConnectionError: The server can't be used.
@@ -55,47 +64,52 @@ def champion() -> "ModelVersion | None":
 
     with reaching_server():
         try:
-            return connect(registry_uri()).get_model_version_by_alias(MODEL, CHAMPION)
+            return connect(registry_uri()).get_model_version_by_alias(MODEL, alias)
         except MlflowException as error:
             if error.error_code in _MISSING:
                 return None
             raise
 
 
-def submit(run_id: str, manifest: bytes, decision: Decision) -> str:
-    """Register the model that a run has recorded, and set the aliases as the gate decided.
+def submit(run_id: str, manifest: bytes, decision: Decision) -> Submitted:
+    """Register the model that a run has recorded, and give the aliases as the gate decided.
 
     Args:
-        run_id: Id of the run here; its artifacts hold the model, unless that is registered already.
-        manifest: Content of the classifier's `manifest.json`.
-        decision: Result of the comparison with the champion.
+        run_id: Its id here; its artifacts hold the model, unless it is registered already.
+        manifest: The file of the classifier.
+        decision: What came of comparing it with the champion of its line.
 
     Returns:
-        The version.
+        Its version, and what was decided.
 
     Raises:
         ChampionChangedError: Another model has become champion since. The version was made; no alias was set.
         ConnectionError: The server can't be used.
     """
     client, facts = connect(registry_uri()), Manifest.read(manifest)
+    line = Line.of(facts)
     with reaching_server(), _locked():
         version = find_version(manifest) or _create(client, run_id, manifest)
-        current = champion()
-        if _number(current) != decision["champion"]:
+        number, current, leader = str(version.version), champion(), champion(line.alias)
+        if (number_of(leader), number_of(current)) != (decision["champion"], decision["served"]):
             raise ChampionChangedError(
-                f"Champion of {MODEL} is now {_name(current)}, and this model was compared with "
-                f"{decision['champion'] or 'none'}."
+                f"Champion of {MODEL} is now {_name(leader)}, and {_name(current)} is served; this model was compared "
+                f"with {decision['champion'] or 'none'}, and {decision['served'] or 'none'} was served."
             )
-        number = str(version.version)
-        if number != _number(current):
-            client.update_model_version(MODEL, number, _describe(decision["reason"], facts))
+        reason, is_champion = decision["reason"], decision["promoted"] or number == number_of(current)
+        if not is_champion:
+            reason = f"{reason} To serve it all the same: `kedro record promote {number}`."
+        if number != number_of(leader):
+            client.update_model_version(MODEL, number, _describe(reason, facts))
             client.set_registered_model_alias(MODEL, CHALLENGER, number)
+        if decision["leads"]:
+            client.set_registered_model_alias(MODEL, line.alias, number)
         if decision["promoted"]:
             _crown(client, number, current)
-    return number
+    return Submitted(number, is_champion, reason)
 
 
-def submit_undecided(run_id: str, manifest: bytes) -> Decision:
+def submit_undecided(run_id: str, manifest: bytes) -> Submitted:
     """Register a model whose comparison is out of date, as challenger.
 
     Args:
@@ -103,20 +117,21 @@ def submit_undecided(run_id: str, manifest: bytes) -> Decision:
         manifest: Content of the classifier's `manifest.json`.
 
     Returns:
-        The reason why it is not promoted.
+        Its version, and why it is not promoted.
     """
-    current = champion()
+    leader, current = champion(Line.of(Manifest.read(manifest)).alias), champion()
     reason = (
-        f"Not compared with {_name(current)}, which has become champion since. "
+        f"Not compared with {_name(leader)}, which has become champion since. "
         "`kedro run --pipelines model_evaluation` compares again."
     )
-    decision = Decision(promoted=False, reason=reason, champion=_number(current))
-    submit(run_id, manifest, decision)
-    return decision
+    decision = Decision(
+        promoted=False, leads=False, reason=reason, champion=number_of(leader), served=number_of(current)
+    )
+    return submit(run_id, manifest, decision)
 
 
 def promote(version: str) -> None:
-    """Make a version champion by hand, whatever the gate said.
+    """Make a version champion of its line, and the one to serve, by hand, whatever the gate said.
 
     Raises:
         ValueError: There is no such version.
@@ -132,7 +147,7 @@ def promote(version: str) -> None:
                 raise
             raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows its versions.") from error
         current = champion()
-        if _number(current) != version:
+        if number_of(current) != version:
             _crown(client, version, current)
             _note(client, version, "Made champion by hand")
 
@@ -153,8 +168,8 @@ def roll_back() -> tuple[str, str]:
             raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
         former = current.tags.get(_FORMER_TAG)
         if former is None:
-            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there was none before it to go back to.")
-        client.set_registered_model_alias(MODEL, CHAMPION, former)
+            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there is none before it.")
+        _serve(client, former)
         _note(client, str(current.version), "Rolled back")
         _note(client, former, "Champion again")
     return str(current.version), former
@@ -162,9 +177,16 @@ def roll_back() -> tuple[str, str]:
 
 def _crown(client: "MlflowClient", version: str, current: "ModelVersion | None") -> None:
     if current is not None:
-        client.set_model_version_tag(MODEL, version, _FORMER_TAG, _number(current))
-    client.set_registered_model_alias(MODEL, CHAMPION, version)
+        client.set_model_version_tag(MODEL, version, _FORMER_TAG, number_of(current))
+    _serve(client, version)
     client.delete_registered_model_alias(MODEL, CHALLENGER)
+
+
+def _serve(client: "MlflowClient", version: str) -> None:
+    client.set_model_version_tag(MODEL, version, PROMOTED_TAG, datetime.now(UTC).isoformat(timespec="seconds"))
+    client.set_registered_model_alias(MODEL, CHAMPION, version)
+    if line := Line.read(client.get_model_version(MODEL, version).tags):
+        client.set_registered_model_alias(MODEL, line.alias, version)
 
 
 def _note(client: "MlflowClient", version: str, event: str) -> None:
@@ -173,8 +195,8 @@ def _note(client: "MlflowClient", version: str, event: str) -> None:
     client.update_model_version(MODEL, version, f"{before}\n\n{event} on {today}.")
 
 
-def _number(version: "ModelVersion | None") -> str | None:
-    # Stores differ in whether it is a number or text.
+def number_of(version: "ModelVersion | None") -> str | None:
+    """Its number as text, which stores differ in; None for none."""
     return None if version is None else str(version.version)
 
 
@@ -204,6 +226,7 @@ def _create(client: "MlflowClient", run_id: str, manifest: bytes) -> "ModelVersi
         "git_commit": facts.provenance.git_commit,
         "data_digest": facts.data.digest,
         "split_digest": facts.split_digest,
+        **Line.of(facts).tags,
     }
     run = run_on(registry_uri(), run_id)
     return client.create_model_version(

@@ -7,5 +7,10 @@ from chest_cancer.audits.registry import MODEL_AUDITS
 
 
 def create_pipeline() -> Pipeline:
-    """Classifier, test images and their predictions to the audits of the model."""
-    return Pipeline(map(node_of, MODEL_AUDITS), namespace="model_audit", prefix_datasets_with_namespace=False)
+    """Classifier, test images and what was said of them to audits of the model."""
+    return Pipeline(
+        map(node_of, MODEL_AUDITS),
+        inputs={"classifier": "candidate"},
+        namespace="model_audit",
+        prefix_datasets_with_namespace=False,
+    )

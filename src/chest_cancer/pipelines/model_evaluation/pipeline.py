@@ -8,24 +8,24 @@ from chest_cancer.reporting.pictures import draw_evidence_examples
 
 
 def create_pipeline() -> Pipeline:
-    """Classifier and test images to figures, examples and the decision of the gate."""
+    """Candidate and test images to figures, examples and the decision of the gate."""
     return Pipeline(
         [
             Node(
                 func=predict_test_images,
-                inputs=["raw_images", "split_table", "classifier"],
+                inputs=["raw_images", "split_table", "candidate"],
                 outputs=["test_predictions", "test_evidence"],
                 name="predict_test_images_node",
             ),
             Node(
                 func=measure_performance,
-                inputs=["test_predictions", "classifier", "params:model_evaluation", "params:seed"],
+                inputs=["test_predictions", "candidate", "params:model_evaluation", "params:seed"],
                 outputs="metrics",
                 name="measure_performance_node",
             ),
             Node(
                 func=draw_evidence_examples,
-                inputs=["raw_images", "test_predictions", "test_evidence", "classifier", "params:seed"],
+                inputs=["raw_images", "test_predictions", "test_evidence", "candidate", "params:seed"],
                 outputs="evidence_examples",
                 name="draw_evidence_examples_node",
             ),
@@ -35,7 +35,7 @@ def create_pipeline() -> Pipeline:
                     "raw_images",
                     "split_table",
                     "test_predictions",
-                    "classifier",
+                    "candidate",
                     "champion",
                     "params:model_evaluation",
                     "params:seed",

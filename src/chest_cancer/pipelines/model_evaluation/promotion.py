@@ -1,6 +1,6 @@
-"""The gate: is a new model no worse than the champion, on the same locked test groups?"""
+"""The gate: is a new model no worse than the champion of its kind, on the same locked test groups?"""
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -10,92 +10,92 @@ from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.record.champion import Champion
+from chest_cancer.record.champion import Champion, Champions, Decision, Line, Served
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, fewest_groups
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.storage.figures import Figure
 
 
 def compare_with_champion(
     images: ImageFolder,
     split_table: pd.DataFrame,
     test_predictions: pd.DataFrame,
-    classifier: Classifier,
-    champion: Champion,
+    candidate: Classifier,
+    champions: Champions,
     parameters: ModelEvaluationParameters,
     seed: int,
-) -> dict[str, Any]:
-    """Decide whether the new model becomes champion.
+) -> Decision:
+    """Decide whether the new model leads its line of champions, and whether it is served.
 
-    Both predict the same test images, without groups that hold an image that the champion has learnt from. The area
-    under the ROC curve is compared by a paired bootstrap over groups; the lower end of the interval must not be below 0
-    by more than the margin (a test of non-inferiority).
+    Like is compared with like: both predict the same test images, which are of the champion's own data, without the
+    groups that hold an image which the champion has learnt from. The area under the ROC curve is compared by a paired
+    bootstrap over groups; the new model must not be worse by more than the margin at the lower end of the interval (a
+    test of non-inferiority).
 
     Args:
         images: The source's files.
         split_table: A row per image, with `path`, `pixel_sha256` and `group`.
         test_predictions: What the new model says of the test images.
-        classifier: The new model.
-        champion: The model to compare with.
+        candidate: The new model.
+        champions: Gives the model to beat.
         parameters: The block `model_evaluation`.
         seed: Random seed for the bootstrap.
 
     Returns:
-        `promoted`, `reason` (a sentence), `champion` (the version compared with), and where the two were compared
-        `difference` of the areas (new less old, with interval and n) and `groups`.
+        The decision.
     """
-    if (settled := _without_comparing(classifier, champion)) is not None:
-        return settled
+    line = Line.of(candidate.manifest)
+    champion = champions(line)
+    decision = _without_comparing(candidate, champion) or _compare(
+        images, split_table, test_predictions, candidate, champion, parameters, seed
+    )
+    return decision if champion.served is None else _serve_or_keep(decision, line, champion.served)
+
+
+def _without_comparing(candidate: Classifier, champion: Champion) -> Decision | None:
+    """Decide what needs no test images; None where the two are to be compared."""
+    old, version = champion.classifier, champion.version
+    if champion.problem is not None:
+        subject = "the model registry can't be used" if version is None else f"champion version {version} can't be read"
+        return _refuse(champion, f"Not compared: {subject}. {champion.problem}")
+    if old is None or version is None:
+        kind = " of its kind" if champion.served else ""
+        return _decide(champion, True, f"Promoted: the first model{kind}, with no champion before it.")
+    if old.manifest == candidate.manifest:
+        return _refuse(champion, f"This is the champion, version {version}.")
+    return None
+
+
+def _compare(
+    images: ImageFolder,
+    split_table: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    candidate: Classifier,
+    champion: Champion,
+    parameters: ModelEvaluationParameters,
+    seed: int,
+) -> Decision:
+    """Decide by test images."""
     old, version = cast(Classifier, champion.classifier), champion.version
-    learnt = split_table.loc[split_table["pixel_sha256"].isin(champion.training_images), "group"].unique()
-    compared = test_predictions[~test_predictions["group"].isin(learnt)]
-    background = _describe_data(classifier, old, version, len(test_predictions) - len(compared))
-    numbers = compared["label"].map(list(classifier.classes).index).to_numpy(dtype=np.int64)
+    compared, background = _comparable(split_table, test_predictions, candidate, champion)
+    numbers = compared["label"].map(list(candidate.classes).index).to_numpy(dtype=np.int64)
     groups = compared["group"].to_numpy(dtype=np.int64)
     if len(set(numbers)) < len(old.classes) or fewest_groups(numbers, groups) < FEWEST_GROUPS:
-        return _refuse(
-            version, f"Refused: too few test images that champion version {version} has not learnt from{background}"
-        )
-    new_scores = compared[probability_columns(list(classifier.classes))].to_numpy()
+        reason = f"Not compared: only {len(compared)} test images in {len(set(groups))} groups can be compared on"
+        return _refuse(champion, f"{reason} with champion version {version}, fewer than tell anything{background}.")
+    new_scores = compared[probability_columns(list(candidate.classes))].to_numpy()
     # A run that was only repeated makes the same network, which need not be asked again.
     same = (old.graph, old.precision, old.standardisation) == (
-        classifier.graph,
-        classifier.precision,
-        classifier.standardisation,
+        candidate.graph,
+        candidate.precision,
+        candidate.standardisation,
     )
     old_scores = new_scores if same else _scores(champion, old, images, split_table, compared["path"].to_list())
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     new, former = (areas(numbers, scores[None], bootstrap.weights) for scores in (new_scores, old_scores))
-    return _decide(bootstrap.difference(new, former, len(compared)), groups, version, background, parameters)
-
-
-def _without_comparing(classifier: Classifier, champion: Champion) -> dict[str, Any] | None:
-    """Decide the cases that need no comparison; None where the two must be compared."""
-    old, version = champion.classifier, champion.version
-    if champion.problem is not None:
-        subject = "the model registry can't be used" if version is None else f"champion version {version} can't be read"
-        return _refuse(version, f"Not compared: {subject}. {champion.problem}")
-    if old is None or version is None:
-        return _first()
-    if old.manifest == classifier.manifest:
-        return _refuse(version, f"This is the champion, version {version}.")
-    if old.classes != classifier.classes:
-        return _refuse(
-            version,
-            f"Refused: champion version {version} tells {', '.join(old.classes)} apart and this model "
-            f"{', '.join(classifier.classes)}: they can't be compared",
-        )
-    return None
-
-
-def _decide(
-    gain: Figure, groups: NDArray[np.int64], version: str | None, background: str, parameters: ModelEvaluationParameters
-) -> dict[str, Any]:
-    """Decide from the difference of the areas, and say why in words."""
-    margin, count = parameters.promotion_margin, len(np.unique(groups))
+    gain, margin = bootstrap.difference(new, former, len(compared)), parameters.promotion_margin
     verdict = (
         "Promoted: better than"
         if gain["low"] > 0
@@ -103,28 +103,56 @@ def _decide(
         if gain["low"] >= -margin
         else f"Refused: it may be worse by more than {margin:g} than"
     )
-    return {
-        "promoted": gain["low"] >= -margin,
-        "reason": f"{verdict} champion version {version}: {in_words(gain, 3)} more area under the ROC curve, on the "
-        f"same {gain['n']} test images in {count} groups{background}.",
-        "champion": version,
-        "difference": gain,
-        "groups": count,
-    }
+    reason = (
+        f"{verdict} champion version {version}: {in_words(gain, 3)} more area under the ROC curve, on the same "
+        f"{gain['n']} test images in {len(set(groups))} groups{background}."
+    )
+    return _decide(champion, gain["low"] >= -margin, reason) | {"difference": gain, "groups": len(set(groups))}
 
 
-def _first() -> dict[str, Any]:
-    return {"promoted": True, "reason": "Promoted: the first model, with no champion before it.", "champion": None}
+def _comparable(
+    split_table: pd.DataFrame, test_predictions: pd.DataFrame, candidate: Classifier, champion: Champion
+) -> tuple[pd.DataFrame, str]:
+    """Choose the test images that are of the champion's own data and that it has not learnt from; and say which."""
+    here, there = candidate.manifest.data.digest, cast(Classifier, champion.classifier).manifest.data.digest
+    own, words = test_predictions, ""
+    if here != there:
+        key_of = split_table.set_index("path")["pixel_sha256"]
+        own = own[own["path"].map(key_of).isin(champion.test_scores.keys())]
+        words = (
+            f"; version {champion.version} was trained on other data ({there[:12]}, not {here[:12]}), "
+            f"{len(test_predictions) - len(own)} images left out that it was not tested on"
+        )
+    learnt = split_table.loc[split_table["pixel_sha256"].isin(champion.training_images), "group"].unique()
+    compared = own[~own["group"].isin(learnt)]
+    if left_out := len(own) - len(compared):
+        words += f"; {left_out} images left out that are, or resemble, its training images"
+    return compared, words
 
 
-def _refuse(version: str | None, reason: str) -> dict[str, Any]:
-    return {"promoted": False, "reason": f"{reason.rstrip('.')}.", "champion": version}
+def _serve_or_keep(decision: Decision, line: Line, served: Served) -> Decision:
+    """Decide what is served: it changes within a line, or from synthetic to real, never otherwise unless by hand."""
+    if served.line == line or not decision["leads"]:
+        return decision
+    if served.line is not None and served.line.synthetic and not line.synthetic:
+        reason = f"{decision['reason']} It takes the place of version {served.version}, a model of {served.line}."
+        return decision | {"reason": reason}
+    kind = f"is a model of {served.line}" if served.line else "does not say of what it is a model"
+    # It leads its line all the same: the next model of its kind is compared with it.
+    reason = (
+        f"Not served: version {served.version}, which is, {kind}, and this is one of {line}: they can't be compared. "
+        f"Among its own kind: {decision['reason'].removeprefix('Promoted').lstrip(': ')}"
+    )
+    return decision | {"promoted": False, "reason": reason}
 
 
-def _describe_data(new: Classifier, old: Classifier, version: str | None, left_out: int) -> str:
-    here, there = new.manifest.data.digest, old.manifest.data.digest
-    words = "" if here == there else f"; version {version} was trained on other data ({there[:12]}, not {here[:12]})"
-    return words + (f"; {left_out} images left out that are, or resemble, its training images" if left_out else "")
+def _refuse(champion: Champion, reason: str) -> Decision:
+    return _decide(champion, False, reason)
+
+
+def _decide(champion: Champion, leads: bool, reason: str) -> Decision:
+    served = champion.served.version if champion.served else None
+    return Decision(promoted=leads, leads=leads, reason=reason, champion=champion.version, served=served)
 
 
 def _scores(

@@ -13,7 +13,7 @@ from chest_cancer.pipelines.model_training.quantisation import quantise_classifi
 
 
 def create_pipeline() -> Pipeline:
-    """Features and trainable top to the classifier."""
+    """Features and trainable top to a classifier that may become the one that is served."""
     return Pipeline(
         [
             Node(
@@ -64,7 +64,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 func=quantise_classifier,
                 inputs=["float_classifier", "raw_images", "split_table", "params:model_training", "params:seed"],
-                outputs="classifier",
+                outputs="candidate",
                 name="quantise_classifier_node",
             ),
         ],

@@ -7,8 +7,8 @@ from chest_cancer.pipelines.reporting.nodes import PLOTS, plot_evaluation, write
 
 
 def create_pipeline() -> Pipeline:
-    """Figures and findings of the audits to plots, the report and the model card."""
-    described = {"metrics": "metrics", "classifier": "classifier", "parameters": "params:model_evaluation"}
+    """Figures and what the audits found to plots, the report and the model card."""
+    described = {"metrics": "metrics", "classifier": "candidate", "parameters": "params:model_evaluation"}
     plots = [f"evaluation_plot_{name}" for name in PLOTS]
     audits = [audit.facts_dataset for audit in AUDITS]
     shown = [*audits, *(audit.plot_dataset(plot) for audit in AUDITS for plot in audit.plots), *plots]
@@ -16,7 +16,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=plot_evaluation,
-                inputs=["test_predictions", "metrics", "classifier", "training_history", "params:model_evaluation"],
+                inputs=["test_predictions", "metrics", "candidate", "training_history", "params:model_evaluation"],
                 outputs=plots,
                 name="plot_evaluation_node",
             ),
