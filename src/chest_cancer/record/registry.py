@@ -145,7 +145,7 @@ def promote(version: str) -> None:
         except MlflowException as error:
             if error.error_code not in _MISSING:
                 raise
-            raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows those that it has.") from error
+            raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows its versions.") from error
         current = champion()
         if number_of(current) != version:
             _crown(client, version, current)
@@ -168,7 +168,7 @@ def roll_back() -> tuple[str, str]:
             raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
         former = current.tags.get(_FORMER_TAG)
         if former is None:
-            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there is none before it.")
+            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there was none before it to go back to.")
         _serve(client, former)
         _note(client, str(current.version), "Rolled back")
         _note(client, former, "Champion again")
