@@ -103,7 +103,7 @@ class ModelSource:
             logger.info("A new model is served: run %s.", self._model.manifest.provenance.mlflow_run_id)
         except ModelUnavailableError as error:
             self._refused = state
-            logger.error("The new model is not served, the former one is: %s", error)
+            logger.error("The new model can't be served; the former one is still served. %s", error)
         finally:
             self._reloading.release()
 

@@ -44,7 +44,8 @@ if environment == "refused":
     reason = "It is worse than the champion. To serve it all the same: `kedro record promote 2`."
     report("promotion", promoted=False, reason=reason, run_id="a-new-run", figures=figures)
 elif environment != "silent":
-    Path("data/06_models/classifier").rename("former")
     shutil.copytree("new", "staging")
+    Path("data/06_models/classifier").rename("former")
     Path("staging").rename("data/06_models/classifier")
+    shutil.rmtree("former")
     report("promotion", promoted=True, reason="It is better.", run_id="a-new-run", figures=figures)

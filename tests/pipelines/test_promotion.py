@@ -325,7 +325,7 @@ def test_what_cannot_be_compared_is_not_promoted_and_says_why(
     same = Classifier(old.graph, tiny_classifier("new").manifest)
 
     for champion, reason in (
-        (Champion(problem="No answer."), "Not compared: the model registry can't be used. No answer."),
+        (Champion(problem="No answer"), "Not compared: the model registry can't be used. No answer."),
         (Champion("3", problem="Too old."), "Not compared: champion version 3 can't be read. Too old."),
         (Champion("3", same), "This is the champion, version 3."),
     ):

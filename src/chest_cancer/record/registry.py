@@ -168,7 +168,7 @@ def roll_back() -> tuple[str, str]:
             raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
         former = current.tags.get(_FORMER_TAG)
         if former is None:
-            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there is none before it.")
+            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there was none before it to go back to.")
         _serve(client, former)
         _note(client, str(current.version), "Rolled back")
         _note(client, former, "Champion again")

@@ -147,7 +147,8 @@ def _serve_or_keep(decision: Decision, line: Line, served: Served) -> Decision:
 
 
 def _refuse(champion: Champion, reason: str) -> Decision:
-    return _decide(champion, False, reason)
+    # What others report may end without a full stop, and a command follows.
+    return _decide(champion, False, f"{reason.rstrip('.')}.")
 
 
 def _decide(champion: Champion, leads: bool, reason: str) -> Decision:
