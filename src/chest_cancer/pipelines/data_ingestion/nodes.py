@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.imaging.pixels import UnreadableImageError, pixel_digest
 from chest_cancer.parameters import DataIngestionParameters, SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import (
@@ -66,14 +66,12 @@ def _examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimit
         decoded = decode_image(data, max_pixels=limits.max_pixels, min_side=limits.min_side)
     except UnreadableImageError as error:
         return str(error)
-    pixels = hashlib.sha256(str(decoded.pixels.shape).encode())
-    pixels.update(decoded.pixels.tobytes())
     return IndexedImage(
         path=path,
         label=folder.label,
         source_split=folder.source_split,
         content_sha256=hashlib.sha256(data).hexdigest(),
-        pixel_sha256=pixels.hexdigest(),
+        pixel_sha256=pixel_digest(decoded.pixels),
         perceptual_hash=perceptual_hash(decoded.pixels),
         format=decoded.format,
         mode=decoded.mode,
