@@ -1,8 +1,9 @@
 """What of a run is recorded, and when: kedro-mlflow's hook, made this project's own."""
 
 import logging
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
@@ -18,6 +19,9 @@ from chest_cancer.network.classifier import MANIFEST_FILE
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import Block
 from chest_cancer.record import delivery, registered_files, registry, tracking
+from chest_cancer.record.ending import at_end
+from chest_cancer.record.names import mlflow_name
+from chest_cancer.record.provenance import dvc_process
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
+_PIPELINES_TAG = "pipeline_names"
 _CHAMPION = "champion"  # the dataset; what depends on it is out of date when another model becomes champion
 
 
@@ -42,10 +47,19 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Open the record of this run."""
-        if not self._already_active_mlflow:
-            names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
-            self.mlflow_config.tracking.run.id = tracking.open_run("+".join(names))
+        names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
+        if self._already_active_mlflow:
+            super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+            return
+        delivery.close_abandoned()
+        name = "dvc" if dvc_process() else "+".join(names)
+        opened = tracking.open_run(name)
+        at_end.callback(_end, opened)
+        self.mlflow_config.tracking.run.id, self.mlflow_config.tracking.run.name = opened, name
+        before = tracking.connect(tracking.tracking_uri()).get_run(opened).data.tags.get(_PIPELINES_TAG)
         super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+        if self._is_mlflow_enabled:
+            _tag_pipelines([*(before.split(",") if before else ()), *names])
 
     @hook_impl
     def before_node_run(
@@ -88,28 +102,18 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Bring the record to the server, register what was evaluated, and close the record."""
-        delivered = self._is_mlflow_enabled and self._reaches_server(lambda: self._deliver(pipeline, catalog))
+        delivered = self._is_mlflow_enabled and delivery.reaches_server(lambda: self._deliver(pipeline, catalog))
         super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
         if delivered:
-            self._reaches_server(lambda: delivery.close(self.run_id))
+            delivery.reaches_server(lambda: delivery.close(self.run_id))
 
     @hook_impl
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Close the record of a run that failed, and bring it to the server."""
-        super().on_pipeline_error(error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
-        if self._is_mlflow_enabled and self._reaches_server(lambda: delivery.send(self.run_id)):
-            self._reaches_server(lambda: delivery.close(self.run_id))
-
-    def _reaches_server(self, action: Callable[[], object]) -> bool:
-        """Do something that needs the server; where that fails say so, and let the run end well."""
-        try:
-            action()
-        except ConnectionError as error:
-            logger.warning("%s The record is kept here: `kedro record send` brings it there.", error)
-            return False
-        return True
+        if not self._already_active_mlflow:
+            _end(self.run_id)
 
     def _deliver(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Send the record; register a model that was evaluated, as champion where the gate says so."""
@@ -135,6 +139,26 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         logger.info("%s: %s", registry.MODEL, decision["reason"])
 
 
+def _end(run_id: str) -> None:
+    """End a run that is still open: as failed after an error, as killed after anything else."""
+    import mlflow
+
+    status = "FAILED" if isinstance(sys.exception(), Exception) else "KILLED"
+    delivery.end(run_id, status)
+    while mlflow.active_run():  # else MLflow would end it well when the process ends
+        mlflow.end_run(status)
+
+
+def _tag_pipelines(names: list[str]) -> None:
+    """Tag the active run with all pipelines that it has run: by DVC it is one run, opened for each stage."""
+    import mlflow
+
+    tags = {_PIPELINES_TAG: ",".join(names)}
+    if len(names) > 1:
+        tags["kedro_command"] = f"kedro run --pipelines={','.join(names)}"
+    mlflow.set_tags(tags)
+
+
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Name nested values `block.name`; typed blocks count as mappings."""
     for name, value in values.items():
@@ -142,7 +166,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(inner, dict) and inner:
             yield from _flatten(inner, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", inner
+            yield mlflow_name(f"{prefix}{name}"), inner
 
 
 def _log_origin(manifest: Manifest) -> None:
@@ -165,7 +189,9 @@ def _log_metrics(series: dict[str, list[float]]) -> None:
 
     now = int(time.time() * 1000)
     metrics = [
-        Metric(name, value, now, step) for name, values in series.items() for step, value in enumerate(values, start=1)
+        Metric(mlflow_name(name), value, now, step)
+        for name, values in series.items()
+        for step, value in enumerate(values, start=1)
     ]
     run = mlflow.active_run()
     if run is None:
