@@ -20,7 +20,7 @@ from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import Block
 from chest_cancer.record import delivery, registered_files, registry, tracking
 from chest_cancer.record.ending import at_end
-from chest_cancer.record.names import mlflow_name
+from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
 
 if TYPE_CHECKING:
@@ -84,13 +84,13 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         if dataset_name == "classifier":
             _log_origin(data.manifest)
         elif dataset_name == "training_history":
-            _log_metrics({f"training/{name}": values for name, values in data.items()})
+            _log_metrics({mlflow_name(f"training/{name}"): values for name, values in data.items()})
         elif dataset_name == "search_trials":
             _log_trials(data)
         elif dataset_name == "metrics":
             _log_metrics(
                 {
-                    f"test/{name}" if part == "value" else f"test/{name}_{part}": [number]
+                    figure_name(name, part): [number]
                     for name, figure in data.items()
                     for part, number in figure.items()
                     if part != "title" and number is not None
@@ -189,9 +189,7 @@ def _log_metrics(series: dict[str, list[float]]) -> None:
 
     now = int(time.time() * 1000)
     metrics = [
-        Metric(mlflow_name(name), value, now, step)
-        for name, values in series.items()
-        for step, value in enumerate(values, start=1)
+        Metric(name, value, now, step) for name, values in series.items() for step, value in enumerate(values, start=1)
     ]
     run = mlflow.active_run()
     if run is None:
