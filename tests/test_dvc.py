@@ -126,7 +126,8 @@ def test_a_stage_takes_and_makes_the_files_that_the_catalog_names(
     }
     made = paths([*stage["outs"], *stage.get("metrics", []), *stage.get("plots", [])])
     entries = [entry(catalog, item) for item in pipeline.all_outputs()]
-    assert made == {watched(each["filepath"]) for each in entries if each["type"] != "MemoryDataset"}
+    results = {watched(each["filepath"]) for each in entries if each["type"] != "MemoryDataset"}
+    assert made == results | {f"data/lineage/{name}.json"}  # what they were made from stays with them
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -147,3 +148,11 @@ def test_every_environment_names_every_block_that_is_watched_and_leaves_the_seed
     watched_blocks = set(yaml.safe_load((PROJECT / "conf/base/parameters.yml").read_text())) & set(PIPELINES)
     for path in files:
         assert set(yaml.safe_load(path.read_text())) - {"batch_inference"} == watched_blocks, path
+
+
+def test_a_documented_experiment_changes_a_file_that_the_stages_read() -> None:
+    environment = yaml.safe_load((PROJECT / "params.yaml").read_text())["env"]
+    named = re.findall(r"dvc exp run -S (\S+?):", (PROJECT / "docs/record.md").read_text())
+
+    assert named
+    assert set(named) <= {"conf/base/parameters.yml", f"conf/{environment}/parameters.yml"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 
 import click
 from kedro.config import OmegaConfigLoader
@@ -24,7 +25,11 @@ def record() -> None:
 def send() -> None:
     """Send the runs that the tracking server lacks, oldest first."""
     from chest_cancer.record import delivery, registry, tracking
+    from chest_cancer.storage.project import project_path
+    from chest_cancer.storage.project_lock import ProjectHeldError, hold_project
 
+    with suppress(ProjectHeldError), hold_project(project_path(), "kedro record send"):
+        delivery.close_abandoned()
     runs = delivery.unsent()
     for run_id in runs:
         sent = delivery.send(run_id)

@@ -13,8 +13,10 @@ from kedro.io import DatasetError
 
 from chest_cancer.record import tracking
 from chest_cancer.storage import atomic
+from chest_cancer.storage.project_lock import ProjectHeldError
 
 _PACKAGE = str(Path(__file__).parent)
+_EXPLAINED = (ValueError, ConnectionError, ProjectHeldError)
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
 
 
@@ -40,7 +42,7 @@ def explain(kind: type[BaseException], error: BaseException, traceback: Tracebac
     while innermost is not None and innermost.tb_next is not None:
         innermost = innermost.tb_next
     deliberate = innermost is not None and innermost.tb_frame.f_code.co_filename.startswith(_PACKAGE)
-    if isinstance(error, DatasetError) or (isinstance(error, (ValueError, ConnectionError)) and deliberate):
+    if isinstance(error, DatasetError) or (isinstance(error, _EXPLAINED) and deliberate):
         sys.stderr.write(f"\n{kind.__name__}: {error}\n")
     else:
         sys.__excepthook__(kind, error, traceback)

@@ -1,7 +1,9 @@
-"""What cuts across a run: checking its parameters, reporting its progress, printing its summary."""
+"""What cuts across a run: holding the project, what belongs together, parameters, progress, the summary."""
 
 import os
+import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,115 @@ from rich.table import Table
 
 from chest_cancer.jobs import progress
 from chest_cancer.parameters import Parameters
+from chest_cancer.record.ending import at_end
+from chest_cancer.sources.image_folder import RECORD, ImageFolder
+from chest_cancer.storage.lineage import Ledger, Lineage, require_together
+from chest_cancer.storage.project_lock import hold_project
+
+# What makes no result its own: caches, and images that are only asked about.
+_NOT_TRACED = {"champion", "feature_store", "inference_images"}
+
+
+class ProjectHook:
+    """Lets one run at a time work in a project: two would mix their results."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Hold the project until the run ends.
+
+        Raises:
+            ProjectHeldError: Another run holds it: which, and since when.
+        """
+        at_end.close()  # a run before it in this process, where Kedro's own session did not end it
+        names = run_params.get("pipeline_names")
+        parts = ["kedro run", f"--env {run_params['env']}", f"--pipelines {','.join(names)}" if names else ""]
+        at_end.enter_context(hold_project(Path(run_params["project_path"]), " ".join(filter(None, parts))))
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Let others have the project."""
+        at_end.close()
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Let others have the project."""
+        at_end.close()
+
+
+class LineageHook:
+    """Sees to it that results which are used together were made from the same."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Check before any work what the run takes from the disk.
+
+        Raises:
+            MixedResultsError: Some of it was made from something else: names what, and the cure.
+        """
+        self._catalog = catalog
+        self._ledger = Ledger(Path(run_params["project_path"]) / "data" / "lineage")
+        self._known = self._ledger.read()
+        self._unstored: dict[str, Lineage] = {}
+        self._parts: dict[str, dict[str, Lineage]] = defaultdict(dict)
+        parts = {name: part for name in sorted(pipeline.inputs()) if (part := self._part(name))}
+        require_together(parts, self._known)
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
+        """Check that what a node takes belongs together.
+
+        Raises:
+            MixedResultsError: It was made from something else than the node's other inputs.
+        """
+        if part := self._part(dataset_name):
+            parts = self._parts[node.name]
+            parts[dataset_name] = part
+            require_together(parts, self._known)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Note what a result was made from."""
+        path = self._path(dataset_name)
+        if dataset_name in _NOT_TRACED or (path is not None and (path / RECORD).is_file()):
+            return
+        made_from = require_together(self._parts[node.name], self._known)
+        digest = self._ledger.digest(path) if path else None
+        lineage = Lineage(digest, made_from, pipeline=node.namespace or node.name)
+        if digest is None:
+            self._unstored[dataset_name] = lineage
+            return
+        with self._lock:  # Kedro may run nodes in threads
+            self._ledger.write(dataset_name, lineage)
+            self._known[dataset_name] = lineage
+
+    def _path(self, name: str) -> Path | None:
+        """Where a dataset lies; None for what is only in memory."""
+        dataset = self._catalog.get(name)
+        filepath = dataset._describe().get("filepath") if dataset else None  # the one thing that all of them tell
+        return None if filepath is None else Path(filepath)
+
+    def _part(self, name: str) -> Lineage | None:
+        """What is known of an input; None for a parameter, and for what is not there, which Kedro will say."""
+        if name in _NOT_TRACED or name.startswith("params:"):
+            return None
+        path = self._path(name)
+        if path is None or not path.exists():
+            return self._unstored.get(name)
+        if (path / RECORD).is_file():
+            return Lineage(ImageFolder.open(path).source.fingerprint)
+        digest, known = self._ledger.digest(path), self._known.get(name)
+        return known if known and known.digest == digest else Lineage(digest, pipeline=None)
 
 
 class ParametersHook:

@@ -4,14 +4,16 @@ from chest_cancer import environment
 
 environment.prepare()  # here, because what follows imports the libraries that it tells things to
 
-from chest_cancer.hooks import ParametersHook, ProgressHook, SummaryHook
+from chest_cancer.hooks import LineageHook, ParametersHook, ProgressHook, ProjectHook, SummaryHook
+from chest_cancer.record.ending import Session
 from chest_cancer.record.hook import TrackingHook
 from chest_cancer.record.tracking import artifact_location, registry_uri, tracking_uri
 
 # TrackingHook is kedro-mlflow's own hook, made to understand typed parameters: registered twice it would log twice.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 # The last one registered is called first: the summary comes at the very end.
-HOOKS = (SummaryHook(), TrackingHook(), ProgressHook(), ParametersHook())
+HOOKS = (SummaryHook(), TrackingHook(), ProgressHook(), ParametersHook(), LineageHook(), ProjectHook())
+SESSION_CLASS = Session
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -3,14 +3,16 @@
 import csv
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,15 +31,16 @@ Dvc = Callable[..., str]
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of its own, with images in a folder that DVC watches."""
     project = copy_project(tmp_path_factory.mktemp("project"))
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", "data/README.md"):
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "data/README.md"):
         (project / name).parent.mkdir(exist_ok=True)
         shutil.copy(PROJECT / name, project / name)
-    (project / "params.yaml").write_text("env: test\nsource: slices\n")
-    parameters = yaml.safe_load((project / "conf/test/parameters.yml").read_text())
-    parameters["data_ingestion"] = {"source": "slices"}
-    parameters["model_evaluation"]["audits"] = False  # they take the longest, and change nothing here
-    parameters["model_training"]["head"] = "linear"
-    (project / "conf/test/parameters.yml").write_text(yaml.safe_dump(parameters))
+    (project / "params.yaml").write_text("env: base\nsource: slices\n")
+    parameters = yaml.safe_load((project / "conf/base/parameters.yml").read_text())
+    parameters["data_ingestion"]["source"] = "slices"
+    # Audits take the longest, and change nothing here.
+    parameters["model_evaluation"] |= {"audits": False, "bootstrap_repetitions": 100}
+    parameters["model_training"] |= {"head": "linear", "epochs": 1}
+    (project / "conf/base/parameters.yml").write_text(yaml.safe_dump(parameters))
     for number, phantom in enumerate(generate_phantoms(("normal", "adenocarcinoma"), 24, seed=3)):
         path = project / "slices" / phantom.label / f"{number:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +88,11 @@ def first(dvc: Dvc, project: Path) -> str:
     output = dvc("repro")
     commit(project)  # dvc.lock
     return output
+
+
+def query(project: Path, text: str) -> list[tuple]:
+    with closing(sqlite3.connect(f"file:{project / 'mlflow.db'}?mode=ro", uri=True)) as record:
+        return record.execute(text).fetchall()
 
 
 def executed(output: str) -> list[str]:
@@ -158,14 +166,43 @@ def test_a_deleted_output_comes_back_from_the_cache(first: str, dvc: Dvc, projec
     assert digests(project / "data/06_models/candidate") == before
 
 
-def test_an_experiment_with_other_epochs_runs_training_and_what_follows_and_is_shown(first: str, dvc: Dvc) -> None:
-    output = dvc("exp", "run", "--name", "longer", "-S", "conf/test/parameters.yml:model_training.epochs=2")
+def test_all_stages_of_one_repro_are_one_record_of_committed_code(first: str, project: Path) -> None:
+    ((run_id, name, status),) = query(project, "select run_uuid, name, status from runs")
+    tags = dict(query(project, "select key, value from tags"))
 
-    assert sorted(executed(output)) == ["model_audit", "model_evaluation", "model_training", "reporting"]
+    assert (name, status) == ("dvc", "FINISHED")
+    assert sorted(tags["pipeline_names"].split(",")) == sorted(STAGES)
+    assert tags["git_clean"] == "True"
+    manifest = json.loads((project / "data/06_models/candidate/manifest.json").read_text())
+    assert manifest["provenance"]["mlflow_run_id"] == run_id
+    assert manifest["provenance"]["git_clean"] is True  # though DVC had written dvc.lock by then
+    parameters = {key for (key,) in query(project, "select key from params")}
+    assert {"data_ingestion.source", "model_training.epochs", "model_evaluation.confidence"} <= parameters
+    assert {"test/accuracy", "training/loss"} <= {key for (key,) in query(project, "select key from latest_metrics")}
+
+
+def test_a_documented_experiment_runs_what_depends_on_it_and_is_shown(first: str, dvc: Dvc, project: Path) -> None:
+    """With the command in docs/record.md, word for word."""
+    ((arguments, name, value),) = re.findall(
+        r"\.venv/bin/dvc (exp run -S (conf/\S+\.yml:\S+)=(\S+))\n", (PROJECT / "docs/record.md").read_text()
+    )
+
+    output = dvc(*arguments.split(), "--name", "longer")
+
+    assert executed(output) == ["model_training", "model_evaluation", "model_audit", "reporting"]
     shown = csv.DictReader(io.StringIO(dvc("exp", "show", "--csv")))
     rows = {row["Experiment"]: row for row in shown}
     assert float(rows["longer"]["accuracy.value"]) <= 1
-    assert rows["longer"]["conf/test/parameters.yml:model_training.epochs"] == "2"
+    # The file is named too where several have the parameter.
+    columns = [column for column in rows["longer"] if name.endswith(column) and "epochs" in column]
+    assert [rows["longer"][column] for column in columns] == [value]
+    # It is a run of its own, and what is left is what it made.
+    (*_, latest) = query(project, "select run_uuid from runs order by start_time")
+    values = dict(query(project, f"select key, value from params where run_uuid = '{latest[0]}'"))  # noqa: S608
+    assert values["model_training.epochs"] == value
+    history = (project / "data/08_reporting/training_history.csv").read_text()
+    assert len(history.splitlines()) == int(value) + 1
+    assert stale(dvc("status")) == []
 
 
 def test_a_remote_keeps_everything_that_the_cache_held(first: str, dvc: Dvc, project: Path, tmp_path: Path) -> None:
@@ -190,7 +227,7 @@ def test_an_added_image_runs_from_ingestion_on_and_is_the_only_one_computed(
 
     assert executed(output) == ["data_ingestion", "feature_extraction"]
     assert "Features of 25 images: 1 computed, 24 reused." in output
-    assert set(stale(dvc("status"))) == {"data_audit", "model_training", "model_evaluation", "model_audit"}
+    assert stale(dvc("status")) == ["data_audit", "model_training", "model_evaluation", "model_audit"]
 
 
 def test_nothing_is_sent_about_its_use(dvc: Dvc) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from app.capacity import Capacity
 from app.slices import read_slices
 from app.uploads import Upload
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
+from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier, frozen_base
@@ -82,10 +84,11 @@ def test_only_distinct_images_are_read_and_computed(
     images: ImageFolder, base: onnx.ModelProto, network: Network, store: FeatureStore, picture: Callable[..., Pixels]
 ) -> None:
     # The copy is not even on the disk: reading it would fail.
+    zero, one, two = (digest_of(images, f"a/{number}.png") for number in range(3))
     index = pd.DataFrame(
         {
             "path": ["a/0.png", "a/1.png", "a/copy_of_1.png", "a/2.png"],
-            "pixel_sha256": ["0" * 64, "1" * 64, "1" * 64, "2" * 64],
+            "pixel_sha256": [zero, one, one, two],
         }
     )
 
@@ -94,7 +97,7 @@ def test_only_distinct_images_are_read_and_computed(
     untouched = {"brightness": "none", "crop": "none"}
     assert record == {"precision": "fp32", "standardisation": untouched, "images": 3}
     assert list(features) == ["pixel_sha256", "embedding"]
-    assert features["pixel_sha256"].tolist() == ["0" * 64, "1" * 64, "2" * 64]
+    assert features["pixel_sha256"].tolist() == [zero, one, two]
     assert features["pixel_sha256"].dtype == np.dtype("U64")
     for row, number in zip(features["embedding"], range(3), strict=True):
         expected = network(standardise(picture(number, 40, 48), StandardisationParameters()).pixels[None])["embedding"][
@@ -106,7 +109,7 @@ def test_only_distinct_images_are_read_and_computed(
 def test_what_an_earlier_run_computed_is_not_computed_again(
     images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    index = split_table(_0="train", _1="test", _2="train")
+    index = split_table(images, _0="train", _1="test", _2="train")
     caplog.set_level(logging.INFO)
     before, _ = extract_features(images, index[:1], base, store, parameters())
     after, _ = extract_features(images, index, base, store, parameters(batch_size=3))
@@ -125,6 +128,23 @@ def test_what_an_earlier_run_computed_is_not_computed_again(
     np.testing.assert_array_equal(again["embedding"][:1], before["embedding"])
 
 
+@pytest.mark.parametrize("of", ["images", "views"])
+def test_an_image_that_is_not_the_indexed_one_stops_and_stores_nothing(
+    images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, picture: Callable[..., Pixels], of: str
+) -> None:
+    table = split_table(images, _0="train", _1="train", _2="train")
+    (images.root / "a/1.png").write_bytes(png(picture(9, 40, 48)))  # another source, with the same names
+    digest = table["pixel_sha256"][1][:12]
+    expected = rf"a/1\.png is not the image that was indexed: expected pixels with SHA-256 {digest}"
+    extract_all = extract_features if of == "images" else partial(extract_training_views, seed=1)
+    block = parameters(batch_size=3, augmentation={"enabled": True, "views": 1})
+
+    with pytest.raises(ValueError, match=rf"{expected}\. Received: .* run `kedro run --pipelines data_ingestion`"):
+        extract_all(images, table, base, store, block)
+
+    assert not list(store.root.rglob("*.npy"))
+
+
 @pytest.mark.parametrize("changed", ["weights", "precision", "preprocessing", "standardisation", "runtime"])
 def test_what_was_computed_in_another_way_is_never_reused(
     images: ImageFolder,
@@ -135,7 +155,7 @@ def test_what_was_computed_in_another_way_is_never_reused(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    index = split_table(_0="train")
+    index = split_table(images, _0="train")
     extract_features(images, index, base, store, parameters())
     if changed == "weights":
         base = small_base(1.0001)
@@ -162,7 +182,7 @@ def test_maps_at_a_cut_come_from_the_store_as_they_were_computed(
 ) -> None:
     base = frozen_base(vgg16_weights, "block5_conv1")
 
-    features, _ = extract_features(images, split_table(_1="train", _0="test"), base, store, parameters())
+    features, _ = extract_features(images, split_table(images, _1="train", _0="test"), base, store, parameters())
 
     assert features["features"].shape == (2, 14, 14, 512)
     batch = np.stack([standardise(picture(number, 40, 48), StandardisationParameters()).pixels for number in (1, 0)])
@@ -174,7 +194,7 @@ def test_more_views_or_another_seed_compute_only_what_is_new(
     images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    table = split_table(_0="train")
+    table = split_table(images, _0="train")
     for seed, views, amount in ((4, 1, 10), (4, 2, 10), (5, 1, 10), (4, 1, 20), (4, 2, 10)):
         block = parameters(augmentation={"enabled": True, "views": views, "rotation_degrees": amount})
         extract_training_views(images, table, base, store, block, seed=seed)
@@ -199,7 +219,7 @@ def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
 ) -> None:
     base = frozen_base(vgg16_weights, None)
     block = parameters(standardisation={"brightness": brightness, "crop": crop})
-    features, record = extract_features(images, split_table(_0="train", _1="train"), base, store, block)
+    features, record = extract_features(images, split_table(images, _0="train", _1="train"), base, store, block)
     graph = classifier(vgg16_weights, random_head(0)).SerializeToString()
     manifest = manifest_of(classes=["a", "b", "c"], standardisation=record["standardisation"])
     served = Classifier(graph, manifest)
@@ -217,18 +237,24 @@ def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
         np.testing.assert_array_equal(one.embedding, other.embedding)
 
 
-def split_table(**splits: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        [(f"a/{name[1:]}.png", name[1:] * 64, split) for name, split in splits.items()],
-        columns=["path", "pixel_sha256", "split"],
-    )
+def split_table(images: ImageFolder, **splits: str) -> pd.DataFrame:
+    """A row for each image; of one that is not on the disk the digest is of nothing."""
+    rows = []
+    for name, split in splits.items():
+        path = f"a/{name[1:]}.png"
+        rows.append((path, digest_of(images, path) if path in images.paths else name[1:] * 64, split))
+    return pd.DataFrame(rows, columns=["path", "pixel_sha256", "split"])
+
+
+def digest_of(images: ImageFolder, path: str) -> str:
+    return pixel_digest(images.pixels(path))
 
 
 def test_views_are_made_of_training_images_alone_and_depend_on_the_seed(
     images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, tmp_path: Path
 ) -> None:
     # Images 7 to 9 are not on the disk: reading them would fail.
-    table = split_table(_0="train", _7="validation", _1="train", _8="test", _9="leak")
+    table = split_table(images, _0="train", _7="validation", _1="train", _8="test", _9="leak")
     augmented = parameters(augmentation={"enabled": True, "views": 2})
 
     views = extract_training_views(images, table, base, store, augmented, seed=4)
@@ -236,7 +262,7 @@ def test_views_are_made_of_training_images_alone_and_depend_on_the_seed(
     again = extract_training_views(images, table[table["path"] == "a/1.png"], base, elsewhere, augmented, seed=4)
     other = extract_training_views(images, table.iloc[:1], base, store, augmented, seed=5)
 
-    assert views["pixel_sha256"].tolist() == ["0" * 64, "0" * 64, "1" * 64, "1" * 64]
+    assert views["pixel_sha256"].tolist() == [key for key in table["pixel_sha256"][[0, 2]] for _ in range(2)]
     assert views["embedding"].shape == (4, 147)
     assert len(np.unique(np.round(views["embedding"], 2), axis=0)) == 4
     # A view depends on the seed, the image and its number, not on its neighbours.
@@ -248,7 +274,7 @@ def test_views_are_made_of_training_images_alone_and_depend_on_the_seed(
 def test_without_augmentation_or_training_images_there_are_no_views(
     images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, enabled: bool
 ) -> None:
-    table = split_table(_7="test" if enabled else "train")
+    table = split_table(images, _7="test" if enabled else "train")
 
     views = extract_training_views(images, table, base, store, parameters(augmentation={"enabled": enabled}), seed=0)
 
@@ -262,7 +288,7 @@ def test_an_image_that_ingestion_accepted_under_its_own_limits_is_extracted(
 ) -> None:
     small = image_folder({"a/0.png": png(picture(0, 20, 20))})  # data_ingestion.limits.min_side=16 lets it pass
 
-    extract_features(small, split_table(_0="train"), base, store, parameters())
+    extract_features(small, split_table(small, _0="train"), base, store, parameters())
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 100])

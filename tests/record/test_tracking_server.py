@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -17,8 +18,8 @@ RUN = (
     *("run", "--env", "test", "--pipelines", "model_training,model_evaluation"),
     *("--params", "model_evaluation.audits=false,model_training.epochs=20"),
 )
-# Known at the server under names of its own.
-OWN_TAGS = {"server", "server_has_it", "server_run_id", "mlflow.runName"}
+# Known at the server under names of its own, or only here.
+OWN_TAGS = {"server", "server_has_it", "server_run_id", "mlflow.runName", "place", "dvc_process"}
 
 
 @pytest.fixture
@@ -137,6 +138,38 @@ def test_a_server_that_goes_in_mid_training_and_comes_back_has_all_of_it(
         succeed(kedro(project, "record", "send", **server.environment))
 
         assert_nothing_is_lost(here, there)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_stopped_in_mid_training_is_killed_here_and_on_the_server(
+    project: Path,
+    server: TrackingServer,
+    here: MlflowClient,
+    there: MlflowClient,
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    progress = tmp_path / "progress"
+    longer = [argument.replace("epochs=20", "epochs=300") for argument in RUN]
+    with server.running():
+        process = kedro(project, *longer, **server.environment, CHEST_CANCER_PROGRESS=str(progress))
+        wait_for_training(progress)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        if number == signal.SIGKILL:  # nobody could say so: the next command does
+            assert "was killed before it could say so" in succeed(
+                kedro(project, "record", "send", **server.environment)
+            )
+
+        run = here.get_run(last_run(here))
+        its = there.get_run(run.data.tags["server_run_id"])
+        for one in (run, its):
+            assert one.info.status == "KILLED"
+            assert one.info.end_time
+        assert its.data.params == run.data.params
+        assert its.data.params["model_training.epochs"] == "300"
+        assert run.data.tags["server_has_it"] == "yes"
+        assert "place" not in its.data.tags
 
 
 def test_a_thousand_and_more_values_arrive_and_nothing_is_sent_twice(

@@ -1,5 +1,6 @@
 """Decoded pixels: what every reader of image files returns, checks and refuses with."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,13 @@ class DecodedImage:
     width: int
     height: int
     scaling: str
+
+
+def pixel_digest(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 over the shape and the values of an image: what it is known by, whatever file it came in."""
+    digest = hashlib.sha256(str(pixels.shape).encode())
+    digest.update(pixels.tobytes())
+    return digest.hexdigest()
 
 
 def describe(error: Exception) -> str:

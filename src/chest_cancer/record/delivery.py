@@ -1,17 +1,22 @@
 """The delivery of what is recorded here to the tracking server."""
 
+import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from chest_cancer.record.provenance import SERVER_RUN_TAG
 from chest_cancer.record.tracking import (
+    DVC_TAG,
     EXPERIMENT,
     PARENT_TAG,
+    PLACE_TAG,
     SENT_TAG,
     SERVER_TAG,
     briefly,
     connect,
     local_artifacts,
     reaching_server,
+    runs_here,
     server,
     tracking_uri,
     without_credentials,
@@ -20,6 +25,8 @@ from chest_cancer.record.tracking import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+logger = logging.getLogger(__name__)
 
 _MOST_TRIALS = 10_000
 
@@ -75,7 +82,7 @@ def _copy(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str
 
     metrics = [metric for key in run.data.metrics for metric in here.get_metric_history(run.info.run_id, key)]
     parameters = [Param(key, value) for key, value in run.data.params.items()]
-    own = {SERVER_TAG, SENT_TAG, SERVER_RUN_TAG, PARENT_TAG}
+    own = {SERVER_TAG, SENT_TAG, SERVER_RUN_TAG, PARENT_TAG, PLACE_TAG, DVC_TAG}
     tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in own]
     there.log_batch(there_id, metrics=metrics, params=parameters, tags=tags)
     return len(metrics)
@@ -111,6 +118,41 @@ def close(run_id: str) -> None:
     with reaching_server():
         connect(uri).set_terminated(run.data.tags[SERVER_RUN_TAG], run.info.status, run.info.end_time)
     here.set_tag(run_id, SENT_TAG, "yes")
+
+
+def end(run_id: str, status: str) -> None:
+    """End a run that is still open, here and on the server.
+
+    Args:
+        run_id: Its id here.
+        status: How it ended: `FAILED`, by an error, or `KILLED`.
+    """
+    here, run, _ = _look_up(run_id)
+    if run.info.status != "RUNNING":
+        return
+    here.set_terminated(run_id, status)
+    if reaches_server(lambda: send(run_id)):
+        reaches_server(lambda: close(run_id))
+
+
+def reaches_server(action: Callable[[], object]) -> bool:
+    """Do something that needs the server; where that fails say so, and go on."""
+    try:
+        action()
+    except ConnectionError as error:
+        logger.warning("%s The record is kept here: `kedro record send` brings it there.", error)
+        return False
+    return True
+
+
+def close_abandoned() -> None:
+    """End the runs of this project that died without a word. Only for a process that holds the project.
+
+    A run holds the project until it ends: one that is still open while somebody else holds it is dead.
+    """
+    for run in runs_here("attributes.status = 'RUNNING'"):
+        logger.warning("The process of run %s was killed before it could say so: recorded now.", run.info.run_id)
+        end(run.info.run_id, "KILLED")
 
 
 def unsent() -> list[str]:

@@ -1,8 +1,9 @@
 """What is recorded of a run, and when: kedro-mlflow's hook, adapted to this project."""
 
 import logging
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,10 @@ from chest_cancer.network.classifier import MANIFEST_FILE
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import Block
 from chest_cancer.record import delivery, registered_files, registry, tracking
+from chest_cancer.record.ending import at_end
 from chest_cancer.record.kept_champion import KeptChampion
+from chest_cancer.record.names import figure_name, mlflow_name
+from chest_cancer.record.provenance import dvc_process
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +33,7 @@ logger = logging.getLogger(__name__)
 _ATTEMPTS = 3
 # Datasets: what depends on the champion is out of date when another model becomes champion.
 _CANDIDATE, _CHAMPION, _SERVED = "candidate", "champion", "classifier"
+_PIPELINES_TAG = "pipeline_names"
 
 
 class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no types
@@ -45,10 +50,19 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Open the record of this run."""
-        if not self._already_active_mlflow:
-            names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
-            self.mlflow_config.tracking.run.id = tracking.open_run("+".join(names))
+        names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
+        if self._already_active_mlflow:
+            super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+            return
+        delivery.close_abandoned()
+        name = "dvc" if dvc_process() else "+".join(names)
+        opened = tracking.open_run(name)
+        at_end.callback(_end, opened)
+        self.mlflow_config.tracking.run.id, self.mlflow_config.tracking.run.name = opened, name
+        before = tracking.connect(tracking.tracking_uri()).get_run(opened).data.tags.get(_PIPELINES_TAG)
         super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+        if self._is_mlflow_enabled:
+            _tag_pipelines([*(before.split(",") if before else ()), *names])
 
     @hook_impl
     def before_node_run(
@@ -73,16 +87,16 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         if dataset_name == _CANDIDATE:
             _log_origin(data.manifest)
         elif dataset_name == "training_history":
-            _log_metrics({f"training/{name}": values for name, values in data.items()})
+            _log_metrics({mlflow_name(f"training/{name}"): values for name, values in data.items()})
         elif dataset_name == "search_trials":
             _log_trials(data)
         elif dataset_name == "metrics":
             _log_metrics(
                 {
-                    f"test/{name}" if part == "value" else f"test/{name}_{part}": [number]
+                    figure_name(name, part): [number]
                     for name, figure in data.items()
                     for part, number in figure.items()
-                    if part != "title" and number is not None
+                    if number is not None
                 }
             )
 
@@ -91,28 +105,18 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Send the record to the server, register a model that was evaluated, and close the record."""
-        delivered = self._is_mlflow_enabled and self._reaches_server(lambda: self._deliver(pipeline, catalog))
+        delivered = self._is_mlflow_enabled and delivery.reaches_server(lambda: self._deliver(pipeline, catalog))
         super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
         if delivered:
-            self._reaches_server(lambda: delivery.close(self.run_id))
+            delivery.reaches_server(lambda: delivery.close(self.run_id))
 
     @hook_impl
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Close the record of a run that failed, and send it to the server."""
-        super().on_pipeline_error(error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
-        if self._is_mlflow_enabled and self._reaches_server(lambda: delivery.send(self.run_id)):
-            self._reaches_server(lambda: delivery.close(self.run_id))
-
-    def _reaches_server(self, action: Callable[[], object]) -> bool:
-        """Run something that needs the server; if it fails, log that and let the run succeed."""
-        try:
-            action()
-        except ConnectionError as error:
-            logger.warning("%s The record is kept here; `kedro record send` sends it later.", error)
-            return False
-        return True
+        if not self._already_active_mlflow:
+            _end(self.run_id)
 
     def _deliver(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Send the record; register a model that was evaluated, and serve it where the gate says so."""
@@ -156,6 +160,26 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         return registry.submit_undecided(self.run_id, manifest)
 
 
+def _end(run_id: str) -> None:
+    """End a run that is still open: as failed after an error, as killed after anything else."""
+    import mlflow
+
+    status = "FAILED" if isinstance(sys.exception(), Exception) else "KILLED"
+    delivery.end(run_id, status)
+    while mlflow.active_run():  # else MLflow would end it well when the process ends
+        mlflow.end_run(status)
+
+
+def _tag_pipelines(names: list[str]) -> None:
+    """Tag the active run with all pipelines that it has run: by DVC it is one run, opened for each stage."""
+    import mlflow
+
+    tags = {_PIPELINES_TAG: ",".join(names)}
+    if len(names) > 1:
+        tags["kedro_command"] = f"kedro run --pipelines={','.join(names)}"
+    mlflow.set_tags(tags)
+
+
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Name nested values `block.name`; typed blocks count as mappings."""
     for name, value in values.items():
@@ -163,7 +187,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(inner, dict) and inner:
             yield from _flatten(inner, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", inner
+            yield mlflow_name(f"{prefix}{name}"), inner
 
 
 def _log_origin(manifest: Manifest) -> None:

@@ -1,5 +1,6 @@
 """Where the results of a run come from: its commit and its MLflow run."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ SERVER_RUN_TAG = "server_run_id"
 """Tag of a run that is recorded here first: its id on the tracking server."""
 
 _GIT_SECONDS = 10
+_NO_DVC_LOCK = ":(exclude,top,glob)**/dvc.lock"
+_DVC_STAGE = "DVC_STAGE"  # DVC tells each command that it starts which stage it is
 
 
 def read_provenance(project: Path) -> dict[str, Any]:
@@ -22,14 +25,15 @@ def read_provenance(project: Path) -> dict[str, Any]:
 
     Returns:
         `created`, ISO 8601 in UTC; `code_version`; `git_commit`, and `git_clean`, whether nothing is uncommitted, both
-        None outside git; `mlflow_run_id`, None where no run is open.
+        None outside git; `mlflow_run_id`, None where no run is open. `dvc.lock` is left out: DVC writes it after
+        each stage, and it holds results, no code.
     """
     commit = _git(project, "rev-parse", "HEAD")
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "code_version": chest_cancer.__version__,
         "git_commit": commit,
-        "git_clean": None if commit is None else not _git(project, "status", "--porcelain"),
+        "git_clean": None if commit is None else not _git(project, "status", "--porcelain", "--", ":/", _NO_DVC_LOCK),
         "mlflow_run_id": _active_mlflow_run(),
     }
 
@@ -49,3 +53,20 @@ def _active_mlflow_run() -> str | None:
     mlflow = sys.modules.get("mlflow")
     run = mlflow.active_run() if mlflow else None
     return run.data.tags.get(SERVER_RUN_TAG, run.info.run_id) if run else None
+
+
+def dvc_process() -> str | None:
+    """Name the `dvc` process that runs this one as a stage, so that all its stages are known as one.
+
+    Returns:
+        Its id, and when it was started, in seconds; None where this is no stage.
+    """
+    if _DVC_STAGE not in os.environ:
+        return None
+    import psutil  # DVC brings it
+
+    # Between DVC and a stage there may be a shell, which knows the stage as well.
+    for parent in psutil.Process().parents():
+        if _DVC_STAGE not in parent.environ():
+            return f"{parent.pid} {parent.create_time():.2f}"
+    return None

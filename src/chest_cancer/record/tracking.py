@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
 
-from chest_cancer.record.provenance import SERVER_RUN_TAG, read_provenance
+from chest_cancer.record.provenance import SERVER_RUN_TAG, dvc_process, read_provenance
 from chest_cancer.storage.project import project_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,10 @@ SERVER_TAG = "server"
 """Tag of a run that a server is to get: its address."""
 SENT_TAG = "server_has_it"
 """Tag of such a run: `yes` or `no`."""
+PLACE_TAG = "place"
+"""Tag of a run: the machine and the folder that it runs in. It stays here."""
+DVC_TAG = "dvc_process"
+"""Tag of a run that holds all stages of one `dvc repro`: its process. It stays here."""
 PARENT_TAG = "mlflow.parentRunId"
 """Tag of a run inside another one, by which MLflow's page nests them: the other's id."""
 
@@ -113,6 +118,8 @@ def _write_ahead(connection: Any, _record: object) -> None:
 def open_run(name: str) -> str:
     """Open a run, here and on the server if there is one. A server that can't be used is noticed within 15 s.
 
+    The stages of one `dvc repro` share a run: a later one opens it again.
+
     Args:
         name: Name of the run.
 
@@ -122,6 +129,10 @@ def open_run(name: str) -> str:
     Raises:
         ConnectionError: The server does not answer, or refuses the credentials.
     """
+    process = dvc_process()
+    if process and (found := _find_run_of(process)):
+        _open_again(found)
+        return str(found.info.run_id)
     source = read_provenance(project_path())
     tags = {
         "mlflow.source.name": "kedro run",
@@ -137,9 +148,42 @@ def open_run(name: str) -> str:
             run = _create_run(connect(uri), name, tags)
         tags |= {SERVER_TAG: without_credentials(uri), SERVER_RUN_TAG: run, SENT_TAG: "no"}
     here = connect(tracking_uri())
+    tags[PLACE_TAG] = place()
+    if process:
+        tags[DVC_TAG] = process
     run = _create_run(here, name, tags)
     here.log_dict(run, describe_machine(), "environment.json")
     return run
+
+
+def place() -> str:
+    """Name this machine and this project's folder."""
+    return f"{platform.node()}:{project_path()}"
+
+
+def runs_here(where: str) -> "list[Run]":
+    """Find runs of this project's folder on this machine in the record here, the last first.
+
+    Args:
+        where: What else must hold, in MLflow's language.
+    """
+    client = connect(tracking_uri())
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    found = client.search_runs([experiment.experiment_id], where) if experiment else []
+    return [run for run in found if run.data.tags.get(PLACE_TAG) == place()]
+
+
+def _find_run_of(process: str) -> "Run | None":
+    """Find the run of the stages before; one that did not end well is over."""
+    found = runs_here(f"tags.{DVC_TAG} = '{process}' and attributes.status = 'FINISHED'")
+    return found[0] if found else None
+
+
+def _open_again(run: "Run") -> None:
+    if (there := run.data.tags.get(SERVER_RUN_TAG)) and (uri := server()):
+        with reaching_server(), briefly():
+            connect(uri).update_run(there, status="RUNNING")
+        connect(tracking_uri()).set_tag(run.info.run_id, SENT_TAG, "no")
 
 
 def describe_machine() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.imaging.pixels import UnreadableImageError, pixel_digest
 from chest_cancer.parameters import SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.sources.foreign import foreign_by_content, foreign_by_name
@@ -57,14 +57,12 @@ def examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimits
             f"{decoded.width} x {decoded.height} pixels; expected at least {limits.min_side} on each side "
             "(`data_ingestion.limits.min_side`)"
         )
-    pixels = hashlib.sha256(str(decoded.pixels.shape).encode())
-    pixels.update(decoded.pixels.tobytes())
     return IndexedImage(
         path=path,
         label=folder.label,
         source_split=folder.source_split,
         content_sha256=hashlib.sha256(data).hexdigest(),
-        pixel_sha256=pixels.hexdigest(),
+        pixel_sha256=pixel_digest(decoded.pixels),
         perceptual_hash=perceptual_hash(decoded.pixels),
         format=decoded.format,
         mode=decoded.mode,

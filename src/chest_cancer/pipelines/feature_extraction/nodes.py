@@ -11,6 +11,7 @@ import pandas as pd
 from onnx import ModelProto
 
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
+from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.imaging.standardise import preprocessing_key, standardise
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
@@ -44,12 +45,15 @@ def extract_features(
     Returns:
         Arrays `pixel_sha256` [n], `embedding` [n, 1024] and, with a cut, `features` [n, h, w, C]; and a record of how
         they were computed: `precision`, `standardisation` and `images`.
+
+    Raises:
+        ValueError: An image is not the one that was indexed. Of its batch nothing is stored.
     """
     distinct = image_index.drop_duplicates("pixel_sha256")
     paths, keys = distinct["path"].to_list(), distinct["pixel_sha256"].to_list()
     outputs = _outputs(
         [RowKey(key) for key in keys],
-        lambda position: _load(images, paths[position], parameters.standardisation),
+        lambda position: _load(images, paths[position], keys[position], parameters.standardisation),
         frozen_base,
         feature_store,
         parameters,
@@ -114,6 +118,9 @@ def extract_training_views(
     Returns:
         Arrays `pixel_sha256` [m] of the image that each view shows, and the network's outputs [m, ...]; m is 0 without
         augmentation.
+
+    Raises:
+        ValueError: An image is not the one that was indexed. Of its batch nothing is stored.
     """
     augmentation = parameters.augmentation
     views = augmentation.views if augmentation.enabled else 0
@@ -125,7 +132,7 @@ def extract_training_views(
 
     def load(position: int) -> Image:
         path, key, view = jobs[position]
-        pixels = _load(images, path, parameters.standardisation)
+        pixels = _load(images, path, key, parameters.standardisation)
         return augment(pixels, augmentation, np.random.default_rng([seed, int(key[:16], 16), view]))
 
     names = [_view_name(augmentation, seed, view) for view in range(views)]
@@ -167,8 +174,16 @@ def _outputs(
     return {**rows}
 
 
-def _load(images: ImageFolder, path: str, standardisation: StandardisationParameters) -> Image:
-    return standardise(images.pixels(path), standardisation).pixels
+def _load(images: ImageFolder, path: str, pixel_sha256: str, standardisation: StandardisationParameters) -> Image:
+    """Decode an image that is still the one that was indexed: else its features would be stored as another's."""
+    pixels = images.pixels(path)
+    received = pixel_digest(pixels)
+    if received != pixel_sha256:
+        raise ValueError(
+            f"{path} is not the image that was indexed: expected pixels with SHA-256 {pixel_sha256[:12]}. "
+            f"Received: {received[:12]}. The images changed since: run `kedro run --pipelines data_ingestion`."
+        )
+    return standardise(pixels, standardisation).pixels
 
 
 def _view_name(augmentation: AugmentationParameters, seed: int, number: int) -> str:

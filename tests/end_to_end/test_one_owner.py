@@ -1,0 +1,219 @@
+"""A run owns its results: real runs on two sources, one by one, at once, and ended by signals."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from chest_cancer.imaging.phantoms.generate import generate_phantoms
+from conftest import copy_project
+
+# As people call their folders.
+CLASSES = {"normal": "Größe = normal, ok & co", "adenocarcinoma": "COVID-19 (positive)"}
+PARAMETERS = ["model_evaluation.audits=false", "model_training.head=linear", "model_training.normal_class=null"]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def write_source(folder: Path, seed: int) -> None:
+    for number, phantom in enumerate(generate_phantoms(tuple(CLASSES), 24, seed=seed)):
+        path = folder / CLASSES[phantom.label] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(phantom.image).save(path)
+
+
+def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", "--env", "test", *arguments],
+        cwd=project,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with two sources whose files have the same names."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    write_source(project / "A", seed=3)
+    write_source(project / "B", seed=4)
+    return project
+
+
+@pytest.fixture(scope="module")
+def run(project: Path) -> Run:
+    def run(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        sources = [f"{pipeline}.source={source}" for pipeline in ("data_ingestion", "batch_inference")]
+        parameters = ",".join([*sources, *PARAMETERS])
+        process = start(project, *arguments, "--params", parameters)
+        output, _ = process.communicate(timeout=300)
+        return subprocess.CompletedProcess([], process.returncode, output)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first(run: Run) -> str:
+    """What the whole graph printed on A, once for all tests here."""
+    result = run("A")
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def query(project: Path, text: str) -> list[tuple]:
+    with closing(sqlite3.connect(f"file:{project / 'mlflow.db'}?mode=ro", uri=True)) as record:
+        return record.execute(text).fetchall()
+
+
+def stored_rows(project: Path) -> set[Path]:
+    return set((project / "data/04_feature/store").rglob("*.npy"))
+
+
+def test_a_class_may_be_called_anything(project: Path, first: str) -> None:
+    names = {name for (name,) in query(project, "select key from latest_metrics")}
+
+    assert query(project, "select status from runs") == [("FINISHED",)]
+    assert "test/recall_COVID-19 :28positive:29" in names
+    assert "test/recall_Größe :3D normal:2C ok :26 co" in names
+
+
+def test_images_of_another_source_than_the_index_stop_extraction_and_store_nothing(
+    project: Path, first: str, run: Run
+) -> None:
+    before = stored_rows(project)
+    # As if a run on B had been stopped after it had brought the images.
+    stopped = run("B", "--to-nodes", "data_ingestion.describe_source_node")
+    assert stopped.returncode == 0, stopped.stdout
+
+    mixed = run("B", "--pipelines", "model_preparation,feature_extraction")
+
+    assert mixed.returncode == 1
+    message = "MixedResultsError: `image_index` was made from another `raw_images` ("
+    assert message in mixed.stdout
+    assert "Make it anew: `kedro run --pipelines data_ingestion`" in mixed.stdout
+    assert "Traceback" not in mixed.stdout
+    assert stored_rows(project) == before
+    assert query(project, "select count(*) from runs") == [(2,)]  # refused before there was anything to record
+
+    trained = run("B", "--pipelines", "model_training")
+    assert "was made from another `" in trained.stdout
+
+    cured = run("B", "--pipelines", "data_ingestion,feature_extraction")
+    assert cured.returncode == 0, cured.stdout
+    assert "Features of 24 images: 24 computed, 0 reused." in cured.stdout
+
+
+def test_what_is_out_of_date_is_named_with_all_pipelines_that_make_it_anew(project: Path, first: str, run: Run) -> None:
+    # Images, index, features and splits are B's by now, the classifier is A's.
+    for pipeline in ("model_evaluation", "model_audit"):
+        result = run("B", "--pipelines", pipeline)
+        assert result.returncode == 1
+        assert "`classifier` was made from another `" in result.stdout
+        assert "Make it anew: `kedro run --pipelines model_training`" in result.stdout
+
+    # A classifier may be asked about any images.
+    assert run("A", "--pipelines", "batch_inference").returncode == 0
+
+    assert run("A", "--pipelines", "data_ingestion,feature_extraction,model_evaluation").returncode == 0
+
+
+def test_a_result_that_a_run_did_not_leave_so_is_not_used(project: Path, first: str, run: Run) -> None:
+    table = project / "data/05_model_input/split_table.parquet"
+    content = table.read_bytes()
+    table.write_bytes(content + b" ")
+
+    result = run("A", "--pipelines", "model_evaluation")
+
+    table.write_bytes(content)
+    assert result.returncode == 1
+    assert (
+        "Nobody knows what `split_table` was made from: it is not what a run left there. Make it anew: "
+        "`kedro run --pipelines feature_extraction`"
+    ) in result.stdout
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def long_run(project: Path, progress: Path) -> subprocess.Popen[str]:
+    """Start a run that draws images for a minute, and wait until it does."""
+    images = "data_ingestion.phantom.images=5000"
+    pipelines = ["--pipelines", "data_ingestion"]
+    process = start(project, *pipelines, "--params", images, CHEST_CANCER_PROGRESS=str(progress))
+    staging = project / "data/01_raw/.images.staging/normal"
+    wait_for(lambda: progress.exists() and "node_started" in progress.read_text() and staging.exists(), process)
+    return process
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return copy_project(folder)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_run_that_is_stopped_is_recorded_as_killed(
+    fresh: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = long_run(fresh, tmp_path / "progress.jsonl")
+
+    process.send_signal(number)
+
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == code, output
+    ((status, ended),) = query(fresh, "select status, end_time from runs")
+    assert status == "KILLED"
+    assert ended
+    assert not (fresh / "data/01_raw/.images.staging").exists()
+
+
+def test_a_run_that_was_killed_at_once_is_closed_by_the_next_and_one_that_fails_is_failed(
+    fresh: Path, tmp_path: Path
+) -> None:
+    process = long_run(fresh, tmp_path / "progress.jsonl")
+    process.kill()
+    process.communicate()
+    assert query(fresh, "select status from runs") == [("RUNNING",)]
+
+    output, _ = start(fresh, "--pipelines", "feature_extraction").communicate()  # nothing was brought
+
+    assert "was killed before it could say so" in output
+    rows = query(fresh, "select name, status, end_time > start_time from runs order by start_time")
+    assert rows == [("data_ingestion", "KILLED", 1), ("feature_extraction", "FAILED", 1)]
+
+
+def test_a_second_run_is_refused_at_once_and_told_which_is_the_first(fresh: Path, tmp_path: Path) -> None:
+    process = long_run(fresh, tmp_path / "progress.jsonl")
+
+    refused = start(fresh, "--pipelines", "data_ingestion")
+    output, _ = refused.communicate(timeout=60)
+
+    process.terminate()
+    process.communicate()
+    assert refused.returncode == 1
+    assert (
+        f"is using {fresh}: process {process.pid}, `kedro run --env test --pipelines data_ingestion`, since" in output
+    )
+    assert "Traceback" not in output
+    assert [status for (status,) in query(fresh, "select status from runs")] == ["KILLED"]
+    after = start(fresh, "--pipelines", "data_ingestion")
+    output, _ = after.communicate(timeout=60)
+    assert after.returncode == 0, output
+    assert json.loads((fresh / "data/02_intermediate/data_summary.json").read_text())["images"] == 30

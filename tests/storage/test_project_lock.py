@@ -1,0 +1,51 @@
+"""One process at a time holds a project."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chest_cancer.storage.project_lock import LOCK, ProjectHeldError, hold_project
+
+HOLDER = """
+import sys
+from pathlib import Path
+from chest_cancer.storage.project_lock import hold_project
+with hold_project(Path(sys.argv[1]), "kedro run"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_held_project_refuses_others_and_names_the_holder_until_it_dies(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+
+        expected = rf"is using {re.escape(str(tmp_path))}: process {holder.pid}, `kedro run`, since \d{{4}}-"
+        with pytest.raises(ProjectHeldError, match=expected), hold_project(tmp_path, "kedro run"):
+            pass
+        holder.kill()
+
+    with hold_project(tmp_path, "kedro run"):
+        assert f'"pid": {os.getpid()}' in (tmp_path / LOCK).read_text()
+
+
+def test_a_holder_that_has_not_yet_said_who_it_is_is_respected(tmp_path: Path) -> None:
+    with hold_project(tmp_path, "kedro run"):
+        (tmp_path / LOCK).write_text("")
+
+        with pytest.raises(ProjectHeldError, match="a process that has just begun"), hold_project(tmp_path, "other"):
+            pass
+
+
+def test_a_project_is_free_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), hold_project(tmp_path, "kedro run"):
+        raise KeyboardInterrupt
+
+    with hold_project(tmp_path, "kedro run"):
+        pass
