@@ -47,7 +47,7 @@ class SummaryHook:
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Print which data, how many images, the figures and where to look."""
+        """Print which data, how many images, the figures, those of the answers first, and where to look."""
         if "metrics" not in pipeline.all_outputs():
             return
         manifest, metrics = catalog.load("classifier").manifest, catalog.load("metrics")

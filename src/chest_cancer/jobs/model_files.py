@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from chest_cancer.storage.figures import StoredFigure as StoredFigure  # the app takes both from here
+from chest_cancer.storage.figures import FIRST_FIGURES as FIRST_FIGURES  # the app takes all three from here
+from chest_cancer.storage.figures import StoredFigure as StoredFigure
 from chest_cancer.storage.figures import title_of as title_of
 
 FileState = tuple[int, int] | None

@@ -25,7 +25,10 @@ class Input(Block):
 
 
 class OperatingPoint(Block):
-    """When an image reads as diseased: at and above this probability of disease, 0..1, and what it was chosen for."""
+    """When an image reads as diseased: at and above this probability of disease, 0..1, and what it was chosen for.
+
+    `AnswerRule` is what follows from it.
+    """
 
     threshold: float
     target_sensitivity: float
@@ -50,7 +53,7 @@ class Limits(Block):
 
 
 class Validation(Block):
-    """How well it did on the images that it was calibrated on: loss in nats, accuracy 0..1."""
+    """How well it did on the images that it was calibrated on: loss in nats; accuracy, were all answered, 0..1."""
 
     images: int
     loss: float
@@ -126,8 +129,8 @@ class Agreement(Block):
     Attributes:
         precision: `fp32`, `bf16` or `int8`.
         images: How many.
-        accuracy: Share of images whose most probable class is the true one, 0..1.
-        changed: Images with another most probable class than in fp32.
+        accuracy: Share of images that it would answer rightly, were all answered, 0..1.
+        changed: Images with another answer than in fp32.
         cosine: Lowest cosine of an image's embedding to that in fp32.
         evidence_cosine: The same of evidence maps.
     """
@@ -166,6 +169,7 @@ class Manifest(Block):
         kernel: Of a kernel head.
         temperature: What the logits were divided by.
         operating_point: None without a normal class.
+        answer_rule: Which class is the answer; see `AnswerRule`. Without an operating point both are the same.
         abstention: None where every image is answered.
         precision: In which the training features were computed, or `int8` where that graph is served.
         validation: How it did on validation images.
@@ -188,6 +192,7 @@ class Manifest(Block):
     kernel: KernelParameters | None = None
     temperature: float
     operating_point: OperatingPoint | None
+    answer_rule: Literal["most probable class", "operating threshold"] = "most probable class"
     abstention: Limits | None = None
     precision: Literal["bf16", "fp32", "int8"]
     validation: Validation
