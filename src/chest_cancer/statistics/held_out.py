@@ -100,6 +100,16 @@ class HeldOut:
         """Which images the rule sorts into their class, answered or not, [n]."""
         return np.asarray(self.chosen == self.numbers)
 
+    @property
+    def right(self) -> Mask:
+        """Which images are answered rightly, [n]."""
+        return np.asarray(self.answered & self.hits)
+
+    @property
+    def wrong(self) -> Mask:
+        """Which images are answered wrongly, [n]."""
+        return np.asarray(self.answered & ~self.hits)
+
     def answered_as(self, number: int) -> Mask:
         """Which images are answered as a class, [n]."""
         return np.asarray(self.answered & (self.chosen == number))

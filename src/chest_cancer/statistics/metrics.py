@@ -184,7 +184,7 @@ def _answered_of(held_out: HeldOut, number: int) -> Figure:
 
 
 def _wrong_of(held_out: HeldOut, number: int) -> Figure:
-    return held_out.share(held_out.answered & ~held_out.hits, held_out.numbers == number)
+    return held_out.share(held_out.wrong, held_out.numbers == number)
 
 
 def _specificity_of(held_out: HeldOut, number: int) -> Figure:
@@ -221,8 +221,8 @@ _ANSWER, _APART, _AT_THRESHOLD, _TRUST, _MEANS = (
 METRICS: tuple[Metric, ...] = (
     # El-Yaniv and Wiener, 2010, On the foundations of noise-free selective classification.
     Metric("coverage", _ANSWER, lambda h: h.share(h.answered)),
-    Metric("accuracy", _ANSWER, lambda h: h.share(h.answered & h.hits)),
-    Metric("wrong", _ANSWER, lambda h: h.share(h.answered & ~h.hits)),
+    Metric("accuracy", _ANSWER, lambda h: h.share(h.right)),
+    Metric("wrong", _ANSWER, lambda h: h.share(h.wrong)),
     Metric("abstained", _ANSWER, lambda h: h.share(~h.answered)),
     Metric("not_sure", _ANSWER, partial(_called, reason=NOT_SURE)),
     Metric("false_refusal", _ANSWER, partial(_called, reason=NOT_A_CHEST_CT_SLICE)),
