@@ -227,7 +227,7 @@ def test_what_no_audit_found_is_none() -> None:
     audits = suspicious_audits()
     audits["leakage"]["naive_and_grouped"]["optimism"]["accuracy"] = figure(0.0)
     audits["leakage"]["curve"]["fall_from"] = None
-    audits["shortcuts"]["baselines"][0]["shortcut"] = False
+    audits["shortcuts"]["baselines"][0] |= {"shortcut": False, "model_adds": figure(0.1)}
     audits["duplicates"]["counts"] |= {
         "files": 18, "distinct_by_content": 18, "contradicting_files": 0, "source_test": None
     }  # fmt: skip
@@ -316,9 +316,18 @@ def test_a_sentence_joins_the_accuracy_of_the_folds_with_that_of_the_test_split(
 
     page = render_report(metrics, manifest(), quarantine(), audited, {}, 0.95, PROMOTION, EXAMPLES)
 
-    assert "This accuracy and that of the classifier, 0.700 [0.650, 0.750] on 20 test images, were every" in page
+    assert (
+        "own accuracy, 0.750 [0.410, 0.930] on 8 test images (0.700 [0.650, 0.750], were every image answered)" in page
+    )
     without_a_classifier = fill_sections(audited)
-    assert not any("that of the classifier" in section.html for section in without_a_classifier)
+    assert not any("own accuracy" in section.html for section in without_a_classifier)
+
+
+def test_a_baseline_that_does_as_well_is_a_limitation_though_it_is_no_shortcut() -> None:
+    audits = suspicious_audits()
+    audits["shortcuts"]["baselines"][0] |= {"shortcut": False, "model_adds": figure(-0.02)}
+
+    assert "Shortcuts" in dict(find_limitations(SUSPICIOUS, manifest(), parts(audits, SUSPICIOUS), 0.95))
 
 
 def test_real_data_come_from_one_source_and_data_that_nobody_audited_say_so() -> None:
