@@ -37,7 +37,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         The app. It loads the model when it first needs it.
 
     Raises:
-        ValueError: A limit is no positive whole number, or the token for training is too short.
+        ValueError: A limit is not a positive whole number, or the token for training is too short.
     """
     # Here, not at the top: gunicorn's master imports this package for its worker class, and needs none of this.
     from app import (

@@ -1,7 +1,7 @@
 """Who may train: whoever has the token, in a bearer header or in a session that began with it.
 
-The session is a signed cookie. What signs it is made from the token, so that all workers agree, a restart changes
-nothing, and a new token ends every session.
+The session is a signed cookie. Its key is made from the token, so that all workers agree, a restart changes nothing,
+and a new token ends every session.
 """
 
 import hashlib
@@ -54,12 +54,12 @@ def init_app(app: Flask) -> None:
 
 
 def is_token(text: str) -> bool:
-    """Say whether a text is the token, in the same time whatever it is."""
+    """Say whether a text is the token; this takes the same time for every text."""
     return hmac.compare_digest(text.encode(), current_app.config["TRAIN_TOKEN"].encode())
 
 
 def log_in() -> None:
-    """Begin a new session; nothing of what the browser brought is kept."""
+    """Begin a new session; nothing that the browser sent is kept."""
     session.clear()
     session.permanent = True
     session["operator"] = True
@@ -77,10 +77,10 @@ def is_logged_in() -> bool:
 
 
 def check() -> None:
-    """Let only those through who have the token.
+    """Let a request through only if it has the token.
 
     Raises:
-        ProblemError: There is no token to have; it was not given; or the request was made by another site's page.
+        ProblemError: No token is set; the request lacks it; or another site's page made the request.
     """
     if not current_app.config["TRAIN_TOKEN"]:
         raise ProblemError("training-off", "Training over the web is off", 403, TRAINING_IS_OFF)

@@ -1,4 +1,4 @@
-"""Lines of JSON: one for each request, with an id that the answer carries too. Never names or contents of files."""
+"""Log in lines of JSON: one for each request, with the id that its answer has; never names or contents of files."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of JSON for each message, whoever wrote it; for errors with where they happened, without their text."""
+    """Writes each message as a line of JSON; of an error it writes where it happened, but not its text."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""

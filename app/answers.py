@@ -1,4 +1,4 @@
-"""What is answered about a slice, the same for the page and for programs."""
+"""Answers about slices, the same for the page and for programs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -56,9 +56,9 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
     """Classify slices.
 
     Args:
-        slices: Of one request.
-        model: Classifies them.
-        capacity: Says when it is their turn.
+        slices: The slices of one request.
+        model: The model that classifies them.
+        capacity: Makes them wait for their turn.
 
     Returns:
         An answer for each slice, in order.
@@ -98,9 +98,9 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
 
     Args:
         one: The answer.
-        model: Gave it.
-        request_id: Of the request.
-        explain: Add the evidence map.
+        model: The model that gave it.
+        request_id: Id of the request.
+        explain: Whether to add the evidence map.
 
     Returns:
         A JSON object.

@@ -1,4 +1,4 @@
-"""How much the server takes on at once. What is too much is refused at once: waiting would only fill the memory."""
+"""How much the server takes on at once. More is refused immediately, because waiting requests would fill the memory."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ class Capacity:
 
     @classmethod
     def of(cls, app: Flask) -> Self:
-        """Return the one that belongs to an app."""
+        """Return the capacity of an app."""
         return cast(Self, app.extensions["capacity"])
 
     @contextmanager
@@ -40,17 +40,17 @@ class Capacity:
         """Hold a place for the request, before its body is read.
 
         Raises:
-            ProblemError: There is no place for so many requests, or for so many bytes.
+            ProblemError: There are too many requests, or too many bytes.
         """
         length = request.content_length
-        size = current_app.config["MAX_CONTENT_LENGTH"] if length is None else length
+        is_packed = "Content-Encoding" in request.headers  # and may unpack to as much as a request may hold
+        size = current_app.config["MAX_CONTENT_LENGTH"] if length is None or is_packed else length
         if size > current_app.config["MAX_CONTENT_LENGTH"]:
             size = 0  # refused as too large as soon as it is looked at
         with self._lock:
             if self._requests >= self._max_requests or self._bytes + size > self._max_bytes:
-                raise ProblemError(
-                    "busy", "Too busy", 503, "The server works on as much as it can hold. Try again.", RETRY_SECONDS
-                )
+                detail = "The server has as many requests as it can hold. Try again."
+                raise ProblemError("busy", "Too busy", 503, detail, RETRY_SECONDS)
             self._requests += 1
             self._bytes += size
         try:
@@ -63,7 +63,7 @@ class Capacity:
 
     @contextmanager
     def decode(self) -> Iterator[None]:
-        """Wait for a place to decode an image: a small file may hold a large one."""
+        """Wait for a place to decode an image: a small file may hold a large image."""
         with self._turn(self._decodes), metrics.STAGE_SECONDS.labels("decode").time():
             yield
 

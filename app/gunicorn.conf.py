@@ -50,7 +50,7 @@ logconfig_dict = {
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load the model beside serving, so that neither start nor the first visitor waits for it."""
+    """Load the model in the background, so that neither the start nor the first visitor waits for it."""
     # Not at the top: the process that forks the workers must not start OpenVINO, and needs none of this.
     from app.model import ModelSource, ModelUnavailableError
 
@@ -64,7 +64,7 @@ def post_worker_init(worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
-    """Take a worker that has ended out of the sums."""
+    """Remove a worker that has ended from the metrics that workers count together."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 
@@ -72,7 +72,7 @@ def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's 
 
 
 def on_exit(server: Any) -> None:  # noqa: ARG001  # gunicorn's signature
-    """Remove the folder of the sums."""
+    """Remove the folder in which workers count together."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         import shutil
 

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, with an end to its patience: a client that stalls holds a thread for so long only."""
+"""gunicorn's threaded worker, which gives up on clients that stall: each could hold a thread for ever."""
 
 import socket
 import time
@@ -45,7 +45,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                     conn.sock.shutdown(socket.SHUT_RD)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop: requests are finished, streams of events end."""
+        """Begin to stop: requests are still answered, streams of events end."""
         if self.booted:
             self.wsgi.extensions["stopping"].set()
         super().handle_exit(sig, frame)

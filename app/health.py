@@ -1,4 +1,4 @@
-"""What an orchestrator asks: is the process up, can it answer."""
+"""Health checks for an orchestrator: is the process up, and can it answer?"""
 
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
@@ -16,9 +16,9 @@ def healthz() -> ResponseReturnValue:
 
 @blueprint.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """Say that the model is loaded and passed its self-test, loading it if need be; 503 when there is none.
+    """Say that the model is loaded and has passed its self-test; load it if need be; 503 when there is no model.
 
-    `self_test` is by how much a probability of the self-test differed from what the manifest holds.
+    `self_test` is the largest difference between the self-test's probabilities and those in the manifest.
     """
     model = ModelSource.of(current_app).get()
     return {

@@ -1,7 +1,7 @@
 """All training jobs of a project: `kedro run`, one at a time, whatever becomes of the server.
 
-The process that runs a job holds a lock for as long as it lives: whether one runs is asked of the lock, by any worker,
-and needs no one to tidy up.
+The process that runs a job holds a lock for as long as it lives. So any worker can tell from the lock whether a job
+runs, and nobody has to tidy up.
 """
 
 import fcntl
@@ -34,18 +34,18 @@ _START_SECONDS = 5
 
 
 class JobRunningError(RuntimeError):
-    """A job runs already, and only one may."""
+    """A job runs already, and only one may run at a time."""
 
 
 class Jobs:
     """All jobs of a project."""
 
     def __init__(self, project: Path, command: list[str]) -> None:
-        """Do not touch the disk yet.
+        """Note where jobs are kept; the disk is not touched yet.
 
         Args:
             project: The folder with `conf/` and `data/`.
-            command: What trains, without `--env`.
+            command: The command that trains, without `--env`.
         """
         self.project = project
         self.folder = project / "data" / "training_jobs"
@@ -54,11 +54,11 @@ class Jobs:
 
     @classmethod
     def of(cls, app: Flask) -> Self:
-        """Return those that belong to an app."""
+        """Return the jobs of an app."""
         return cast(Self, app.extensions["jobs"])
 
     def environments(self) -> list[str]:
-        """Name the Kedro environments that a job may run, the usual one first."""
+        """List the Kedro environments that a job may run, the usual one first."""
         found = sorted(path.name for path in (self.project / "conf").iterdir() if path.is_dir())
         return ["local", *(name for name in found if name not in ("base", "local", "registry"))]
 
@@ -67,10 +67,10 @@ class Jobs:
 
         Args:
             environment: One of `environments`.
-            files: Where the served model lies.
+            files: Files of the served model.
 
         Raises:
-            JobRunningError: One runs already, started by whichever worker.
+            JobRunningError: A job runs already, no matter which worker started it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -102,7 +102,7 @@ class Jobs:
         return False
 
     def find(self, job_id: str) -> JobFolder | None:
-        """Find a job; None when there is none of that id, which may come from anywhere."""
+        """Find a job; None when there is no job of that id, which a client may have made up."""
         folder = JobFolder(self.folder / job_id)
         return folder if _ID.fullmatch(job_id) and (folder.path / "job.json").is_file() else None
 
@@ -114,7 +114,7 @@ class Jobs:
         return [folder for name in names if (folder := self.find(name))]
 
     def status(self, folder: JobFolder) -> Job:
-        """Read a job; one whose process is gone without a word has failed."""
+        """Read a job; it has failed if its process is gone and has not written how it ended."""
         job = folder.read()
         if job.status == "running" and not self.is_running():
             job = folder.read()  # it may have ended between the two questions
@@ -136,7 +136,7 @@ class Jobs:
         return False
 
     def _tidy(self, files: ModelFiles) -> None:
-        """End what a killed runner left behind, and remove the oldest jobs."""
+        """End processes that a killed runner left behind, and remove the oldest jobs."""
         folders = self.folders()
         for folder in folders:
             if folder.read().status == "running":

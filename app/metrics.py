@@ -1,4 +1,4 @@
-"""`GET /metrics`: what Prometheus collects. Numbers only; nothing of an image, a file or a client.
+"""`GET /metrics`: what Prometheus collects. Numbers only, nothing about an image, a file or a client.
 
 With several workers gunicorn.conf.py names a folder in which they count together.
 """
@@ -34,7 +34,7 @@ PROBLEMS = Counter("chest_cancer_problems", "Requests refused or failed, by kind
 
 
 class _ModelCollector(Collector):
-    """Which model is served, and since when; read when asked, so that it is never out of date."""
+    """Collects which model is served, and since when, at each request, so that it is never out of date."""
 
     def __init__(self, source: ModelSource) -> None:
         self._source = source

@@ -19,18 +19,18 @@ logger = logging.getLogger(__name__)
 
 
 class ModelUnavailableError(RuntimeError):
-    """There is no model to serve; the message says why and what helps."""
+    """There is no model to serve; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is served, from one run.
+    """The served model, from one run.
 
     Attributes:
         classifier: The trained artefact.
         figures: Its test figures by name; empty where it was not evaluated.
-        self_test: Largest difference of a probability in its self-test; None where its manifest has no self-test.
-        states: Which contents of its files it was read from.
+        self_test: Largest difference between probabilities in its self-test; None where its manifest has no self-test.
+        states: The contents of its files when it was read, to notice when they are replaced.
     """
 
     classifier: Classifier
@@ -45,7 +45,7 @@ class Model:
 
 
 class ModelSource:
-    """Loads the model once for the process, when it is first asked for, and again when its folder was replaced.
+    """Loads the model once for the process, when it is first needed, and again when its folder has been replaced.
 
     A failure of the first load is not remembered: after the first `kedro run` the app answers without a restart. A new
     model is loaded beside the old one, which answers until the new one has passed its self-test.
@@ -57,7 +57,7 @@ class ModelSource:
         Args:
             project: The folder with `conf/` and `data/`.
             environment: Name of the Kedro environment, a folder of `conf/`.
-            is_held: Says whether what lies in the folder now may not be served yet.
+            is_held: Tells whether the model in the folder may not be served yet.
         """
         self._project = project
         self._environment = environment
@@ -70,19 +70,19 @@ class ModelSource:
 
     @classmethod
     def of(cls, app: Flask) -> Self:
-        """Return the one that belongs to an app."""
+        """Return the source of an app's model."""
         return cast(Self, app.extensions["model"])
 
     @property
     def current(self) -> Model | None:
-        """The model as far as it is loaded."""
+        """The model if it is loaded, else None."""
         return self._model
 
     def get(self) -> Model:
-        """Return the model; the first call loads it, and calls beside it wait for that.
+        """Return the model; the first call loads it, and other calls wait for that.
 
         Raises:
-            ModelUnavailableError: There is none, or it can't be read.
+            ModelUnavailableError: There is no model, or it can't be read.
         """
         if self._model is None:
             with self._lock:
@@ -93,7 +93,7 @@ class ModelSource:
         return self._model
 
     def files(self) -> ModelFiles:
-        """Read from the catalog where the model comes from.
+        """Read from the catalog which files the model has.
 
         Raises:
             ModelUnavailableError: The catalog has no entry for it.
@@ -119,7 +119,7 @@ class ModelSource:
                 logger.info("A new model is served: run %s.", self._model.manifest.provenance.mlflow_run_id)
         except ModelUnavailableError as error:
             self._refused = states[0]
-            logger.error("The new model is not served, the former one is: %s", error)
+            logger.error("The new model can't be served; the former one is still served. %s", error)
         finally:
             self._reloading.release()
 

@@ -16,7 +16,7 @@ blueprint = Blueprint("pages", __name__)
 
 @blueprint.get("/")
 def show() -> ResponseReturnValue:
-    """Show the form and the model; without a model, what helps."""
+    """Show the form and the model; without a model, what to do."""
     try:
         model = ModelSource.of(current_app).get()
     except ModelUnavailableError as error:

@@ -63,7 +63,7 @@ def figure(figure: StoredFigure) -> str:
 
 
 def percent(probability: float) -> str:
-    """Write a probability; never as the 0 % or 100 % that it is not."""
+    """Write a probability in percent; it is never rounded to 0 % or 100 %."""
     if probability < 0.001:
         return "< 0.1 %"
     if probability > 0.999:
@@ -72,12 +72,12 @@ def percent(probability: float) -> str:
 
 
 def source_name(data: DataSummary) -> str:
-    """Return where the training images came from; of a path on our own disk only its end, for the rest is ours."""
+    """Return where the training images came from; of a path on our own disk only the last part: the rest is private."""
     return data.location if data.kind in ("google_drive", "https") else Path(data.location).name
 
 
 def moment(time: str) -> str:
-    """Write a time that is in UTC, to the minute."""
+    """Write a time in UTC, to the minute."""
     return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M} UTC"
 
 

@@ -1,4 +1,4 @@
-"""Whatever goes wrong: a problem document (RFC 9457) for programs, a plain page for people."""
+"""What is answered when something goes wrong: a problem document (RFC 9457) for programs, a plain page for people."""
 
 import json
 import logging
@@ -24,10 +24,10 @@ class ProblemError(Exception):
 
     Attributes:
         kind: Last part of the problem's type, for programs.
-        title: The same for people; always the same for a kind.
+        title: Name of the problem for people, always the same for one kind.
         status: HTTP status.
         detail: What was expected and what was received, this time.
-        retry_seconds: After how long it is worth trying again; None where it isn't.
+        retry_seconds: Seconds after which it is worth trying again; None where it is not.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ProblemError(Exception):
 
 
 def prefers_html() -> bool:
-    """Say whether the client would rather have a page than JSON; without a wish it gets JSON."""
+    """Say whether the client would rather have a page than JSON; without a preference it gets JSON."""
     offered = ["application/json", "application/problem+json", "text/html"]
     return request.accept_mimetypes.best_match(offered) == "text/html"
 
@@ -78,7 +78,7 @@ def _respond(problem: ProblemError) -> Response:
 
 
 def _discard_body() -> None:
-    """Read what the client still sends, within reason: else it may meet a closed connection before our answer."""
+    """Read a limited part of what the client still sends: else it may find the connection closed before our answer."""
     stream, limit = request.environ["wsgi.input"], 2 * current_app.config["MAX_CONTENT_LENGTH"]
     # Set where the server marks the end of the body; elsewhere reading on could wait for ever.
     if not request.environ.get("wsgi.input_terminated") or (request.content_length or 0) > limit:
@@ -125,4 +125,5 @@ def _on_crash(error: Exception) -> Response:
     trace = "".join(traceback.format_tb(error.__traceback__))
     facts = {"request_id": g.request_id, "error": type(error).__name__, "trace": trace}
     logger.error("Request %(request_id)s failed: %(error)s\n%(trace)s", facts, extra={"facts": facts})
-    return _respond(ProblemError(None, "Internal Server Error", 500, "The server failed. Its log says more."))
+    detail = "The server failed. Its log has the details, under the request's id."
+    return _respond(ProblemError(None, "Internal Server Error", 500, detail))

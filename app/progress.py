@@ -1,4 +1,4 @@
-"""What a run's reports (`chest_cancer.jobs.progress`) say when taken together."""
+"""Summary of what a run has reported (`chest_cancer.jobs.progress`)."""
 
 from typing import Any
 
@@ -6,15 +6,16 @@ _MOST_POINTS = 120
 
 
 def summarise(events: list[dict[str, Any]], status: str) -> dict[str, Any]:
-    """Sum up how far a run is.
+    """Sum up the progress of a run.
 
     Args:
         events: What it has reported so far, in order.
-        status: How its job stands.
+        status: Status of its job.
 
     Returns:
         `nodes`: name, status (waiting, running, done, failed or stopped) and seconds of each, in order; `epoch`: the
-        last one, of how many, and its figures, or None; `curve`: epoch, loss and validation loss of up to 120 epochs.
+            last epoch, the number of epochs, and its figures, or None; `curve`: epoch, loss and validation loss of up
+            to 120 epochs.
     """
     nodes: dict[str, dict[str, Any]] = {}
     epochs = []

@@ -1,4 +1,4 @@
-"""`/openapi.json`: the interface, for programs; `/reference`: the same for people, drawn from it."""
+"""`/openapi.json`: the interface, for programs; `/reference`: the same as a page for people."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ blueprint = Blueprint("reference", __name__)
 
 @blueprint.get("/openapi.json")
 def description() -> ResponseReturnValue:
-    """Give the description in OpenAPI 3.1."""
+    """Return the description in OpenAPI 3.1."""
     return jsonify(_description())
 
 

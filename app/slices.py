@@ -1,4 +1,4 @@
-"""From the bytes of a file to what the network takes and what the page shows."""
+"""From the bytes of a file to the network's input and to the picture on the page."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Slice:
 
     Attributes:
         pixels: What the network takes, uint8 [224, 224, 3].
-        frame: Which part of the image that is.
-        shown: What the page shows, uint8 [h, w, 3], of the image's own proportions, 512 at most on each side.
+        frame: The part of the image that `pixels` shows.
+        shown: What the page shows, uint8 [h, w, 3], in the image's own proportions, at most 512 on each side.
         filename: What the client calls the file.
     """
 
@@ -39,19 +39,19 @@ class Slice:
 def read_slices(
     uploads: Iterable[Upload], max_pixels: int, standardisation: StandardisationParameters, capacity: Capacity
 ) -> list[Slice]:
-    """Decode files, one after the other: only one is in memory in full size.
+    """Decode files one after the other, so that only one is in memory in full size.
 
     Args:
         uploads: The files.
         max_pixels: Largest accepted width x height.
         standardisation: What the classifier's training images went through.
-        capacity: Says when there is a place to decode.
+        capacity: Makes them wait for a place to decode.
 
     Returns:
         A slice for each file, in order.
 
     Raises:
-        ProblemError: A file is no usable image, named; or there was no time.
+        ProblemError: A file is not a usable image (the problem names it), or there was no time.
     """
     slices = []
     for upload in uploads:

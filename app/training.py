@@ -1,4 +1,4 @@
-"""`/train`: start a run, follow it, cancel it, see how former ones did. Only for whoever has the token."""
+"""`/train`: start a run, follow it, cancel it, and see how earlier ones did. Only for those who have the token."""
 
 import json
 import threading
@@ -51,7 +51,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("/login")
 def log_in() -> ResponseReturnValue:
-    """Begin a session with the token of the form."""
+    """Begin a session with the token in the form."""
     if not current_app.config["TRAIN_TOKEN"]:
         access.check()
     access.check_origin()
@@ -75,12 +75,12 @@ def log_out() -> ResponseReturnValue:
 
 @blueprint.post("")
 def start() -> ResponseReturnValue:
-    """Start a job: 202 with its address, or back to the page; 409 when one runs."""
+    """Start a job: 202 with its address, or back to the page; 409 when a job runs already."""
     access.check()
     body = read_object(request) if request.is_json else request.form
     environment = None if body is None else body.get("environment", "local")
     if find_spec("kedro_mlflow") is None:
-        detail = "What training needs is not installed here. `make run` installs it, and trains once."
+        detail = "The packages for training are not installed here. `make run` installs them, and trains once."
         raise ProblemError("not-installed", "Training is not installed", 503, detail)
     choices = _jobs().environments()
     if environment not in choices:
@@ -89,7 +89,7 @@ def start() -> ResponseReturnValue:
     try:
         folder = _jobs().start(environment, ModelSource.of(current_app).files())
     except JobRunningError:
-        detail = "A job runs already; only one may. Wait for its end, or cancel it."
+        detail = "A job runs already, and only one may run at a time. Wait until it ends, or cancel it."
         raise ProblemError("job-running", "A job runs already", 409, detail) from None
     return _accepted(folder)
 
@@ -103,7 +103,7 @@ def list_jobs() -> ResponseReturnValue:
 
 @blueprint.get("/jobs/<job_id>")
 def show_job(job_id: str) -> ResponseReturnValue:
-    """Tell how a job stands."""
+    """Describe a job."""
     access.check()
     return jsonify(_describe(_find(job_id)))
 
@@ -120,12 +120,13 @@ def cancel(job_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/jobs/<job_id>/events")
 def follow(job_id: str) -> ResponseReturnValue:
-    """Send how a job stands whenever that changes, as server-sent events, for a while: browsers connect again."""
+    """Send a job's description whenever it changes, as server-sent events, for a while: browsers connect again."""
     access.check()
     folder = _find(job_id)
     places: threading.Semaphore = current_app.extensions["streams"]
     if not places.acquire(blocking=False):
-        raise ProblemError("busy", "Too busy", 503, "Too many pages follow jobs. Ask for the job itself.", 5)
+        detail = "Too many pages follow jobs. Ask for the job's own address now and then instead."
+        raise ProblemError("busy", "Too busy", 503, detail, 5)
     response = Response(stream_with_context(_events(folder)), mimetype="text/event-stream")
     response.call_on_close(places.release)
     return response

@@ -4,16 +4,21 @@ import base64
 import binascii
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
 from flask import Request, current_app
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.utils import cached_property
 
 from app.problems import ProblemError, is_late
 
 FIELD = "image"
 
+_GZIP = zlib.MAX_WBITS | 16
+_URL_SAFE = str.maketrans("-_", "+/")
 _DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
 
 
@@ -26,6 +31,40 @@ class InMemoryRequest(Request):
 
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:  # noqa: ARG002  # Werkzeug's signature
         return io.BytesIO()
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body; one that was packed by gzip, unpacked up to `MAX_CONTENT_LENGTH` bytes.
+
+        Raises:
+            ProblemError: It was packed in another way, or is damaged.
+            RequestEntityTooLarge: It unpacks to more.
+        """
+        body: IO[bytes] = super().stream
+        match self.headers.get("Content-Encoding", "").strip().lower():
+            case "" | "identity":
+                return body
+            case "gzip" | "x-gzip":
+                return io.BytesIO(_unpack(body, current_app.config["MAX_CONTENT_LENGTH"]))
+            case encoding:
+                detail = f"Expected a body as it is, or packed by gzip. Received Content-Encoding: {encoding[:40]}."
+                raise ProblemError("unsupported-media-type", "Unsupported media type", 415, detail)
+
+
+def _unpack(body: IO[bytes], limit: int) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP)
+    packed = body.read()
+    try:
+        data = unpacker.decompress(packed, limit + 1)
+    except zlib.error as error:
+        _check_arrival()
+        raise ProblemError("invalid-gzip", "Invalid gzip", 400, f"The body is not gzip: {error}.") from error
+    if len(data) > limit:
+        raise RequestEntityTooLarge
+    if not unpacker.eof:
+        _check_arrival()
+        raise ProblemError("invalid-gzip", "Invalid gzip", 400, "The body is not whole: its gzip data end early.")
+    return data
 
 
 @dataclass(frozen=True)
@@ -58,17 +97,26 @@ def read_form(request: Request) -> Iterator[Upload]:
     Raises:
         ProblemError: No file, or more than `MAX_FILES`.
     """
-    # A form that is sent without choosing a file has an empty one without a name.
-    files = [file for file in request.files.getlist(FIELD) if file.filename]
+    # A form that is sent without choosing a file has an empty one without a name; programs send files without a name.
+    files = [file for file in request.files.getlist(FIELD) if file.filename or _holds_bytes(file.stream)]
     _check_arrival()
     limit = current_app.config["MAX_FILES"]
     if not files:
-        raise ProblemError("no-image", "No image", 400, f"Expected one or more files in the form field `{FIELD}`.")
+        detail = f"Expected one or more files in the form field `{FIELD}`."
+        if FIELD in request.form:
+            detail += f" Received it as text: send it as a file, with curl as `-F {FIELD}=@slice.png`."
+        raise ProblemError("no-image", "No image", 400, detail)
     if len(files) > limit:
         raise ProblemError(
             "too-many-images", "Too many images", 413, f"{len(files)} files exceed the limit of {limit}."
         )
     return (Upload(file.read(), file.filename) for file in files)
+
+
+def _holds_bytes(stream: IO[bytes]) -> bool:
+    found = bool(stream.read(1))
+    stream.seek(0)
+    return found
 
 
 def read_object(request: Request) -> dict[str, Any] | None:
@@ -91,6 +139,8 @@ def _check_arrival() -> None:
 def read_json(request: Request) -> Upload:
     """Read the image of a JSON body `{"image": "<base64>"}`, with or without a `data:` prefix.
 
+    The base64 may be url-safe, broken into lines, and without its padding.
+
     Raises:
         ProblemError: The body is anything else.
     """
@@ -102,7 +152,8 @@ def read_json(request: Request) -> Upload:
     prefix = _DATA_PREFIX.match(text)
     try:
         # Python's `encodebytes` and many command lines break the text into lines.
-        data = base64.b64decode("".join(text[prefix.end() if prefix else 0 :].split()), validate=True)
+        digits = "".join(text[prefix.end() if prefix else 0 :].split()).translate(_URL_SAFE).rstrip("=")
+        data = base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         detail = f"The value of `{FIELD}` is not base64: {error}."
         raise ProblemError("invalid-base64", "Invalid base64", 400, detail) from error

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.network.manifest import Manifest
 
 FACTS: dict[str, Any] = {
     "format_version": 1,
+    "preprocessing_version": PREPROCESSING_VERSION,
     "classes": ["adenocarcinoma", "normal"],
     "normal_class": "normal",
     "input": {"name": "image", "shape": [None, 224, 224, 3], "dtype": "uint8", "colour": "RGB"},

@@ -35,6 +35,24 @@ MISTAKES = {
         "`feature_extraction.augmentation.flip`: Extra inputs are not permitted. Received: True",
     ),
     "block typo": ("training.epochs", 1, "`training`: Extra inputs are not permitted. Received: {'epochs': 1}"),
+    "no without quotes": (
+        "model_training.normal_class",
+        False,
+        "`model_training.normal_class`: Value error, YAML reads no, off or false as a truth value: quote the name, as "
+        "in 'no'. Received: False",
+    ),
+    "a number with a point": (
+        "model_training.normal_class",
+        1.5,
+        "`model_training.normal_class`: Value error, YAML reads it as a number: quote the name, as in '1.5'. "
+        "Received: 1.5",
+    ),
+    "a key without quotes": (
+        "data_ingestion.class_names",
+        {True: "positive"},
+        "`data_ingestion.class_names.1.[key]`: Value error, YAML reads on, yes or true as a truth value: quote the "
+        "name, as in 'yes'. Received: True",
+    ),
     "seed": ("seed", -1, "`seed`: Input should be greater than or equal to 0. Received: -1"),
 }
 
@@ -89,6 +107,14 @@ def test_a_mistake_stops_a_run_before_any_work_and_names_the_parameter(project_c
 
     assert str(error.value).splitlines()[1:] == [f"- {message}"]
     assert not list(project_copy.glob("data/**/*"))
+
+
+def test_names_that_are_whole_numbers_are_names() -> None:
+    parameters = Parameters.model_validate(
+        {"data_ingestion": {"class_names": {0: 1}}, "model_training": {"normal_class": 0}}
+    )
+    assert parameters.data_ingestion.class_names == {"0": "1"}
+    assert parameters.model_training.normal_class == "0"
 
 
 def test_all_mistakes_are_reported_at_once(project_copy: Path) -> None:

@@ -41,7 +41,7 @@ def send() -> None:
 
 @record.command()
 def rollback() -> None:
-    """Make the former champion champion again."""
+    """Make the former champion the champion again."""
     from chest_cancer.record import registry
 
     former, current = registry.roll_back()

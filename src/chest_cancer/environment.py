@@ -1,4 +1,4 @@
-"""What a process that runs pipelines must be told before its libraries are imported; `settings.py` does so first."""
+"""What a process that runs pipelines must set before it imports its libraries; `settings.py` does this first."""
 
 import atexit
 import gc
@@ -19,7 +19,7 @@ _ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
 
 
 def prepare() -> None:
-    """Read `.env`, opt out of telemetry, quieten libraries, make writes atomic and errors plain."""
+    """Read `.env`, opt out of telemetry, quieten libraries, make writes atomic and error messages plain."""
     # Importing MLflow and TensorFlow makes a million objects that stay: looking through them took a fifth of the time.
     gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS, 50, 50)
     # Nor is there anything to find in them when the process ends, where Python looks again for two seconds.

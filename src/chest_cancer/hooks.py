@@ -1,4 +1,4 @@
-"""What cuts across a run: checking parameters, telling its progress, the summary."""
+"""What cuts across a run: checking its parameters, reporting its progress, printing its summary."""
 
 import os
 import time
@@ -23,7 +23,7 @@ class ParametersHook:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Stop at a name that is unknown, a value of another type or outside its range.
+        """Stop at an unknown name, or a value of another type or outside its range.
 
         Raises:
             ValueError: Names each parameter, what was expected and what was received.
@@ -41,13 +41,13 @@ class ParametersHook:
 
 
 class SummaryHook:
-    """Prints what came out of a run."""
+    """Prints the results of a run."""
 
     @hook_impl
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Print which data, how many images, the figures, those of the answers first, and where to look."""
+        """Print the data, the number of images, the figures, and where to look next."""
         if "metrics" not in pipeline.all_outputs():
             return
         manifest, metrics = catalog.load("classifier").manifest, catalog.load("metrics")

@@ -4,10 +4,22 @@
 range stops a run before any work.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+
+def _as_name(value: Any) -> Any:
+    """Take a whole number for the name that it is; YAML has changed other values beyond recognition."""
+    if isinstance(value, bool):
+        words, example = ("on, yes or true", "yes") if value else ("no, off or false", "no")
+        raise ValueError(f"YAML reads {words} as a truth value: quote the name, as in '{example}'")
+    if isinstance(value, float):
+        raise ValueError(f"YAML reads it as a number: quote the name, as in '{value:g}'")
+    return str(value) if isinstance(value, int) else value
+
+
+Name = Annotated[str, BeforeValidator(_as_name)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 HeadName = Literal["linear", "dense", "kernel"]
@@ -42,10 +54,10 @@ class DataIngestionParameters(Block):
     source: str = Field(
         "phantom",
         min_length=1,
-        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` zip, or a local zip or folder.",
+        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` archive, or a local one or folder.",
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
-    class_names: dict[str, str] = Field(default_factory=dict, description="Long folder name to short class name.")
+    class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
     phantom: PhantomParameters = PhantomParameters()
@@ -64,7 +76,7 @@ class ModelPreparationParameters(Block):
         description="First layer that is trained; null freezes all convolutions.",
     )
     fine_tune_precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", description="In which it is trained; auto: bf16 where the processor has it. Weights stay fp32."
+        "auto", description="What trained layers compute in; auto: bf16 where the processor has it. Weights stay fp32."
     )
 
 
@@ -75,7 +87,7 @@ class GroupParameters(Block):
 
 
 class SplitParameters(Block):
-    """Shares of the groups; the rest trains. A split that the source brings is kept, minus its leaks."""
+    """Shares of the groups; the rest is for training. A split that the source brings is kept, without its leaks."""
 
     validation: float = Field(0.2, gt=0.0, lt=0.5)
     test: float = Field(0.2, gt=0.0, lt=0.5)
@@ -86,9 +98,11 @@ class StandardisationParameters(Block):
 
     brightness: Literal["none", "percentile", "equalise", "clahe"] = Field(
         "none",
-        description="percentile: the 1st to 99th become 0 to 255; equalise: the histogram; clahe: the same in tiles.",
+        description="percentile: stretch percentiles 1 to 99; equalise: flat histogram; clahe: the same in tiles.",
     )
-    crop: Literal["none", "body"] = Field("none", description="none squeezes the image; body keeps its aspect.")
+    crop: Literal["none", "body"] = Field(
+        "none", description="none: the whole image, squeezed; body: cut to the body, its aspect kept."
+    )
 
 
 class AugmentationParameters(Block):
@@ -108,7 +122,7 @@ class FeatureExtractionParameters(Block):
 
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it.")
     batch_size: int = Field(16, ge=1, le=1024, description="Images sent through the network at once.")
-    read_ahead: int = Field(64, ge=1, le=65_536, description="Images decoded and waiting at most: 0.15 MB each.")
+    read_ahead: int = Field(64, ge=1, le=65_536, description="Most images decoded ahead: 0.15 MB each.")
     standardisation: StandardisationParameters = StandardisationParameters()
     groups: GroupParameters = GroupParameters()
     split: SplitParameters = SplitParameters()
@@ -132,19 +146,21 @@ class AbstentionParameters(Block):
         description="Share of slices like the validation ones that may lie beyond the distance limit.",
     )
     distance_margin: float = Field(
-        1.3, ge=1.0, le=10.0, description="Factor on that limit, for patients and scanners that validation lacks."
+        1.3, ge=1.0, le=10.0, description="Factor on that limit, for patients and scanners that are not in validation."
     )
-    min_confidence: Fraction = Field(0.65, description="An answer less probable than this is `not sure`, ...")
+    min_confidence: Fraction = Field(0.65, description="An answer less probable than this is `not sure`.")
     max_unsure: float = Field(
-        0.1, ge=0.0, lt=1.0, description="... unless more than this share of the validation images would be."
+        0.1, ge=0.0, lt=1.0, description="Largest share of validation images that may be `not sure`: lowers the limit."
     )
 
 
 class KernelParameters(Block):
     """The Gaussian kernel of a kernel head, on standardised features."""
 
-    width: float = Field(1.0, gt=0.0, le=100.0, description="Inverse; over the number of features.")
-    landmarks: int = Field(1000, ge=2, le=20_000, description="Training images that others are compared with, at most.")
+    width: float = Field(
+        1.0, gt=0.0, le=100.0, description="Inverse width of the kernel, times the number of features."
+    )
+    landmarks: int = Field(1000, ge=2, le=20_000, description="Most training images that others are compared with.")
 
 
 class Int8Parameters(Block):
@@ -166,11 +182,11 @@ class ModelTrainingParameters(Block):
         "auto", description="linear: its evidence map is exact; auto: kernel where cross-validation shows it is better."
     )
     kernel: KernelParameters = KernelParameters()
-    hidden_units: int = Field(128, ge=1, le=8192, description="Of the dense head.")
+    hidden_units: int = Field(128, ge=1, le=8192, description="Units in the hidden layer of the dense head.")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Before the last layer.")
     class_weights: bool = Field(True, description="Weigh classes by the inverse of their number of images.")
     early_stopping: EarlyStoppingParameters = EarlyStoppingParameters()
-    normal_class: str | None = Field("normal", description="The class without disease; null where there is none.")
+    normal_class: Name | None = Field("normal", description="The class without disease; null where there is none.")
     target_sensitivity: float = Field(0.95, gt=0.0, lt=1.0, description="The threshold reaches it on validation.")
     abstention: AbstentionParameters = AbstentionParameters()
     int8: Int8Parameters = Int8Parameters()
@@ -179,22 +195,22 @@ class ModelTrainingParameters(Block):
 class ModelEvaluationParameters(Block):
     """What is measured, and how sure the intervals are."""
 
-    audits: bool = Field(True, description="Look for duplicates, leakage, shortcuts and what moves answers too.")
+    audits: bool = Field(True, description="Run the audits as well as measuring figures.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
     promotion_margin: float = Field(
         0.05,
         ge=0.0,
         lt=0.5,
-        description="Area under the ROC curve that a new champion may have less than the old one, at worst.",
+        description="How far a new champion's area under the ROC curve may at worst be below the old one's.",
     )
     leakage_similarities: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
         (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88),
         min_length=1,
-        description="Points of the leakage curve, falling: cosines from which on slices join; 1: exact copies only.",
+        description="Points of the leakage curve, falling: cosine from which on slices join; 1: exact copies only.",
     )
     foreign_images: int = Field(
-        40, ge=1, description="Images of each kind that is no chest CT, where there are so many; one pass each."
+        40, ge=1, description="Most images of each kind that is no chest CT; one pass through the network each."
     )
     deletion_images: int = Field(
         20, ge=1, description="Test images drawn for the deletion test of evidence maps; four passes each."
@@ -207,11 +223,13 @@ class ModelEvaluationParameters(Block):
 class BatchInferenceParameters(Block):
     """The images to predict."""
 
-    source: str = Field("phantom", min_length=1, description="As `data_ingestion.source`; class folders are optional.")
+    source: str = Field(
+        "phantom", min_length=1, description="Like `data_ingestion.source`; class folders are optional."
+    )
 
 
 class Range(Block):
-    """What a number is drawn from, evenly on a logarithmic scale."""
+    """Range from which a number is drawn, evenly on a logarithmic scale."""
 
     low: float = Field(gt=0.0)
     high: float = Field(gt=0.0)
@@ -221,7 +239,9 @@ class HyperparameterSearchParameters(Block):
     """Which parameters of the head are tried, and how often."""
 
     trials: int = Field(30, ge=1, le=10_000)
-    folds: int = Field(5, ge=3, le=20, description="Of training images: one measures, one stops, the rest trains.")
+    folds: int = Field(
+        5, ge=3, le=20, description="Folds of training images: one measures, one stops, the others train."
+    )
     heads: tuple[HeadName, ...] = Field(("linear", "kernel"), min_length=1)
     l2: Range = Range(low=0.001, high=1.0)
     learning_rate: Range = Range(low=0.0003, high=0.01)

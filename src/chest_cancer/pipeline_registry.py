@@ -7,7 +7,7 @@ ON_REQUEST = ("batch_inference", "hyperparameter_search")
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Find the pipelines; the default run is all but those on request.
+    """Find the pipelines. The default run has all of them, except those that run only on request.
 
     Returns:
         Pipelines by name.

@@ -31,7 +31,7 @@ def busy(response, kind="busy"):
 def test_a_request_beyond_the_limit_is_refused_at_once_and_later_taken(trained_project, make_app, ask):
     app = make_app(trained_project, MAX_REQUESTS=1)
     with app.test_request_context("/predict", method="POST"), Capacity.of(app).admit():
-        assert "as much as it can hold" in busy(ask(app))
+        assert "as many requests as it can hold" in busy(ask(app))
         assert app.test_client().get("/healthz").status_code == 200
     assert ask(app).status_code == 200
 

@@ -154,7 +154,7 @@ def test_a_new_model_that_fails_its_self_test_is_not_served_and_not_tried_again(
         wait_for_reload()
     assert served_run(source) == RUN_ID
     assert len(loads) == 1
-    assert "The new model is not served" in caplog.text
+    assert "The new model can't be served" in caplog.text
 
 
 def test_a_first_model_that_fails_its_self_test_is_not_served(project, make_app):

@@ -1,4 +1,5 @@
 import base64
+import gzip
 import io
 import json
 from pathlib import Path
@@ -120,9 +121,59 @@ def test_json_without_an_image_is_refused(client, body):
     assert "JSON object" in problem(response, 400, "no-image")
 
 
-@pytest.mark.parametrize("text", ["no base64!", "YWJ", "\ud800", "data:image/png;base64,?"])
+@pytest.mark.parametrize("text", ["no base64!", "YWJjZ", "\ud800", "data:image/png;base64,?"])
 def test_what_is_no_base64_is_refused(client, text):
     assert "not base64" in problem(client.post("/predict", json={"image": text}), 400, "invalid-base64")
+
+
+def test_base64_may_be_url_safe_and_unpadded(client, encode):
+    data = next(data for grey in range(256) if {*"+/"} & set(base64.b64encode(data := encode(grey)).decode()))
+    expected = client.post("/predict", json={"image": base64.b64encode(data).decode()}).get_json()
+    for text in (base64.urlsafe_b64encode(data), base64.urlsafe_b64encode(data).rstrip(b"=")):
+        answer = client.post("/predict", json={"image": text.decode()}).get_json()
+        assert answer[0]["probability"] == expected[0]["probability"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+def test_a_body_packed_by_gzip_is_read(client, encode, encoding):
+    body = json.dumps({"image": base64.b64encode(encode(255)).decode()}).encode()
+    options = {"content_type": "application/json", "headers": {"Content-Encoding": encoding}}
+    assert client.post("/predict", data=gzip.compress(body), **options).status_code == 200
+
+
+def test_a_form_packed_by_gzip_is_read(client, encode):
+    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    body = head + encode(255) + b"\r\n--b--\r\n"
+    options = {"content_type": "multipart/form-data; boundary=b", "headers": {"Content-Encoding": "gzip"}}
+    assert client.post("/predict", data=gzip.compress(body), **options).status_code == 200
+
+
+def test_a_packed_body_that_is_damaged_large_or_packed_otherwise_is_refused(trained_project, make_app):
+    client = make_app(trained_project, MAX_CONTENT_LENGTH=20_000).test_client()
+
+    def post(data, encoding="gzip"):
+        return client.post(
+            "/predict", data=data, content_type="application/json", headers={"Content-Encoding": encoding}
+        )
+
+    assert "not gzip" in problem(post(b"no gzip"), 400, "invalid-gzip")
+    assert "end early" in problem(post(gzip.compress(b"{}" * 999)[:-9]), 400, "invalid-gzip")
+    problem(post(gzip.compress(bytes(1_000_000))), 413, "too-large")
+    assert "Content-Encoding: br" in problem(post(b"x", "br"), 415, "unsupported-media-type")
+
+
+def test_a_file_without_a_name_is_read(client, encode):
+    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename=""\r\n\r\n'
+    body = head + encode(255) + b"\r\n--b--\r\n"
+    response = client.post("/predict", data=body, content_type="multipart/form-data; boundary=b")
+    assert response.status_code == 200
+
+
+def test_an_image_that_came_as_text_is_refused_with_the_cure(client):
+    detail = problem(
+        client.post("/predict", data={"image": "slice.png"}, content_type="multipart/form-data"), 400, "no-image"
+    )
+    assert "as text: send it as a file, with curl as `-F image=@slice.png`" in detail
 
 
 def test_a_form_without_a_file_is_refused(client, encode):

@@ -252,5 +252,5 @@ def test_another_picture_that_is_much_alike_is_called_that() -> None:
 
     twins = find_cross_split_twins(table, features)
 
-    assert twins["difference"].tolist() == ["another picture, much alike"]
+    assert twins["difference"].tolist() == ["a very similar picture"]
     assert twins["similarity"].tolist() == pytest.approx([1 / np.hypot(1, 0.1)])

@@ -126,8 +126,12 @@ def test_a_flat_folder_needs_no_classes(dataset: ImageFolderDataset, tmp_path: P
     assert dataset.load().paths == ("a.png", "b.png")
 
 
-def test_links_and_special_files_of_a_folder_are_refused(dataset: ImageFolderDataset, folder: Path) -> None:
-    (folder / "normal" / "link.png").symlink_to(folder / "normal" / "a.png")
+def test_links_and_special_files_of_a_folder_are_refused(
+    dataset: ImageFolderDataset, folder: Path, tmp_path: Path
+) -> None:
+    secret = fill(tmp_path / "elsewhere", {"secret.png": b"secret"}) / "secret.png"
+    (folder / "normal" / "link.png").symlink_to(secret)
+    (folder / "normal" / "gone.png").symlink_to(folder / "normal" / "nothing.png")
     (folder / "linked").symlink_to(folder / "normal")
     os.mkfifo(folder / "normal" / "pipe.png")
     fill(folder, {".git/config": b"x", "normal/.DS_Store": b"x", "normal/back\\slash.png": b"x"})
@@ -136,13 +140,74 @@ def test_links_and_special_files_of_a_folder_are_refused(dataset: ImageFolderDat
 
     assert dict(dataset.load().refused) == {
         ".git": "system or hidden file",
-        "linked": "symbolic link",
+        "linked": "folder is a symbolic link: put the folder itself in its place",
         "normal/.DS_Store": "system or hidden file",
         "normal/back\\slash.png": "backslash in its name",
-        "normal/link.png": "symbolic link",
+        "normal/gone.png": "link to a file that is not there: `dvc pull`, `git annex get` or downloading "
+        "the data again brings it",
+        "normal/link.png": "symbolic link that leads out of the source: put the file itself in its place",
         "normal/pipe.png": "special file",
     }
     assert len(dataset.load().paths) == 2
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "source/normal/a.png",
+        "cache/files/md5/ab/" + 30 * "c",
+        "source/.dvc/cache/files/md5/ab/" + 30 * "c",
+        "repo/.dvc/cache/ab/" + 30 * "c",
+        "hub/datasets--owner--ct/blobs/" + 64 * "d",
+        "repo/.git/annex/objects/aa/bb/key/key.png",
+    ],
+)
+def test_links_into_the_source_or_a_cache_are_followed(
+    dataset: ImageFolderDataset, folder: Path, tmp_path: Path, kept: str
+) -> None:
+    (tmp_path / kept).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / kept).write_bytes(b"kept")
+    (folder / "normal" / "link.png").symlink_to(tmp_path / kept)
+
+    dataset.save(ImageSource(location=str(folder)))
+
+    assert dataset.load().read("normal/link.png") == b"kept"
+    assert [path for path, _ in dataset.load().refused if path != ".dvc"] == []
+
+
+def test_a_link_to_what_only_looks_like_a_cache_is_refused(
+    dataset: ImageFolderDataset, folder: Path, tmp_path: Path
+) -> None:
+    fill(tmp_path, {"files/md5/passwd": b"secret", "home/cache/ab/key.png": b"secret"})
+    (folder / "normal" / "1.png").symlink_to(tmp_path / "files/md5/passwd")
+    (folder / "normal" / "2.png").symlink_to(tmp_path / "home/cache/ab/key.png")
+
+    dataset.save(ImageSource(location=str(folder)))
+
+    assert [path for path, _ in dataset.load().refused] == ["normal/1.png", "normal/2.png"]
+
+
+def test_a_changed_target_of_a_link_is_brought_again(dataset: ImageFolderDataset, folder: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "files" / "md5" / "ab" / (30 * "c")
+    fill(cached.parent, {cached.name: b"old"})
+    (folder / "normal" / "link.png").symlink_to(cached)
+    dataset.save(ImageSource(location=str(folder)))
+
+    cached.write_bytes(b"other")
+    dataset.save(ImageSource(location=str(folder)))
+
+    assert dataset.load().read("normal/link.png") == b"other"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("slice.png", b"\x89PNG\r\n\x1a\n"), ("IM0001", 128 * b"\0" + b"DICM"), ("slice.jp2", b"x")]
+)
+def test_a_single_image_is_a_source_of_one_file(
+    dataset: ImageFolderDataset, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    dataset.save(ImageSource(location=str(tmp_path / name), parameter="batch_inference.source"))
+    assert {path: dataset.load().read(path) for path in dataset.load().paths} == {name: content}
 
 
 def test_names_that_are_no_text_are_refused(dataset: ImageFolderDataset, folder: Path) -> None:
@@ -255,7 +320,7 @@ def test_a_source_that_overlaps_the_target_is_rejected(
 ) -> None:
     dataset.save(ImageSource(location=str(folder)))
     before = content_of(target)
-    with pytest.raises(DatasetError, match="Expected a zip or folder apart from"):
+    with pytest.raises(DatasetError, match="Expected an archive or folder apart from"):
         dataset.save(ImageSource(location=str(target.parent / place)))
     assert content_of(target) == before
 

@@ -147,7 +147,7 @@ def test_the_evidence_can_be_faded_and_hidden_by_keyboard(page: Page) -> None:
     expect(page.locator(".opacity output")).to_have_text("65 %")
     page.get_by_role("checkbox", name="Evidence map").press("Space")
     expect(evidence).to_be_hidden()
-    expect(page.get_by_text("It is no outline of a tumour")).to_be_visible()
+    expect(page.get_by_text("It is not the outline of a tumour")).to_be_visible()
 
 
 def test_everything_works_without_javascript(browser: Browser, server: Server, images: Path) -> None:

@@ -27,7 +27,8 @@ from chest_cancer.pipeline_registry import ON_REQUEST
 from conftest import PROJECT, copy_project
 from served_figures import check_that_what_is_measured_is_what_is_served
 
-PIPELINES = ["data_ingestion", "model_preparation", "feature_extraction", "model_training", "model_evaluation"]
+FOUND = {path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")}
+PIPELINES = sorted(FOUND - set(ON_REQUEST))
 
 
 def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -116,7 +117,9 @@ def test_every_output_is_there_and_nothing_half_written(results: Path) -> None:
     for name in (
         "02_intermediate/quarantine.csv", "04_feature/features/embedding.npy", "05_model_input/split_table.parquet",
         "06_models/classifier/classifier.onnx", "06_models/classifier/manifest.json", "06_models/model.keras",
-        "08_reporting/roc_plot.json", "08_reporting/confusion_plot.json", "08_reporting/training_history.csv",
+        "08_reporting/plots/roc.json", "08_reporting/plots/confusion.json", "08_reporting/training_history.csv",
+        "08_reporting/data_audit/leakage_plot.json", "08_reporting/model_audit/robustness.json",
+        "08_reporting/data_report.html", "08_reporting/report.html",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0, name
     assert not [path for path in results.rglob("*") if path.suffix == ".tmp" or path.name.endswith(".staging")]
@@ -216,7 +219,8 @@ def test_artifacts_and_the_model_are_recorded_beside_the_project(
     names = {path.name for path in (project / "mlartifacts").rglob("*") if path.is_file()}
 
     assert {"metrics.json", "report.html", "model_card.md", "data_card.md", "promotion.json", "MLmodel"} <= names
-    assert {path.name for path in (results / "08_reporting").glob("*_plot.json")} <= names
+    for folder in ("plots", "data_audit", "model_audit"):
+        assert {path.name for path in (results / "08_reporting" / folder).iterdir()} <= names
     assert {"classifier.onnx", "manifest.json", "SHA256SUMS", "training_images.json", "input_example.json"} <= names
 
 
@@ -260,6 +264,15 @@ def test_the_registry_lists_every_pipeline(project: Path) -> None:
     listed = [line.removeprefix("- ") for line in succeed(project, "registry", "list").splitlines() if line[:2] == "- "]
 
     assert sorted(listed) == sorted(["__default__", *ON_REQUEST, *PIPELINES])
+
+
+def test_a_box_of_the_graph_runs_by_its_name(project: Path, results: Path) -> None:
+    report = results / "08_reporting" / "report.html"
+    report.unlink()
+
+    succeed(project, "run", "--env", "test", "--namespaces", "reporting")
+
+    assert "not a medical device" in report.read_text()
 
 
 def test_the_catalog_describes_every_dataset(project: Path, output: str) -> None:

@@ -54,7 +54,7 @@ def test_resizing_is_the_same_everywhere_and_for_ever() -> None:
     digest = hashlib.sha256(standardise(gradient(), NOTHING).pixels.tobytes()).hexdigest()
 
     assert (preprocessing_key(NOTHING), digest) == (
-        "1-none-none",
+        "2-none-none",
         "2502e86e1e305f2e172b2839f3d93bc733c737d598d17c0b2e34df32737b9e6a",
     )
 
@@ -62,9 +62,9 @@ def test_resizing_is_the_same_everywhere_and_for_ever() -> None:
 @pytest.mark.parametrize(
     ("key", "digest"),
     [
-        ("1-none-body", "9500c3cc3693d5b4583569923e6bf270083754b124f34ba4e3f765b1baff41ac"),
-        ("1-percentile-none", "4ed37f802a9eeadfdda37ef40f04f19416588768f707dc9df60124da9f81a388"),
-        ("1-equalise-body", "d846477e6f37c5559d39ac7c1ba51dfe6bbc653eaf8689f6591a9b8982baa522"),
+        ("2-none-body", "9500c3cc3693d5b4583569923e6bf270083754b124f34ba4e3f765b1baff41ac"),
+        ("2-percentile-none", "4ed37f802a9eeadfdda37ef40f04f19416588768f707dc9df60124da9f81a388"),
+        ("2-equalise-body", "d846477e6f37c5559d39ac7c1ba51dfe6bbc653eaf8689f6591a9b8982baa522"),
     ],
 )
 def test_standardising_is_the_same_everywhere_and_for_ever(key: str, digest: str) -> None:
@@ -201,7 +201,7 @@ def test_without_a_crop_the_network_sees_the_whole_image() -> None:
 
 def test_keys_of_stored_features_differ_with_every_choice() -> None:
     assert len({preprocessing_key(parameters) for parameters in CHOICES}) == len(CHOICES)
-    assert preprocessing_key(NOTHING) == "1-none-none"
+    assert preprocessing_key(NOTHING) == "2-none-none"
 
 
 def test_clahe_without_its_package_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:

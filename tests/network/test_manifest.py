@@ -11,7 +11,7 @@ from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters import StandardisationParameters
 from manifests import FACTS, manifest_of
 
-LATER = ("head_reason", "split_digest")
+LATER = ("head_reason", "preprocessing_version", "split_digest")
 WHOLE = FACTS | {
     "preprocessing_version": 1,
     "standardisation": {"brightness": "clahe", "crop": "body"},

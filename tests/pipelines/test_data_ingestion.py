@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from kedro.runner import SequentialRunner
 from PIL import Image
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
-from chest_cancer.parameters import DataIngestionParameters
+from chest_cancer.parameters import DataIngestionParameters, ModelTrainingParameters
 from chest_cancer.pipelines.data_ingestion import create_pipeline
 
 EMPTY = "class folder holds no readable image"
@@ -38,6 +39,11 @@ def pictures(*names: str) -> dict[str, bytes]:
     return {name: picture(seed) for seed, name in enumerate(names)}
 
 
+def three(*folders: str) -> dict[str, bytes]:
+    """Three different images in each folder: the fewest that a class can be split with."""
+    return pictures(*(f"{folder}/{name}.png" for folder in folders for name in "abc"))
+
+
 def ingest(tmp_path: Path, files: dict[str, bytes], **parameters: Any) -> Outcome:
     source = tmp_path / "source"
     for name, content in files.items():
@@ -49,11 +55,12 @@ def ingest(tmp_path: Path, files: dict[str, bytes], **parameters: Any) -> Outcom
     return run(tmp_path, source=str(source), **parameters)
 
 
-def run(tmp_path: Path, **parameters: Any) -> Outcome:
+def run(tmp_path: Path, *, normal_class: Any = "normal", **parameters: Any) -> Outcome:
     catalog = DataCatalog(
         {
             "raw_images": ImageFolderDataset(filepath=str(tmp_path / "data" / "images")),
             "params:data_ingestion": MemoryDataset(DataIngestionParameters(**parameters)),
+            "params:model_training": MemoryDataset(ModelTrainingParameters(normal_class=normal_class)),
             "params:seed": MemoryDataset(3),
             **{name: MemoryDataset() for name in ("image_index", "quarantine", "data_summary")},
         }
@@ -76,69 +83,75 @@ def rows(outcome: Outcome) -> dict[str, tuple[str, str | None]]:
 
 
 def test_phantoms_are_indexed_and_said_to_be_synthetic(tmp_path: Path) -> None:
-    outcome = run(tmp_path, phantom={"images": 6, "classes": ["normal", "adenocarcinoma", "large_cell"]})
+    outcome = run(tmp_path, phantom={"images": 9, "classes": ["normal", "adenocarcinoma", "large_cell"]})
 
     assert outcome.quarantine == {}
     assert outcome.summary["synthetic"]
     assert outcome.summary["kind"] == "phantom"
     assert outcome.summary["classes"] == {
-        label: {"images": 2, "distinct": 2} for label in ("adenocarcinoma", "large_cell", "normal")
+        label: {"images": 3, "distinct": 3} for label in ("adenocarcinoma", "large_cell", "normal")
     }
 
 
 def test_the_index_describes_every_image(tmp_path: Path) -> None:
-    outcome = ingest(tmp_path, pictures("normal/a.png", "adenocarcinoma/b.png"))
+    outcome = ingest(tmp_path, three("normal", "adenocarcinoma"))
 
     index = outcome.index
     assert list(index.columns) == [
         "path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash",
-        "format", "mode", "width", "height", "bytes",
+        "format", "mode", "scaling", "width", "height", "bytes",
     ]  # fmt: skip
     first = index.iloc[0]
     assert (first["path"], first["format"], first["mode"], first["width"], first["height"]) == (
-        "adenocarcinoma/b.png", "PNG", "L", 40, 32,
+        "adenocarcinoma/a.png", "PNG", "L", 40, 32,
     )  # fmt: skip
-    assert first["bytes"] == (tmp_path / "source" / "adenocarcinoma" / "b.png").stat().st_size
-    assert index["content_sha256"].nunique() == index["pixel_sha256"].nunique() == 2
+    assert first["bytes"] == (tmp_path / "source" / "adenocarcinoma" / "a.png").stat().st_size
+    assert index["content_sha256"].nunique() == index["pixel_sha256"].nunique() == 6
 
 
 def test_the_tables_survive_parquet(tmp_path: Path) -> None:
-    outcome = ingest(tmp_path, pictures("normal/a.png", "adenocarcinoma/b.png"))
+    outcome = ingest(tmp_path, three("normal", "adenocarcinoma"))
     outcome.index.to_parquet(tmp_path / "index.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "index.parquet"), outcome.index)
 
 
 def test_the_summary_counts_copies_and_what_was_left_out(tmp_path: Path) -> None:
     same_pixels = picture(0, kind="BMP")
-    files = pictures("normal/a.png", "adenocarcinoma/b.png", "adenocarcinoma/c.png")
+    files = three("normal", "adenocarcinoma")
     outcome = ingest(
         tmp_path, {**files, "normal/copy.png": files["normal/a.png"], "normal/a.bmp": same_pixels, "x": b""}
     )
 
-    assert outcome.summary | {"digest": ""} == {
+    new = {"pattern", "counts", "left_out", "notes", "odd"}
+    summary = {name: value for name, value in outcome.summary.items() if name not in new}
+    assert summary | {"digest": ""} == {
         "location": str(tmp_path / "source"),
         "kind": "folder",
         "synthetic": False,
         "archive_sha256": None,
         "digest": "",
-        "files": 6,
-        "readable": 5,
+        "files": 9,
+        "readable": 8,
         "quarantined": 1,
-        "images": 5,
-        "distinct_by_content": 4,
-        "distinct_by_pixels": 3,
-        "classes": {"adenocarcinoma": {"images": 2, "distinct": 2}, "normal": {"images": 3, "distinct": 2}},
+        "images": 8,
+        "distinct_by_content": 7,
+        "distinct_by_pixels": 6,
+        "classes": {"adenocarcinoma": {"images": 3, "distinct": 3}, "normal": {"images": 5, "distinct": 4}},
     }
-    assert len(outcome.index) == 5
+    assert len(outcome.index) == 8
 
 
 def test_the_digest_depends_on_images_labels_and_splits_but_not_on_names(tmp_path: Path) -> None:
-    one, two = picture(1), picture(2)
+    def named(folders: dict[str, Iterable[int]], name: str) -> dict[str, bytes]:
+        return {f"{folder}/{name}{seed}.png": picture(seed) for folder, seeds in folders.items() for seed in seeds}
+
     layouts = [
-        {"normal/a.png": one, "adenocarcinoma/b.png": two},
-        {"normal/other.png": one, "adenocarcinoma/name.png": two},
-        {"normal/a.png": two, "adenocarcinoma/b.png": one},
-        {"train/normal/a.png": one, "test/adenocarcinoma/b.png": two},
+        named({"normal": range(3), "b": range(3, 6)}, "a"),
+        named({"normal": range(3), "b": range(3, 6)}, "other"),
+        named({"normal": range(3, 6), "b": range(3)}, "a"),
+        named(
+            {"train/normal": range(2), "test/normal": range(2, 3), "train/b": range(3, 5), "test/b": range(5, 6)}, "a"
+        ),
     ]
     digests = [ingest(tmp_path / str(n), files).summary["digest"] for n, files in enumerate(layouts)]
     assert digests[0] == digests[1]
@@ -147,11 +160,9 @@ def test_the_digest_depends_on_images_labels_and_splits_but_not_on_names(tmp_pat
 
 @pytest.mark.parametrize("wrapper", ["", "data/", "download/Chest CT/images/"])
 def test_class_folders_are_found_below_any_wrapper(tmp_path: Path, wrapper: str) -> None:
-    files = pictures(f"{wrapper}normal/a.png", f"{wrapper}normal/patient 1/b.png", f"{wrapper}adenocarcinoma/c.png")
+    files = three(f"{wrapper}normal", f"{wrapper}adenocarcinoma/patient 1")
     assert rows(ingest(tmp_path, files)) == {
-        f"{wrapper}adenocarcinoma/c.png": ("adenocarcinoma", None),
-        f"{wrapper}normal/a.png": ("normal", None),
-        f"{wrapper}normal/patient 1/b.png": ("normal", None),
+        name: ("normal" if "normal" in name else "adenocarcinoma", None) for name in files
     }
 
 
@@ -177,7 +188,7 @@ def test_a_split_that_the_source_brings_is_kept(
 
 
 def test_a_lone_split_folder_says_nothing_of_a_split(tmp_path: Path) -> None:
-    found = rows(ingest(tmp_path, pictures("test/normal/a.png", "test/b/a.png")))
+    found = rows(ingest(tmp_path, three("test/normal", "test/b")))
     assert set(found.values()) == {("normal", None), ("b", None)}
 
 
@@ -206,13 +217,13 @@ def test_class_names_of_folders_that_are_not_there_stop_the_run(tmp_path: Path) 
 
 
 def test_accented_folder_names_match_however_they_are_spelled(tmp_path: Path) -> None:
-    files = pictures("cance\u0301reux/a.png", "normal/a.png")
+    files = three("cance\u0301reux", "normal")
     assert set(ingest(tmp_path, files, class_names={"canc\u00e9reux": "cancer"}).index["label"]) == {"cancer", "normal"}
 
 
 def test_what_is_no_image_is_quarantined_with_its_reason(tmp_path: Path) -> None:
     whole = picture(9, size=(200, 200))
-    good = pictures("normal/a.png", "normal/b.png", "adenocarcinoma/c.png")
+    good = three("normal", "adenocarcinoma")
     bad = {
         "normal/truncated.png": whole[: len(whole) // 2],
         "normal/empty.png": b"",
@@ -230,19 +241,21 @@ def test_what_is_no_image_is_quarantined_with_its_reason(tmp_path: Path) -> None
     outcome = ingest(tmp_path, {**good, **wrong_extension, **bad, "normal/huge.png": buffer.getvalue()})
 
     assert set(outcome.quarantine) == {*bad, "normal/huge.png"} - {"__MACOSX/normal/._a.png"} | {"__MACOSX"}
-    assert outcome.quarantine["README.txt"] == "not in a class folder"
+    assert outcome.quarantine["README.txt"] == "text (.txt), no image"
+    assert outcome.quarantine["adenocarcinoma/labels.csv"].startswith("a table (.csv), no image: classes are read off")
     assert outcome.quarantine["normal/.DS_Store"] == outcome.quarantine["__MACOSX"] == "system or hidden file"
     assert "20000" in outcome.quarantine["normal/huge.png"]
     assert all(outcome.quarantine.values())
     assert set(outcome.index["path"]) == {*good, *wrong_extension}
     assert outcome.index.set_index("path").loc["normal/really_a.png", "format"] == "JPEG"
-    assert outcome.summary["files"] == outcome.summary["images"] + outcome.summary["quarantined"] == 13
+    assert outcome.summary["files"] == outcome.summary["images"] + outcome.summary["quarantined"] == 16
 
 
 def test_what_an_archive_hides_is_quarantined_too(tmp_path: Path) -> None:
     archive = tmp_path / "ct.zip"
+    good = three("ct/normal/ä", "ct/b/图")
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in pictures("ct/normal/ä.png", "ct/b/图.png").items():
+        for name, content in good.items():
             file.writestr(name, content)
         file.writestr("../evil.png", picture(3))
         file.writestr("ct/b/bomb.png", bytes(5_000_000))
@@ -253,8 +266,8 @@ def test_what_an_archive_hides_is_quarantined_too(tmp_path: Path) -> None:
         "../evil.png": "path leads out of its folder (`..`)",
         "ct/b/bomb.png": "unpacks to more than 200 times its size",
     }
-    assert set(outcome.index["path"]) == {"ct/normal/ä.png", "ct/b/图.png"}
-    assert outcome.summary["files"] == 4
+    assert set(outcome.index["path"]) == set(good)
+    assert outcome.summary["files"] == 8
     assert len(outcome.summary["archive_sha256"]) == 64
 
 
@@ -266,9 +279,10 @@ def test_images_with_contradicting_labels_are_all_left_out(tmp_path: Path) -> No
         "adenocarcinoma/b.png": shared,
         "adenocarcinoma/c.bmp": picture(2, kind="BMP"),
         "normal/c.png": other,
-        "normal/good.png": picture(3),
-        "normal/good again.png": picture(3),
-        "adenocarcinoma/good.png": picture(4),
+        "normal/copy.png": picture(103),
+        "normal/copy again.png": picture(103),
+        **{f"{label}/{seed}.png": picture(seed) for seed, label in enumerate(2 * ["adenocarcinoma", "normal"], 100)},
+        **{f"{label}/{seed}.png": picture(seed) for seed, label in enumerate(["adenocarcinoma", "normal"], 104)},
     }
 
     outcome = ingest(tmp_path, files)
@@ -283,30 +297,44 @@ def test_images_with_contradicting_labels_are_all_left_out(tmp_path: Path) -> No
         "normal/copy of a.png": reason("normal", "bytes", "adenocarcinoma", "adenocarcinoma/b.png"),
         "normal/c.png": reason("normal", "pixels", "adenocarcinoma", "adenocarcinoma/c.bmp"),
     }
-    assert list(outcome.index["path"]) == ["adenocarcinoma/good.png", "normal/good again.png", "normal/good.png"]
+    assert set(outcome.index["path"]) == set(files) - set(outcome.quarantine)
+    assert outcome.summary["odd"] == [
+        "`adenocarcinoma`: 2 of 5 files could not be used, such as adenocarcinoma/b.png: "
+        + reason("adenocarcinoma", "bytes", "normal", "normal/a.png") + ".",
+        "`normal`: 3 of 8 files could not be used, such as normal/a.png: "
+        + reason("normal", "bytes", "adenocarcinoma", "adenocarcinoma/b.png") + ".",
+    ]  # fmt: skip
 
 
-def test_a_class_without_images_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
-    files = {**pictures("normal/a.png", "adenocarcinoma/only one.png"), "squamous/": b"", "large/text.png": b"text"}
+def test_a_folder_without_images_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
+    files = {**three("normal", "adenocarcinoma"), "squamous/": b"", "documents/notes.txt": b"text"}
     outcome = ingest(tmp_path, files)
-    assert outcome.quarantine["squamous"] == outcome.quarantine["large"] == EMPTY
+    assert outcome.quarantine == {
+        "squamous": EMPTY,
+        "documents": EMPTY,
+        "documents/notes.txt": "text (.txt), no image",
+    }
     assert set(outcome.summary["classes"]) == {"normal", "adenocarcinoma"}
-    assert outcome.summary["files"] == 3
+    assert outcome.summary["files"] == 7
 
 
 @pytest.mark.parametrize(
     ("files", "received"),
     [
-        (pictures("normal/a.png", "normal/b.png"), "'normal' with 2 images. Left out \\(0\\): nothing"),
-        (pictures("data/normal/a.png", "data/normal/patient/b.png"), "'normal' with 2 images"),
-        ({**pictures("normal/a.png"), "adenocarcinoma/b.png": b""}, "'normal' with 1 images. .*adenocarcinoma: class"),
+        (pictures("normal/a.png", "normal/b.png"), "'normal' with 2 files. Left out \\(0\\): nothing"),
+        (pictures("data/normal/a.png", "data/normal/patient/b.png"), "'normal' with 2 files"),
+        ({**pictures("normal/a.png"), "b/": b""}, "'normal' with 1 files. .*b: class folder holds no image"),
         (pictures("a.png", "b.png"), "Received classes: none. Left out \\(2\\): a.png: not in a class folder"),
         (
-            {"normal/a.png": picture(1), "b/a.png": picture(1)},
-            "Received classes: none. Left out \\(2\\): b/a.png: contra",
+            {**pictures("images/a.png"), "images/labels.csv": b"a.png,normal"},
+            r"images/labels.csv: a table \(.csv\), no image: classes are read off folders only, so sort",
+        ),
+        (
+            {"ct.zip": b"PK\x03\x04"},
+            r"ct.zip: an archive \(.zip\) inside the source, which is not opened: unpack it in its",
         ),
     ],
-    ids=["one folder", "one nested folder", "one readable", "none", "only contradictions"],
+    ids=["one folder", "one nested folder", "an empty one", "none", "a table", "zip in zip"],
 )
 def test_fewer_than_two_classes_stop_the_run(tmp_path: Path, files: dict[str, bytes], received: str) -> None:
     with pytest.raises(
@@ -315,7 +343,15 @@ def test_fewer_than_two_classes_stop_the_run(tmp_path: Path, files: dict[str, by
         ingest(tmp_path, files)
 
 
+def test_a_single_image_as_source_stops_the_run_with_what_is_expected(tmp_path: Path) -> None:
+    (tmp_path / "slice.png").write_bytes(picture(1))
+    with pytest.raises(ValueError, match=r"none\. Left out \(1\): slice\.png: not in a class folder\. Pass a zip"):
+        run(tmp_path, source=str(tmp_path / "slice.png"))
+
+
 def test_a_source_that_does_not_exist_stops_the_run(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"`data_ingestion\.source`.*existing zip or folder. Received: 'nowhere\.zip'"):
+    with pytest.raises(
+        ValueError, match=r"`data_ingestion\.source`.*existing zip.* or folder\. Received: 'nowhere\.zip'"
+    ):
         run(tmp_path, source="nowhere.zip")
     assert list(tmp_path.iterdir()) == []

@@ -144,7 +144,7 @@ def test_what_was_computed_in_another_way_is_never_reused(
         monkeypatch.setattr(nodes, "resolve_precision", lambda precision: "bf16")
         monkeypatch.setattr(nodes, "Network", lambda graph, precision: Network(graph, "fp32"))
     elif changed == "preprocessing":
-        monkeypatch.setattr("chest_cancer.imaging.standardise.PREPROCESSING_VERSION", 2)
+        monkeypatch.setattr("chest_cancer.imaging.standardise.PREPROCESSING_VERSION", 0)
     elif changed == "runtime":
         monkeypatch.setattr(nodes, "RUNTIME", "another")
     block = parameters(standardisation={"crop": "body"}) if changed == "standardisation" else parameters()

@@ -353,7 +353,11 @@ def test_report_and_card_say_the_same_limitations() -> None:
         assert text.replace("'", "&#39;") in page
         assert text in card
     assert page.index("What these figures do not support") < page.index("Figures on the test split")
-    for words in ("peak in a cell that the lesion touches", "chosen on re-splits of the project", "naive less grouped"):
+    for words in (
+        "peak in a cell that the lesion touches",
+        "chosen on other splits of this project",
+        "naive less grouped",
+    ):
         assert words.replace("'", "&#39;") in page
 
 

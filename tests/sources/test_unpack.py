@@ -62,8 +62,6 @@ def files_of(folder: Path) -> list[str]:
         ("normal/../../../escaped.png", "path leads out of its folder (`..`)"),
         ("/var/escaped.png", "absolute path"),
         ("C:/escaped.png", "absolute path"),
-        ("..\\escaped.png", "backslash in its name"),
-        ("normal\\a.png", "backslash in its name"),
         ("normal/new\nline.png", "control character in its name"),
         (f"normal/{'n' * 300}.png", "name is too long for the file system"),
         (f"normal/{'/'.join(['n' * 200] * 25)}.png", "name is too long for the file system"),
@@ -87,10 +85,63 @@ def test_a_member_with_an_unusable_name_is_refused_and_the_rest_taken(
     assert not list(tmp_path.rglob("*escaped*"))
 
 
+def test_an_archive_of_powershell_5_is_read(take: Take) -> None:
+    images = take(pack({"ct\\normal\\a.png": b"first", "ct\\b\\b.png": b"second", "ct\\empty\\": b""}))
+    assert images.refused == ()
+    assert images.paths == ("ct/b/b.png", "ct/normal/a.png")
+    assert images.folders == ("ct", "ct/b", "ct/empty", "ct/normal")
+
+
+@pytest.mark.parametrize(
+    ("name", "refused", "reason"),
+    [
+        ("..\\escaped.png", "../escaped.png", "path leads out of its folder (`..`)"),
+        ("normal\\..\\..\\escaped.png", "normal/../../escaped.png", "path leads out of its folder (`..`)"),
+        ("\\\\server\\escaped.png", "//server/escaped.png", "absolute path"),
+        ("C:\\escaped.png", "C:/escaped.png", "absolute path"),
+        ("normal\\a.png", "normal/a.png", "name is taken by another file or folder"),
+    ],
+)
+def test_backslashes_lead_nowhere_else_than_slashes_do(
+    take: Take, tmp_path: Path, name: str, refused: str, reason: str
+) -> None:
+    images = take(pack({**GOOD, name: b"x"}))
+    assert images.refused == ((refused, reason),)
+    assert images.read("normal/a.png") == b"first"
+    assert not list(tmp_path.rglob("*escaped*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "received"),
+    [
+        (
+            "pneumonia.npz",
+            pack({"train_images.npy": b"x"}),
+            r"an array file \(\.npz\), which is not read: write each slice as",
+        ),
+        ("volume.nii.gz", b"\x1f\x8b", r"an array file \(\.nii\.gz\), which is not read: write each slice"),
+        ("labels.xlsx", pack({"xl/workbook.xml": b"x"}), r"a table \(\.xlsx\), no image"),
+        ("ct.7z", b"7z\xbc\xaf\x27\x1c", r"an archive \(7-Zip\), which is not opened: unpack it\."),
+        ("ct.rar", b"Rar!\x1a\x07\x00", r"an archive \(RAR\), which is not opened: unpack it\."),
+        (
+            "ct.zip",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+            r"a pointer of Git LFS.*`git lfs pull`",
+        ),
+        ("ct.zip", b"<!DOCTYPE html><title>x</title>", "a web page, no image: fetch the file again"),
+    ],
+)
+def test_a_file_that_is_no_archive_of_images_is_named(tmp_path: Path, name: str, content: bytes, received: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    dataset = ImageFolderDataset(filepath=str(tmp_path / "data" / "images"))
+    with pytest.raises(DatasetError, match=rf"Expected a zip or tar archive\. Received {received}"):
+        dataset.save(ImageSource(location=str(tmp_path / name)))
+
+
 @pytest.mark.parametrize(
     ("info", "reason"),
     [
-        (member("normal/link.png", stat.S_IFLNK | 0o777), "symbolic link"),
+        (member("normal/link.png", stat.S_IFLNK | 0o777), "symbolic link in an archive: pack the file itself"),
         (member("normal/device", stat.S_IFBLK | 0o666), "special file"),
         (member("normal/pipe", stat.S_IFIFO | 0o666), "special file"),
     ],
@@ -210,7 +261,7 @@ def test_a_broken_archive_leaves_the_former_images_alone(
     before = files_of(tmp_path)
 
     with pytest.raises(
-        DatasetError, match=r"Can't unpack .*source\.zip\. Expected a zip archive.*make the archive again"
+        DatasetError, match=r"Can't unpack .*source\.zip\. Expected a zip or tar archive.*make the archive again"
     ):
         take(damage(pack(GOOD)))
 

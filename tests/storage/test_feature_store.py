@@ -290,5 +290,5 @@ def test_the_catalog_entry_is_always_there_and_can_not_be_saved(tmp_path: Path) 
     assert dataset.exists()
     assert "store" in str(dataset)
     assert dataset.metadata == {"layer": "feature"}
-    with pytest.raises(DatasetError, match="fills itself: expected no node to return it"):
+    with pytest.raises(DatasetError, match="fills itself and can't be saved: expected no node with it as output"):
         dataset.save(dataset.load())

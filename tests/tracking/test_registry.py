@@ -123,7 +123,7 @@ def test_a_promoted_model_is_rolled_back_step_by_step(client: MlflowClient, trai
 
     assert aliases(client) == {"champion": "1"}
     assert "Rolled back on" in client.get_model_version(registry.MODEL, "3").description
-    with pytest.raises(ValueError, match="version 1 is the first champion: there is none before it"):
+    with pytest.raises(ValueError, match="version 1 is the first champion: there was none before it"):
         registry.roll_back()
 
 

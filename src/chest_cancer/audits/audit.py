@@ -1,4 +1,4 @@
-"""What every audit is: a function of catalog entries, which gives facts, plots and what the facts do not support."""
+"""What every audit is: a function of catalog entries that returns facts, plots, and what the facts do not support."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -15,9 +15,10 @@ class Finding(NamedTuple):
     """What an audit found.
 
     Attributes:
-        facts: What metrics, report and record read; fits into JSON. `limitations` holds in plain words what they do not
-            support, a `title` and a `text` each. Empty where nothing could be measured.
-        plots: By the names that the audit declares; one that is missing is empty.
+        facts: What was measured; fits into JSON. The report and the record read it. Under `limitations` it says in
+            plain words what the facts do not support: a list of `title` and `text`. Empty where nothing could be
+            measured.
+        plots: Plots by the names that the audit declares; a missing one is shown as empty.
     """
 
     facts: dict[str, Any]
@@ -28,14 +29,14 @@ NOTHING = Finding({}, {})
 
 
 class Audit(NamedTuple):
-    """An audit; its folder holds the function, its helpers, and `section.html`, the part of the report.
+    """An audit. Its folder holds its function, the helpers, and `section.html`, its part of the report.
 
     Attributes:
-        name: Of its folder, its facts and its heading.
+        name: Name of its folder, of its facts and of its place in the report.
         title: What the report calls it.
         subject: `data` for what needs no trained classifier, `model` for what does.
-        inputs: Names of catalog entries, which are the arguments of `run`.
-        run: Takes the inputs, `parameters` (the block `model_evaluation`) and `seed` by name, and gives a `Finding`.
+        inputs: Names of the catalog entries that `run` takes.
+        run: Takes the inputs, `parameters` (the block `model_evaluation`) and `seed` by name, and returns a `Finding`.
         plots: Names of the plots that it draws.
     """
 
@@ -48,21 +49,21 @@ class Audit(NamedTuple):
 
     @property
     def facts_dataset(self) -> str:
-        """Name of the catalog entry with its facts."""
+        """Name of the catalog entry that holds its facts."""
         return f"{self.subject}_audit_{self.name}"
 
     def plot_dataset(self, plot: str) -> str:
-        """Name of the catalog entry with one of its plots."""
+        """Name of the catalog entry that holds one of its plots."""
         return f"{self.subject}_plot_{plot}"
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Names of all that it makes: facts, then plots."""
+        """Names of the catalog entries that it makes: facts, then plots."""
         return (self.facts_dataset, *map(self.plot_dataset, self.plots))
 
 
 def node_of(audit: Audit) -> Node:
-    """Wire an audit: inputs by name, facts and plots into the catalog; with audits off it finds nothing."""
+    """Make the node of an audit, which finds nothing where audits are switched off."""
 
     def make(parameters: ModelEvaluationParameters, seed: int, **inputs: Any) -> list[Any]:
         found = audit.run(**inputs, parameters=parameters, seed=seed) if parameters.audits else NOTHING
@@ -83,7 +84,7 @@ def parts_of(audits: Iterable[Audit], made: Mapping[str, Any]) -> list[AuditedPa
 
     Args:
         audits: In the order of the report.
-        made: By catalog name: the facts of each audit, and its plots where they are wanted.
+        made: The facts of each audit, and its plots where they are wanted, by catalog name.
     """
     return [
         AuditedPart(

@@ -1,4 +1,4 @@
-"""The audits, the gravest first: a new one is its folder and a line here."""
+"""The audits, the gravest first: a new one takes a folder and a line here."""
 
 from chest_cancer.audits.audit import Audit
 from chest_cancer.audits.black_lungs.audit import BLACK_LUNGS

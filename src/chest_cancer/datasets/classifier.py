@@ -10,9 +10,9 @@ from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 
 class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
-    """A folder with `classifier.onnx`, `manifest.json`, what is quantised of it and `SHA256SUMS`, replaced as a whole.
+    """A folder with `classifier.onnx`, `manifest.json`, int8 files if any, and `SHA256SUMS`; replaced as a whole.
 
-    What was loaded or saved is kept, compiled as it may be, and given again while the folder is the same.
+    What was loaded or saved is kept in memory, compiled or not, and returned again as long as the folder is the same.
 
     Attributes:
         folder: Where it is.
@@ -40,7 +40,7 @@ class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
         self._kept = (self._state(), data) if self._precision is None else None
 
     def _state(self) -> tuple[int, int]:
-        """Which manifest is there: the folder is replaced as a whole."""
+        """Identity of the manifest, which tells whether the folder was replaced."""
         try:
             status = (self.folder / MANIFEST_FILE).stat()
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the frozen base computed before, as a catalog entry."""
+"""The store of what the frozen base has computed, as a catalog entry."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,13 @@ from chest_cancer.storage.feature_store import FeatureStore
 
 
 class FeatureStoreDataset(AbstractDataset[FeatureStore, FeatureStore]):
-    """The store as a catalog entry: loading gives it, unread. It holds nothing that a run could not compute again."""
+    """The feature store. Loading opens it without reading; a run can compute again all that it holds."""
 
     def __init__(self, *, filepath: str, keep_days: int = 30, metadata: dict[str, Any] | None = None) -> None:
         """Name the folder.
 
         Args:
-            filepath: The folder; made when missing.
+            filepath: The folder; made if it is missing.
             keep_days: See `FeatureStore`.
             metadata: For other tools; not used here.
         """
@@ -27,7 +27,7 @@ class FeatureStoreDataset(AbstractDataset[FeatureStore, FeatureStore]):
         return FeatureStore(self._filepath, self._keep_days)
 
     def save(self, data: FeatureStore) -> None:
-        raise DatasetError("The feature store fills itself: expected no node to return it.")
+        raise DatasetError("The feature store fills itself and can't be saved: expected no node with it as output.")
 
     def _exists(self) -> bool:
         return True  # an empty store is a store

@@ -16,16 +16,17 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.phantoms.generate import PHANTOM_VERSION, generate_phantoms
 from chest_cancer.sources.download import fetch, file_sha256, require_checksum
+from chest_cancer.sources.foreign import may_be_image
 from chest_cancer.sources.image_folder import LESION_MASKS, RECORD, ImageFolder, SourceRecord
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.intake import FULL, Intake
-from chest_cancer.sources.local_folder import copy_folder, fingerprint, list_folder
+from chest_cancer.sources.local_folder import Entry, copy_files, fingerprint, list_file, list_folder
 from chest_cancer.sources.unpack import BrokenArchiveError, unpack
 from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1  # of the folder; a change makes every folder stale
+_FORMAT = 2  # of the folder; a change makes every folder stale
 
 
 class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
@@ -60,7 +61,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             Its files, unread.
 
         Raises:
-            DatasetError: When no source was saved into it yet.
+            DatasetError: No source has been saved into it yet.
         """
         self._folder.recover()
         try:
@@ -100,15 +101,19 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
                 if not self._is_current(source, identity):
                     self._fill(source, identity, partial(_generate, source))
             case "folder":
-                entries = list_folder(source.path, Intake(self._filepath, source.limits))
-                identity = fingerprint(entries)
-                if not self._is_current(source, identity):
-                    self._fill(source, identity, partial(copy_folder, source.path, entries))
+                self._bring_files(source, list_folder(source.path, Intake(self._filepath, source.limits)))
+            case "zip" if _is_single_image(source.path):
+                self._bring_files(source, list_file(source.path))
             case "zip":
                 self._bring_archive(source, source.path)
             case _:
                 if source.sha256 is None or not self._is_current(source, source.sha256):
                     self._bring_archive(source, fetch(source, self._downloads))
+
+    def _bring_files(self, source: ImageSource, entries: list[Entry]) -> None:
+        identity = fingerprint(entries)
+        if not self._is_current(source, identity):
+            self._fill(source, identity, partial(copy_files, entries))
 
     def _bring_archive(self, source: ImageSource, archive: Path) -> None:
         sha256 = file_sha256(archive)
@@ -158,8 +163,8 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             origin = source.path.resolve()
             if origin == target or target in origin.parents or origin in target.parents:
                 raise DatasetError(
-                    f"Invalid value received for `{source.parameter}`. Expected a zip or folder apart from {target}, "
-                    f"which is replaced. Received: {origin}. Move the images elsewhere first."
+                    f"Invalid value received for `{source.parameter}`. Expected an archive or folder apart from "
+                    f"{target}, which is replaced. Received: {origin}. Move the images elsewhere first."
                 )
         is_foreign = target.is_dir() and not (target / RECORD).exists() and any(target.iterdir())
         if is_foreign or target.is_file():
@@ -178,6 +183,11 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
 def _fingerprint(source: ImageSource, identity: str) -> str:
     parts = (str(_FORMAT), source.kind, source.address, identity, source.limits.model_dump_json())
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _is_single_image(path: Path) -> bool:
+    with path.open("rb") as file:
+        return may_be_image(path.name, file.read(512))
 
 
 def _generate(source: ImageSource, intake: Intake) -> None:

@@ -1,4 +1,4 @@
-"""The ImageNet weights of VGG16's convolutions, from wherever they can be had, always the same ones."""
+"""The ImageNet weights of VGG16's convolutions: from any of several sources, always the same weights."""
 
 import hashlib
 import logging
@@ -39,7 +39,7 @@ class ImageNetWeightsDataset(AbstractDataset[str, Weights]):
 
     def save(self, data: str) -> None:
         if self._is_right():
-            logger.info("ImageNet weights are at hand and have the right digest.")
+            logger.info("The ImageNet weights are here already and have the right digest.")
             return
         weights = _read(data)
         _check(weights, data)

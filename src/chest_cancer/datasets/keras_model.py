@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
     """A Keras model, loaded in safe mode.
 
-    kedro-datasets has `TensorFlowModelDataset`, but its class imports TensorFlow, which costs every run five seconds.
+    kedro-datasets has `TensorFlowModelDataset`, but its module imports TensorFlow, which costs every run five seconds.
     This one imports Keras when a model is loaded.
     """
 

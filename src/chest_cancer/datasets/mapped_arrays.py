@@ -16,8 +16,8 @@ _BYTES_AT_ONCE = 16 * 2**20
 class MappedArraysDataset(AbstractDataset[Mapping[str, Rows], Arrays]):
     """A dictionary of arrays [n, ...] as a folder of `.npy` files, never pickled; the folder is replaced as a whole.
 
-    Loading maps the files into memory, read-only: however large they are, only what is used is read. Saving writes
-    block by block, so that rows that lie on disk elsewhere are never all in memory either.
+    Loading maps the files into memory, read-only: however large they are, only the rows that are used are read. Saving
+    writes block by block, so that rows which come from disk are never all in memory.
 
     Example:
         >>> dataset = MappedArraysDataset(filepath=str(tmp_path / "points"))

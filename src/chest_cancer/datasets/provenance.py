@@ -1,4 +1,4 @@
-"""Where a run comes from, as a catalog entry."""
+"""Where results come from, as a catalog entry."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -9,7 +9,7 @@ from chest_cancer.record.provenance import read_provenance
 
 
 class ProvenanceDataset(AbstractDataset[NoReturn, dict[str, Any]]):
-    """Version, git commit, MLflow run and time of the run that loads it. It can't be saved."""
+    """Code version, git commit, MLflow run and time of the run that loads this entry. It can't be saved."""
 
     def __init__(self, *, project_path: str = ".", metadata: dict[str, Any] | None = None) -> None:
         self._project_path = Path(project_path)

@@ -12,10 +12,10 @@ from chest_cancer.record.tracking import prepare_mlflow
 
 
 class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):
-    """The classifier that is champion in the registry, kept in a folder until another one is.
+    """The classifier that is champion in the registry, kept in a folder until another becomes champion.
 
     Attributes:
-        folder: Where it is kept.
+        folder: Where its files are kept.
     """
 
     def __init__(self, *, filepath: str, precision: str | None = None, metadata: dict[str, Any] | None = None) -> None:
@@ -25,10 +25,10 @@ class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):
         self.metadata = metadata
 
     def load(self) -> Classifier:
-        """Fetch the champion, unless it is here already; where its server fails, the one that is here will do.
+        """Load the champion, fetched unless it is here already. If the server fails, the one that is here is used.
 
         Raises:
-            DatasetError: There is none, or the registry can't be used.
+            DatasetError: There is no champion, or the registry can't be used.
         """
         prepare_mlflow()  # the web server has no settings.py that does it
         from mlflow.exceptions import MlflowException
@@ -49,7 +49,7 @@ class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):
 
 
 class ChampionDataset(RegisteredClassifierDataset):
-    """The same, for comparing: there may be none yet, and a registry that does not answer stops no run."""
+    """The champion to compare with. There may be none yet, and a registry that does not answer stops no run."""
 
     def load(self) -> Champion:  # type: ignore[override]  # what a run compares with, where a server wants to serve
         return self._kept.to_compare_with(self._precision)

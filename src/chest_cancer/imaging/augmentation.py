@@ -13,11 +13,11 @@ AUGMENTATION_VERSION = 1
 def augment(
     pixels: NDArray[np.uint8], parameters: AugmentationParameters, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Draw one view: flip, rotation, shift, shear and zoom in one bilinear resampling; what comes into view is black.
+    """Draw one view: flip, rotation, shift, shear and zoom in one bilinear resampling; uncovered edges are black.
 
     Args:
         pixels: Image, uint8 [H, W, 3].
-        parameters: The largest amount of each.
+        parameters: The largest amount of each change.
         generator: Source of randomness.
 
     Returns:

@@ -33,7 +33,7 @@ class Body(NamedTuple):
 
 
 def find_body(pixels: NDArray[np.uint8]) -> Body:
-    """Find the largest connected bright region; a bright margin, the table, lines and letters don't count.
+    """Find the largest connected bright region; a bright margin, the table, lines and letters are left out.
 
     Bright is what lies above the threshold of Otsu (1979, A threshold selection method from gray-level histograms).
 

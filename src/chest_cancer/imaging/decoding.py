@@ -6,7 +6,6 @@ and whatever goes wrong inside Pillow or pydicom comes out as one exception with
 """
 
 import io
-import re
 import struct
 import threading
 import warnings
@@ -15,13 +14,12 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
+from chest_cancer.imaging.damage import check_jpeg, check_png, check_tiff
+from chest_cancer.imaging.grey import to_eight_bits
 from chest_cancer.imaging.pixels import (
     DecodedImage,
     UnreadableImageError,
@@ -29,19 +27,9 @@ from chest_cancer.imaging.pixels import (
     check_size,
     describe,
     grey_to_rgb,
-    stretch,
 )
+from chest_cancer.imaging.signatures import identify
 
-# Called directly: `Image.open` refuses by its own pixel limit, without naming the sides, before ours can be checked.
-_READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]], ...] = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
-    (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
-    (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
-    (re.compile(rb"BM"), BmpImageFile),
-    (re.compile(rb"GIF8[79]a"), GifImageFile),
-    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
-)
-_ACCEPTED = "PNG, JPEG, TIFF, BMP, GIF, WEBP or DICOM"
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -52,34 +40,41 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _MOST_PAGES_COUNTED = 1000
+_MOST_BYTES_A_PIXEL = 16
+_UNSIGNED_32 = {258: (32,), 339: (1,)}
+_CHECKS = {JpegImageFile: check_jpeg, PngImageFile: check_png}
 
 
-def decode_image(data: bytes, *, max_pixels: int = 64_000_000, min_side: int = 32) -> DecodedImage:
+def decode_image(
+    data: bytes, *, max_pixels: int = 64_000_000, min_side: int = 32, any_modality: bool = False
+) -> DecodedImage:
     """Decode the bytes of one image file into upright RGB.
 
-    Alpha is composited on black. Grey of 16 or 32 bits is stretched linearly from its own minimum..maximum to 0..255 (a
-    constant image becomes zeros, NaN becomes 0). DICOM becomes Hounsfield units seen through a window: see
-    `imaging.dicom`. Of a JPEG that carries further pictures (MPO, a gain map) the main one is taken.
+    Alpha is composited on black. Grey of more than eight bits is seen through the lung window where it is Hounsfield
+    units, else scaled so that extremes darken nothing: see `imaging.grey`, and for DICOM `imaging.dicom`. Of a JPEG
+    that carries further pictures (MPO, a gain map) the main one is taken.
 
     Args:
         data: The whole file.
         max_pixels: Largest accepted width x height.
         min_side: Smallest accepted width and height, in pixels.
+        any_modality: Decode DICOM that is no CT slice and no radiograph as well, to look at it.
 
     Returns:
         The decoded image.
 
     Raises:
-        UnreadableImageError: The bytes are no image of a known format, are damaged, or are outside the limits.
+        UnreadableImageError: The bytes are no image of a known format, are damaged, are outside the limits, or are
+            DICOM of another kind than a slice.
     """
-    kind = _identify(data)
+    kind = identify(data)
     try:
         with _quiet:
             if kind is None:
                 # Imported on use: pydicom costs start-up time that most runs need not pay.
-                from chest_cancer.imaging.dicom import decode_dicom
+                from chest_cancer.imaging.dicom.read import decode_dicom
 
-                image = decode_dicom(data, max_pixels, min_side)
+                image = decode_dicom(data, max_pixels, min_side, any_modality=any_modality)
             else:
                 image = _decode_with_pillow(kind, data, max_pixels, min_side)
     except UnreadableImageError:
@@ -93,20 +88,8 @@ def decode_image(data: bytes, *, max_pixels: int = 64_000_000, min_side: int = 3
     return image
 
 
-def _identify(data: bytes) -> type[ImageFile.ImageFile] | None:
-    """Return the Pillow reader for the bytes, or None for DICOM."""
-    if not data:
-        raise UnreadableImageError(f"the file is empty; expected {_ACCEPTED}")
-    if data[128:132] == b"DICM":
-        return None
-    for signature, reader in _READERS:
-        if signature.match(data):
-            return reader
-    raise UnreadableImageError(f"not a supported image: expected {_ACCEPTED}, received bytes that begin {data[:8]!r}")
-
-
 def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
-    image = reader(io.BytesIO(data))
+    image = _open(reader, data)
     mode = image.mode
     # Pillow announces TIFF sizes as rotated by the orientation tag, and rotates by itself on loading.
     width, height = (image.tag_v2[256], image.tag_v2[257]) if isinstance(image, TiffImageFile) else image.size
@@ -114,9 +97,27 @@ def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixe
     check_single_frame(_count_frames(image))
     # A 16-bit or float TIFF may store white as its smallest value; Pillow undoes that for 8 bits only.
     negative = isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0
+    # Pillow keeps 32 unsigned bits as signed ones.
+    unsigned = isinstance(image, TiffImageFile) and _UNSIGNED_32.items() <= dict(image.tag_v2).items()
+    if isinstance(image, TiffImageFile):
+        check_tiff(data, image, _MOST_BYTES_A_PIXEL * width * height)
+    elif reader in _CHECKS:
+        _CHECKS[reader](data)
     image.load()
-    pixels = _to_rgb(_turn_upright(image), negative)
-    return DecodedImage(pixels, str(reader.format), mode, width, height)
+    pixels, scaling = _to_rgb(_turn_upright(image), negative, unsigned)
+    return DecodedImage(pixels, str(reader.format), mode, width, height, scaling)
+
+
+def _open(reader: type[ImageFile.ImageFile], data: bytes) -> ImageFile.ImageFile:
+    try:
+        return reader(io.BytesIO(data))
+    except SyntaxError as error:
+        if reader is TiffImageFile and "unknown pixel mode" in str(error):
+            raise UnreadableImageError(
+                "TIFF of a pixel type that is not read (64-bit floats, for one); save it with 8 or 16 bits, or 32-bit "
+                "floats"
+            ) from error
+        raise
 
 
 def _count_frames(image: ImageFile.ImageFile) -> int:
@@ -140,16 +141,17 @@ def _turn_upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _to_rgb(image: Image.Image, negative: bool) -> NDArray[np.uint8]:
+def _to_rgb(image: Image.Image, negative: bool, unsigned: bool) -> tuple[NDArray[np.uint8], str]:
+    """Return `[H, W, 3]`, and how it was scaled."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey = stretch(np.asarray(image))
-        return grey_to_rgb(255 - grey if negative else grey)
+        grey, scaling = to_eight_bits(np.asarray(image).view(np.uint32) if unsigned else np.asarray(image))
+        return grey_to_rgb(255 - grey if negative else grey), scaling
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         black = Image.new("RGB", image.size)
         black.paste(rgba, mask=rgba)
-        return np.asarray(black)
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+        return np.asarray(black), "8 bits"
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), "8 bits"
 
 
 class _QuietDecoders:

@@ -14,7 +14,7 @@ _OPAQUE = 230.0
 
 
 def class_evidence(evidence: NDArray[np.float32], number: int) -> Cells:
-    """Take the evidence for a class less the mean over classes: what all classes share moves no probability.
+    """Take the evidence for a class, less the mean over classes: what all classes share changes no probability.
 
     Args:
         evidence: [K, h, w].
@@ -35,8 +35,8 @@ def draw_evidence(cells: Cells, frame: Frame) -> NDArray[np.uint8]:
         frame: The part of the image that the network saw.
 
     Returns:
-        `[224, 224, 4]` uint8 RGBA, to be stretched over the whole image: orange speaks for the class, blue against
-        it; opaque where the image's strongest cell lies, transparent where nothing speaks.
+        `[224, 224, 4]` uint8 RGBA, to be stretched over the whole image: orange speaks for the class, blue against it;
+        opaque at the image's strongest cell, transparent where there is no evidence.
     """
     strongest = np.abs(cells).max()
     shares = cells / strongest if strongest > 0 else cells

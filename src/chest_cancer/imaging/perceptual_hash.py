@@ -1,7 +1,8 @@
-"""A short text that tells whether two files show the same picture, also mirrored, re-encoded, resized or drawn upon.
+"""A short text that tells whether two files show the same picture, even mirrored, re-encoded, resized or drawn upon.
 
 The network's embedding does not: a drawn line moves it further than another patient's slice. A difference hash does
-(Krawetz, 2013, "Kind of like that"), here with three signs instead of two, so that empty background is no agreement.
+(Krawetz, 2013, "Kind of like that"), here with three signs instead of two, so that empty background does not count as
+agreement.
 """
 
 from collections.abc import Sequence

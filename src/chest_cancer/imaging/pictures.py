@@ -1,4 +1,4 @@
-"""Pictures for pages that ask for nothing from outside."""
+"""Pictures inside pages, which then load nothing from elsewhere."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ def picture_url(picture: Image.Image, *, lossless: bool) -> str:
 
     Args:
         picture: Grey, RGB or, where it is lossless, RGBA.
-        lossless: A PNG, written fast, or else a JPEG, which is smaller.
+        lossless: Write a PNG, fast; else a JPEG, which is smaller.
     """
     file = io.BytesIO()
     if lossless:

@@ -19,10 +19,13 @@ class DecodedImage:
 
     Attributes:
         pixels: `[H, W, 3]` uint8, RGB 0..255, upright, read-only.
-        format: What the bytes are, whatever the file's name: PNG, JPEG, TIFF, BMP, GIF, WEBP or DICOM.
+        format: What the bytes are, whatever the file's name: PNG, JPEG, TIFF, BMP, GIF, WEBP, AVIF, JPEG2000 or DICOM.
         mode: Pixel mode as stored, e.g. "L", "RGBA", "I;16"; for DICOM the photometric interpretation.
         width: Columns as stored, before any EXIF rotation.
         height: Rows as stored, before any EXIF rotation.
+        scaling: How stored grey or colour became 0..255: "8 bits" as it is, "16 bits" by its full range, "HU, lung
+            window", "HU + 32768, lung window", "window of the file", "VOI LUT", "percentiles 0.5 to 99.5", "minimum to
+            maximum", or "nothing measured" (only NaN).
     """
 
     pixels: NDArray[np.uint8]
@@ -30,6 +33,7 @@ class DecodedImage:
     mode: str
     width: int
     height: int
+    scaling: str
 
 
 def describe(error: Exception) -> str:
@@ -49,14 +53,6 @@ def check_single_frame(frames: int) -> None:
     """Raise `UnreadableImageError` when a file holds more than one frame, page or slice."""
     if frames > 1:
         raise UnreadableImageError(f"{frames} frames; expected a single slice")
-
-
-def stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Map the finite minimum..maximum of real values linearly to 0..255; a constant array becomes zeros."""
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    if finite.size == 0:
-        return np.zeros(values.shape, np.uint8)
-    return scale(values, float(finite.min()), float(finite.max()))
 
 
 @np.errstate(all="ignore")

@@ -14,7 +14,7 @@ from chest_cancer.parameters import StandardisationParameters
 
 Pixels = NDArray[np.uint8]
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Changes with every change of decoding or standardising that changes pixels."""
 
 _PERCENTILES = (1, 99)
@@ -61,7 +61,7 @@ def preprocessing_key(parameters: StandardisationParameters) -> str:
         parameters: What is done to frame and brightness.
 
     Returns:
-        E.g. `1-percentile-body`; the same exactly where the same file gives the same pixels.
+        E.g. `2-percentile-body`; the same exactly where the same file gives the same pixels.
     """
     return f"{PREPROCESSING_VERSION}-{parameters.brightness}-{parameters.crop}"
 

@@ -1,1 +1,1 @@
-"""Training jobs of the web app: their files, their progress, and where a served model lies."""
+"""Training jobs of the web app: their files and progress, and the place of the served model."""

@@ -1,4 +1,4 @@
-"""Where a served model lies, and which contents lie there now. Imports little more than the standard library."""
+"""Where the served model is, and which version of it is there now. Imports little more than the standard library."""
 
 import json
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ FileState = tuple[int, int] | None
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Where a model comes from.
+    """The files of the served model.
 
     Attributes:
-        manifest: The manifest, in the classifier's folder; None where the classifier does not come from one.
-        metrics: The file with its test figures; None where the catalog names none.
+        manifest: The manifest in the classifier's folder; None where the catalog's classifier is not in a folder.
+        metrics: The file with its test figures; None where the catalog names no such file.
     """
 
     manifest: Path | None
@@ -30,11 +30,11 @@ class ModelFiles:
         return self.manifest.parent if self.manifest else None
 
     def states(self) -> tuple[FileState, FileState]:
-        """Tell which contents there are now, of the manifest and of the figures."""
+        """Identify the present contents of manifest and figures, to notice when they are replaced."""
         return _state(self.manifest), _state(self.metrics)
 
     def figures(self) -> dict[str, StoredFigure]:
-        """Read the test figures, unless they were measured before this model was made and so belong to another."""
+        """Read the test figures, unless they are older than this model and so belong to another one."""
         manifest, metrics = self.states()
         if self.metrics is None or metrics is None or (manifest is not None and metrics[1] < manifest[1]):
             return {}

@@ -1,4 +1,4 @@
-"""How far a run is, as lines of JSON for other processes: the web app's training page reads them.
+"""Progress of a run, as lines of JSON for other processes: the web app's training page reads them.
 
 Nodes only report; where a report goes is decided once a run, by `hooks.ProgressHook`. Without it reports go nowhere.
 """
@@ -23,13 +23,13 @@ def report(event: str, **facts: Any) -> None:
 
     Args:
         event: Its name, e.g. `epoch`.
-        facts: What belongs to it; must fit into JSON.
+        facts: Details of the event; must fit into JSON.
     """
     _logger.info(event, extra={"facts": facts})
 
 
 def write_to(path: Path) -> None:
-    """Append every further report of this process to a file, each as one line of JSON with `time` and `event`."""
+    """Append all later reports of this process to a file, each as one line of JSON with `time` and `event`."""
     _logger.addHandler(_Lines(path))
 
 

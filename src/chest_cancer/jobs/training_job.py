@@ -41,17 +41,17 @@ class Job:
     """What `job.json` holds.
 
     Attributes:
-        id: When it was started, and four random digits.
-        status: How it stands.
+        id: Time of its start, and four random digits.
+        status: Whether it runs, or how it ended.
         environment: The Kedro environment that it runs.
-        started: When, ISO 8601 in UTC.
-        ended: The same; None while it runs.
-        run_id: MLflow's run; None until it ended well, or where none was recorded.
-        figures: Test figures of what it trained.
-        promoted: Whether what it trained is what is served from then on.
+        started: Time of its start, ISO 8601 in UTC.
+        ended: Time of its end, ISO 8601 in UTC; None while it runs.
+        run_id: Id of the MLflow run; None until the job has succeeded, or where no run was recorded.
+        figures: Test figures of the model that it trained.
+        promoted: Whether the gate promoted the model that it trained, which is then served.
         error: Why it failed, or why its model is not served; None otherwise.
         runner: Process id of the runner, which is its process group's too.
-        kedro: The same of `kedro run`.
+        kedro: Process id of `kedro run`, which is its process group's too.
     """
 
     id: str
@@ -94,7 +94,7 @@ class JobFolder:
                     yield json.loads(line)
 
     def log_tail(self) -> list[str]:
-        """Read the last lines of what the run printed; of a progress bar only its last state."""
+        """Read the last lines that the run printed; of a progress bar only its last state."""
         if not self.log.exists():
             return []
         with self.log.open("rb") as file:
@@ -107,7 +107,7 @@ class JobFolder:
         return [line for line in shown if line][-_LOG_LINES:]
 
     def keep_former(self, files: ModelFiles) -> None:
-        """Keep the served model, by second names for its files: a run replaces files, it does not write into them."""
+        """Keep the served model by hard links to its files: a run replaces files and does not write into them."""
         self._former.mkdir()
         if files.folder and files.folder.is_dir():
             shutil.copytree(files.folder, self._former / "classifier", copy_function=os.link)
@@ -115,7 +115,7 @@ class JobFolder:
             os.link(files.metrics, self._former / "metrics.json")
 
     def restore_former(self, files: ModelFiles) -> None:
-        """Put the kept model back in place of whatever the run has left, if it left something else."""
+        """Put the kept model back, if the run has left something else in its place."""
         kept = self._former / "classifier"
         if files.folder and kept.is_dir() and not _same(kept, files.folder):
             recoverable = RecoverableFolder(files.folder)
@@ -125,12 +125,12 @@ class JobFolder:
             (self._former / "metrics.json").replace(files.metrics)
 
     def finish(self, files: ModelFiles, status: Status, error: str | None = None) -> Job:
-        """Write how the job ended; unless it ended well and was promoted, the former model is put back first.
+        """Write how the job ended. The former model is put back first, unless the run succeeded and was promoted.
 
         Args:
-            files: Where the model lies.
+            files: Files of the served model.
             status: How it ended.
-            error: Why, where that is not in what the run reported.
+            error: The reason, where the run itself did not report it.
         """
         events = list(self.events())
         failed = [event for event in events if event["event"] == "node_failed"]
@@ -162,8 +162,8 @@ def main(orders: dict[str, Any]) -> None:
     """Run `kedro run`, wait, and write how it ended.
 
     Args:
-        orders: `folder` of the job, `project`, `command`, `manifest` and `metrics` (where the model lies), `lock` (an
-            inherited handle).
+        orders: `folder` of the job, `project`, `command`, `manifest` and `metrics` (files of the served model), `lock`
+            (an inherited handle).
     """
     folder = JobFolder(Path(orders["folder"]))
     files = ModelFiles(*(Path(orders[name]) if orders[name] else None for name in ("manifest", "metrics")))
@@ -199,7 +199,7 @@ def main(orders: dict[str, Any]) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], cancelled: threading.Event) -> int:
-    """Wait for the end of the process, or for the order to end it; either way its whole group has ended then."""
+    """Wait until the process ends, or until it is to be ended. Either way its whole group has ended afterwards."""
     code = None
     while code is None and not cancelled.is_set():
         with suppress(subprocess.TimeoutExpired):
@@ -216,13 +216,13 @@ def _wait(process: subprocess.Popen[bytes], cancelled: threading.Event) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """The server's environment without its settings, one of which is a secret; and plain output, as it comes."""
+    """The server's environment, without the app's settings (one is secret), for plain and unbuffered output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHEST_CANCER_")}
     return kept | {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Say whether two folders hold the same files, under two names."""
+    """Say whether two folders hold the very same files, as hard links."""
     names = [path.name for path in one.iterdir()]
     return all((other / name).is_file() and (one / name).samefile(other / name) for name in names)
 

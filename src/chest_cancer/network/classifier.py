@@ -1,4 +1,4 @@
-"""The trained artefact as one object: an ONNX graph and what must be known of it.
+"""The trained artefact as one object: an ONNX graph and its manifest.
 
 Serving, batch prediction and evaluation all use this class. It imports no TensorFlow, MLflow or Kedro.
 """
@@ -76,10 +76,10 @@ class Classifier:
     """A trained classifier of chest CT slices.
 
     Attributes:
-        manifest: What is known of it beside its graph.
+        manifest: What is known of it besides its graph.
         classes: Class names, in the order of the graph's outputs.
         standardisation: What images went through in training, and go through here.
-        precision: `bf16`, `fp32` or `int8`, what it computes in.
+        precision: What it computes in: `bf16`, `fp32` or `int8`.
         quantised: The same graph with int8 convolutions, or None.
     """
 
@@ -95,19 +95,21 @@ class Classifier:
         Args:
             graph: A serialised ONNX graph from `image` to `probabilities`, `embedding`, `evidence` and, where the
                 manifest has limits, `distance`.
-            manifest: What must be known of it; without `abstention` every image is answered.
+            manifest: The graph's manifest; without `abstention` every image is answered.
             precision: `auto`, `bf16` or `fp32`; by default int8 where there is such a graph, else that in which the
                 training features were computed, or fp32 where the processor can't.
             quantised: The same graph with int8 convolutions, or None.
 
         Raises:
-            ValueError: The manifest is of another preprocessing, or needs a package that is not installed.
+            ValueError: The manifest belongs to another version of preprocessing, or needs a package that is not
+                installed.
         """
         version = manifest.preprocessing_version
         if version != PREPROCESSING_VERSION:
             raise ValueError(
                 f"Invalid manifest: expected preprocessing_version {PREPROCESSING_VERSION}. Received: {version}. "
-                "Train the model again with this version of chest_cancer."
+                "Train the model again with this version of chest_cancer, which makes other pixels of DICOM and of "
+                "16-bit PNG and TIFF, or serve it with the version that it was trained with."
             )
         self.standardisation = manifest.standardisation
         check_available(self.standardisation)
@@ -142,7 +144,7 @@ class Classifier:
 
         Raises:
             FileNotFoundError: The folder holds no classifier.
-            ValueError: A file is not the one that was saved, or the manifest is of another format.
+            ValueError: A file differs from the one that was saved, or the manifest has another format.
         """
         for name in (GRAPH_FILE, MANIFEST_FILE, DIGESTS_FILE):
             _find(Path(folder) / name)
@@ -164,7 +166,7 @@ class Classifier:
         (Path(folder) / DIGESTS_FILE).write_text("".join(lines))
 
     def release_graph(self) -> None:
-        """Compile, and let go of what was compiled: a server predicts and does no more, and this is 60 MB.
+        """Compile, and free the graph: 60 MB that a server no longer needs.
 
         `graph` is empty afterwards and `quantised` None.
         """
@@ -183,7 +185,7 @@ class Classifier:
         return self.predict_standardised(standardise(image, self.standardisation).pixels for image in images)
 
     def predict_standardised(self, images: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
-        """Classify what is the network's input already.
+        """Classify images that are the network's input already.
 
         Args:
             images: Pixels that `standardise` made of decoded images with this classifier's `standardisation`, each
@@ -201,13 +203,13 @@ class Classifier:
         ]
 
     def self_test(self) -> float | None:
-        """Compare what it says of `self_test_image` with what it said when it was trained.
+        """Compare what the classifier says of `self_test_image` with what it said when it was trained.
 
         Returns:
-            The largest difference of a probability; None where the manifest does not hold what was said.
+            The largest difference between probabilities; None where the manifest has no self-test.
 
         Raises:
-            ValueError: It says something else: the graph or this machine computes wrongly.
+            ValueError: The answers differ: the graph or this machine computes wrongly.
         """
         if self.manifest.self_test is None:
             return None

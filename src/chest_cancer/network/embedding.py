@@ -19,16 +19,16 @@ def means_of(embeddings: NDArray[Float]) -> NDArray[Float]:
 
 
 def by_kind(features: NDArray[Float]) -> NDArray[Float]:
-    """Put a number for each feature, [1024], into two rows, [2, 512]: of means, and of maxima."""
+    """Arrange a number for each feature, [1024], in two rows, [2, 512]: means, then maxima."""
     return features.reshape(2, -1)
 
 
 def draw_order(generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw an order of the features, [1024], in which means stay among means, and maxima among maxima."""
+    """Draw a random order of the features, [1024]: means change places with means, maxima with maxima."""
     return np.concatenate([generator.permutation(CHANNELS), CHANNELS + generator.permutation(CHANNELS)])
 
 
 def directions(vectors: NDArray[Float]) -> NDArray[Float]:
-    """Scale vectors, [n, D], to length 1, in their own precision; one of zeros stays as it is."""
+    """Scale vectors, [n, D], to length 1, in their own precision; a vector of zeros stays as it is."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))

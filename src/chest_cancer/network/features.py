@@ -1,4 +1,4 @@
-"""What a head learns from and is judged by: stored features of a split's images, with their classes and groups."""
+"""What a head is trained and tested on: stored features of a split's images, with their classes and groups."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ class LabelledFeatures(NamedTuple):
     """Features of images, in the order in which they are stored.
 
     Attributes:
-        inputs: What the base gives, float32: maps at the cut [n, h, w, C], or without a cut pooled features [n, 1024].
+        inputs: Outputs of the base, float32: maps at the cut [n, h, w, C], or pooled features [n, 1024] without a cut.
         numbers: Class numbers, [n], in the alphabetical order of the names.
         groups: Group of each image, [n].
     """
@@ -27,9 +27,9 @@ def label_features(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> L
     """Take the images of some splits out of stored features.
 
     Args:
-        arrays: Of images, or of views of them: `pixel_sha256`, `embedding` and, with a cut, `features`.
+        arrays: Features of images, or of views of them: `pixel_sha256`, `embedding` and, with a cut, `features`.
         split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
-        splits: Which: `train`, `validation` or `test`.
+        splits: Which splits: `train`, `validation` or `test`.
 
     Returns:
         Their features, class numbers and groups; other images of `arrays` are left out.

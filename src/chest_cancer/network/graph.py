@@ -38,7 +38,7 @@ class EmbeddingSpace:
 
 
 def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
-    """Build the part of VGG16 that is never trained, with its preprocessing.
+    """Build the part of VGG16 that is never trained, with VGG16's preprocessing.
 
     Args:
         weights: `<layer>/kernel` (HWIO) and `<layer>/bias` of the 13 convolutions, float32.
@@ -49,7 +49,7 @@ def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
         map) and, with a cut, `features` float32 [N, h, w, C]: what the cut layer receives.
 
     Raises:
-        ValueError: `cut` is no layer of VGG16.
+        ValueError: `cut` is not a layer of VGG16.
     """
     if cut is not None and cut not in LAYERS:
         raise ValueError(
@@ -65,7 +65,7 @@ def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
 
 
 def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None) -> onnx.ModelProto:
-    """Join the convolutions, those trained above a cut among them, and the head.
+    """Join all convolutions, also those that were trained above a cut, and the head.
 
     Args:
         weights: `<layer>/kernel` (HWIO) and `<layer>/bias` of the 13 convolutions, float32.
@@ -74,9 +74,10 @@ def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None
 
     Returns:
         A graph from `image` uint8 [N, 224, 224, 3] to `probabilities` [N, K] (rows sum to 1), `embedding` [N, 1024],
-        `evidence` [N, K, 7, 7] and, with a space, `distance` [N] of the image from it. Evidence is HiResCAM (Draelos
-        and Carin, 2020): gradient of the class score (the logit over the temperature) times activation, summed over
-        channels. For a linear head it is an exact decomposition: its cells and the bias sum to the score.
+        `evidence` [N, K, 7, 7] and, with a space, `distance` [N] of the image from the training images. Evidence is
+        HiResCAM (Draelos and Carin, 2020): gradient of the class score (the logit over the temperature) times
+        activation, summed over channels. For a linear head it is an exact decomposition: its cells and the bias sum to
+        the score.
     """
     lines = [*_preprocessing(), *_convolutions(), *_pooling(), *head.lines(), *_probabilities(), *_evidence()]
     outputs = [
@@ -122,7 +123,7 @@ def _probabilities() -> Iterator[str]:
 
 
 def _evidence() -> Iterator[str]:
-    """The gradient by the mean reaches every cell, the one by the max its largest cells, in equal parts."""
+    """The gradient through the mean reaches every cell, the one through the max the largest cells, in equal parts."""
     yield "by_mean, by_max = Split <axis = 2, num_outputs = 2> (gradient)"
     yield f"largest = ReduceMax <keepdims = 1> ({LAST_MAP}, spatial)"
     yield f"is_largest = Equal ({LAST_MAP}, largest)"

@@ -1,4 +1,4 @@
-"""Training in Keras: the head of one's choice on the trainable top, fitted and asked."""
+"""Training in Keras: a head on the trainable top, its fit and its predictions."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,10 @@ def build_model(
     """Put a head on the trainable top.
 
     Args:
-        top: From the base's features to pooled features [N, 1024].
-        features: Training features; pooled, they set the head's standardisation.
+        top: Trainable top, from the base's features to pooled features [N, 1024].
+        features: Training features; once pooled they set the head's standardisation.
         classes: Number of classes K.
-        head: Its name in `HEADS`.
+        head: Name of the head in `HEADS`.
         parameters: The block `model_training`.
         seed: Random seed for what the head draws.
 
@@ -70,10 +70,10 @@ def pooled_features(top: "keras.Model", features: NDArray[np.float32]) -> NDArra
 
     Args:
         top: The trainable top.
-        features: What the base gives.
+        features: Outputs of the base.
 
     Returns:
-        Pooled features, [N, 1024]: without a cut the base's own.
+        Pooled features, [N, 1024]; without a cut these are the base's own.
     """
     if not top.weights:
         return np.asarray(features)
@@ -84,7 +84,7 @@ def predict(model: "keras.Model", inputs: NDArray[np.float32]) -> NDArray[np.flo
     """Compute a model's outputs, batch by batch.
 
     Args:
-        model: With one input and one output.
+        model: A model with one input and one output.
         inputs: [N, ...].
 
     Returns:
@@ -100,8 +100,8 @@ def predict(model: "keras.Model", inputs: NDArray[np.float32]) -> NDArray[np.flo
 def _statistics(pooled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and variance of each feature.
 
-    A feature that hardly varies in training would be blown up wherever it does vary: a variance is at least a hundredth
-    of the mean variance of its kind (spatial means, spatial maxima).
+    A feature that hardly varies in training would become huge wherever it does vary. So a variance is at least a
+    hundredth of the mean variance of its kind (spatial means, spatial maxima).
     """
     variance = by_kind(pooled.var(axis=0))
     floored = np.maximum(variance, 0.01 * variance.mean(axis=1, keepdims=True) + np.finfo(np.float32).eps)
@@ -133,7 +133,7 @@ def fit(
         seed: Random seed for the order of the images.
 
     Returns:
-        `loss`, `accuracy`, `val_loss` and `val_accuracy`, a row an epoch; the index counts from 1.
+        `loss`, `accuracy`, `val_loss` and `val_accuracy`, a row per epoch; the index counts from 1.
     """
     import keras
     import tensorflow as tf
@@ -171,13 +171,13 @@ def fit(
 
 
 def without_tuning(batches: "tf.data.Dataset") -> "tf.data.Dataset":
-    """Turn tf.data's tuning off: it sleeps 10, 20, 40, ... ms, and the end of an epoch waits for it to wake.
+    """Turn tf.data's tuning off: it sleeps 10, 20, 40, ... ms, and the end of an epoch waits until it wakes.
 
     Args:
-        batches: What a model is given.
+        batches: Batches for a model.
 
     Returns:
-        The same batches, in up to half the time.
+        The same batches, in as little as half the time.
     """
     import tensorflow as tf
 

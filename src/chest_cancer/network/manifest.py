@@ -1,10 +1,11 @@
-"""What is known of a classifier beside its graph: the contents of `manifest.json`.
+"""What is known of a classifier besides its graph: the contents of `manifest.json`.
 
 This needs nothing but Pydantic: servers and the record read it too.
 """
 
 import json
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
@@ -38,9 +39,9 @@ class Limits(Block):
     """When the classifier declines to answer.
 
     Attributes:
-        distance_limit: An image further from the training images than this is no chest CT slice.
-        confidence_limit: An answer less probable than this is not sure, 0..1.
-        validation_images: That both were set on.
+        distance_limit: An image that is further from the training images is called not a chest CT slice.
+        confidence_limit: An answer that is less probable is called not sure, 0..1.
+        validation_images: Number of validation images that both were set on.
         validation_refused: Share of them beyond the distance limit, 0..1.
         validation_unsure: Share of them below the confidence limit, 0..1.
     """
@@ -68,16 +69,16 @@ class ClassCounts(Block):
 
 
 class DataSummary(Block):
-    """What the images of all splits are.
+    """Summary of the images of all splits.
 
     Attributes:
         location: Where they came from.
-        kind: Of source, e.g. `phantom` or `google_drive`.
+        kind: Kind of source, e.g. `phantom` or `google_drive`.
         synthetic: Whether they were drawn by this program.
         archive_sha256: SHA-256 of the archive that they came in, where there is one.
         digest: SHA-256 over their contents, classes and splits.
         files, readable, quarantined, images: Numbers of files; `images` are those that were used.
-        distinct_by_content, distinct_by_pixels: Numbers of different ones.
+        distinct_by_content, distinct_by_pixels: Numbers of distinct files, by their bytes and by their pixels.
         classes: Counts by class name.
     """
 
@@ -94,9 +95,14 @@ class DataSummary(Block):
     distinct_by_pixels: int
     classes: dict[str, ClassCounts]
 
+    @classmethod
+    def of(cls, summary: Mapping[str, Any]) -> Self:
+        """Take from what ingestion sums up what a manifest keeps: nothing that names files."""
+        return cls.model_validate({name: value for name, value in summary.items() if name in cls.model_fields})
+
 
 class Provenance(Block):
-    """Which run made it, of which code; None where that is not known."""
+    """Which run and which code made a classifier; None where that is not known."""
 
     created: str
     code_version: str
@@ -118,21 +124,21 @@ class Origin(Block):
 
 
 class SelfTest(Block):
-    """What it said of the self-test's image when it was made: a probability by class name."""
+    """What the classifier said of the self-test's image when it was made: probabilities by class name."""
 
     probabilities: dict[str, float]
 
 
 class Agreement(Block):
-    """What one precision says of the validation images.
+    """What the classifier says of the validation images in one precision.
 
     Attributes:
         precision: `fp32`, `bf16` or `int8`.
-        images: How many.
+        images: Number of validation images.
         accuracy: Share of images that it would answer rightly, were all answered, 0..1.
-        changed: Images with another answer than in fp32.
-        cosine: Lowest cosine of an image's embedding to that in fp32.
-        evidence_cosine: The same of evidence maps.
+        changed: Number of images with another answer than in fp32.
+        cosine: Lowest cosine between an image's embedding and that in fp32.
+        evidence_cosine: Lowest cosine between an image's evidence map and that in fp32.
     """
 
     precision: str
@@ -155,30 +161,31 @@ class Int8Decision(Block):
 class Manifest(Block):
     """What must be known of a classifier.
 
-    What has a default came after the first classifiers: theirs say nothing of it, and the default is what held then.
+    Entries with a default are newer than the first classifiers: their manifests lack these, and the default is what
+    held for them.
 
     Attributes:
-        format_version: Of this layout.
-        classes: In the order of the graph's outputs.
+        format_version: Version of this layout.
+        classes: Class names, in the order of the graph's outputs.
         normal_class: The class without disease, or None.
         input: What the graph takes.
-        preprocessing_version: Of decoding and standardising.
+        preprocessing_version: Version of decoding and standardising.
         standardisation: What images go through first.
-        head: Its name.
-        head_reason: Why this head.
-        kernel: Of a kernel head.
+        head: Name of the head.
+        head_reason: Why this head was chosen.
+        kernel: Width and landmarks of a kernel head; None for another head.
         temperature: What the logits were divided by.
-        operating_point: None without a normal class.
+        operating_point: When an image reads as diseased; None without a normal class.
         answer_rule: Which class is the answer; see `AnswerRule`. Without an operating point both are the same.
-        abstention: None where every image is answered.
-        precision: In which the training features were computed, or `int8` where that graph is served.
-        validation: How it did on validation images.
-        splits: Number of images in each.
+        abstention: When no answer is given; None where every image is answered.
+        precision: Precision of the training features, or `int8` where that graph is served.
+        validation: How well it did on validation images.
+        splits: Number of images in each split.
         split_digest: SHA-256 over which image is in which group and split.
-        data: What it was trained and tested on.
-        provenance: Which run made it.
-        self_test: None where it can't be tested.
-        int8: None where no int8 graph was made.
+        data: Summary of the images that it was trained and tested on.
+        provenance: Which run and which code made it.
+        self_test: What a self-test compares with; None where it can't be tested.
+        int8: Whether int8 is served, and why; None where no int8 graph was made.
     """
 
     format_version: Literal[1]
@@ -211,7 +218,7 @@ class Manifest(Block):
             content: Content of the file `manifest.json`.
 
         Raises:
-            ValueError: It is of another format, or an entry is missing, unknown or of another type.
+            ValueError: The manifest has another format, or an entry is missing, unknown or of another type.
         """
         facts = json.loads(content)
         version = facts.get("format_version")
@@ -229,5 +236,5 @@ class Manifest(Block):
             ) from error
 
     def to_json(self) -> str:
-        """Write the content of `manifest.json`. What was not given is left out: what was read stays as it was."""
+        """Write the content of `manifest.json`, without entries that were not set: what was read stays the same."""
         return json.dumps(self.model_dump(include=self.model_fields_set), indent=2, ensure_ascii=False) + "\n"

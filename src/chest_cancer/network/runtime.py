@@ -19,7 +19,7 @@ _REQUESTS = 2
 
 
 def resolve_precision(precision: str) -> str:
-    """Say which precision this processor will compute in.
+    """Work out the precision that this processor will compute in.
 
     Args:
         precision: `auto`, `bf16` or `fp32`.
@@ -28,7 +28,7 @@ def resolve_precision(precision: str) -> str:
         `bf16` or `fp32`; `auto` is bf16 where the processor has instructions for it.
 
     Raises:
-        ValueError: bf16 on a processor that does not have it, or an unknown name.
+        ValueError: bf16 on a processor without instructions for it, or an unknown name.
     """
     if precision not in ("auto", "bf16", "fp32"):
         raise ValueError(f"Invalid value for `precision`: expected auto, bf16 or fp32. Received: {precision}")
@@ -43,8 +43,8 @@ class Quantised:
     """A graph whose convolutions are int8, in OpenVINO's own format.
 
     Attributes:
-        structure: Layers and the ranges of what passes between them, XML.
-        weights: Their numbers.
+        structure: Layers, and the ranges of the values between them; XML.
+        weights: Weights of the layers, binary.
     """
 
     structure: bytes
@@ -55,7 +55,7 @@ class Network:
     """A graph with one input, compiled for this processor.
 
     Attributes:
-        precision: `bf16` or `fp32`, what it computes in; `int8` where the graph is quantised.
+        precision: What it computes in: `bf16` or `fp32`; `int8` where the graph is quantised.
         outputs: Names of its outputs.
     """
 
@@ -64,7 +64,7 @@ class Network:
 
         Args:
             graph: A serialised ONNX graph, its file, or one that was quantised.
-            precision: `auto`, `bf16` or `fp32`; of a quantised graph, for the layers that are not int8.
+            precision: `auto`, `bf16` or `fp32`; for a quantised graph, that of the layers that are not int8.
         """
         floating = resolve_precision(precision)
         core = ov.Core()

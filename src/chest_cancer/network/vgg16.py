@@ -1,6 +1,6 @@
 """VGG16 in Keras: built with given weights, cut in two, and put together again with its head.
 
-Keras is imported inside the functions: whoever only needs the names pays nothing.
+Keras is imported inside the functions, so that code that only needs the names does not wait for it.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def build_vgg16(weights: Weights) -> KerasModel:
         weights: `<layer>/kernel` (HWIO) and `<layer>/bias`, float32.
 
     Returns:
-        `keras.applications.VGG16` without its top, for preprocessed [N, 224, 224, 3], to [N, 7, 7, 512].
+        `keras.applications.VGG16` without its top, from preprocessed images [N, 224, 224, 3] to maps [N, 7, 7, 512].
     """
     import keras
 
@@ -46,10 +46,10 @@ def trainable_top(weights: Weights, cut: str | None, precision: str = "fp32") ->
     Args:
         weights: `<layer>/kernel` (HWIO) and `<layer>/bias`, float32.
         cut: First layer that is trained, or None.
-        precision: `bf16` or `fp32`, what its layers compute in; weights, gradients and pooling are fp32.
+        precision: What its layers compute in, `bf16` or `fp32`; weights, gradients and pooling are fp32.
 
     Returns:
-        A model from the cut's input [N, h, w, C] to pooled features [N, 1024]; without a cut the identity on them.
+        A model from the cut's input [N, h, w, C] to pooled features [N, 1024]; without a cut it returns its input.
     """
     import keras
 

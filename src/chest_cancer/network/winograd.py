@@ -17,14 +17,14 @@ class WinogradConv2D(keras.layers.Conv2D):  # type: ignore[misc]  # Keras ships 
     F(2x2, 3x3) of Lavin and Gray (2016, Fast algorithms for convolutional neural networks): tiles of 4x4 that overlap
     by two, and the kernels, are transformed by additions, multiplied, and transformed back to 2x2 outputs. Multiplying
     and adding over channels is a matrix product, and so are its gradients. Weights and results are those of `Conv2D`,
-    but for rounding: in bf16 two to three times as far from fp32.
+    except for rounding: results in bf16 are two to three times as far from fp32.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights.
 
         Raises:
-            ValueError: Kernels, strides, padding or maps of another kind.
+            ValueError: Kernels, strides, padding or maps are of another kind than this layer computes.
         """
         settings = {
             "kernel_size": (3, 3), "strides": (1, 1), "dilation_rate": (1, 1), "groups": 1, "padding": "same",

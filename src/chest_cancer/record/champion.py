@@ -12,10 +12,10 @@ class Champion:
 
     Attributes:
         version: Its number in the registry; None where there is no champion.
-        classifier: The same, loaded; None where there is none.
-        training_images: `pixel_sha256` of the images that it has learnt from, those of its validation included.
-        test_scores: What it said of the images that it was tested on: a probability for each class by `pixel_sha256`.
-        problem: Why it can't be compared with, or why nobody knows whether there is one; None where nothing is wrong.
+        classifier: The champion itself, loaded; None where there is none or it can't be read.
+        training_images: `pixel_sha256` of the images that it has learnt from, its validation images included.
+        test_scores: What it said of its own test images: the probability of each class by `pixel_sha256`.
+        problem: Why nothing can be compared with it, or why it is unknown whether there is one; None where all is well.
     """
 
     version: str | None = None

@@ -1,4 +1,4 @@
-"""What is recorded here, brought to the tracking server."""
+"""The delivery of what is recorded here to the tracking server."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +25,7 @@ _MOST_TRIALS = 10_000
 
 
 class Sent(NamedTuple):
-    """What a server got."""
+    """How much was sent to a server."""
 
     parameters: int
     metrics: int
@@ -34,10 +34,10 @@ class Sent(NamedTuple):
 
 
 def send(run_id: str) -> Sent | None:
-    """Copy a run's parameters, metrics, tags, artifacts and trials to the server; what it has already does no harm.
+    """Copy a run's parameters, metrics, tags, artifacts and trials to the server; sending twice does no harm.
 
     Args:
-        run_id: Its id here.
+        run_id: Id of the run here.
 
     Returns:
         What was copied; None where the run has no server.
@@ -63,14 +63,14 @@ def send(run_id: str) -> Sent | None:
 
 
 def _look_up(run_id: str) -> "tuple[MlflowClient, Run, str | None]":
-    """Return the record here, the run in it, and the address of the server that is to have it, or None."""
+    """Return the client of the record here, the run, and the address of the server that it goes to, or None."""
     here = connect(tracking_uri())
     run = here.get_run(run_id)
     return here, run, server() if SERVER_RUN_TAG in run.data.tags else None
 
 
 def _copy(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str) -> int:
-    """Copy all but files into a run on the server; return how many values of metrics that were."""
+    """Copy all but files into a run on the server; return the number of metric values."""
     from mlflow.entities import Param, RunTag
 
     metrics = [metric for key in run.data.metrics for metric in here.get_metric_history(run.info.run_id, key)]
@@ -82,7 +82,7 @@ def _copy(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str
 
 
 def _copy_trials(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str) -> int:
-    """Copy the runs inside a run into one on the server; return how many they are."""
+    """Copy the runs inside a run into one on the server; return their number."""
     inside = f"tags.`{PARENT_TAG}` = '{run.info.run_id}'"
     trials = here.search_runs([run.info.experiment_id], inside, max_results=_MOST_TRIALS)
     if not trials:
@@ -100,7 +100,7 @@ def _copy_trials(here: "MlflowClient", run: "Run", there: "MlflowClient", there_
 
 
 def close(run_id: str) -> None:
-    """End a run on the server as it ended here, and note that the server has all of it.
+    """End a run on the server with its status here, and note that the server has all of it.
 
     Raises:
         ConnectionError: The server does not answer, or refuses.
@@ -114,14 +114,17 @@ def close(run_id: str) -> None:
 
 
 def unsent() -> list[str]:
-    """List the runs that ended and that this server lacks, oldest first: their ids here.
+    """List the ids of the runs that have ended and that the server lacks, oldest first.
 
     Raises:
-        ValueError: There is no server.
+        ValueError: No server is set.
     """
     uri = server()
     if uri is None:
-        raise ValueError("MLFLOW_TRACKING_URI names no server: all that is known is in mlflow.db. See .env.example.")
+        raise ValueError(
+            "MLFLOW_TRACKING_URI names no server, so there is nowhere to send to: the whole record is in mlflow.db. "
+            "See .env.example."
+        )
     client = connect(tracking_uri())
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:

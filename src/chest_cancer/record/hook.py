@@ -1,4 +1,4 @@
-"""What of a run is recorded, and when: kedro-mlflow's hook, made this project's own."""
+"""What is recorded of a run, and when: kedro-mlflow's hook, adapted to this project."""
 
 import logging
 import time
@@ -64,7 +64,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Log trials; curves and figures in one request each, where kedro-mlflow's datasets send every number alone."""
+        """Log trials, curves and figures, in one request each: kedro-mlflow's datasets send every number on its own."""
         if not self._is_mlflow_enabled:
             return
         if dataset_name == "classifier":
@@ -87,7 +87,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Bring the record to the server, register what was evaluated, and close the record."""
+        """Send the record to the server, register a model that was evaluated, and close the record."""
         delivered = self._is_mlflow_enabled and self._reaches_server(lambda: self._deliver(pipeline, catalog))
         super().after_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
         if delivered:
@@ -97,17 +97,17 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Close the record of a run that failed, and bring it to the server."""
+        """Close the record of a run that failed, and send it to the server."""
         super().on_pipeline_error(error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
         if self._is_mlflow_enabled and self._reaches_server(lambda: delivery.send(self.run_id)):
             self._reaches_server(lambda: delivery.close(self.run_id))
 
     def _reaches_server(self, action: Callable[[], object]) -> bool:
-        """Do something that needs the server; where that fails say so, and let the run end well."""
+        """Run something that needs the server; if it fails, log that and let the run succeed."""
         try:
             action()
         except ConnectionError as error:
-            logger.warning("%s The record is kept here: `kedro record send` brings it there.", error)
+            logger.warning("%s The record is kept here; `kedro record send` sends it later.", error)
             return False
         return True
 
@@ -146,7 +146,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _log_origin(manifest: Manifest) -> None:
-    """Tag the active run with what its classifier was made of."""
+    """Tag the active run with what its classifier was made from."""
     import mlflow
 
     mlflow.set_tags(

@@ -1,4 +1,4 @@
-"""The champion's files, kept here until another version is champion."""
+"""The champion's files, kept here until another version becomes champion."""
 
 import json
 import logging
@@ -19,23 +19,23 @@ _VERSION = "version.json"
 
 
 class KeptChampion:
-    """A folder with the files of the version that was champion when it was last asked for.
+    """A folder with the files of the version that was champion when the registry was last asked.
 
     Attributes:
-        folder: Where they are.
+        folder: Where the files are.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Ask nobody yet."""
+        """Note the folder; the registry is not asked yet."""
         self.folder = folder
         self._recoverable = RecoverableFolder(folder)
 
     def exists(self) -> bool:
-        """Say whether a classifier is here."""
+        """Say whether a classifier is in the folder."""
         return (self.folder / MANIFEST_FILE).is_file()
 
     def to_serve(self, precision: str | None) -> Classifier:
-        """Load the champion, fetched if it is not here; where its server fails, the one that is here will do.
+        """Load the champion, fetched unless it is here already. If the server fails, the one that is here is used.
 
         Args:
             precision: See `Classifier.load`.
@@ -45,8 +45,8 @@ class KeptChampion:
 
         Raises:
             FileNotFoundError: There is no champion.
-            ConnectionError: The server can't be used, and none is here.
-            ValueError: What is here is not what was registered.
+            ConnectionError: The server can't be used, and no champion is here.
+            ValueError: The files here differ from those that were registered.
         """
         try:
             version = self._fetch()
@@ -60,13 +60,13 @@ class KeptChampion:
         return Classifier.load(self.folder, precision)
 
     def to_compare_with(self, precision: str | None) -> Champion:
-        """Load the champion, if there is one; whatever is wrong is its `problem`, so that it stops no run.
+        """Load the champion, if there is one. Errors become its `problem`, so that they stop no run.
 
         Args:
             precision: See `Classifier.load`.
 
         Returns:
-            The champion with what it has learnt from and what it said of its test images.
+            The champion, the images that it has learnt from, and what it said of its test images.
         """
         from mlflow.exceptions import MlflowException
 
@@ -83,7 +83,7 @@ class KeptChampion:
             return Champion(version, problem=str(error))
 
     def _fetch(self) -> str | None:
-        """Bring the champion's files here and return its version; None where there is no champion."""
+        """Fetch the champion's files and return its version; None where there is no champion."""
         champion = registry.champion()
         if champion is None:
             return None

@@ -1,4 +1,4 @@
-"""Where a run comes from: its commit and its MLflow run."""
+"""Where the results of a run come from: its commit and its MLflow run."""
 
 import subprocess
 import sys
@@ -15,10 +15,10 @@ _GIT_SECONDS = 10
 
 
 def read_provenance(project: Path) -> dict[str, Any]:
-    """Say what a run that starts now comes from.
+    """Collect what is known of a run that starts now.
 
     Args:
-        project: A folder of the git repository.
+        project: A folder in the git repository.
 
     Returns:
         `created`, ISO 8601 in UTC; `code_version`; `git_commit`, and `git_clean`, whether nothing is uncommitted, both
@@ -35,7 +35,7 @@ def read_provenance(project: Path) -> dict[str, Any]:
 
 
 def _git(project: Path, *arguments: str) -> str | None:
-    """What git prints; None where it is not installed, fails or does not end."""
+    """Output of a git command; None where git is not installed, fails or does not end."""
     try:
         command = ["git", "-C", str(project), *arguments]
         result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_GIT_SECONDS)

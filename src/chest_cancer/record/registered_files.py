@@ -23,8 +23,8 @@ def download(version: str, folder: Path) -> None:
     """Copy a version's classifier, and what it has learnt from, into a folder.
 
     Args:
-        version: Its number.
-        folder: Made when missing; gets the classifier's files and what `record` put beside them.
+        version: Number of the version.
+        folder: Made if it is missing; receives the classifier's files and what `record` put beside them.
     """
     from mlflow.artifacts import download_artifacts
 
@@ -45,14 +45,14 @@ def record(
     test_predictions: "pd.DataFrame",
     metrics: dict[str, Any],
 ) -> None:
-    """Put the classifier among a run's artifacts, as a model that MLflow serves; one that is registered already is not.
+    """Store the classifier with a run's artifacts, as a model that MLflow serves, unless it is registered already.
 
     Args:
-        run_id: Its id here.
-        classifier: Its folder.
+        run_id: Id of the run here.
+        classifier: Folder of the classifier.
         split_table: A row per image, with `path`, `pixel_sha256` and `split`: what the model has learnt from.
         test_predictions: A row per test image, with `path` and `probability_<class>`.
-        metrics: Its test figures.
+        metrics: Test figures of the classifier.
     """
     import mlflow
     from mlflow.utils import requirements_utils

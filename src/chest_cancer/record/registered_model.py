@@ -47,7 +47,7 @@ class RegisteredClassifier(PythonModel):
 
 
 def signature(classes: tuple[str, ...]) -> ModelSignature:
-    """Columns in and out.
+    """Describe the columns of requests and answers.
 
     Args:
         classes: Class names of the classifier.
@@ -65,7 +65,7 @@ def signature(classes: tuple[str, ...]) -> ModelSignature:
 
 
 def example() -> pd.DataFrame:
-    """One request: a PNG file, of no chest."""
+    """Make an example of a request: a small PNG file, not of a chest."""
     buffer = BytesIO()
     Image.fromarray(self_test_image()).save(buffer, format="PNG")
     return pd.DataFrame({"image": [buffer.getvalue()]})

@@ -28,12 +28,12 @@ _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class Decision(TypedDict):
-    """What the gate says of a model.
+    """What the gate decided about a model.
 
     Attributes:
         promoted: Whether it becomes champion.
-        reason: Why, or why not: a sentence.
-        champion: Version that it was compared with; None where there was none.
+        reason: Why, or why not, in a sentence.
+        champion: Version that it was compared with; None where there was no champion.
     """
 
     promoted: bool
@@ -63,18 +63,18 @@ def champion() -> "ModelVersion | None":
 
 
 def submit(run_id: str, manifest: bytes, decision: Decision) -> str:
-    """Register the model that a run has recorded, and give the aliases as the gate decided.
+    """Register the model that a run has recorded, and set the aliases as the gate decided.
 
     Args:
-        run_id: Its id here; its artifacts hold the model, unless it is registered already.
-        manifest: The file of the classifier.
-        decision: What came of comparing it with the champion.
+        run_id: Id of the run here; its artifacts hold the model, unless that is registered already.
+        manifest: Content of the classifier's `manifest.json`.
+        decision: Result of the comparison with the champion.
 
     Returns:
         The version.
 
     Raises:
-        ChampionChangedError: Another model has become champion since; nothing but the version was made then.
+        ChampionChangedError: Another model has become champion since. The version was made; no alias was set.
         ConnectionError: The server can't be used.
     """
     client, facts = connect(registry_uri()), Manifest.read(manifest)
@@ -99,11 +99,11 @@ def submit_undecided(run_id: str, manifest: bytes) -> Decision:
     """Register a model whose comparison is out of date, as challenger.
 
     Args:
-        run_id: Its id here.
-        manifest: The file of the classifier.
+        run_id: Id of the run here.
+        manifest: Content of the classifier's `manifest.json`.
 
     Returns:
-        Why it is not promoted.
+        The reason why it is not promoted.
     """
     current = champion()
     reason = (
@@ -130,7 +130,7 @@ def promote(version: str) -> None:
         except MlflowException as error:
             if error.error_code not in _MISSING:
                 raise
-            raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows those that it has.") from error
+            raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows its versions.") from error
         current = champion()
         if _number(current) != version:
             _crown(client, version, current)
@@ -141,10 +141,10 @@ def roll_back() -> tuple[str, str]:
     """Make the former champion champion again.
 
     Returns:
-        The version that was champion, and the one that now is.
+        The version that was champion, and the one that is champion now.
 
     Raises:
-        ValueError: There is no champion, or none before it.
+        ValueError: There is no champion, or there was none before it.
     """
     client = connect(registry_uri())
     with reaching_server(), _locked():
@@ -153,7 +153,7 @@ def roll_back() -> tuple[str, str]:
             raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
         former = current.tags.get(_FORMER_TAG)
         if former is None:
-            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there is none before it.")
+            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there was none before it to go back to.")
         client.set_registered_model_alias(MODEL, CHAMPION, former)
         _note(client, str(current.version), "Rolled back")
         _note(client, former, "Champion again")
@@ -183,7 +183,7 @@ def _name(version: "ModelVersion | None") -> str:
 
 
 def find_version(manifest: bytes) -> "ModelVersion | None":
-    """The version with this manifest."""
+    """Find the version that has this manifest."""
     digest = hashlib.sha256(manifest).hexdigest()
     versions = connect(registry_uri()).search_model_versions(f"name = '{MODEL}'")
     return next((version for version in versions if version.tags.get(_DIGEST_TAG) == digest), None)
@@ -225,7 +225,7 @@ def _describe(reason: str, manifest: Manifest) -> str:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """Keep this user's other processes on this machine from deciding at the same moment; a registry has no lock."""
+    """Keep this user's other processes on this machine from deciding at the same time; a registry has no lock."""
     name = hashlib.sha256(registry_uri().encode()).hexdigest()[:16]
     with locked(Path(tempfile.gettempdir()) / f"chest_cancer_registry_{os.getuid()}_{name}.lock"):
         yield

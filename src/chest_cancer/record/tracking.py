@@ -1,7 +1,7 @@
-"""Where the experiment record is kept: in a database beside the project, and on the server that the environment names.
+"""Where the experiment record is kept: in a database of the project, and on the server that the environment names.
 
-A run is always recorded beside the project first. A server gets a copy at the end, so that it may fail in between and
-nothing is lost: what could not be sent then is sent by `kedro record send`.
+A run is always recorded in the project first. A server gets a copy at the end, so nothing is lost if it fails
+meanwhile: `kedro record send` sends later what could not be sent.
 """
 
 import getpass
@@ -51,14 +51,14 @@ PARENT_TAG = "mlflow.parentRunId"
 
 
 def prepare_mlflow() -> None:
-    """Read `.env`, and tell MLflow what it must know when it is imported; what is in the environment already, stays."""
+    """Read `.env`, and set what MLflow reads on import; variables that are set already are kept."""
     load_dotenv(project_path() / ".env")
     for name, value in _MLFLOW.items():
         os.environ.setdefault(name, value)
 
 
 def server() -> str | None:
-    """Name the tracking server, from `MLFLOW_TRACKING_URI`; None where the record stays here."""
+    """Return the address of the tracking server, `MLFLOW_TRACKING_URI`; None where the record stays here."""
     # MLflow puts the local database into the first variable and what `registry_uri` returned into the second.
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         uri = os.environ.get(name, "")
@@ -71,14 +71,14 @@ def tracking_uri() -> str:
     """Say where runs are recorded.
 
     Returns:
-        A SQLite file in the project's folder, or the database that `MLFLOW_TRACKING_URI` names where that is no server.
+        A SQLite file in the project's folder, or the database that `MLFLOW_TRACKING_URI` names if that is no server.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     return uri if uri and urlsplit(uri).scheme not in _SERVER_SCHEMES else f"sqlite:///{project_path() / 'mlflow.db'}"
 
 
 def registry_uri() -> str:
-    """Say where models are registered: on the server, or where runs are recorded."""
+    """Say where models are registered: on the server, or else where runs are recorded."""
     return server() or tracking_uri()
 
 
@@ -86,7 +86,7 @@ def artifact_location() -> str | None:
     """Say where artifacts go.
 
     Returns:
-        A folder beside `mlflow.db`, or None: the database that `MLFLOW_TRACKING_URI` names knows.
+        A folder beside `mlflow.db`; None where `MLFLOW_TRACKING_URI` names a database, which knows its own.
     """
     own = tracking_uri() == f"sqlite:///{project_path() / 'mlflow.db'}"
     return str(project_path() / "mlartifacts") if own else None
@@ -95,8 +95,8 @@ def artifact_location() -> str | None:
 def speed_up_sqlite() -> None:
     """Let SQLite write ahead and not wait for the disk after every statement.
 
-    A process that is killed loses nothing; a machine that loses power may lose the last moments, and keeps a whole
-    file. Creating the database takes a third of the time, and two runs at once wait less for each other.
+    A process that is killed loses nothing. A machine that loses power may lose the last moments; the file stays whole.
+    Creating the database takes a third of the time, and two runs at once wait less for each other.
     """
     from sqlalchemy import Engine, event
 
@@ -111,13 +111,13 @@ def _write_ahead(connection: Any, _record: object) -> None:
 
 
 def open_run(name: str) -> str:
-    """Open a run, here and, where there is a server, there: it says within 15 s that it can't be used.
+    """Open a run, here and on the server if there is one. A server that can't be used is noticed within 15 s.
 
     Args:
         name: Name of the run.
 
     Returns:
-        Its id here. MLflow's own `start_run` would import IPython and git to look for a source.
+        Id of the run here. MLflow's own `start_run` would import IPython and git to look for a source.
 
     Raises:
         ConnectionError: The server does not answer, or refuses the credentials.
@@ -143,7 +143,7 @@ def open_run(name: str) -> str:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Say what computes: Python, processor, cores, and the versions of this project's own dependencies."""
+    """Describe this machine: Python, processor, cores, and the versions of the project's direct dependencies."""
     project = tomllib.loads((project_path() / "pyproject.toml").read_text())["project"]
     requirements = [*project["dependencies"], *project["optional-dependencies"]["train"]]
     names = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements}
@@ -171,7 +171,7 @@ def _read(path: str) -> str:
 
 
 def connect(uri: str) -> "MlflowClient":
-    """Return a client of the store, or the server, at `uri`; it knows models of the same place."""
+    """Return a client of the store or server at `uri`, for runs and for models."""
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -182,7 +182,7 @@ def run_on(uri: str, run_id: str) -> Any:
 
     Args:
         uri: `tracking_uri()` or `registry_uri()`.
-        run_id: Its id here.
+        run_id: Id of the run here.
     """
     run = connect(tracking_uri()).get_run(run_id)
     return run if uri == tracking_uri() else connect(uri).get_run(run.data.tags[SERVER_RUN_TAG])
@@ -202,14 +202,14 @@ def _create_run(client: "MlflowClient", name: str, tags: dict[str, str]) -> str:
 
 
 def without_credentials(uri: str) -> str:
-    """Return the address of a server, or a database, without the credentials that it may hold."""
+    """Return the address of a server or database without the credentials that it may hold."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 @contextmanager
 def briefly() -> Iterator[None]:
-    """Ask a server without patience: whether it answers at all is found out in seconds."""
+    """Ask a server with short timeouts: whether it answers at all is known within seconds."""
     before = {name: os.environ.get(name) for name in _BRIEF}
     os.environ.update(_BRIEF)
     try:
@@ -221,7 +221,7 @@ def briefly() -> Iterator[None]:
 
 @contextmanager
 def reaching_server() -> Iterator[None]:
-    """Turn what MLflow raises of a server into the cause and the cure; without a server do nothing.
+    """Turn MLflow's errors about a server into one that names cause and cure; without a server do nothing.
 
     Raises:
         ConnectionError: The server does not answer, or refuses the credentials.
@@ -249,7 +249,7 @@ def reaching_server() -> Iterator[None]:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """What an error was raised for; MLflow wraps what the network reports four times."""
+    """The error behind an error: MLflow wraps what the network reports four times."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return error

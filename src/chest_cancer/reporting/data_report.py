@@ -1,4 +1,4 @@
-"""The page on the data alone, and the data card: what can be said of images before a classifier is trained."""
+"""The data report and the data card: what can be said of images before a classifier is trained."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _SPLITS = ("train", "validation", "test", "leak", "copy")
 def render_data_report(
     data: DataSummary, split_table: pd.DataFrame, quarantine: pd.DataFrame, audits: list[AuditedPart]
 ) -> str:
-    """Fill the page on the data.
+    """Fill the template of the data report.
 
     Args:
         data: Summary of the source's images.
@@ -25,7 +25,7 @@ def render_data_report(
         audits: What the audits of the data found.
 
     Returns:
-        A page that needs no network.
+        An HTML page that needs no network.
     """
     return fill_page(
         "data_report.html",
@@ -46,9 +46,9 @@ def render_data_card(
 
     Args:
         data: Summary of the source's images.
-        split_table: As in `render_data_report`.
-        quarantine: The same.
-        audits: The same.
+        split_table: A row per image file, with the columns that `render_data_report` needs.
+        quarantine: `path` and `reason` of each file that was not used.
+        audits: What the audits of the data found.
         parameters: The block `feature_extraction`.
 
     Returns:

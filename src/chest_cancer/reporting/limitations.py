@@ -1,4 +1,4 @@
-"""What the figures of a run do not support, in plain words, worked out from the figures and the audits."""
+"""What the figures of a run do not support, in plain words; derived from the figures and the audits."""
 
 from collections.abc import Iterable, Mapping
 
@@ -43,7 +43,7 @@ def find_data_limitations(data: DataSummary, audits: list[AuditedPart]) -> list[
 
 def _of_audits(audits: list[AuditedPart]) -> list[Limitation]:
     if not any(part.facts for part in audits):
-        missing = "Nobody looked for copies, leakage and shortcuts: the audits were switched off."
+        missing = "The audits were switched off, so nothing is known of copies, leakage and shortcuts."
         return [Limitation("Not audited", missing)]
     return [Limitation(**found) for part in audits for found in part.facts.get("limitations", [])]
 
@@ -51,13 +51,15 @@ def _of_audits(audits: list[AuditedPart]) -> list[Limitation]:
 def _origin(data: DataSummary) -> Limitation:
     if data.synthetic:
         text = (
-            "The slices are computer-drawn phantoms. The figures show that the program works, nothing about patients."
+            "The slices are phantoms, drawn by a computer. They show that the program works, and say nothing about "
+            "patients."
         )
         return Limitation("Synthetic data", text)
     return Limitation(
         "One source, unknown patients",
-        "No slice from another hospital, scanner or population was seen. Which slices are of one patient is not known: "
-        "near-duplicates stand in for that, and slices of a patient that look different may be in two splits.",
+        "No slice from another hospital, scanner or population was seen. It is not known which slices are of one "
+        "patient: groups of near-duplicates stand in for patients, and slices of a patient that look different may be "
+        "in two splits.",
     )
 
 

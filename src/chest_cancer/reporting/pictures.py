@@ -26,7 +26,7 @@ _INK, _WRONG = "#1d2733", "#c4572b"
 def draw_evidence_examples(
     images: ImageFolder, test_predictions: pd.DataFrame, test_evidence: Arrays, classifier: Classifier, seed: int
 ) -> Image.Image:
-    """Show test images, drawn a class in turn, each beside itself under its evidence map.
+    """Show test images, drawn from the classes in turn, each beside the same image under its evidence map.
 
     Args:
         images: The source's files.

@@ -99,11 +99,12 @@ def plot_reliability(
     Args:
         predictions: A row per test image: `label`, `group` and a `probability_<class>` for each class.
         classes: Class names.
-        temperature: What calibrated the probabilities; with it the diagram before calibration is drawn as well.
+        temperature: Temperature that calibrated the probabilities; if given, the diagram before calibration is drawn
+            too.
         confidence: Confidence level of the intervals, 0..1.
 
     Returns:
-        A point per bin of equally many images, with its interval, beside the line of perfect calibration.
+        A point with its interval for each bin of equally many images, and the line of perfect calibration.
     """
     numbers = predictions["label"].map(classes.index).to_numpy()
     probabilities = predictions[probability_columns(classes)].to_numpy(dtype=np.float64)
@@ -130,7 +131,7 @@ def plot_reliability(
         )
     lowest = max(0.0, 1 / len(classes) - 0.05)
     figure.update_xaxes(title="probability of the most probable class", range=[lowest, 1.02])
-    figure.update_yaxes(title="share that it is true", range=[-0.02, 1.02])
+    figure.update_yaxes(title="share of images where it is the true class", range=[-0.02, 1.02])
     return styled(figure, f"Reliability, {len(predictions)} test images; bins with {percent(confidence)} intervals")
 
 
@@ -138,7 +139,7 @@ def plot_history(history: pd.DataFrame) -> go.Figure:
     """Draw the loss of each epoch.
 
     Args:
-        history: `loss` and `val_loss`, a row an epoch.
+        history: `loss` and `val_loss`, a row per epoch.
 
     Returns:
         Two curves; the epoch whose weights were kept is marked.

@@ -1,4 +1,4 @@
-"""The report, one HTML page, and the model card, in Markdown: both are filled from the same figures."""
+"""The report, an HTML page, and the model card, in Markdown, filled from the same figures."""
 
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ def render_report(
         evidence_examples: Test images under their evidence maps.
 
     Returns:
-        A page that needs no network.
+        An HTML page that needs no network.
     """
     return fill_page(
         "report.html",

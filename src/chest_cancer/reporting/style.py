@@ -13,12 +13,12 @@ DOTTED = {"dash": "dot", "color": "#999"}
 
 
 def styled(figure: go.Figure, title: str, height: int = 400) -> go.Figure:
-    """Give a figure its title and the look that all have.
+    """Give a plot its title and the look that all plots share.
 
     Args:
-        figure: Changed in place.
-        title: Above it.
-        height: Pixels.
+        figure: The plot, changed in place.
+        title: Title above the plot.
+        height: Height in pixels.
 
     Returns:
         The same figure.
@@ -37,7 +37,7 @@ def styled(figure: go.Figure, title: str, height: int = 400) -> go.Figure:
 
 
 def translucent(colour: str) -> str:
-    """Make a colour, `#rrggbb`, one to fill a band with."""
+    """Make a colour, `#rrggbb`, translucent, to fill a band with."""
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, 0.15)"
 

@@ -13,13 +13,13 @@ from chest_cancer.statistics.intervals import in_words
 
 
 class AuditedPart(NamedTuple):
-    """An audit as the report takes it in.
+    """What an audit found, for the report.
 
     Attributes:
         name: Name of the audit and of the folder with its `section.html`.
-        title: Heading.
-        facts: What it found; empty where it was not made.
-        plots: By name; each empty where it was not drawn.
+        title: Heading of its section.
+        facts: What it found; empty where nothing was.
+        plots: Plots by name; empty where they were not drawn.
     """
 
     name: str
@@ -29,7 +29,7 @@ class AuditedPart(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of a page, filled."""
+    """A filled section of a page."""
 
     name: str
     title: str
@@ -66,7 +66,7 @@ def fill_sections(parts: list[AuditedPart], **known: Any) -> list[Section]:
 
     Args:
         parts: What the audits found.
-        known: What sections may use besides their own facts and plots.
+        known: Further values that sections may use.
     """
     return [
         Section(
@@ -82,13 +82,13 @@ def fill_sections(parts: list[AuditedPart], **known: Any) -> list[Section]:
 
 
 def fill_page(template: str, sections: list[Section], plots: Mapping[str, str], **values: Any) -> str:
-    """Fill a page of this room: HTML that needs no network; Plotly's script is inside, once, where there is a plot.
+    """Fill a page: HTML that needs no network. Plotly's script is included once if there is a plot.
 
     Args:
-        template: Its file.
-        sections: From `fill_sections`.
-        plots: From `divisions`.
-        values: What else the template uses.
+        template: File name of the template.
+        sections: Result of `fill_sections`.
+        plots: Result of `divisions`.
+        values: Further values that the template uses.
     """
     drawn = plots or any("plotly-graph-div" in section.html for section in sections)
     page = TEMPLATES.get_template(f"reporting/{template}")

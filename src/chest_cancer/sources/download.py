@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.intake import FULL
+from chest_cancer.sources.untar import is_tar
 from chest_cancer.storage.recoverable_folder import locked
 
 logger = logging.getLogger(__name__)
@@ -27,11 +28,11 @@ def fetch(source: ImageSource, folder: Path) -> Path:
     """Download a source's archive, unless it was downloaded before.
 
     Args:
-        source: A Google Drive file or an `https://` zip.
+        source: A Google Drive file or an `https://` archive.
         folder: Where archives are kept, each under a name made of its location.
 
     Returns:
-        The archive: a zip, and the right one if the source knows its checksum.
+        The archive: a zip or tar, and the right one if the source knows its checksum.
 
     Raises:
         DatasetError: Says what failed and what to do about it.
@@ -47,7 +48,7 @@ def fetch(source: ImageSource, folder: Path) -> Path:
         fresh.unlink(missing_ok=True)
         _download(source, fresh)
         try:
-            _require_zip(source, fresh)
+            _require_archive(source, fresh)
             require_checksum(source.address, expected=source.sha256, received=file_sha256(fresh))
         except DatasetError:
             fresh.unlink()
@@ -178,7 +179,7 @@ def _download(source: ImageSource, output: Path) -> None:
 def _fail(source: ImageSource, reason: str) -> NoReturn:
     raise DatasetError(
         f"Could not download {source.address}: {reason}. Check the network and the link, or get the images another "
-        f"way and pass {source.parameter}=<zip or folder>."
+        f"way and pass {source.parameter}=<archive or folder>."
     ) from None  # a traceback of gdown's would show the credentials of a link
 
 
@@ -203,13 +204,13 @@ def _reason(error: BaseException, source: ImageSource) -> str:
     return " ".join(text.split()).rstrip(".")
 
 
-def _require_zip(source: ImageSource, path: Path) -> None:
+def _require_archive(source: ImageSource, path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(2048)
-    if zipfile.is_zipfile(path):
+    if zipfile.is_zipfile(path) or is_tar(path):
         return
     if re.match(rb"\s*(<!doctype html|<html|<head)", start, re.IGNORECASE):
         title = re.search(r"<title>(.*?)</title>", start.decode("utf-8", "replace"), re.IGNORECASE | re.DOTALL)
         said = f" titled {' '.join(html.unescape(title[1]).split())[:100]!r}" if title else ""
-        _fail(source, f"expected a zip archive, received a web page{said}")
-    _fail(source, f"expected a zip archive, received {path.stat().st_size} bytes of something else")
+        _fail(source, f"expected a zip or tar archive, received a web page{said}")
+    _fail(source, f"expected a zip or tar archive, received {path.stat().st_size} bytes of something else")

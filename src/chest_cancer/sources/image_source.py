@@ -23,8 +23,9 @@ class ImageSource:
     """A set of images that is still to be fetched, copied or generated.
 
     Attributes:
-        location: `phantom`, a Google Drive file link or `gdrive:<id>`, an `https://` zip, or a local zip or folder.
-        sha256: SHA-256 of the archive, where it is known beforehand.
+        location: `phantom`, a Google Drive file link or `gdrive:<id>`, an `https://` zip or tar, or a local zip, tar,
+            image or folder.
+        sha256: Of the archive, where it is known beforehand.
         timeout_seconds: To connect, and between two received blocks.
         retries: Further tries of a download.
         limits: What is accepted before the source counts as hostile or broken.
@@ -54,8 +55,8 @@ class ImageSource:
         if kind is None:
             raise ValueError(
                 f"Invalid value received for `{self.parameter}`. Expected `phantom`, a Google Drive link to one file "
-                "or `gdrive:<id>`, an https:// link to a zip, or the path of an existing zip or folder. "
-                f"Received: {_without_credentials(self.location)!r}"
+                "or `gdrive:<id>`, an https:// link to a zip or tar, or the path of an existing zip, tar, image or "
+                f"folder. Received: {_without_credentials(self.location)!r}"
             )
         object.__setattr__(self, "kind", kind)
 
@@ -73,7 +74,7 @@ class ImageSource:
 
     @property
     def path(self) -> Path:
-        """The local zip or folder."""
+        """The local archive, image or folder."""
         return Path(self.location).expanduser()
 
 

@@ -11,6 +11,8 @@ from kedro.io import DatasetError
 from chest_cancer.parameters import SourceLimits
 
 CHUNK = 1 << 20
+FOLDER = "folder "  # begins the reason of a folder that is refused
+LINK = "symbolic link"
 SYSTEM_NAMES = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 _ALWAYS_ALLOWED_BYTES = 1 << 26
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -149,6 +151,16 @@ def name_problem(name: str) -> str | None:
     if any((part.startswith(".") and part != ".") or part in SYSTEM_NAMES for part in parts):
         return "system or hidden file"
     return None
+
+
+def is_folder_problem(path: str, reason: str) -> bool:
+    """Whether what was refused is a folder, with files in it that nobody saw.
+
+    Args:
+        path: Path of what was refused.
+        reason: Why.
+    """
+    return reason.startswith(FOLDER) or (reason.startswith(LINK) and "." not in path.rpartition("/")[2])
 
 
 def _name_problem(error: OSError) -> str:

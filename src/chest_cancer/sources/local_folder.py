@@ -1,25 +1,33 @@
-"""Taking images from a local folder, following no link."""
+"""Taking images from a local folder, following links only to where its own files may be kept."""
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from chest_cancer.sources.intake import CHUNK, Intake, RefusedError, name_problem
+from chest_cancer.sources.intake import CHUNK, FOLDER, LINK, Intake, RefusedError, name_problem
+
+# Where DVC (of today and before 3.0), the Hugging Face Hub and git-annex keep files, each named by its digest.
+_CACHE = re.compile(
+    r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$|/\.dvc/cache/[0-9a-f]{2}/[0-9a-f]{30}$"
+    r"|/(?:datasets|models|spaces)--[^/]+/blobs/[0-9a-f]{40,64}$|/\.git/annex/objects/[^/]+/[^/]+/"
+)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file or folder of a listing; `problem` is why it can't be taken."""
+    """One file or folder of a listing; `problem` is why it can't be taken, `path` where its content is."""
 
     name: str
     size: int
     modified_ns: int
     is_folder: bool
     problem: str | None
+    path: str = ""
 
 
 def list_folder(root: Path, intake: Intake) -> list[Entry]:
@@ -36,6 +44,7 @@ def list_folder(root: Path, intake: Intake) -> list[Entry]:
         DatasetError: When there are more files than the limit.
     """
     entries: list[Entry] = []
+    real_root = os.path.realpath(root)
     files = 0
     waiting = [""]
     while waiting:
@@ -43,11 +52,11 @@ def list_folder(root: Path, intake: Intake) -> list[Entry]:
         try:
             found = list(os.scandir(root / folder))
         except OSError as error:
-            entries.append(Entry(folder or ".", 0, 0, False, f"folder can't be opened: {error.strerror}"))
+            entries.append(Entry(folder or ".", 0, 0, False, f"{FOLDER}can't be opened: {error.strerror}"))
             continue
         for item in found:
             name = f"{folder}/{item.name}" if folder else item.name
-            entry = _entry(item, name)
+            entry = _entry(item, name, real_root)
             entries.append(entry)
             files += not entry.is_folder
             if entry.is_folder and entry.problem is None:
@@ -64,12 +73,11 @@ def fingerprint(entries: list[Entry]) -> str:
     return digest.hexdigest()
 
 
-def copy_folder(root: Path, entries: list[Entry], intake: Intake) -> None:
+def copy_files(entries: list[Entry], intake: Intake) -> None:
     """Copy what a listing holds.
 
     Args:
-        root: The folder that was listed.
-        entries: Its listing.
+        entries: The listing.
         intake: Where the files go.
 
     Raises:
@@ -84,23 +92,45 @@ def copy_folder(root: Path, entries: list[Entry], intake: Intake) -> None:
         elif entry.is_folder:
             intake.add_folder(entry.name)
         else:
-            intake.add(entry.name, _content(root / entry.name))
+            intake.add(entry.name, _content(entry.path))
 
 
-def _entry(item: "os.DirEntry[str]", name: str) -> Entry:
+def list_file(path: Path) -> list[Entry]:
+    """List a single file as a folder that holds nothing else."""
+    status = path.stat()
+    return [
+        Entry(path.name, status.st_size, status.st_mtime_ns, False, name_problem(path.name), os.path.realpath(path))
+    ]
+
+
+def _entry(item: "os.DirEntry[str]", name: str, real_root: str) -> Entry:
     problem = name_problem(name)
     is_folder = item.is_dir(follow_symlinks=False)
+    path = os.path.realpath(item.path) if item.is_symlink() else item.path
     if item.is_symlink():
-        problem = problem or "symbolic link"
+        problem = problem or _link_problem(path, real_root)
     elif not is_folder and not item.is_file(follow_symlinks=False):
         problem = problem or "special file"
     if is_folder or problem:
         return Entry(name, 0, 0, is_folder, problem)
-    status = item.stat(follow_symlinks=False)
-    return Entry(name, status.st_size, status.st_mtime_ns, is_folder, None)
+    status = Path(path).lstat()
+    return Entry(name, status.st_size, status.st_mtime_ns, False, None, path)
 
 
-def _content(path: Path) -> Iterator[bytes]:
+def _link_problem(target: str, real_root: str) -> str | None:
+    """Say why a link is not followed; None where it ends at a file inside the source, or in a known cache."""
+    path = Path(target)
+    if path.is_dir():
+        return f"{FOLDER}is a symbolic link: put the folder itself in its place"
+    inside = target.startswith(real_root.rstrip("/") + "/")
+    if not inside and not _CACHE.search(target):
+        return f"{LINK} that leads out of the source: put the file itself in its place"
+    if not path.exists():
+        return "link to a file that is not there: `dvc pull`, `git annex get` or downloading the data again brings it"
+    return None if path.is_file() else "special file"
+
+
+def _content(path: str) -> Iterator[bytes]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file:

@@ -1,4 +1,4 @@
-"""Unpacking zip archives that nobody vouches for."""
+"""Unpacking zip and tar archives that nobody vouches for."""
 
 import lzma
 import re
@@ -12,7 +12,9 @@ from pathlib import Path
 from kedro.io import DatasetError
 from tqdm import tqdm
 
-from chest_cancer.sources.intake import CHUNK, Intake, RefusedError, name_problem
+from chest_cancer.sources.foreign import foreign_by_content, foreign_by_name
+from chest_cancer.sources.intake import CHUNK, LINK, Intake, RefusedError, name_problem
+from chest_cancer.sources.untar import BROKEN_TAR, is_tar, unpack_tar
 
 _LOCAL_HEADER_SIZE = 30
 # What zipfile raises on a broken directory, besides its own BadZipFile.
@@ -22,28 +24,34 @@ _BROKEN_MEMBER = (*_BROKEN_ARCHIVE, RuntimeError, zlib.error, lzma.LZMAError, OS
 
 
 class BrokenArchiveError(DatasetError):
-    """The file is no zip, or its directory can't be read."""
+    """The file is no archive, or its directory can't be read."""
 
 
 def unpack(archive: Path, intake: Intake, *, max_compression_ratio: float) -> None:
     """Unpack what is safe; list the rest as refused.
 
     Args:
-        archive: The zip.
+        archive: A zip, or a tar, packed or not.
         intake: Where the files go.
         max_compression_ratio: Unpacked over packed size of one file, above which it is refused.
 
     Raises:
-        BrokenArchiveError: When the file is no zip or its directory is corrupt.
+        BrokenArchiveError: When the file is no archive or its directory is corrupt.
         DatasetError: When it exceeds the limits, or the disk can't hold it.
     """
+    _refuse_foreign(archive)
+    if not zipfile.is_zipfile(archive) and is_tar(archive):
+        try:
+            unpack_tar(archive, intake, max_compression_ratio=max_compression_ratio)
+        except BROKEN_TAR as error:
+            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the archive
+                raise
+            raise _broken(archive, error) from error
+        return
     try:
         opened = zipfile.ZipFile(archive)
     except _BROKEN_ARCHIVE as error:
-        raise BrokenArchiveError(
-            f"Can't unpack {archive}. Expected a zip archive. Received another kind of file, or one whose directory is "
-            f"corrupt ({error}). Fetch or make the archive again."
-        ) from error
+        raise _broken(archive, error) from error
     with opened:
         members = opened.infolist()
         intake.require_within(files=len(members))
@@ -56,13 +64,37 @@ def unpack(archive: Path, intake: Intake, *, max_compression_ratio: float) -> No
             name = _decoded_name(member)
             if problem := problems[index] or ("overlaps another file of the archive" if index in overlapping else None):
                 intake.refuse(name, problem)
-            elif member.is_dir():
+            elif name.endswith("/"):
                 intake.add_folder(name)
             else:
                 intake.add(name, _content(opened, member))
 
 
+def _refuse_foreign(archive: Path) -> None:
+    """Name a file that people take for an archive of images, and that is none."""
+    with archive.open("rb") as file:
+        start = file.read(512)
+    kind = None if start.startswith(b"PK") else foreign_by_content(start)
+    if archive.name.lower().endswith((".npz", ".xlsx", ".docx", ".nii", ".nii.gz")):  # some are zip by their content
+        kind = foreign_by_name(archive.name)
+    if kind:
+        kind = kind.replace(" inside the source,", ",").replace(" in its place, or pass it as the source", "")
+        raise BrokenArchiveError(f"Can't unpack {archive}. Expected a zip or tar archive. Received {kind}.")
+
+
+def _broken(archive: Path, error: Exception) -> BrokenArchiveError:
+    return BrokenArchiveError(
+        f"Can't unpack {archive}. Expected a zip or tar archive. Received a file that is none, or is damaged "
+        f"({error}). Fetch or make the archive again."
+    )
+
+
 def _decoded_name(member: zipfile.ZipInfo) -> str:
+    """Name with `/` between its parts: PowerShell 5 writes backslashes."""
+    return _decoded(member).replace("\\", "/")
+
+
+def _decoded(member: zipfile.ZipInfo) -> str:
     """Many programs write UTF-8 without saying so, and zipfile then reads code page 437."""
     name = member.orig_filename
     if member.flag_bits & 0x800 or name.isascii():
@@ -78,7 +110,7 @@ def _problem(member: zipfile.ZipInfo, max_compression_ratio: float) -> str | Non
         return problem
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind == stat.S_IFLNK:
-        return "symbolic link"
+        return f"{LINK} in an archive: pack the file itself"
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "special file"
     if member.flag_bits & 0x1:

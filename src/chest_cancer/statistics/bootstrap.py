@@ -17,7 +17,7 @@ _BLOCK = 2_000_000
 
 
 class GroupBootstrap:
-    """Groups drawn with replacement, once: the same draws serve every statistic.
+    """Draws of groups with replacement, made once: every statistic uses the same draws.
 
     Field and Welsh, 2007, Bootstrapping clustered data.
 
@@ -47,8 +47,9 @@ class GroupBootstrap:
         """Subtract a statistic from another one that was computed with the same weights.
 
         Args:
-            first: In the sample itself, then in each draw, [1 + repetitions]; NaN in a draw that lacks a class.
-            second: The same, of what is subtracted.
+            first: A statistic in the sample itself, then in each draw, [1 + repetitions]; NaN in a draw that lacks a
+                class.
+            second: The statistic that is subtracted, likewise.
             images: Number of images that the figure rests on.
 
         Returns:
@@ -65,12 +66,12 @@ class GroupBootstrap:
 
         Efron and Tibshirani, 1993, An introduction to the bootstrap, section 12.5; the standard error is that of a
         ratio over groups. Where few images make most of the mean, that interval has no end. So it is cut to Wilson's
-        for a share as large, which is the widest: nothing between 0 and the limit varies more than what is one or the
-        other.
+        for a share as large, which is the widest: nothing between 0 and the limit varies more than values that are one
+        or the other.
 
         Args:
-            values: At least 0, [n].
-            limit: The largest value that is possible.
+            values: Value of each image, at least 0, [n].
+            limit: Largest possible value.
         """
         n, value = len(values), float(values.mean())
         widest = share(values / limit, self._groups, self._confidence)
@@ -103,7 +104,7 @@ class GroupBootstrap:
 
         Args:
             positive: Which images ought to score high, [n].
-            scores: [n].
+            scores: Score of each image, [n].
 
         Returns:
             The figure, unknown without a positive image, and its value in each draw, [repetitions], NaN in a draw
@@ -142,12 +143,12 @@ class GroupBootstrap:
         return make_figure(value, float(low), float(high), n), drawn
 
     def calibration_error(self, gaps: NDArray[np.float64], bins: NDArray[np.int64]) -> Figure:
-        """Average over images how far confidence and hits are apart in the bin that the image is in.
+        """Average, over images, how far confidence and hits are apart in the image's bin.
 
-        Chance alone makes this larger than 0, and a bootstrap adds to that once more. The lower end is the pivotal one
-        (the value less what the bootstrap's upper end is above it), and 0 where calibration without any error would
-        yield as much by chance (consistency resampling: Bröcker and Smith, 2007, Increasing the reliability of
-        reliability diagrams); the upper end is the percentile.
+        Chance alone makes this larger than 0, and a bootstrap makes it larger still. The lower end is the pivotal one
+        (the value less the distance from it to the bootstrap's upper end), and 0 where perfect calibration would yield
+        as much by chance (consistency resampling: Bröcker and Smith, 2007, Increasing the reliability of reliability
+        diagrams); the upper end is the percentile.
 
         Args:
             gaps: Hit (0 or 1) less confidence, [n].

@@ -1,4 +1,4 @@
-"""Whether confidence is to be trusted: bins of the reliability diagram."""
+"""Whether confidence can be trusted: bins of the reliability diagram."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ def before_scaling(probabilities: NDArray[np.float64], temperature: float) -> ND
         temperature: The divisor of the logits that calibrated them.
 
     Returns:
-        Probabilities as the network first said them, [n, K].
+        Probabilities before calibration, [n, K].
     """
     logarithms = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     return np.asarray(softmax(temperature * logarithms, axis=1))
@@ -32,7 +32,7 @@ def confidence_and_hits(
 
     Args:
         numbers: True class numbers, [n].
-        probabilities: [n, K].
+        probabilities: Probability of each class, [n, K].
 
     Returns:
         Confidence, 1 / K to 1, and hits, both [n].
@@ -41,12 +41,12 @@ def confidence_and_hits(
 
 
 def equal_mass_bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Sort images into bins of equally many, by confidence.
+    """Sort images by confidence into bins that hold equally many.
 
     Nixon et al., 2019, Measuring calibration in deep learning: bins of equal width would leave most of them empty.
 
     Args:
-        confidence: [n].
+        confidence: Confidence of each image, [n].
 
     Returns:
         Bin of each image, [n]: 10 bins, fewer where one would hold less than 10 images. Images with the same confidence

@@ -9,7 +9,7 @@ Weights = NDArray[np.float64]
 
 
 def accuracies(numbers: Numbers, scores: Scores, weights: Weights) -> NDArray[np.float64]:
-    """Compute the accuracy of the highest score, as the mean over repeats.
+    """Compute the accuracy of the class with the highest score, as the mean over repeats.
 
     Args:
         numbers: Class numbers 0 to K - 1, [n].
@@ -17,7 +17,7 @@ def accuracies(numbers: Numbers, scores: Scores, weights: Weights) -> NDArray[np
         weights: How often each image is in each draw, [draws, n] (`GroupBootstrap.weights`).
 
     Returns:
-        [draws].
+        The accuracy in each draw, [draws].
     """
     with np.errstate(invalid="ignore"):
         return np.asarray(weights @ share_of_hits(numbers, scores) / weights.sum(axis=1))
@@ -27,12 +27,12 @@ def areas(numbers: Numbers, scores: Scores, weights: Weights) -> NDArray[np.floa
     """Compute the area under the ROC curve of two classes, or the mean of each class against the rest.
 
     Args:
-        numbers: As in `accuracies`.
-        scores: The same.
-        weights: The same.
+        numbers: Class numbers 0 to K - 1, [n].
+        scores: The higher, the more likely the class, [repeats, n, K].
+        weights: How often each image is in each draw, [draws, n] (`GroupBootstrap.weights`).
 
     Returns:
-        [draws], NaN in one that lacks a class.
+        The area in each draw, [draws]; NaN in a draw that lacks a class.
     """
     classes = [1] if scores.shape[2] == 2 else range(scores.shape[2])
     return np.asarray(

@@ -24,14 +24,14 @@ REPEATS = 5
 
 
 def draw_folds(numbers: Numbers, groups: Numbers, seed: int, repeats: int) -> list[Folds]:
-    """Draw stratified folds that part no group, several times.
+    """Draw stratified folds that keep each group whole, several times.
 
     There are five folds, or as many as the class with the fewest groups has groups.
 
     Args:
         numbers: Class numbers 0 to K - 1, [n].
         groups: Group of each image, [n]; all different for random folds.
-        seed: Random seed for the first draw; each later one has the next.
+        seed: Random seed for the first draw; each later draw has the next number.
         repeats: Number of draws.
 
     Returns:
@@ -79,11 +79,11 @@ def predict_out_of_fold(
 def measure_scores(numbers: Numbers, scores: Scores, groups: Numbers, confidence: float) -> dict[str, Figure]:
     """Measure accuracy and area under the ROC curve, as the mean over repeats.
 
-    Repeats say how much the choice of folds matters; they bring no new images. So each image first has its mean over
-    the repeats (of being right; of its placement), and the interval is that of a test set of as many images in as many
-    groups (LeDell, Petersen and van der Laan, 2015, Computationally efficient confidence intervals for cross-validated
-    AUC estimates): the spread of the 25 fold scores over root 25 would be far too narrow. What another training set
-    would change is not in it: no estimate of that without bias exists (Bengio and Grandvalet, 2004).
+    Repeats say how much the choice of folds matters; they bring no new images. So each image is first averaged over the
+    repeats (its hits; its placement), and the interval is that of a test set of as many images in as many groups
+    (LeDell, Petersen and van der Laan, 2015, Computationally efficient confidence intervals for cross-validated AUC
+    estimates): the spread of the 25 fold scores over root 25 would be far too narrow. It does not cover what another
+    training set would change: no unbiased estimate of that exists (Bengio and Grandvalet, 2004).
 
     Args:
         numbers: Class numbers 0 to K - 1, [n].
@@ -92,7 +92,8 @@ def measure_scores(numbers: Numbers, scores: Scores, groups: Numbers, confidence
         confidence: Confidence level of the intervals, 0..1.
 
     Returns:
-        `accuracy` of the highest score; `roc_auc` of two classes, or the mean of each class against the rest.
+        `accuracy` of the class with the highest score; `roc_auc` of two classes, or the mean of each class against the
+        rest.
     """
     placed = np.stack(
         [

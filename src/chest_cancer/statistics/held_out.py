@@ -1,4 +1,4 @@
-"""Held-out images and what a classifier said of them: what metrics are measured on."""
+"""Held-out images and what a classifier said of them: metrics are measured on these."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,12 +30,12 @@ class HeldOut:
         classes: Class names, in the order of the classifier.
         numbers: True class numbers, [n].
         chosen: Number of the class that the rule chooses, [n]; the answer where there is one.
-        probabilities: [n, K].
+        probabilities: Probability of each class, [n, K].
         groups: Group of each image, [n]; images of a group count as correlated draws of one.
         reasons: Why there is no answer, [n]; missing where there is one.
         normal: Number of the class without disease, or None.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
-        temperature: What calibrated the probabilities, or None.
+        temperature: Temperature that calibrated the probabilities, or None.
         confidence: Confidence level of the intervals, 0..1.
         bootstrap: Draws of groups, for figures whose intervals have no formula.
     """
@@ -86,13 +86,13 @@ class HeldOut:
 
     @cached_property
     def disease(self) -> int:
-        """Of two classes, the number of the one that counts as disease."""
+        """Number of the class that counts as disease; for two classes only."""
         normal_class = None if self.normal is None else self.classes[self.normal]
         return self.classes.index(disease_class(self.classes, normal_class))
 
     @property
     def answered(self) -> Mask:
-        """Which images got an answer, [n]."""
+        """Whether each image got an answer, [n]."""
         return np.asarray(self.reasons.isna())
 
     @property
@@ -132,17 +132,17 @@ class HeldOut:
         return float(-np.log(_SMALLEST))
 
     def calibration_error(self, probabilities: NDArray[np.float64]) -> Figure:
-        """Measure how far confidence and hits are apart, over bins of equally many images."""
+        """Measure how far confidence and hits are apart, over bins that hold equally many images."""
         confidence, hits = confidence_and_hits(self.numbers, probabilities)
         return self.bootstrap.calibration_error(hits - confidence, equal_mass_bins(confidence))
 
     def uncalibrated(self) -> NDArray[np.float64] | None:
-        """Probabilities as the network first said them, [n, K]; None where no temperature is known."""
+        """Probabilities before calibration, [n, K]; None where no temperature is known."""
         return None if self.temperature is None else before_scaling(self.probabilities, self.temperature)
 
     @cached_property
     def areas(self) -> tuple[Figure, list[Figure]]:
-        """Area under the ROC curve: of disease for two classes, else the mean over classes; and of each class then."""
+        """Area under the ROC curve: of disease for two classes; for more, the mean over classes, and each class's."""
         if self.is_binary:
             diseased, scores = self._side(self.disease)
             return area_under_roc(diseased, placements(diseased, scores), self.groups, self.confidence), []
@@ -151,7 +151,7 @@ class HeldOut:
 
     @cached_property
     def average_precisions(self) -> tuple[Figure, list[Figure]]:
-        """Average precision: of disease for two classes, else the mean over classes; and of each class then."""
+        """Average precision: of disease for two classes; for more, the mean over classes, and each class's own."""
         if self.is_binary:
             return self.bootstrap.average_precision(*self._side(self.disease))[0], []
         measured = [self.bootstrap.average_precision(*self._side(k)) for k in range(len(self.classes))]

@@ -1,4 +1,4 @@
-"""Intervals of shares and of what follows from shares, where images of a group count as correlated draws."""
+"""Intervals of shares, and of figures that follow from shares, where images of a group count as correlated draws."""
 
 from typing import Any
 
@@ -16,11 +16,12 @@ def make_figure(value: float, low: float, high: float, n: int, limit: float = 1.
         value: What was measured; NaN where it is unknown.
         low: Lower end of the interval.
         high: Upper end.
-        n: Images that it rests on.
-        limit: The largest value that is possible; the smallest is 0.
+        n: Number of images that it rests on.
+        limit: Largest possible value; the smallest is 0.
 
     Returns:
-        The figure, its interval inside 0..`limit` and around its value; the whole range where anything is unknown.
+        The figure. Its interval lies inside 0..`limit` and holds the value; it is the whole range where anything is
+        unknown.
     """
     if not np.isfinite([value, low, high]).all():
         return {"value": float(value), "low": 0.0, "high": float(limit), "n": n}
@@ -29,7 +30,7 @@ def make_figure(value: float, low: float, high: float, n: int, limit: float = 1.
 
 
 def unknown_as_none(measured: Any) -> Any:
-    """Write what is unknown (precision of a class that was never predicted) as JSON can: None for NaN.
+    """Replace NaN, an unknown value, by None, which JSON can hold.
 
     Args:
         measured: Figures, at any depth of dictionaries and lists.
@@ -53,7 +54,7 @@ def in_words(figure: Figure | StoredFigure, digits: int = 2) -> str:
 
 
 def critical_value(groups: NDArray[np.int64], confidence: float) -> float:
-    """Quantile that an interval spans on either side.
+    """Number of standard errors that an interval spans on either side.
 
     Normal where every image is a group; else Student's t, since the correlation inside groups is estimated (Korn and
     Graubard, 1998, Confidence intervals for proportions with small expected number of positive counts).
@@ -63,7 +64,7 @@ def critical_value(groups: NDArray[np.int64], confidence: float) -> float:
         confidence: Confidence level of the interval, 0..1.
 
     Returns:
-        Standard errors on either side; infinite for several images of one group, of which nothing follows.
+        The number; infinite where all images are of one group, because nothing follows from that.
     """
     count = len(np.unique(groups))
     if count == len(groups):
@@ -84,14 +85,14 @@ def largest_design_effect(groups: NDArray[np.int64]) -> float:
 
 
 def clustered_variance(influence: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """Variance of a sum over images when groups are what was drawn.
+    """Variance of a sum over images where whole groups were drawn.
 
     Args:
         influence: What each image adds, [n]; sums to 0.
         groups: Group of each image, [n], of at least two groups.
 
     Returns:
-        Sum over groups of the squared sum inside, with the small-sample factor G / (G - 1).
+        Sum of the squared sums of the groups, times the small-sample factor G / (G - 1) of G groups.
     """
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=influence)
     return float(len(sums) / (len(sums) - 1) * (sums**2).sum())
@@ -116,12 +117,12 @@ def share(hits: NDArray[np.bool_ | np.float64], groups: NDArray[np.int64], confi
     they count as one.
 
     Args:
-        hits: Whether each image counts, or how much of 1 it counts, [n].
+        hits: Whether each image is a hit, or by how much, 0..1, [n].
         groups: Group of each image, [n].
         confidence: Confidence level of the interval, 0..1.
 
     Returns:
-        The share; of nothing it is unknown: NaN, between 0 and 1.
+        The share; without an image it is unknown: NaN, between 0 and 1.
     """
     n = len(hits)
     if not n:
@@ -138,7 +139,7 @@ def share(hits: NDArray[np.bool_ | np.float64], groups: NDArray[np.int64], confi
 
 
 def predictive_values(sensitivity: Figure, specificity: Figure, prevalence: float) -> tuple[Figure, Figure]:
-    """Work out what a reading is worth where disease is as common as stated, by Bayes' theorem.
+    """Work out predictive values where disease is as common as stated, by Bayes' theorem.
 
     The interval is that of the likelihood ratio, from the intervals of sensitivity and specificity by the method of
     variance estimates recovery (Donner and Zou, 2012, Closed-form confidence intervals for functions of the normal mean
@@ -146,12 +147,12 @@ def predictive_values(sensitivity: Figure, specificity: Figure, prevalence: floa
     of 0 and 1 as well. Diseased and normal images count as independent of each other.
 
     Args:
-        sensitivity: With its interval.
-        specificity: With its interval.
-        prevalence: Share of diseased, 0..1, both exclusive.
+        sensitivity: Sensitivity with its interval.
+        specificity: Specificity with its interval.
+        prevalence: Share of the diseased, between 0 and 1, exclusive.
 
     Returns:
-        Positive and negative predictive value; n is the images of both kinds.
+        Positive and negative predictive value; n counts the images of both kinds.
     """
     n = sensitivity["n"] + specificity["n"]
     odds = prevalence / (1 - prevalence)
@@ -193,12 +194,12 @@ def mean_of(figures: list[Figure], correlation: NDArray[np.float64], n: int) -> 
 
     Args:
         figures: K figures between 0 and 1.
-        correlation: Of their estimates, [K, K]; NaN, where that is unknown, counts as 1, which makes the interval
+        correlation: Correlation of their estimates, [K, K]; NaN, for unknown, counts as 1, which makes the interval
             widest.
-        n: Images that all of them rest on.
+        n: Number of images that all of them rest on.
 
     Returns:
-        The mean; unknown where any of them is.
+        The mean; unknown where any figure is.
     """
     values, lows, highs = (np.array([figure[key] for figure in figures]) for key in ("value", "low", "high"))
     correlation = np.where(np.isnan(correlation), 1.0, correlation)

@@ -1,8 +1,8 @@
 """The registry of metrics: what is measured on held-out images, each with its name and its function.
 
 `metrics.json`, report, cards, MLflow and the web page all show what this registry gives: **a new metric is one line**
-in `METRICS`, or in `CLASS_METRICS` for one of each class. What people call it is its name in words; another title goes
-into `storage.figures`.
+in `METRICS`, or in `CLASS_METRICS` for one of each class. People read its name in words; another title goes into
+`storage.figures`.
 
 The first figures are those of the answers that a user gets. An image without an answer counts as an error; what is
 called `selective_` leaves it out. What the operating threshold would do alone, whatever is declined, is called
@@ -36,9 +36,9 @@ class Metric(NamedTuple):
     """A figure of `metrics.json`.
 
     Attributes:
-        name: Under which it is stored.
-        group: Heading under which the report lists it.
-        measure: Gives the figure, or None where it does not apply.
+        name: Name that it is stored under.
+        group: Heading that the report lists it under.
+        measure: Computes the figure; None where it does not apply.
     """
 
     name: str
@@ -72,10 +72,10 @@ def measure(
         threshold: Probability of disease at and above which an image reads as diseased, or None.
         parameters: The block `model_evaluation`.
         seed: Random seed for the bootstrap.
-        temperature: What calibrated the probabilities, or None.
+        temperature: Temperature that calibrated the probabilities, or None.
 
     Returns:
-        The figures by name; an unknown one is NaN, between 0 and the largest value possible.
+        The figures by name; the value of an unknown one is NaN, its interval 0 to the largest possible value.
     """
     held_out = HeldOut.of(predictions, classes, normal_class, threshold, parameters, seed, temperature)
     figures: dict[str, Figure] = {}

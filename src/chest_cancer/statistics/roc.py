@@ -16,17 +16,17 @@ from chest_cancer.storage.figures import Figure
 
 
 def placements(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Find for each image the share of the other side's images that it is on the right side of, ties counted half.
+    """Find for each image the share of the other side's images that it is ranked rightly against; a tie counts half.
 
-    DeLong, DeLong and Clarke-Pearson, 1988, Comparing the areas under two or more correlated ROC curves. Either side's
-    mean is the area under the curve.
+    DeLong, DeLong and Clarke-Pearson, 1988, Comparing the areas under two or more correlated ROC curves. The mean over
+    either side is the area under the curve.
 
     Args:
         positive: Which images ought to score high, [n].
-        scores: [n].
+        scores: Score of each image, [n].
 
     Returns:
-        0..1, [n]; NaN where the other side has no image.
+        The shares, 0..1, [n]; NaN where the other side has no image.
     """
     result = np.full(len(scores), np.nan)
     if positive.any() and not positive.all():
@@ -43,14 +43,14 @@ def area_under_roc(
 
     The interval holds each area from which the measured one lies within the critical value times the standard error at
     *that* area, by Hanley and McNeil's formula (1982) as symmetrised by Newcombe (2006, Confidence intervals for an
-    effect size measure based on the Mann-Whitney statistic, part 2, method 5): it is not empty where every image is
-    placed rightly, where a bootstrap and DeLong's formula say [1, 1]. The variance is multiplied by the design effect
+    effect size measure based on the Mann-Whitney statistic, part 2, method 5): it has a width even where every image is
+    placed rightly, while a bootstrap and DeLong's formula say [1, 1]. The variance is multiplied by the design effect
     of the groups, the clustered variance (Obuchowski, 1997, Nonparametric analysis of clustered ROC curve data) by
     DeLong's, at least 1; where all images are placed rightly, images of a group count as one.
 
     Args:
         positive: Which images ought to score high, [n].
-        placed: From `placements`, or a mean of several, [n].
+        placed: Result of `placements`, or the mean of several, [n].
         groups: Group of each image, [n].
         confidence: Confidence level of the interval, 0..1.
 

@@ -1,4 +1,4 @@
-"""What the audits compute on."""
+"""Samples of images for the audits, so that they end in time."""
 
 import numpy as np
 import pandas as pd
@@ -7,14 +7,14 @@ _MOST_IMAGES = 3000
 
 
 def sample_groups(files: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
-    """Take whole groups at random while they fit into 3,000 images: audits refit a model dozens of times.
+    """Take whole groups at random, up to 3,000 images: audits refit a model dozens of times.
 
     Args:
         files: A row per image, with `group`.
         seed: Random seed for the draw.
 
     Returns:
-        The rows taken, all of them where they fit, and how many were left out.
+        The rows that were taken, all of them where they fit, and how many were left out.
     """
     if len(files) <= _MOST_IMAGES:
         return files, 0
@@ -26,15 +26,15 @@ def sample_groups(files: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
 
 
 def draw_images(test_predictions: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
-    """Draw test images, a class in turn, for what sends each through the network several times.
+    """Draw test images, from the classes in turn, for audits that send each through the network several times.
 
     Args:
         test_predictions: A row per test image, with `path` and `label`.
-        count: So many are drawn, where there are more.
+        count: Largest number of images that are drawn.
         seed: Random seed for the draw.
 
     Returns:
-        Their rows, by path.
+        The rows of the images, sorted by path.
     """
     shuffled = test_predictions.sample(frac=1, random_state=seed)
     turns = shuffled.groupby("label").cumcount().sort_values(kind="stable")

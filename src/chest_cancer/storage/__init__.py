@@ -1,1 +1,1 @@
-"""Our own files: written whole or not at all, found again by what they were made of."""
+"""Our own files: written whole or not at all, and found again by what they were made from."""

@@ -10,11 +10,11 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Rows(Protocol):
-    """An array [n, ...], or what can be read like one, slice by slice."""
+    """An array [n, ...], or anything that is read like one, slice by slice."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """How many rows, then the shape of one."""
+        """Number of rows, then the shape of one row."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -14,10 +14,10 @@ from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write; when the block ends well it becomes `path`, else it is removed.
+    """Give a temporary path to write to; it becomes `path` when the block ends without an error, else it is removed.
 
     Args:
-        path: The file to make or replace. Its folder is made when missing.
+        path: The file to make or replace. Its folder is made if it is missing.
 
     Yields:
         The path to write to, in the same folder.

@@ -1,9 +1,9 @@
-"""What the frozen base computed before, kept on disk and found by what it was computed from.
+"""What the frozen base has computed, kept on disk and found by what it was computed from.
 
 One folder for each way of computing (base, preprocessing, precision), in it files of some hundred rows. A file is a
 NumPy structured array: image, view, checksum and the network's outputs. Files are only ever added, whole, and each
 under a name of its own: any number of processes may read and write at once, and none can leave half a row behind. A
-row that is not as it was written fails its checksum, and is computed again.
+damaged row fails its checksum, and is computed again.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class _Place(NamedTuple):
 
 
 class StoredRows:
-    """One output of the network for some keys, [n, ...], read from the store where it is indexed."""
+    """One output of the network for some keys, [n, ...]; indexing it reads the rows from the store."""
 
     def __init__(self, name: str, places: Sequence[_Place], dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> None:
         self._name = name
@@ -96,15 +96,15 @@ class FeatureTable:
     def rows(
         self, keys: Sequence[RowKey], compute: Callable[[list[int]], Iterable[Outputs]]
     ) -> tuple[dict[str, StoredRows], int]:
-        """Give a row for each key: those that are here, and the others by computing them, once each.
+        """Return a row for each key; rows that are not stored are computed, each once.
 
         Args:
             keys: At least one.
-            compute: Called with the positions in `keys` of what is not here, when there is any; gives the network's
-                outputs [m, ...] batch by batch, in that order. They are kept every few seconds.
+            compute: Called with the positions in `keys` of the rows that are not stored, if there are any; gives the
+                network's outputs [m, ...] batch by batch, in that order. They are stored every few seconds.
 
         Returns:
-            Each output [len(keys), ...], still on disk, and how many rows were computed.
+            Each output [len(keys), ...], which stays on disk, and how many rows were computed.
 
         Raises:
             ValueError: `compute` gave fewer rows than it was asked for, or more.
@@ -126,7 +126,7 @@ class FeatureTable:
         return _stored([found[key] for key in keys]), len(missing)
 
     def _find(self, wanted: Mapping[RowKey, int]) -> dict[RowKey, _Place]:
-        """Find the rows that are here and as they were written."""
+        """Find the rows that are stored and undamaged."""
         found: dict[RowKey, _Place] = {}
         for path in sorted(self.folder.glob("*.npy")):
             try:
@@ -134,7 +134,7 @@ class FeatureTable:
             except FileNotFoundError:  # another process found it damaged
                 continue
             except ValueError as error:
-                logger.warning("Removing %s, which is damaged: its rows are computed again. %s", path, error)
+                logger.warning("Removing %s, which is damaged; its rows will be computed again. %s", path, error)
                 path.unlink(missing_ok=True)
                 continue
             images, views = file["pixel_sha256"].tolist(), file["view"].tolist()
@@ -166,18 +166,18 @@ class FeatureStore:
 
     Attributes:
         root: Holds those folders.
-        keep_days: A way of computing that was not asked for in so many days is removed.
+        keep_days: Days after which the rows of a way of computing are removed if no run has asked for them.
     """
 
     root: Path
     keep_days: int
 
     def table(self, **identity: str) -> FeatureTable:
-        """Open the rows that were computed in one way, and remove what nobody asked for in `keep_days`.
+        """Open the rows that were computed in one way, and remove rows that no run asked for in `keep_days`.
 
         Args:
-            identity: All that decides what comes out for an image: digests, versions, names. Rows are found again
-                only under the very same.
+            identity: All that decides what comes out for an image: digests, versions, names. Rows are found again only
+                under exactly the same values.
 
         Returns:
             The rows.
@@ -196,7 +196,7 @@ class FeatureStore:
         now = time.time()
         for folder in self.root.glob("*/"):
             if now - folder.stat().st_mtime > self.keep_days * _SECONDS_IN_A_DAY:
-                logger.info("Removing %s: not used in %d days.", folder, self.keep_days)
+                logger.info("Removing %s, which no run has used for %d days.", folder, self.keep_days)
                 shutil.rmtree(folder)
                 continue
             for leftover in folder.glob(".*/"):  # of a process that was killed while it wrote
@@ -233,7 +233,7 @@ def _open(path: Path) -> NDArray[Any]:
     """Map a file into memory.
 
     Raises:
-        ValueError: It is cut short, or not what `_write` writes.
+        ValueError: The file is cut short, or was not written by `_write`.
     """
     try:
         file = np.asarray(np.lib.format.open_memmap(path, mode="r"))

@@ -1,4 +1,4 @@
-"""What a measured figure is, in memory and in `metrics.json`, and what people call it."""
+"""Measured figures, in memory and in `metrics.json`, and what people call them."""
 
 from typing import Generic, TypedDict, TypeVar
 
@@ -62,10 +62,10 @@ _AT_THRESHOLD, _AT_PREVALENCE = "threshold_", "_at_prevalence_"
 
 
 def title_of(name: str) -> str:
-    """Say what people call a figure.
+    """Return what people call a figure.
 
     Args:
-        name: Under which `metrics.json` has it.
+        name: Its name in `metrics.json`.
 
     Returns:
         E.g. `area under the ROC curve`, `normal: precision`; by default the name, in words.

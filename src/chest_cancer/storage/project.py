@@ -6,5 +6,5 @@ from kedro.utils import find_kedro_project
 
 
 def project_path() -> Path:
-    """The project that the working directory is in."""
+    """Folder of the project that the working directory is in."""
     return find_kedro_project(Path.cwd()) or Path.cwd()

@@ -1,4 +1,4 @@
-"""A folder that is replaced as a whole, also when the process is killed in between."""
+"""A folder that is replaced as a whole, even if the process is killed meanwhile."""
 
 import fcntl
 import logging
@@ -12,10 +12,10 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that other processes respect; it ends with the process, however that ends.
+    """Hold a lock that other processes respect; it ends with the process, however the process ends.
 
     Args:
-        path: Lock file; made when missing, and left there.
+        path: Lock file; made if it is missing, and left there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
@@ -35,7 +35,7 @@ class RecoverableFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        """Do not touch the disk yet."""
+        """Note the path; the disk is not touched yet."""
         self.path = path
         self._staging = path.with_name(f".{path.name}.staging")
         self._former = path.with_name(f".{path.name}.old")
@@ -43,20 +43,20 @@ class RecoverableFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder's lock, with whatever a killed process left behind put right."""
+        """Hold the folder's lock, after repairing what a killed process left behind."""
         with locked(self._lock):
             self._recover()
             yield
 
     def recover(self) -> None:
-        """Put right what a killed process left behind, if it left anything."""
+        """Repair what a killed process left behind, if it left anything."""
         if not self.path.exists() and (self._former.exists() or self._staging.exists()):
             with self.locked():
                 pass
 
     @contextmanager
     def replacement(self) -> Iterator[Path]:
-        """Give a fresh folder to fill, under the lock; it takes the place of the old one when the block ends well.
+        """Give a new folder to fill, under the lock; it replaces the old one when the block ends without an error.
 
         Yields:
             The folder to fill, beside the old one.
@@ -72,7 +72,7 @@ class RecoverableFolder:
 
     def _recover(self) -> None:
         if self._former.exists() and not self.path.exists():
-            logger.warning("Restoring %s, which an earlier run was about to replace.", self.path)
+            logger.warning("Restoring %s: an earlier run was ended while it replaced the folder.", self.path)
             self._former.rename(self.path)
         for leftover in (self._staging, self._former):
             if leftover.exists():

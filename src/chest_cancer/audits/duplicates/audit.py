@@ -25,7 +25,7 @@ def audit_duplicates(
     parameters: ModelEvaluationParameters,  # noqa: ARG001  # one signature for all audits
     seed: int,  # noqa: ARG001  # the same
 ) -> Finding:
-    """List copies and near-duplicates, and test images of the source that have a twin in its training folder.
+    """List copies and near-duplicates, and the source's test images that have a twin in its training folder.
 
     Args:
         raw_images: The source's files.
@@ -36,7 +36,7 @@ def audit_duplicates(
         seed: Not used.
 
     Returns:
-        `counts`, `twins`, `twins_in_words` (None where there are none) and the largest `groups` with thumbnails.
+        `counts`, `twins`, `twins_in_words` (None where no twin was found) and the largest `groups` with thumbnails.
     """
     twins = find_cross_split_twins(split_table, features)
     counts = count_duplicates(split_table, twins, quarantine)
@@ -66,11 +66,11 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     counts, parts = facts["counts"], []
     copies = counts["files"] - counts["distinct_by_pixels"]
     if copies:
-        parts.append(f"{copies} of {counts['files']} files are copies of others; each distinct slice counts once here.")
+        parts.append(f"{copies} of {counts['files']} files are copies; each distinct slice counts once here.")
     if facts["twins_in_words"]:
         parts.append(facts["twins_in_words"])
     if counts["contradicting_files"]:
-        parts.append(f"{counts['contradicting_files']} files show a slice that has another label elsewhere.")
+        parts.append(f"{counts['contradicting_files']} files show a slice that carries another label in another file.")
     return [Limitation("Copies", " ".join(parts))] if parts else []
 
 

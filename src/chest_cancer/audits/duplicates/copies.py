@@ -72,10 +72,10 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
         quarantine: `path` and `reason` of each file that was not used.
 
     Returns:
-        `files`, `distinct_by_content`, `distinct_by_pixels` and `groups`, for all and under `classes` for each class;
-        `contradicting_groups` (near, with more than one label); `contradicting_files` (same picture, other label: in
-        quarantine); and `source_test`, None where the source brings no split: its test `images`, how many of them have
-        a twin in its training folder (`with_twin`) and of what kind (`exact`, `same pixels`, `near`).
+        `files`, `distinct_by_content`, `distinct_by_pixels` and `groups`, for all files, and under `classes` for each
+        class; `contradicting_groups` (near, with more than one label); `contradicting_files` (same picture, other
+        label: in quarantine); and `source_test`, None where the source has no split of its own: its test `images`, how
+        many of them have a twin in its training folder (`with_twin`) and of what kind (`exact`, `same pixels`, `near`).
     """
     tested = split_table["source_split"] == "test"
     source_test = None
@@ -93,7 +93,7 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
 
 
 def find_cross_split_twins(split_table: pd.DataFrame, features: Arrays) -> pd.DataFrame:
-    """Find for each test image of the source the image of its training folder that is most like it.
+    """Find, for each test image of the source, the most similar image in the source's training folder.
 
     Args:
         split_table: A row per image file, with `perceptual_hash`, `format`, `width` and `height` too.
@@ -125,7 +125,7 @@ def find_cross_split_twins(split_table: pd.DataFrame, features: Arrays) -> pd.Da
 def show_duplicates(
     groups: pd.DataFrame, split_table: pd.DataFrame, images: ImageFolder, most_groups: int = 12, most_files: int = 6
 ) -> list[dict[str, Any]]:
-    """Make thumbnails of the groups with the most pictures; those that contradict or cross splits come first.
+    """Make thumbnails of the largest groups; those with contradicting labels or across splits come first.
 
     Args:
         groups: What `group_duplicates` returned.
@@ -136,7 +136,7 @@ def show_duplicates(
 
     Returns:
         For each group its row of the table and `shown`: `path`, `label`, `source_split`, `thumbnail` (a data URL) and
-        `difference` to the first one, in words.
+            `difference` from the first file, in words.
     """
     largest = groups.sort_values(["contradicting", "crosses_splits", "pictures", "files"], ascending=False).head(
         most_groups
@@ -200,7 +200,7 @@ def _difference(first: "pd.Series[Any]", second: "pd.Series[Any]") -> str:
     plain, mirrored = (float(similarity[0, 0]) for similarity in compared)
     parts = []
     if max(plain, mirrored) < SAME_PICTURE:
-        parts.append("another picture, much alike")
+        parts.append("a very similar picture")
     elif mirrored > plain:
         parts.append("mirrored")
     if (first["width"], first["height"]) != (second["width"], second["height"]):

@@ -31,14 +31,14 @@ _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 class Overlap(TypedDict):
-    """A share measured on true positives, and what maps that know nothing would reach."""
+    """A share measured on true positives, and what maps that know nothing of the lesion would reach."""
 
     measured: Figure
     chance: float
 
 
 class Deletion(TypedDict):
-    """Fall of the log-odds of the predicted class; `p` that the strongest cells are not worth more than random ones."""
+    """Fall of the log-odds of the predicted class; `p` is the p-value of the strongest cells against random ones."""
 
     strongest: float
     random: float
@@ -53,8 +53,8 @@ class Overlaps(TypedDict):
     Attributes:
         pointing: Share of maps whose peak lies in the lesion or in a cell beside it.
         pointing_exact: Share of maps whose peak lies in a cell that the lesion touches.
-        inside: Share of the evidence for the class that lies in such cells.
-        intersection_over_union: Of these cells and as many cells of most evidence.
+        inside: Share of the evidence for the class that lies in cells that the lesion touches.
+        intersection_over_union: Intersection over union of those cells and as many cells with the most evidence.
     """
 
     pointing: Overlap
@@ -75,7 +75,7 @@ def compare_with_masks(
         classifier: The trained classifier.
 
     Returns:
-        A row per image that was read rightly and has a lesion in what the network saw of it: `path`, `group`;
+        A row per image that was classified correctly and whose lesion lies in what the network saw: `path`, `group`;
         `pointing`, `pointing_exact`, `inside` and `intersection_over_union`, 0..1, each with `<name>_chance`.
     """
     rows = []
@@ -161,14 +161,14 @@ def _rank_correlation(cells: Cells, others: Cells) -> float:
 
 
 def measure_overlaps(compared: pd.DataFrame, confidence: float) -> Overlaps | None:
-    """Average how maps and masks agree.
+    """Average how well maps and masks agree.
 
     Args:
         compared: What `compare_with_masks` returned.
         confidence: Confidence level of the intervals, 0..1.
 
     Returns:
-        Each share with its interval and n, and what chance would give; None where no masks say where lesions are.
+        Each share with its interval and n, and what chance would give; None where the data have no lesion masks.
     """
     if compared.empty:
         return None

@@ -33,7 +33,7 @@ def audit_evidence(
     parameters: ModelEvaluationParameters,
     seed: int,
 ) -> Finding:
-    """Compare evidence maps with lesion masks, with what deletions do, and with those of a shuffled head.
+    """Compare evidence maps with lesion masks, with the effect of deletions, and with the maps of a shuffled head.
 
     Args:
         raw_images: The source's files and, for phantoms, lesion masks.
@@ -44,9 +44,9 @@ def audit_evidence(
         seed: Random seed for the draw of images, random cells and the shuffled head.
 
     Returns:
-        `overlaps` with masks, None where there are none; `deletion`, `deleted_cells`, and `shuffled_correlation`, the
-        mean rank correlation of maps before and after the head's weights are shuffled, near 0 for maps that depend on
-        what was learned (Adebayo et al., 2018, Sanity checks for saliency maps); and a plot of the deletion test.
+        `overlaps` with masks, None where the data have none; `deletion`, `deleted_cells`, and `shuffled_correlation`,
+        the mean rank correlation of maps before and after the head's weights are shuffled, near 0 for maps that depend
+        on what was learned (Adebayo et al., 2018, Sanity checks for saliency maps); and a plot of the deletion test.
     """
     maps = test_evidence["evidence"]
     compared = compare_with_masks(raw_images, test_predictions, maps, classifier)
@@ -65,11 +65,12 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     """Say what the facts do not support."""
     parts, overlaps, deletion = [], facts["overlaps"], facts["deletion"]
     if overlaps is None:
-        parts.append("Nobody drew lesions, so whether the map shows disease is unknown.")
+        parts.append("No lesion is outlined in this data, so whether the map shows disease is unknown.")
     elif overlaps["pointing_exact"]["measured"]["low"] <= overlaps["pointing_exact"]["chance"]:
         measured, chance = overlaps["pointing_exact"]["measured"], overlaps["pointing_exact"]["chance"]
         parts.append(
-            f"The peak lies in the lesion no more often than by chance: {in_words(measured)} for {chance:.2f}."
+            f"The peak lies in the lesion no more often than by chance: {in_words(measured)}, where chance gives "
+            f"{chance:.2f}."
         )
     if deletion["p"] > _LARGEST_P:
         parts.append(

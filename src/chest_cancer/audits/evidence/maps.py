@@ -22,7 +22,7 @@ _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int = 7) -> NDArray[np.bool_]:
-    """Find the cells of a `side` x `side` grid over what the network saw that a mask touches.
+    """Lay a `side` x `side` grid over what the network saw, and find the cells that a mask touches.
 
     Args:
         mask: Where the lesion is in the whole image, bool [H, W].
@@ -98,7 +98,7 @@ def shuffle_head(graph: bytes, seed: int) -> bytes:
 
     Returns:
         The same graph with the first dense layer's weights shuffled over the means and, alike, over the maxima; of a
-        kernel head, with what each landmark says shuffled over the landmarks.
+        kernel head, the weights of each landmark shuffled over the landmarks.
     """
     model = onnx.load_from_string(graph)
     generator = np.random.default_rng(seed)

@@ -14,7 +14,8 @@ def plot_deletion(deleted: pd.DataFrame) -> go.Figure:
         deleted: What `delete_cells` returned.
 
     Returns:
-        A point per image: random cells across, the cells of most evidence up; points above the line are as they should.
+        A point per image: the fall without random cells to the right, without the cells of most evidence upwards.
+        Points above the line are as they should be.
     """
     low, high = (float(bound) for bound in np.quantile(deleted[["strongest", "random"]], [0, 1]))
     figure = go.Figure()

@@ -18,7 +18,7 @@ from chest_cancer.storage.arrays import Arrays
 def audit_leakage(
     split_table: pd.DataFrame, features: Arrays, parameters: ModelEvaluationParameters, seed: int
 ) -> Finding:
-    """Compare the naive score with the grouped one, and draw how the score falls as look-alikes are kept together.
+    """Compare the naive score with the grouped one, and draw how it falls as look-alikes are kept together.
 
     The linear head stands in for the classifier's own, so that the data can be audited before a classifier is trained.
 

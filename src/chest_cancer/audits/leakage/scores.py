@@ -48,13 +48,13 @@ class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self
 
     def predict_proba(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Give for each class how near its nearest image is, less how near the nearest of another class is.
+        """Score each class by the similarity of its nearest image, less that of the nearest image of another class.
 
         Args:
             features: [n, D].
 
         Returns:
-            0..1, 0.5 where both are as near, [n, K]. No probabilities, but in their order.
+            Scores 0..1, [n, K], 0.5 where both are equally near. They rank images; they are no probabilities.
         """
         unit = directions(features)
         nearest = np.stack([(unit @ kept.T).max(axis=1) for kept in self._kept], axis=1).astype(np.float64)
@@ -73,7 +73,7 @@ def compare_naive_and_grouped(
     parameters: ModelEvaluationParameters,
     seed: int,
 ) -> dict[str, Any] | None:
-    """Score the same model as public projects do, and with look-alikes kept together.
+    """Score one model twice: as public projects do, and with look-alikes kept together.
 
     The naive way deals all files, copies included, into random stratified folds. The grouped way takes each distinct
     image once and keeps a group of near-duplicates in one fold. Both are repeated with five draws of the five folds.
@@ -82,14 +82,14 @@ def compare_naive_and_grouped(
         split_table: A row per image file, with `label`, `pixel_sha256` and `group`.
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
         classes: Class names.
-        model: Twin of the classifier's head.
+        model: What stands in for the classifier's head; a scikit-learn classifier.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Random seed for folds and draws.
 
     Returns:
         `naive` and `grouped`, each with `accuracy`, `roc_auc` (n: files, and distinct images) and `groups`; `optimism`,
-        the naive score less the grouped one, with the interval of a bootstrap over groups; and `images_left_out`, of
-        data too large for this. None where a class has a single group.
+        the naive score less the grouped one, with the interval of a bootstrap over groups; and `images_left_out`, how
+        many images were left out of data that are too large. None where a class has a single group.
     """
     files, left_out = sample_groups(split_table, seed)
     distinct = files.drop_duplicates("pixel_sha256")
@@ -127,23 +127,24 @@ def draw_leakage_curve(
     parameters: ModelEvaluationParameters,
     seed: int,
 ) -> dict[str, Any]:
-    """Score the model and a nearest-neighbour look-up while slices ever less alike are kept on one side of the folds.
+    """Score model and nearest-neighbour look-up as less and less similar slices are kept on one side of the folds.
 
     Args:
         split_table: A row per image file, with `label`, `pixel_sha256` and `group`.
         features: `pixel_sha256` [m] and `embedding` [m, 1024]: spatial means, which say how similar two slices are, and
             maxima.
         classes: Class names.
-        model: Twin of the classifier's head.
+        model: What stands in for the classifier's head; a scikit-learn classifier.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Random seed for folds and draws.
 
     Returns:
-        `points`, one a similarity: `similarity`, `groups`, `largest_group` (its share of the images), `model` and
+        `points`, one per similarity: `similarity`, `groups`, `largest_group` (its share of the images), `model` and
         `look_up` with `accuracy` and `roc_auc`, `model_less_look_up` and `fall` (of the model's accuracy from the first
         point), paired. `stopped`, why the points end, or None. `fall_from`, the highest similarity from which on the
         accuracy is measurably below that of the first point, and `look_up_as_good_to`, the lowest to which the look-up
-        is as good as the model, each or None. `sentence`, all of that in plain words. `images_left_out`.
+        is as good as the model, each or None. `sentence`, all of that in plain words. `images_left_out`, how many
+        images were left out of data that are too large.
     """
     files, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
     numbers = files["label"].map(classes.index).to_numpy(dtype=np.int64)
@@ -177,7 +178,7 @@ def draw_leakage_curve(
 
 
 def _measure(numbers: Numbers, groups: Numbers, model: Scores, look_up: Scores, confidence: float) -> dict[str, Any]:
-    """A point of the curve: how many groups there are, how large one is, and what model and look-up score."""
+    """Measure a point of the curve: how many groups, the size of the largest, and the scores of model and look-up."""
     return {
         "groups": int(groups.max()) + 1,
         "largest_group": float(np.bincount(groups).max() / len(groups)),
@@ -204,7 +205,7 @@ def _differences(
 def _too_few(
     similarity: float, groups: NDArray[np.int64], numbers: NDArray[np.int64], classes: list[str]
 ) -> str | None:
-    """Say why no score can be had from these groups."""
+    """Say why these groups give no score; None where they do."""
     of_class = [len(np.unique(groups[numbers == k])) for k in range(len(classes))]
     scarce = int(np.argmin(of_class))
     if of_class[scarce] < FOLDS:

@@ -16,10 +16,10 @@ def describe_curve(points: list[Point], images: int) -> dict[str, Any]:
     """Say where a score becomes memory.
 
     Two rules, both paired over groups. The accuracy *falls from* the highest similarity at which, and at all lower
-    ones, it is below that of the first point (exact copies apart) with an interval above 0.01: there, slices that are
-    near lift the score when they are let on both sides. The look-up *is as good down to* the lowest similarity at
-    which, and at all higher ones, the interval of the model less the look-up reaches 0: there, nothing shows that the
-    model does more than remember.
+    ones, it is below that of the first point (only exact copies kept together) with an interval above 0.01: there,
+    similar slices raise the score as long as they may be on both sides. The look-up *is as good down to* the lowest
+    similarity at which, and at all higher ones, the interval of the model less the look-up reaches 0: there, nothing
+    shows that the model does more than remember.
 
     Args:
         points: Points of the curve, similarity falling.
@@ -38,7 +38,7 @@ def describe_curve(points: list[Point], images: int) -> dict[str, Any]:
 
 
 def _last(points: list[Point], holds: Callable[[Point], bool]) -> float | None:
-    """Similarity of the last of the leading points for which it holds."""
+    """Similarity of the last point up to which a condition holds without a break; None where it holds for none."""
     leading = list(takewhile(holds, points))
     return leading[-1]["similarity"] if leading else None
 
@@ -49,8 +49,8 @@ def _sentence(points: list[Point], images: int, fall_from: float | None, as_good
     if _by_chance(first):
         area = in_words(first["model"]["roc_auc"])
         return (
-            f"Even with only exact copies kept apart the model does not tell the classes apart (AUC {area}): there is "
-            "no score that could be memory."
+            f"Even with only exact copies kept together the model does not tell the classes apart (AUC {area}): there "
+            "is no score that could be memory."
         )
     if last["groups"] == images:
         return (
@@ -75,7 +75,7 @@ def _on_fall(points: list[Point], fall_from: float | None, start: str) -> str:
     if fall_from is None:
         return (
             "Keeping similar slices on one side does not lower the score measurably: accuracy is "
-            f"{start} with only exact copies kept apart and {in_words(last['model']['accuracy'])} at cosine "
+            f"{start} with only exact copies kept together and {in_words(last['model']['accuracy'])} at cosine "
             f"{last['similarity']:.2f}, a fall of {in_words(last['fall'])}."
         )
     point = next(point for point in points if point["similarity"] == fall_from)
@@ -88,7 +88,7 @@ def _on_fall(points: list[Point], fall_from: float | None, start: str) -> str:
     part = "all of the score" if _by_chance(point) else "part of the score"
     return (
         f"Above cosine {fall_from:.2f} {part} is memory: accuracy is {start} with only exact copies kept "
-        f"apart; once slices as near as {fall_from:.2f} are kept on one side it is "
+        f"together; once slices as near as {fall_from:.2f} are kept on one side it is "
         f"{in_words(point['model']['accuracy'])}, lower by {in_words(point['fall'])}{more}."
     )
 
@@ -97,14 +97,14 @@ def _on_look_up(points: list[Point], fall_from: float | None, as_good_to: float 
     if as_good_to is None:
         by = in_words(points[0]["model_less_look_up"])
         return (
-            f"The model beats a look-up of the most similar training slice even with only exact copies kept apart, by "
-            f"{by}: it does more than remember."
+            "The model beats a look-up of the most similar training slice even with only exact copies kept together, "
+            f"by {by}: it does more than remember."
         )
     point = next(point for point in points if point["similarity"] == as_good_to)
     reach = "Down the whole curve" if point is points[-1] else f"Down to cosine {as_good_to:.2f}"
     so = "nothing in these scores shows that the model does more than remember similar slices"
     if fall_from is None:
-        so = "likeness to some training slice is enough, and the shortcut audit says whether that need be anatomy"
+        so = "likeness to some training slice is enough, and the shortcut audit says whether that has to be anatomy"
     return (
         f"{reach} a look-up of the most similar training slice does as well as the model (there "
         f"{in_words(point['look_up']['accuracy'])}, the model {in_words(point['model']['accuracy'])}): {so}."

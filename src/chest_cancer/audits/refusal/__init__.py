@@ -1,1 +1,1 @@
-"""Refusal: what the classifier takes for no chest CT."""
+"""Refusal: what the classifier declines because it is no chest CT."""

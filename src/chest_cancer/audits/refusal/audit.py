@@ -35,7 +35,7 @@ def audit_refusal(
         seed: Random seed for crops and drawings.
 
     Returns:
-        How many are refused, of each kind, and a plot of distances; nothing for a classifier without limits.
+        How many images of each kind are refused, and a plot of distances; nothing for a classifier without limits.
     """
     limits = classifier.manifest.abstention
     if limits is None:

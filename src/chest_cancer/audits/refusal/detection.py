@@ -15,7 +15,7 @@ _BATCH = 16
 
 
 class Detection(TypedDict):
-    """How many foreign images of a kind were refused, and of how many independent sources they are."""
+    """How many foreign images of a kind were refused, and how many independent sources they come from."""
 
     refused: Figure
     sources: int
@@ -38,7 +38,7 @@ def predict_foreign_images(classifier: Classifier, most: int, seed: int) -> pd.D
 
     Args:
         classifier: The trained classifier.
-        most: Images of each kind, where there are more.
+        most: Largest number of images of each kind.
         seed: Random seed for crops and drawings.
 
     Returns:
@@ -68,7 +68,7 @@ def measure_refusal(foreign_predictions: pd.DataFrame, confidence: float) -> Ref
         confidence: Confidence level of the intervals, 0..1.
 
     Returns:
-        The shares, each with its interval and n; of nothing where a kind has no image.
+        The shares, each with its interval and n; unknown where a kind has no image.
     """
     of_kind = {kind: foreign_predictions[foreign_predictions["kind"] == kind] for kind in KINDS}
     return {

@@ -65,8 +65,8 @@ def foreign_images(seed: int, most: int) -> list[ForeignImage]:
 
     Args:
         seed: Random seed for crops and drawings.
-        most: Images of each kind, where there are more: 39 photographs, 26 text pages, 8 charts, 8 patterns and 9 other
-            medical images.
+        most: Largest number of images of each kind. There are 39 photographs, 26 text pages, 8 charts, 8 patterns and 9
+            other medical images.
     """
     generator = np.random.default_rng(seed)
     images = [
@@ -106,7 +106,7 @@ def _medical_images() -> Iterator[tuple[str, Pixels]]:
         yield name, _rgb(getattr(data, name)())
     for name in _DICOM:
         path = get_testdata_file(name, download=False)
-        yield name, decode_image(Path(str(path)).read_bytes()).pixels
+        yield name, decode_image(Path(str(path)).read_bytes(), any_modality=True).pixels
 
 
 def _rgb(image: NDArray[Any]) -> Pixels:

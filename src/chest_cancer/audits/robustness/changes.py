@@ -1,4 +1,4 @@
-"""Whether predictions hold when images change in ways that do not change what they show.
+"""Whether predictions stay the same when images change in ways that do not change what they show.
 
 After Hendrycks and Dietterich, 2019, Benchmarking neural network robustness to common corruptions and perturbations.
 """
@@ -54,8 +54,8 @@ def predict_perturbed_images(
         seed: Random seed for the noise.
 
     Returns:
-        A row per image and perturbation: `perturbation` (its label; None for the unchanged image), and the columns
-        above.
+        A row per image and perturbation: `perturbation` (its label; None for the unchanged image), and the columns of
+        `test_predictions` that are named above.
     """
     known = test_predictions[["path", "label", "group"]].itertuples(index=False)
     rows: list[tuple[object, ...]] = []

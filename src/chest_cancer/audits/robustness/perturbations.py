@@ -54,7 +54,7 @@ def resampling(pixels: Pixels, strength: float, generator: Generator) -> Pixels:
 
 
 def rotation(pixels: Pixels, strength: float, generator: Generator) -> Pixels:  # noqa: ARG001  # one signature for all
-    """Turn the image by `strength` degrees, counter-clockwise; what comes into view is black."""
+    """Turn the image by `strength` degrees, counter-clockwise; uncovered corners are black."""
     return np.asarray(Image.fromarray(pixels).rotate(strength, Image.Resampling.BILINEAR))
 
 
@@ -74,7 +74,7 @@ class Perturbation:
     Attributes:
         name: What is changed.
         strength: How much, in the unit of `apply`.
-        label: Both, for people.
+        label: What is changed and how much, for people.
         apply: Pixels [H, W, 3], strength and source of randomness to pixels of the same shape.
     """
 

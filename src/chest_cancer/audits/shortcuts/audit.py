@@ -50,7 +50,7 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
 
 SHORTCUTS = Audit(
     name="shortcuts",
-    title="Shortcuts: what can be had without anatomy",
+    title="Shortcuts: what can be scored without anatomy",
     subject="data",
     inputs=("raw_images", "split_table", "features"),
     run=audit_shortcuts,

@@ -65,19 +65,19 @@ def compare_baselines(
     parameters: ModelEvaluationParameters,
     seed: int,
 ) -> dict[str, Any] | None:
-    """Score baselines that see no anatomy on the folds of the model, each distinct image once.
+    """Score baselines that see no anatomy, on the same folds as the model, each distinct image once.
 
     Args:
         images: The source's files.
         split_table: A row per image file: path, label, format, mode, width, height, pixel_sha256 and group.
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
-        model: Twin of the classifier's head.
+        model: What stands in for the classifier's head; a scikit-learn classifier.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Random seed for folds, forests and draws.
 
     Returns:
-        What `compare_with_baselines` returns, and `images_left_out`, of data too large for this. None where a class has
-        a single group.
+        What `compare_with_baselines` returns, and `images_left_out`, how many images were left out of data that are too
+        large. None where a class has a single group.
     """
     rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
     numbers, groups = pd.factorize(rows["label"], sort=True)[0].astype(np.int64), rows["group"].to_numpy()
@@ -112,8 +112,8 @@ def describe_pixels(images: ImageFolder, paths: list[str]) -> Looks:
         paths: Which of them, n.
 
     Returns:
-        `brightness`, shares of 16 grey levels [n, 16]; `thumbnail`, grey [n, 64]; `border`, grey pixels of the frame
-        that is 2 wide when the image is 32 x 32, [n, 240].
+        `brightness`, shares of 16 grey levels [n, 16]; `thumbnail`, grey [n, 64]; `border`, grey pixels of a frame 2
+        pixels wide around the image at 32 x 32, [n, 240].
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         seen = pool.map(lambda path: look_from_afar(decode_image(images.read(path)).pixels), paths)
@@ -136,14 +136,14 @@ def compare_with_baselines(
         model: What the model says of images that it did not see, [repeats, n, K].
         numbers: Class numbers 0 to K - 1, [n].
         groups: Group of each image, [n].
-        parameters: As above.
+        parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Random seed for folds, forests and draws.
 
     Returns:
-        `model`, with `accuracy` and `roc_auc`; `baselines`, one a look and the majority class, each with `name`,
-        `sees`, `accuracy`, `roc_auc`, `model_adds` (AUC of the model less its own, paired over groups) and `shortcut`,
-        whether it tells the classes apart; `best`, the name of the simplest one whose area is within 0.02 of the
-        largest; and `verdict`, in plain words.
+        `model`, with `accuracy` and `roc_auc`; `baselines`, one for each look and one for the majority class, each with
+        `name`, `sees`, `accuracy`, `roc_auc`, `model_adds` (AUC of the model less its own, paired over groups) and
+        `shortcut`, whether it tells the classes apart; `best`, the name of the simplest baseline whose area is within
+        0.02 of the largest; and `verdict`, in plain words.
     """
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     weights = bootstrap.weights

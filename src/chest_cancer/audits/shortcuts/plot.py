@@ -37,4 +37,4 @@ def plot_shortcuts(audit: dict[str, Any], confidence: float) -> go.Figure:
         )
     figure.add_vline(x=0.5, line_dash="dot", line_color="#999", annotation_text="chance")
     figure.update_xaxes(title="area under the ROC curve, grouped 5-fold", range=[0, 1.02])
-    return styled(figure, f"What can be had without anatomy, with {percent(confidence)} intervals", height=340)
+    return styled(figure, f"What can be scored without anatomy, with {percent(confidence)} intervals", height=340)

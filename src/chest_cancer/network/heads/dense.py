@@ -19,8 +19,8 @@ class LinearHead(Head):
     """Logits are weighted sums of the pooled features.
 
     Attributes:
-        layers: (kernel [in, out], bias [out]) of each dense layer, here of one. The first takes the embedding [1024];
-            standardisation is folded into it.
+        layers: (kernel [in, out], bias [out]) of each dense layer; this head has one. The first takes the embedding
+            [1024]; standardisation is folded into it.
         temperature: Divisor of the logits, greater than 0.
     """
 
@@ -61,7 +61,7 @@ class LinearHead(Head):
         return constants | {"kernel_1_stacked": constants["kernel_1"][:, :, None]}
 
     def _scaled(self) -> Constants:
-        """Kernels and biases, the last ones over the temperature."""
+        """Kernels and biases; the last layer's are divided by the temperature."""
         *hidden, (last_kernel, last_bias) = self.layers
         layers = [*hidden, (last_kernel / self.temperature, last_bias / self.temperature)]
         constants: Constants = {}
@@ -76,7 +76,7 @@ class DenseHead(LinearHead):
     """A hidden layer with a ReLU before the linear one.
 
     Attributes:
-        layers: As of a linear head, here of two layers.
+        layers: Kernels and biases as in `LinearHead`; this head has two layers.
         temperature: Divisor of the logits, greater than 0.
     """
 

@@ -18,11 +18,11 @@ Constants = dict[str, NDArray[np.generic]]
 
 
 class Standardisation(NamedTuple):
-    """What pooled features are standardised by.
+    """Mean and deviation that pooled features are standardised by.
 
     Attributes:
-        mean: [1024].
-        deviation: [1024], greater than 0.
+        mean: Mean of each feature, [1024].
+        deviation: Standard deviation of each feature, [1024], greater than 0.
     """
 
     mean: Array
@@ -36,8 +36,8 @@ class Head(ABC):
 
     Attributes:
         temperature: Divisor of the logits, greater than 0.
-        shuffled: Constants that hold what was learned of each feature, or landmark, and the axis along which these lie:
-            shuffled, they show what of an evidence map depends on it.
+        shuffled: Constants with the weights of each feature, or landmark, and the axis that they lie along. Shuffled,
+            they show how much of an evidence map depends on what was learned.
     """
 
     temperature: float
@@ -52,12 +52,12 @@ class Head(ABC):
 
         Args:
             standardised: Pooled features, standardised, [N, 1024].
-            training: Those of the training images, [n, 1024].
+            training: Standardised features of the training images, [n, 1024].
             parameters: The block `model_training`.
             seed: Random seed for what is drawn.
 
         Returns:
-            What the last layer receives, [N, m].
+            The input of the last layer, [N, m].
         """
 
     @classmethod
@@ -95,17 +95,17 @@ class Head(ABC):
         They may use `embedding` [N, 1024] and the axes `one` and `two`.
 
         Yields:
-            Lines that make `score` [N, K], the logits over the temperature, and `gradient` [N, K, 1024], that of the
-            score by the embedding.
+            Lines that compute `score` [N, K], the logits divided by the temperature, and `gradient` [N, K, 1024], the
+            gradient of the score with respect to the embedding.
         """
 
     @abstractmethod
     def constants(self) -> Constants:
-        """Give the constants of `lines` by name."""
+        """Return the constants that `lines` uses, by name."""
 
 
 def read_standardisation(head: "keras.Model") -> Standardisation:
-    """Read what a trained Keras head standardises by."""
+    """Read the standardisation of a trained Keras head."""
     layer = head.get_layer("standardise")
     return Standardisation(np.asarray(layer.mean).ravel(), np.sqrt(np.asarray(layer.variance)).ravel())
 

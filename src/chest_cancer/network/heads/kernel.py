@@ -26,8 +26,8 @@ class KernelHead(Head):
             standardised by.
         landmarks: Standardised features of training images, [m, 1024].
         width: The kernel is exp(-width |x - landmark|^2); greater than 0.
-        weights: What each landmark says for each class, [m, K].
-        bias: [K].
+        weights: Weight of each landmark for each class, [m, K].
+        bias: Bias of each class, [K].
         temperature: Divisor of the logits, greater than 0.
     """
 

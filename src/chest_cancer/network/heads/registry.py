@@ -21,7 +21,7 @@ def quick_head(manifest: Manifest, seed: int) -> "ClassifierMixin":
     """Build what stands in for a classifier's head where one is fitted many times.
 
     Args:
-        manifest: The classifier's.
+        manifest: The classifier's manifest.
         seed: Random seed for the fit.
     """
     return HEADS[manifest.head].quick(manifest.kernel, seed)

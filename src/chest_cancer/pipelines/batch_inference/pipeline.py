@@ -6,7 +6,7 @@ from chest_cancer.pipelines.batch_inference.nodes import describe_inference_sour
 
 
 def create_pipeline() -> Pipeline:
-    """Classifier and any folder to a table of predictions."""
+    """Classifier and any source of images to a table of predictions."""
     return Pipeline(
         [
             Node(

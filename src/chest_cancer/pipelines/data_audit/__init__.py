@@ -1,4 +1,4 @@
-"""What can be said of the images without a trained classifier: copies, leakage, shortcuts."""
+"""Audits of the images, without a trained classifier: copies, leakage, shortcuts."""
 
 from chest_cancer.pipelines.data_audit.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Nodes of data_audit, besides the audits themselves."""
+"""Nodes of data_audit, apart from the audits themselves."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from chest_cancer.reporting.data_report import render_data_card, render_data_rep
 def write_data_report(
     data_summary: dict[str, Any], split_table: pd.DataFrame, quarantine: pd.DataFrame, **audits_and_plots: Any
 ) -> str:
-    """Write the page on the data alone: one HTML page that needs no network.
+    """Write the data report: one HTML page that needs no network.
 
     Args:
-        data_summary: What the images are.
+        data_summary: Summary of the images.
         split_table: A row per image file.
         quarantine: Files that were not used, with the reason.
         audits_and_plots: Facts and plots of each audit of the data, by catalog name.
@@ -26,7 +26,7 @@ def write_data_report(
         The page.
     """
     return render_data_report(
-        DataSummary.model_validate(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits_and_plots)
+        DataSummary.of(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits_and_plots)
     )
 
 
@@ -40,7 +40,7 @@ def write_data_card(
     """Write the data card, in Markdown.
 
     Args:
-        data_summary: What the images are.
+        data_summary: Summary of the images.
         split_table: A row per image file.
         quarantine: Files that were not used, with the reason.
         parameters: The block `feature_extraction`.
@@ -50,5 +50,5 @@ def write_data_card(
         The card.
     """
     return render_data_card(
-        DataSummary.model_validate(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits), parameters
+        DataSummary.of(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits), parameters
     )

@@ -8,7 +8,7 @@ from chest_cancer.pipelines.data_audit.nodes import write_data_card, write_data_
 
 
 def create_pipeline() -> Pipeline:
-    """Images, features and split to audits of the data, its page and its card."""
+    """Images, features and split to the audits of the data, the data report and the data card."""
     described = {name: name for name in ("data_summary", "split_table", "quarantine")}
     facts = {audit.facts_dataset: audit.facts_dataset for audit in DATA_AUDITS}
     shown = {name: name for audit in DATA_AUDITS for name in audit.datasets}

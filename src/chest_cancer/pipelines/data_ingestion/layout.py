@@ -1,17 +1,30 @@
 """Reading class and split of an image off the folders that it lies in."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-SPLITS = {
-    "train": "train",
-    "valid": "validation",
-    "val": "validation",
-    "validation": "validation",
-    "test": "test",
-}
+from chest_cancer.pipelines.data_ingestion.ambiguity import (
+    refuse_folders_that_may_be_no_classes,
+    refuse_splits_inside_splits,
+    refuse_splits_without_classes,
+)
+from chest_cancer.pipelines.data_ingestion.folder_names import (
+    is_mask,
+    is_wrapper,
+    last_part,
+    normal_form,
+    split_of,
+)
+from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
+
+OUTSIDE = "not in a class folder"
+
+_MASKS = (
+    "in the folder `{folder}` of masks or annotations, which are no slices; if it is a class, name it in "
+    "`data_ingestion.class_names`"
+)
+_BESIDE = "in the folder `{folder}`, which lies beside the folders of splits and is none"
 
 
 @dataclass(frozen=True)
@@ -31,67 +44,136 @@ class ClassFolder:
 
 @dataclass(frozen=True)
 class Layout:
-    """The class folders of a set of images, none inside another."""
+    """What the folders of a source were taken for.
+
+    Attributes:
+        class_folders: The class folders, none inside another.
+        left_out: Folders that are no classes, and why.
+        pattern: Such as `<split>/<class>/<file>`.
+        notes: What somebody should know of the reading, in sentences.
+    """
 
     class_folders: tuple[ClassFolder, ...]
+    left_out: tuple[tuple[str, str], ...]
+    pattern: str
+    notes: tuple[str, ...]
 
     def find(self, path: str) -> ClassFolder | None:
         """Find the class folder that a file lies in; None when it lies in none."""
         while path := path.rpartition("/")[0]:
+            if path in self._reasons:
+                return None
             if path in self._by_path:
                 return self._by_path[path]
         return None
+
+    def reason(self, path: str) -> str:
+        """Say why a file that lies in no class folder has no label."""
+        while path := path.rpartition("/")[0]:
+            if path in self._reasons:
+                return self._reasons[path]
+        return OUTSIDE
 
     @cached_property
     def _by_path(self) -> dict[str, ClassFolder]:
         return {folder.path: folder for folder in self.class_folders}
 
+    @cached_property
+    def _reasons(self) -> dict[str, str]:
+        return dict(self.left_out)
+
 
 def read_layout(paths: Sequence[str], folders: Sequence[str], class_names: Mapping[str, str]) -> Layout:
-    """Recognise `<class>/<file>` and `<split>/<class>/<file>`, below any number of wrapping folders.
+    """Recognise `<class>/<file>`, `<split>/<class>/<file>` and `<class>/<split>/<file>`, below any number of wrappers.
+
+    Folders of masks and annotations are left out. Names that differ in case alone are one class.
 
     Args:
         paths: All files.
         folders: All folders, empty ones too.
-        class_names: Folder name to class name; other folders are classes of their own name.
+        class_names: Folder name to class name; other folders are classes of their own name. Where these folders lie
+            one level deeper than classes usually do, that level holds the classes.
 
     Returns:
-        The class folders. Those that lie beside split folders are left out.
+        The class folders, and what else was seen.
 
     Raises:
-        ValueError: When `class_names` names a folder that is not there.
+        ValueError: When it is not certain which folders are the classes, or `class_names` names one that is not there.
     """
-    short = {_normal(name): label for name, label in class_names.items()}
-    children: dict[str, list[str]] = {}
-    for folder in folders:
-        children.setdefault(folder.rpartition("/")[0], []).append(folder)
-    top = _skip_wrappers(children, {path.rpartition("/")[0] for path in paths}, short)
+    names = {normal_form(name): label for name, label in class_names.items()}
+    tree, masks = FolderTree(paths, folders).without(
+        lambda folder: is_mask(last_part(folder)) and last_part(folder) not in names
+    )
+    left_out = [(folder, _MASKS.format(folder=folder)) for folder in masks]
+    notes = _masks_notes(masks)
+    top = _skip_wrappers(tree, names)
+    inside = tree.children(top)
+    splits = {
+        folder: split for folder in inside if (split := split_of(last_part(folder))) and last_part(folder) not in names
+    }
+    level: list[tuple[str, str | None]] = [(folder, None) for folder in inside]
+    pattern = "<class>/<file>"
+    if any(tree.children(folder) for folder in splits):
+        level = [(folder, split) for parent, split in splits.items() for folder in _inside_split(tree, parent)]
+        pattern = "<split>/<class>/<file>"
+        refuse_splits_inside_splits(tree, top, [folder for folder, _ in level if last_part(folder) not in names])
+        beside = [folder for folder in inside if folder not in splits]
+        left_out += [(folder, _BESIDE.format(folder=folder)) for folder in beside]
+        notes += [f"`{folder}` lies beside the folders of splits and is none: left out." for folder in beside]
+    else:
+        refuse_splits_without_classes(tree, splits)
+    level, ignored = _level_of_class_names(tree, level, names)
+    if ignored:
+        pattern = pattern.replace("<class>", "<folder>/<class>")
+        notes.append(f"The folders above those of `class_names` were ignored: {_some(ignored)}.")
+    _require_known(names, (folder for folder, _ in level))
+    if not any(last_part(folder) in names for folder, _ in level):
+        refuse_folders_that_may_be_no_classes(tree, top, [folder for folder, _ in level])
+    labelled = [ClassFolder(folder, names.get(last_part(folder), last_part(folder)), split) for folder, split in level]
+    labelled, case_notes = _one_class_a_spelling(labelled, set(names.values()))
+    labelled, kept = _splits_inside_classes(tree, labelled)
+    pattern = "<class>/<split>/<file>" if kept else pattern
+    notes += [*case_notes, *_depth_notes(tree, labelled)]
+    return Layout(tuple(sorted(labelled, key=lambda folder: folder.path)), tuple(left_out), pattern, tuple(notes))
 
-    inside = children.get(top, [])
-    splits = {folder: SPLITS[_name(folder).casefold()] for folder in inside if _name(folder).casefold() in SPLITS}
-    found: list[tuple[str, str | None]] = [(folder, None) for folder in inside]
-    if any(children.get(folder) for folder in splits):
-        found = [(folder, split) for parent, split in splits.items() for folder in children.get(parent, [])]
-    _require_known(class_names, (folder for folder, _ in found))
-    labelled = (ClassFolder(folder, short.get(_name(folder), _name(folder)), split) for folder, split in found)
-    return Layout(tuple(sorted(labelled, key=lambda folder: folder.path)))
 
-
-def _skip_wrappers(children: Mapping[str, Sequence[str]], with_files: set[str], short: Mapping[str, str]) -> str:
+def _skip_wrappers(tree: FolderTree, names: Mapping[str, str]) -> str:
     """Go down while there is one folder only and it holds folders itself, so that a lone class is not skipped."""
     top = ""
-    while len(children.get(top, ())) == 1:
-        (only,) = children[top]
-        below = len(children.get(only, ()))
-        if below == 0 or (below == 1 and only in with_files) or _name(only) in short:
+    while len(tree.children(top)) == 1:
+        (only,) = tree.children(top)
+        below = len(tree.children(only))
+        if below == 0 or (below == 1 and tree.files_in(only)) or last_part(only) in names:
             break
         top = only
     return top
 
 
-def _require_known(class_names: Mapping[str, str], folders: Iterable[str]) -> None:
-    found = sorted({_name(folder) for folder in folders})
-    unknown = sorted(name for name in class_names if _normal(name) not in found)
+def _inside_split(tree: FolderTree, split: str) -> list[str]:
+    """Class folders of a split, also where all lie in one folder such as `images`, or `train` again."""
+    inside = tree.children(split)
+    if len(inside) == 1 and tree.children(inside[0]):
+        name = last_part(inside[0])
+        if is_wrapper(name) or split_of(name) == split_of(last_part(split)):
+            return tree.children(inside[0])
+    return inside
+
+
+def _level_of_class_names(
+    tree: FolderTree, level: list[tuple[str, str | None]], names: Mapping[str, str]
+) -> tuple[list[tuple[str, str | None]], list[str]]:
+    """Go one level down where the folders that `class_names` names lie there; list the folders passed over."""
+    if not names or any(last_part(folder) in names for folder, _ in level):
+        return level, []
+    deeper = [(child, split) for folder, split in level for child in tree.children(folder)]
+    if not any(last_part(folder) in names for folder, _ in deeper):
+        return level, []
+    return deeper, [folder for folder, _ in level]
+
+
+def _require_known(names: Mapping[str, str], folders: Iterable[str]) -> None:
+    found = sorted({last_part(folder) for folder in folders})
+    unknown = sorted(name for name in names if name not in found)
     if unknown:
         raise ValueError(
             f"Invalid value received for `data_ingestion.class_names`. Expected names of class folders of the source: "
@@ -99,10 +181,60 @@ def _require_known(class_names: Mapping[str, str], folders: Iterable[str]) -> No
         )
 
 
-def _name(folder: str) -> str:
-    return _normal(folder.rpartition("/")[2])
+def _one_class_a_spelling(folders: list[ClassFolder], chosen: set[str]) -> tuple[list[ClassFolder], list[str]]:
+    """Give labels that differ in case alone one spelling: that of `class_names`, else the one in lower case."""
+    spellings: dict[str, set[str]] = {}
+    for folder in folders:
+        spellings.setdefault(folder.label.casefold(), set()).add(folder.label)
+    one = {
+        key: min(labels, key=lambda label: (label not in chosen, label != label.lower(), label))
+        for key, labels in spellings.items()
+    }
+    notes = [
+        f"{_some(sorted(labels))} differ in case alone: taken as one class, `{one[key]}`."
+        for key, labels in spellings.items()
+        if len(labels) > 1
+    ]
+    return [replace(folder, label=one[folder.label.casefold()]) for folder in folders], notes
 
 
-def _normal(name: str) -> str:
-    """Archives made on macOS spell accented letters with two characters."""
-    return unicodedata.normalize("NFC", name)
+def _splits_inside_classes(tree: FolderTree, folders: list[ClassFolder]) -> tuple[list[ClassFolder], bool]:
+    """Read `<class>/<split>/<file>`, where every class folder holds splits and nothing else."""
+    inside = {folder: tree.children(folder.path) for folder in folders if tree.files_below(folder.path)}
+    names = {split_of(last_part(child)) for children in inside.values() for child in children}
+    whole = all(children and not tree.files_in(folder.path) for folder, children in inside.items())
+    if not whole or None in names or len(names) < 2 or any(folder.source_split for folder in folders):
+        return folders, False
+    empty = [folder for folder in folders if folder not in inside]
+    split = [
+        ClassFolder(child, folder.label, split_of(last_part(child))) for folder in inside for child in inside[folder]
+    ]
+    return [*empty, *split], True
+
+
+def _masks_notes(masks: list[str]) -> list[str]:
+    if not masks:
+        return []
+    return [f"Folders of masks or annotations were left out, because these are no slices: {_some(masks)}."]
+
+
+def _depth_notes(tree: FolderTree, folders: list[ClassFolder]) -> list[str]:
+    """Name what lies below the class folders and is not looked at: patients, series, splits."""
+    below = [inner for folder in folders for inner in tree.below(folder.path) if not is_wrapper(last_part(inner))]
+    splits = [inner for inner in below if split_of(last_part(inner))]
+    others = [inner for inner in below if not split_of(last_part(inner))]
+    notes = []
+    if splits:
+        notes.append(f"Names of splits below class folders were ignored: {_some(splits)}.")
+    if others:
+        notes.append(
+            f"{len(others)} folders lie below the class folders, as in <class>/<patient>/<file>: {_some(others)}. They "
+            "were taken for parts of their class; if they are patients, nothing but the pictures' likeness keeps a "
+            "patient out of two splits."
+        )
+    return notes
+
+
+def _some(folders: Sequence[str], shown: int = 4) -> str:
+    named = ", ".join(f"`{folder}`" for folder in folders[:shown])
+    return named if len(folders) <= shown else f"{named} and {len(folders) - shown} more"

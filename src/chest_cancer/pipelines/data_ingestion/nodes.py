@@ -1,8 +1,8 @@
 """Nodes of data_ingestion."""
 
 import hashlib
-import logging
 import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -10,26 +10,26 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.parameters import DataIngestionParameters, SourceLimits
-from chest_cancer.pipelines.data_ingestion.layout import Layout, read_layout
+from chest_cancer.parameters import DataIngestionParameters, ModelTrainingParameters, SourceLimits
+from chest_cancer.pipelines.data_ingestion.class_checks import check_enough_images
+from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
+from chest_cancer.pipelines.data_ingestion.layout import Layout
+from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
 from chest_cancer.pipelines.data_ingestion.quarantine import (
-    IndexedImage,
     empty_class_folders,
     exclude_contradictions,
+    lost_by_class,
+    require_no_class_is_lost,
     require_two_classes,
 )
+from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
-
-logger = logging.getLogger(__name__)
 
 # Missing values stay missing under pandas 2 as well.
 _TEXT = pd.StringDtype(na_value=float("nan"))
 _TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
-_TEXT_COLUMNS += ["format", "mode"]
+_TEXT_COLUMNS += ["format", "mode", "scaling"]
 
 
 def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSource:
@@ -56,33 +56,6 @@ def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSour
     )
 
 
-def _examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimits) -> IndexedImage | str:
-    """Open one file; the text is why it can't be used."""
-    folder = layout.find(path)
-    if folder is None:
-        return "not in a class folder"
-    data = images.read(path)
-    try:
-        decoded = decode_image(data, max_pixels=limits.max_pixels, min_side=limits.min_side)
-    except UnreadableImageError as error:
-        return str(error)
-    pixels = hashlib.sha256(str(decoded.pixels.shape).encode())
-    pixels.update(decoded.pixels.tobytes())
-    return IndexedImage(
-        path=path,
-        label=folder.label,
-        source_split=folder.source_split,
-        content_sha256=hashlib.sha256(data).hexdigest(),
-        pixel_sha256=pixels.hexdigest(),
-        perceptual_hash=perceptual_hash(decoded.pixels),
-        format=decoded.format,
-        mode=decoded.mode,
-        width=decoded.width,
-        height=decoded.height,
-        bytes=len(data),
-    )
-
-
 def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int) -> dict[str, Any]:
     files = len(folder.paths) + len(folder.refused)
     classes = index.groupby("label")["content_sha256"].agg(images="size", distinct="nunique")
@@ -103,39 +76,54 @@ def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int) -> di
     }
 
 
+def _open_all(
+    images: ImageFolder, layout: Layout, limits: SourceLimits
+) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
+    """Open every file: what can be read, and path and reason of the rest."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda path: examine(images, path, layout, limits), images.paths)
+        examined = list(tqdm(results, total=len(images.paths), desc="Opening", unit="file", disable=None))
+    refused = [(path, reason) for path, reason in zip(images.paths, examined, strict=True) if isinstance(reason, str)]
+    return [image for image in examined if isinstance(image, IndexedImage)], refused
+
+
 def index_images(
-    raw_images: ImageFolder, parameters: DataIngestionParameters
+    raw_images: ImageFolder, parameters: DataIngestionParameters, training: ModelTrainingParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Open every file, and sort it into the index or, with a reason, into quarantine.
 
     Args:
-        raw_images: Files in layout `<class>/<file>` or `<split>/<class>/<file>`.
+        raw_images: Files in layout `<class>/<file>`, `<split>/<class>/<file>` or `<class>/<split>/<file>`.
         parameters: Class names and limits.
+        training: Says which class is without disease.
 
     Returns:
         The index (one row an image: path, label, source_split or missing, content_sha256, pixel_sha256,
-        perceptual_hash, format, mode, width, height, bytes), the quarantine table (path, reason), both
+        perceptual_hash, format, mode, scaling, width, height, bytes), the quarantine table (path, reason), both
         sorted by path, and the summary.
 
     Raises:
-        ValueError: When fewer than two classes have a readable image.
+        ValueError: When it is not certain what the classes are, fewer than two have a readable image, one lost all of
+            its images or has too few for every split, or `normal_class` is none of them.
     """
-    paths = raw_images.paths
-    layout = read_layout(paths, raw_images.folders, parameters.class_names)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda path: _examine(raw_images, path, layout, parameters.limits), paths)
-        examined = list(tqdm(results, total=len(paths), desc="Opening", unit="file", disable=None))
-    readable = [image for image in examined if isinstance(image, IndexedImage)]
-    refused = [(path, reason) for path, reason in zip(paths, examined, strict=True) if isinstance(reason, str)]
+    layout = recognise_classes(raw_images, parameters, training.normal_class)
+    readable, refused = _open_all(raw_images, layout, parameters.limits)
     images, contradictions = exclude_contradictions(readable)
-    rows = sorted([*raw_images.refused, *refused, *contradictions, *empty_class_folders(layout, readable)])
-    require_two_classes(images, rows)
+    left_out = sorted([*raw_images.refused, *refused, *contradictions])
+    lost = lost_by_class(layout, left_out)
+    rows = sorted([*left_out, *empty_class_folders(layout, readable)])
+    require_no_class_is_lost(images, lost)
+    require_two_classes(Counter(image.label for image in images), rows)
 
     index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, _TEXT))
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(_TEXT)
-    summary = _summarise(raw_images, index, readable=len(readable))
-    logger.info(
-        "%d files: %d images, %d distinct, %d in quarantine.",
-        *(summary[name] for name in ("files", "images", "distinct_by_content", "quarantined")),
-    )
+    summary = _summarise(raw_images, index, readable=len(readable)) | {
+        "pattern": layout.pattern,
+        "counts": count_images(index),
+        "left_out": group_reasons(rows),
+        "notes": list(layout.notes),
+        "odd": find_odd(index, lost),
+    }
+    log_overview(summary, lost)
+    check_enough_images(images)
     return index, quarantine, summary

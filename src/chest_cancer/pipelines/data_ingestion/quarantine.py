@@ -1,30 +1,16 @@
-"""What is left out of the index although it could be opened, and when too little is left."""
+"""What is left out of the index although it could be opened, and what that leaves of each class."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
+from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
 from chest_cancer.pipelines.data_ingestion.layout import Layout
+from chest_cancer.sources.foreign import holds_no_images
 
 EMPTY_CLASS = "class folder holds no readable image"
 _SHOWN = 5
 
-
-@dataclass(frozen=True, kw_only=True)
-class IndexedImage:
-    """One readable image: a row of the image index."""
-
-    path: str
-    label: str
-    source_split: str | None
-    content_sha256: str
-    pixel_sha256: str
-    perceptual_hash: str
-    format: str
-    mode: str
-    width: int
-    height: int
-    bytes: int
+Refused = Sequence[tuple[str, str]]
 
 
 def exclude_contradictions(images: Sequence[IndexedImage]) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
@@ -65,23 +51,64 @@ def empty_class_folders(layout: Layout, images: Iterable[IndexedImage]) -> list[
     return [(folder.path, EMPTY_CLASS) for folder in layout.class_folders if folder not in filled]
 
 
-def require_two_classes(images: Iterable[IndexedImage], quarantine: Sequence[tuple[str, str]]) -> None:
+def lost_by_class(layout: Layout, refused: Refused) -> dict[str, list[tuple[str, str]]]:
+    """List what each class lost; files that are no images by their name are no loss.
+
+    Args:
+        layout: The class folders.
+        refused: Path and reason of all files that were not taken.
+
+    Returns:
+        Class to path and reason of its files that can't be used.
+    """
+    lost: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for path, reason in refused:
+        folder = layout.find(path) or layout.find(f"{path}/")
+        if folder is not None and not holds_no_images(path):
+            lost[folder.label].append((path, reason))
+    return dict(lost)
+
+
+def require_two_classes(counts: Mapping[str, int], quarantine: Refused, unit: str = "images") -> None:
     """Raise when there is nothing to tell apart.
 
     Args:
-        images: The images that remain.
+        counts: Class to number of its files or images.
         quarantine: Path and reason of everything else; the first ones are shown.
+        unit: What was counted.
 
     Raises:
-        ValueError: When fewer than two classes have an image.
+        ValueError: When fewer than two classes have any.
     """
-    counts = Counter(image.label for image in images)
-    if len(counts) >= 2:
+    if sum(count > 0 for count in counts.values()) >= 2:
         return
-    received = ", ".join(f"{label!r} with {count} images" for label, count in counts.items()) or "none"
-    shown = "; ".join(f"{path}: {reason}" for path, reason in quarantine[:_SHOWN]) or "nothing"
+    received = ", ".join(f"{label!r} with {count} {unit}" for label, count in counts.items() if count) or "none"
     raise ValueError(
         "Invalid value received for `data_ingestion.source`. Expected images of two or more classes, as <class>/<file> "
-        f"or <split>/<class>/<file>. Received classes: {received}. Left out ({len(quarantine)}): {shown}. "
-        "Pass a zip or folder with a folder for each class."
+        f"or <split>/<class>/<file>. Received classes: {received}. Left out ({len(quarantine)}): "
+        f"{_first(quarantine)}. Pass a zip or folder with a folder for each class."
     )
+
+
+def require_no_class_is_lost(images: Iterable[IndexedImage], lost: Mapping[str, Refused]) -> None:
+    """Raise when none of a class's files can be used, so that a model would know nothing of it.
+
+    Args:
+        images: The images that remain.
+        lost: Class to path and reason of its files that can't be used.
+
+    Raises:
+        ValueError: Names the class and the first reasons.
+    """
+    counts = Counter(image.label for image in images)
+    for label, files in sorted(lost.items()):
+        if not counts[label]:
+            raise ValueError(
+                f"Invalid value received for `data_ingestion.source`. Expected readable images of class `{label}`. "
+                f"Received {len(files)} file{'' if len(files) == 1 else 's'}, none of which can be used: "
+                f"{_first(files)}. Repair or convert these files, or take the class out of the source."
+            )
+
+
+def _first(refused: Refused) -> str:
+    return "; ".join(f"{path}: {reason}" for path, reason in refused[:_SHOWN]) or "nothing"

@@ -1,4 +1,4 @@
-"""The frozen convolutions run once per image; near-duplicates; the split."""
+"""Features from the frozen convolutions, once per image; groups of near-duplicates; the split."""
 
 from chest_cancer.pipelines.feature_extraction.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Images through the frozen base: decoding in threads, beside the network."""
+"""Images through the frozen base: threads decode while the network computes."""
 
 import os
 from collections import deque
@@ -29,10 +29,10 @@ def extract(
 
     Args:
         network: The compiled frozen base.
-        jobs: What to load, in the order of the result.
-        load: Gives the image of a job, uint8 [224, 224, 3]. Called in threads.
+        jobs: The images to load, in the order of the result.
+        load: Returns the image of a job, uint8 [224, 224, 3]. Called in threads.
         batch_size: Images sent at once.
-        read_ahead: Images loaded before the network asks for them, at most; a batch at least.
+        read_ahead: Most images that are loaded before the network asks for them; at least a batch is.
         description: What the progress bar says.
 
     Yields:

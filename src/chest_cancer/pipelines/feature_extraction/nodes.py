@@ -32,13 +32,13 @@ def extract_features(
     feature_store: FeatureStore,
     parameters: FeatureExtractionParameters,
 ) -> tuple[dict[str, Rows], dict[str, Any]]:
-    """Run the frozen base once for each distinct image, or take what it gave in an earlier run.
+    """Run the frozen base once for each distinct image, unless an earlier run has stored its features.
 
     Args:
         images: The source's files.
         image_index: A row per readable image, with `path` and `pixel_sha256`.
         frozen_base: Graph from 8-bit RGB to `embedding` and, with a cut, `features`.
-        feature_store: What was computed before; what is computed now is added.
+        feature_store: Features of earlier runs; those of this run are added.
         parameters: The block `feature_extraction`.
 
     Returns:
@@ -72,11 +72,11 @@ def split_images(
         image_index: A row per readable image.
         features: What `extract_features` returned.
         parameters: The block `feature_extraction`.
-        seed: Random seed for the draw.
+        seed: Random seed for the split.
 
     Returns:
-        `image_index` with `group` and `split`: train, validation or test, each distinct image once; `copy` for its
-        further copies; `leak` for images that the source put on the other side of a twin.
+        `image_index` with `group` and `split`: train, validation or test for each distinct image, once; `copy` for
+        further copies of it; `leak` for images that the source put on the other side of a twin.
 
     Raises:
         ValueError: A class has too few groups, or a group crosses splits.
@@ -107,7 +107,7 @@ def extract_training_views(
         images: The source's files.
         split_table: A row per image, with `path`, `pixel_sha256` and `split`.
         frozen_base: Graph from 8-bit RGB to `embedding` and, with a cut, `features`.
-        feature_store: What was computed before; what is computed now is added.
+        feature_store: Features of earlier runs; those of this run are added.
         parameters: The block `feature_extraction`.
         seed: Random seed for the views; a view depends on the seed, the image and its number alone.
 
@@ -142,7 +142,7 @@ def _outputs(
     parameters: FeatureExtractionParameters,
     what: str,
 ) -> dict[str, Rows]:
-    """Take from the store what is there, and compute and keep the rest."""
+    """Take stored features, and compute and store the rest."""
     graph = frozen_base.SerializeToString()
     precision = resolve_precision(parameters.precision)
 
@@ -172,7 +172,7 @@ def _load(images: ImageFolder, path: str, standardisation: StandardisationParame
 
 
 def _view_name(augmentation: AugmentationParameters, seed: int, number: int) -> str:
-    """Digest of all that decides what a view shows of its image."""
+    """Digest of everything that decides what a view shows."""
     amounts = augmentation.model_dump(mode="json", exclude={"enabled", "views"})
     identity = {"version": AUGMENTATION_VERSION, "amounts": amounts, "seed": seed, "number": number}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -11,17 +11,17 @@ SPLITS = ("train", "validation", "test")
 def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> pd.Series:
     """Assign whole groups to splits, class by class.
 
-    Where the source brings a split it is kept, minus its leaks: a group that crosses it stays on the side that measures
+    A split that the source brings is kept, without its leaks: a group that crosses it stays on the side that measures
     (test before validation before train). Splits that the source lacks are taken from its training groups.
 
     Args:
         images: A row per image: `label`, `group`, `pixel_sha256`, `source_split` (train, validation, test or None).
-        shares: Of validation and test.
+        shares: Shares of validation and test.
         seed: Random seed for the draw.
 
     Returns:
-        For each row `train`, `validation` or `test`; `leak` where a twin is on the side that measures; `copy` where the
-        same pixels have a row already.
+        For each row `train`, `validation` or `test`; `leak` where a twin is on the side that measures; `copy` where an
+        earlier row has the same pixels.
 
     Raises:
         ValueError: A class has too few groups to be in every split.

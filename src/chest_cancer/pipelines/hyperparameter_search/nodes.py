@@ -33,20 +33,21 @@ def search_hyperparameters(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Search for the head's parameters by grouped cross-validation on training images alone.
 
-    Each trial trains the head anew for each fold. A fold that is not trained on stops the training, another one
-    measures: the loss of images that the head has met in neither way. The tree-structured Parzen estimator (Bergstra et
-    al., 2011, Algorithms for hyper-parameter optimization) proposes, and what falls behind the median is given up.
+    Each trial trains the head anew for each fold. Of the folds that are not trained on, one stops the training and
+    another one measures: the loss is that of images that the head has met in neither way. The tree-structured Parzen
+    estimator (Bergstra et al., 2011, Algorithms for hyper-parameter optimization) proposes the trials; a trial that
+    falls behind the median is given up.
 
     Args:
-        features: Of each distinct image.
+        features: Features of each distinct image.
         split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
         parameters: The block `hyperparameter_search`.
-        model_training: The block `model_training`: what is not searched for.
+        model_training: The block `model_training`, for parameters that are not searched for.
         seed: Random seed for folds, proposals and training.
 
     Returns:
         The best trial's parameters in the shape of `conf/local/parameters.yml`; and a row per trial: `trial`, `loss`
-        (missing where it was given up), `seconds` and what was tried.
+        (missing where the trial was given up), `seconds` and the parameters tried.
 
     Raises:
         ValueError: A class has fewer groups of training images than there are folds.
@@ -77,7 +78,7 @@ def search_hyperparameters(
     study.optimize(objective, n_trials=parameters.trials, show_progress_bar=False)
     best = _nest(study.best_params)
     logger.info(
-        "Best of %d trials: a loss of %.4f out of fold. To use it: kedro run --params %s",
+        "The best of %d trials has a loss of %.4f out of fold. To use its parameters: kedro run --params %s",
         len(study.trials),
         study.best_value,
         ",".join(f"model_training.{name}={value}" for name, value in study.best_params.items()),
@@ -88,12 +89,12 @@ def search_hyperparameters(
 def _draw_folds(
     numbers: NDArray[np.int64], groups: NDArray[np.int64], count: int, seed: int
 ) -> list[NDArray[np.int64]]:
-    """Deal the images into folds that part no group: the positions in each."""
+    """Deal images into folds that keep each group whole; return the positions in each fold."""
     fewest = fewest_groups(numbers, groups)
     if fewest < count:
         raise ValueError(
-            f"Invalid value for `hyperparameter_search.folds`: expected at most {fewest}, as many as there are "
-            f"groups of training images of the smallest class. Received: {count}"
+            f"Invalid value for `hyperparameter_search.folds`: expected at most {fewest}, the number of groups "
+            f"of training images in the class with the fewest. Received: {count}"
         )
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     return [measured for _, measured in splitter.split(numbers, numbers, groups)]

@@ -1,4 +1,4 @@
-"""What the classifier refuses, looks at, and is moved by."""
+"""Audits of the classifier: what it refuses, what it looks at, what changes its answers."""
 
 from chest_cancer.pipelines.model_audit.pipeline import create_pipeline
 

@@ -7,5 +7,5 @@ from chest_cancer.audits.registry import MODEL_AUDITS
 
 
 def create_pipeline() -> Pipeline:
-    """Classifier, test images and what was said of them to audits of the model."""
+    """Classifier, test images and their predictions to the audits of the model."""
     return Pipeline(map(node_of, MODEL_AUDITS), namespace="model_audit", prefix_datasets_with_namespace=False)

@@ -1,4 +1,4 @@
-"""Figures on the locked test groups, plots and the report."""
+"""Figures on the locked test groups, and the gate that promotes a model."""
 
 from chest_cancer.pipelines.model_evaluation.pipeline import create_pipeline
 

@@ -51,12 +51,12 @@ def measure_performance(
 
     Args:
         test_predictions: A row per distinct test image.
-        classifier: Gives the classes and the operating threshold, both fixed before the test images were looked at.
+        classifier: Has the classes and the operating threshold, both fixed before the test images were looked at.
         parameters: The block `model_evaluation`.
         seed: Random seed for the bootstrap.
 
     Returns:
-        Each figure as `{"value", "low", "high", "n"}` under its plain name; an unknown value is None.
+        Each figure as `{"value", "low", "high", "n"}` under its plain name; the value is None where it is unknown.
     """
     manifest = classifier.manifest
     operating_point = manifest.operating_point

@@ -30,16 +30,16 @@ def compare_with_champion(
 ) -> dict[str, Any]:
     """Decide whether the new model becomes champion.
 
-    Both predict the same test images, without the groups that hold an image which the champion has learnt from. The
-    area under the ROC curve is compared by a paired bootstrap over groups; the new model must not be worse by more than
-    the margin at the lower end of the interval (a test of non-inferiority).
+    Both predict the same test images, without groups that hold an image that the champion has learnt from. The area
+    under the ROC curve is compared by a paired bootstrap over groups; the lower end of the interval must not be below 0
+    by more than the margin (a test of non-inferiority).
 
     Args:
         images: The source's files.
         split_table: A row per image, with `path`, `pixel_sha256` and `group`.
         test_predictions: What the new model says of the test images.
         classifier: The new model.
-        champion: The model to beat.
+        champion: The model to compare with.
         parameters: The block `model_evaluation`.
         seed: Random seed for the bootstrap.
 
@@ -73,7 +73,7 @@ def compare_with_champion(
 
 
 def _without_comparing(classifier: Classifier, champion: Champion) -> dict[str, Any] | None:
-    """Decide what needs no test images; None where the two are to be compared."""
+    """Decide the cases that need no comparison; None where the two must be compared."""
     old, version = champion.classifier, champion.version
     if champion.problem is not None:
         subject = "the model registry can't be used" if version is None else f"champion version {version} can't be read"
@@ -94,7 +94,7 @@ def _without_comparing(classifier: Classifier, champion: Champion) -> dict[str, 
 def _decide(
     gain: Figure, groups: NDArray[np.int64], version: str | None, background: str, parameters: ModelEvaluationParameters
 ) -> dict[str, Any]:
-    """Put into words, and into a decision, how much more area the new model has."""
+    """Decide from the difference of the areas, and say why in words."""
     margin, count = parameters.promotion_margin, len(np.unique(groups))
     verdict = (
         "Promoted: better than"
@@ -130,7 +130,7 @@ def _describe_data(new: Classifier, old: Classifier, version: str | None, left_o
 def _scores(
     champion: Champion, old: Classifier, images: ImageFolder, split_table: pd.DataFrame, paths: list[str]
 ) -> NDArray[np.float64]:
-    """What the champion says: recorded when it was tested, where it was on the same images."""
+    """The champion's scores: those recorded at its own test if that was on the same images, else computed."""
     keys = split_table.set_index("path")["pixel_sha256"].loc[paths]
     if champion.test_scores.keys() >= set(keys):
         return np.array([champion.test_scores[key] for key in keys])

@@ -28,10 +28,10 @@ def cut_vgg16(weights: Weights, parameters: ModelPreparationParameters) -> tuple
 
     Returns:
         The frozen base as an ONNX graph from 8-bit RGB to `embedding` (and `features` at the cut), and the trainable
-        top as a Keras model from what the base gives to pooled features [N, 1024].
+        top as a Keras model from the base's outputs to pooled features [N, 1024].
 
     Raises:
-        ValueError: `fine_tune_from` is no layer of VGG16.
+        ValueError: `fine_tune_from` is not a layer of VGG16.
     """
     from chest_cancer.network.graph import frozen_base
     from chest_cancer.network.vgg16 import trainable_top

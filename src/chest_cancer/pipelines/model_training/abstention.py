@@ -4,8 +4,8 @@ The distance is Mahalanobis's (Lee et al., 2018, A simple unified framework for 
 between spatial means scaled to length 1 (as Sun et al., 2022, Out-of-distribution detection with deep nearest
 neighbors, scale them) under a shrunk covariance (Ledoit and Wolf, 2004). On real chest CT and on phantoms, over grouped
 splits, it put every foreign image beyond every held-out slice, with a wider gap than the distance to the fifth nearest
-training image and than that to the space of principal components (Wang et al., 2022, ViM). Unscaled, all of them
-failed: an image of low contrast has short features, and these are close to everything.
+training image and than that to the space of principal components (Wang et al., 2022, ViM). Without the scaling all of
+these failed: an image of low contrast has short feature vectors, which are close to everything.
 """
 
 import numpy as np
@@ -29,8 +29,8 @@ def fit_space(pooled: NDArray[np.float32]) -> EmbeddingSpace:
         pooled: Spatial means and maxima of training images, [n, 1024]; n at least 2.
 
     Returns:
-        Centre and whitening of their directions, so scaled that the mean square distance of directions from such a
-        distribution is 1.
+        Centre and whitening of their directions, scaled so that directions from this distribution have a mean square
+        distance of 1.
     """
     unit = _directions(pooled)
     covariance, _ = ledoit_wolf(unit)

@@ -13,14 +13,14 @@ from chest_cancer.network.manifest import Limits, OperatingPoint, Validation
 
 
 class Calibration(NamedTuple):
-    """What makes answers of logits.
+    """What turns logits into answers.
 
     Attributes:
         temperature: Divisor of the logits.
         operating_point: When an image reads as diseased; None without a normal class.
         abstention: When no answer is given.
         space: Where training images lie.
-        validation: How well all of this does on the images that it was fitted on.
+        validation: How well all of this works on the images that it was fitted on.
     """
 
     temperature: float
@@ -34,11 +34,11 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
     """Fit the temperature that makes the labels most likely.
 
     Guo et al., 2017, On calibration of modern neural networks. The labels are softened as Platt (1999, Probabilistic
-    outputs for support vector machines) does, by one more image of every class: a few images that are all classified
-    rightly would otherwise ask for certainty.
+    outputs for support vector machines) does, by one more image of every class: otherwise a few images that are all
+    classified correctly would call for certainty.
 
     Args:
-        logits: [n, K].
+        logits: Logits of each class, [n, K].
         labels: Class numbers, [n].
 
     Returns:

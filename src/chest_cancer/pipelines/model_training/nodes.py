@@ -45,16 +45,16 @@ from chest_cancer.storage.arrays import Arrays
 def choose_head(
     features: Arrays, split_table: pd.DataFrame, parameters: ModelTrainingParameters, seed: int
 ) -> HeadChoice:
-    """Say which head is trained: the one that was asked for, or with `auto` that which training images speak for.
+    """Choose the head: the one that was asked for, or with `auto` the one that does better on training images.
 
     Args:
-        features: Of each distinct image.
+        features: Features of each distinct image.
         split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
         parameters: The block `model_training`.
         seed: Random seed for folds and landmarks.
 
     Returns:
-        The head and the reason.
+        The head's name, and the reason.
     """
     if parameters.head != "auto":
         return {"head": parameters.head, "reason": "asked for", "accuracy": {}}
@@ -75,11 +75,11 @@ def train_head(
     """Train the head, and the convolutions above the cut, on stored features.
 
     Args:
-        features: Of each distinct image: `pixel_sha256`, `embedding` and, with a cut, `features`.
-        training_views: The same of augmented views of training images; may be empty.
+        features: Arrays of each distinct image: `pixel_sha256`, `embedding` and, with a cut, `features`.
+        training_views: The same arrays of augmented views of training images; may be empty.
         split_table: A row per image, with `label`, `pixel_sha256` and `split`.
         trainable_top: From the base's features to pooled features.
-        head_choice: Which head.
+        head_choice: Which head to train.
         parameters: The block `model_training`.
         seed: Random seed for initial weights, dropout and order.
 
@@ -87,7 +87,7 @@ def train_head(
         The trained model from the base's features to logits [N, K], and its loss and accuracy of each epoch.
 
     Raises:
-        ValueError: `normal_class` is none of the classes.
+        ValueError: `normal_class` is not one of the classes.
     """
     import keras
 
@@ -111,16 +111,17 @@ def train_head(
 def calibrate(
     trained_top: KerasModel, features: Arrays, split_table: pd.DataFrame, parameters: ModelTrainingParameters
 ) -> Calibration:
-    """Fit on validation data what turns logits into answers, and say how far images may lie from the training images.
+    """Fit on validation data what turns logits into answers, and how far images may lie from the training images.
 
     Args:
         trained_top: From the base's features to logits.
-        features: Of each distinct image.
+        features: Features of each distinct image.
         split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
         parameters: The block `model_training`.
 
     Returns:
-        Temperature, operating point, limits and the space of training images; and how well the whole does.
+        Temperature, operating point, limits and the space of training images, and how well they work on validation
+        images.
     """
     classes = class_names(split_table)
     inputs, labels, _ = label_features(features, split_table, "validation")
@@ -151,12 +152,12 @@ def trace_origin(
     data_summary: dict[str, Any],
     provenance: dict[str, Any],
 ) -> Origin:
-    """Gather what a classifier's manifest says of where it comes from.
+    """Gather what a classifier's manifest says of its origin.
 
     Args:
         split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
         extraction_record: How the features were computed.
-        data_summary: What the images are.
+        data_summary: Summary of the images.
         provenance: Which run this is.
 
     Returns:
@@ -168,7 +169,7 @@ def trace_origin(
         precision=extraction_record["precision"],
         splits={name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
         split_digest=_digest(split_table),
-        data=DataSummary.model_validate(data_summary),
+        data=DataSummary.of(data_summary),
         provenance=Provenance.model_validate(provenance),
     )
 
@@ -188,11 +189,11 @@ def assemble_classifier(
         head_choice: Which head it has, and why.
         calibration: What was fitted on validation data.
         imagenet_weights: Weights of the 13 convolutions.
-        origin: Where it comes from.
+        origin: Its classes, splits, data and run.
         parameters: The block `model_training`.
 
     Returns:
-        The classifier, and the same as a Keras model from RGB 0..255 [N, 224, 224, 3] to probabilities [N, K].
+        The classifier, and the same network as a Keras model from RGB 0..255 [N, 224, 224, 3] to probabilities [N, K].
     """
     from chest_cancer.network import graph
 

@@ -1,4 +1,4 @@
-"""The classifier with int8 convolutions: made from training images, kept where validation images speak for it."""
+"""The classifier with int8 convolutions: made from training images, kept if it does well on validation images."""
 
 import logging
 import os
@@ -30,17 +30,17 @@ def quantise_classifier(
     parameters: ModelTrainingParameters,
     seed: int,
 ) -> Classifier:
-    """Add a graph with int8 convolutions, if it is asked for and no worse on the validation images.
+    """Add a graph with int8 convolutions, if it is asked for and is not worse on the validation images.
 
     Args:
-        float_classifier: As it was trained.
+        float_classifier: The classifier as it was trained.
         images: The source's files.
         split_table: A row per image, with `path`, `label`, `group` and `split`.
         parameters: The block `model_training`.
         seed: Random seed for the draw of training images that the ranges are taken from.
 
     Returns:
-        The classifier; its manifest says under `int8` what was compared, and what came of it.
+        The classifier; its manifest says under `int8` what was compared, and with which result.
     """
     if not parameters.int8.enabled:
         return float_classifier
@@ -84,8 +84,8 @@ def quantise(graph: bytes, images: Iterator[Image], count: int) -> Quantised:
 
     Args:
         graph: A serialised ONNX graph with one input.
-        images: What the ranges are taken from, each uint8 [224, 224, 3].
-        count: How many.
+        images: Images that the ranges are taken from, each uint8 [224, 224, 3].
+        count: Number of images.
 
     Returns:
         The quantised graph.

@@ -19,8 +19,8 @@ class HeadChoice(TypedDict):
 
     Attributes:
         head: `linear`, `dense` or `kernel`.
-        reason: In a sentence.
-        accuracy: Of each head that was compared, out of fold, 0..1; empty where none was.
+        reason: The reason, in a sentence.
+        accuracy: Accuracy of each head that was compared, out of fold, 0..1; empty without a comparison.
     """
 
     head: str
@@ -42,14 +42,14 @@ def compare_heads(
     exact. Images of a group are not independent, so the error is that of sums over groups.
 
     Args:
-        embeddings: Of training images, [n, 1024].
+        embeddings: Embeddings of training images, [n, 1024].
         numbers: Class numbers, [n].
         groups: Group of each image, [n].
         parameters: The block `model_training`.
         seed: Random seed for folds and landmarks.
 
     Returns:
-        The choice. Linear where a class has fewer than two groups.
+        The choice; the linear head where a class has fewer than two groups.
     """
     fewest = fewest_groups(numbers, groups)
     if fewest < FEWEST_GROUPS:

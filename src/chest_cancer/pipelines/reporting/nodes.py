@@ -25,7 +25,7 @@ def plot_evaluation(
     training_history: pd.DataFrame,
     parameters: ModelEvaluationParameters,
 ) -> tuple[go.Figure, go.Figure, go.Figure, go.Figure]:
-    """Draw what people would rather look at than read.
+    """Draw the plots of the evaluation.
 
     Args:
         test_predictions: A row per distinct test image.
@@ -62,7 +62,7 @@ def write_report(
         classifier: Its manifest says what it was trained on.
         quarantine: Files that were not used, with the reason.
         parameters: The block `model_evaluation`.
-        promotion: What the gate decided, and why.
+        promotion: Decision of the gate, with its reason.
         evidence_examples: Test images under their evidence maps.
         audits_and_plots: Facts and plots of each audit, and each `evaluation_plot_<name>`, by catalog name.
 

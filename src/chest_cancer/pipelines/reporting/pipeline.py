@@ -7,7 +7,7 @@ from chest_cancer.pipelines.reporting.nodes import PLOTS, plot_evaluation, write
 
 
 def create_pipeline() -> Pipeline:
-    """Figures and what the audits found to plots, the report and the model card."""
+    """Figures and findings of the audits to plots, the report and the model card."""
     described = {"metrics": "metrics", "classifier": "classifier", "parameters": "params:model_evaluation"}
     plots = [f"evaluation_plot_{name}" for name in PLOTS]
     audits = [audit.facts_dataset for audit in AUDITS]

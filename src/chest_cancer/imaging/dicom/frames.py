@@ -1,0 +1,117 @@
+"""The stored values of a DICOM file: decompressed by one fixed decoder for each transfer syntax.
+
+Files may be hostile, and decoders trust what a codestream says of itself. So its size is compared with the header's
+before it is decoded, and of JPEG Lossless, whose decoder can be crashed by a malformed head, the head is written anew.
+"""
+
+import struct
+from typing import Any
+
+from numpy.typing import NDArray
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+
+from chest_cancer.imaging.damage import check_jpeg
+from chest_cancer.imaging.dicom.lossless_jpeg import with_new_head
+from chest_cancer.imaging.pixels import UnreadableImageError, describe
+
+# One for each, so that a file gives the same pixels wherever it is read.
+_PLUGINS: dict[str, str] = {
+    uid.JPEGBaseline8Bit: "pillow",
+    uid.JPEGExtended12Bit: "pillow",
+    uid.JPEGLossless: "gdcm",
+    uid.JPEGLosslessSV1: "gdcm",
+    uid.JPEGLSLossless: "pyjpegls",
+    uid.JPEGLSNearLossless: "pyjpegls",
+    uid.JPEG2000Lossless: "pylibjpeg",
+    uid.JPEG2000: "pylibjpeg",
+    uid.HTJ2KLossless: "pylibjpeg",
+    uid.HTJ2KLosslessRPCL: "pylibjpeg",
+    uid.HTJ2K: "pylibjpeg",
+    uid.RLELossless: "pydicom",
+}
+_JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
+_JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
+_LOSSLESS_JPEG = (uid.JPEGLossless, uid.JPEGLosslessSV1)
+
+
+def decode_pixels(dataset: Dataset, syntax: uid.UID) -> tuple[NDArray[Any], str, int]:
+    """Decompress the only frame.
+
+    Args:
+        dataset: The elements that describe the pixels, and the pixels; Rows and Columns are within the limits.
+        syntax: The transfer syntax.
+
+    Returns:
+        `[H, W]` or `[H, W, 3]` as stored (YBR made RGB), its photometric interpretation, and bits per sample.
+
+    Raises:
+        UnreadableImageError: There is no decoder, or the pixels are damaged.
+    """
+    plugin = _PLUGINS.get(syntax, "")
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        raise no_decoder(syntax) from error
+    if decoder.is_encapsulated and plugin not in decoder.available_plugins:
+        raise no_decoder(syntax)
+    try:
+        if decoder.is_encapsulated and plugin != "pydicom":
+            frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+            dataset.PixelData = encapsulate([_checked(frame, dataset, syntax)])
+        stored, properties = decoder.as_array(dataset, index=0, decoding_plugin=plugin)
+    except Exception as error:  # Part of the boundary in `decode_image`: here the transfer syntax can be named.
+        raise UnreadableImageError(
+            f"DICOM pixels in {syntax.name} cannot be decoded: {describe(error)}; save the file uncompressed or as PNG"
+        ) from error
+    return stored, str(properties["photometric_interpretation"]), int(properties["bits_stored"])
+
+
+def no_decoder(syntax: uid.UID) -> UnreadableImageError:
+    """Return the refusal of a transfer syntax."""
+    name = f"{syntax.name} ({syntax})" if syntax.name != syntax else syntax[:64]
+    return UnreadableImageError(f"no decoder for the DICOM transfer syntax {name}; save it uncompressed or as PNG")
+
+
+def _checked(frame: bytes, dataset: Dataset, syntax: uid.UID) -> bytes:
+    """Return a frame fit for its decoder, which would otherwise believe whatever size the codestream announces."""
+    expected = (int(dataset.Columns), int(dataset.Rows), int(dataset.SamplesPerPixel))
+    announced = _size_of_jpeg_2000(frame) if syntax in _JPEG_2000 else _size_of_jpeg(frame)
+    if announced != expected:
+        raise ValueError(
+            f"the compressed image has {announced} columns, rows and samples; expected {expected} as Columns, Rows and "
+            "SamplesPerPixel say"
+        )
+    if syntax in _LOSSLESS_JPEG:
+        return with_new_head(frame, int(dataset.BitsAllocated))
+    if syntax == uid.JPEGBaseline8Bit:
+        check_jpeg(frame)
+    if syntax in _JPEG_LS and not frame.rstrip(b"\0").endswith(b"\xff\xd9"):
+        raise ValueError("the compressed image is cut short: no end-of-image marker")  # CharLS would never return.
+    return frame
+
+
+def _size_of_jpeg(frame: bytes) -> tuple[int, int, int]:
+    """Return columns, rows and samples that the frame header of a JPEG or JPEG-LS announces."""
+    at = 2
+    while at + 10 <= len(frame) and frame[at] == 0xFF:
+        marker = frame[at + 1]
+        if marker == 0xFF:  # A fill byte.
+            at += 1
+            continue
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            rows, columns, samples = struct.unpack_from(">HHB", frame, at + 5)
+            return columns, rows, samples
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4])
+    raise ValueError("no frame header in the JPEG")
+
+
+def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int, int]:
+    """Return columns, rows and samples that the SIZ segment of a JPEG 2000 codestream announces."""
+    at = frame.find(b"\xff\x4f\xff\x51", 0, 4096)  # Some files wrap the codestream in JP2 boxes.
+    if at < 0 or len(frame) < at + 42:
+        raise ValueError("no SIZ segment in the JPEG 2000 codestream")
+    right, bottom, left, top = struct.unpack_from(">4I", frame, at + 8)
+    return right - left, bottom - top, int.from_bytes(frame[at + 40 : at + 42])

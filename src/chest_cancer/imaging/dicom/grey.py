@@ -1,0 +1,104 @@
+"""Stored grey of a DICOM file made 0..255: CT in Hounsfield units through the lung window, others as the file says.
+
+All CT slices are seen through one window, whatever window a file carries: in the usual one, of soft tissue, lungs are
+black.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_modality_lut, apply_voi
+
+from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of
+from chest_cancer.imaging.grey import AIR, holds_hounsfield, see_lungs, to_eight_bits
+from chest_cancer.imaging.pixels import UnreadableImageError, describe, scale
+
+
+@np.errstate(all="ignore")
+def make_eight_bits(stored: NDArray[Any], dataset: Dataset, *, any_modality: bool) -> tuple[NDArray[np.uint8], str]:
+    """Make stored grey 0..255.
+
+    Args:
+        stored: `[H, W]` integers as stored.
+        dataset: The elements that say what they mean; those of functional groups beside the others.
+        any_modality: Show a CT image whose values are no Hounsfield units as well.
+
+    Returns:
+        Grey, dark where little was measured, and how it was made, for `DecodedImage.scaling`.
+
+    Raises:
+        UnreadableImageError: An element can't be used, or a CT slice can't be made Hounsfield units.
+    """
+    padding = _padding(stored, dataset)
+    values = _rescale(stored, dataset)
+    modality = dataset.get("Modality")
+    if modality == "CT" or not modality:
+        rescaled = any(keyword in dataset for keyword in ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"))
+        if (modality == "CT" and rescaled) or holds_hounsfield(values[~padding]):
+            values[padding] = AIR
+            return see_lungs(values), "HU, lung window"
+        if modality and not any_modality:
+            raise UnreadableImageError(
+                f"DICOM CT slice without {name_of('RescaleSlope')} and {name_of('RescaleIntercept')}, and its values, "
+                f"{values.min():g} to {values.max():g}, are no Hounsfield units; add them, or save the file as PNG"
+            )
+    grey, scaling = _as_the_file_says(values, padding, dataset)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        grey = 255 - grey
+    grey[padding] = 0
+    return grey, scaling
+
+
+def _padding(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_]:
+    """Return where nothing was measured; nowhere if that would be everywhere."""
+    value, limit = number_of(dataset, "PixelPaddingValue"), number_of(dataset, "PixelPaddingRangeLimit")
+    if value is None:
+        return np.zeros(stored.shape, np.bool_)
+    limit = value if limit is None else limit
+    padding: NDArray[np.bool_] = (stored >= min(value, limit)) & (stored <= max(value, limit))
+    return padding & (not padding.all())
+
+
+def _rescale(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.float64]:
+    """Apply the Modality LUT Sequence, else slope and intercept (one that is missing changes nothing)."""
+    if dataset.get("ModalityLUTSequence"):
+        try:
+            return apply_modality_lut(stored.astype(np.int64), dataset).astype(np.float64)
+        except Exception as error:  # Part of the boundary in `decode_image`: here the element can be named.
+            raise _unusable("ModalityLUTSequence", error) from error
+    slope, intercept = number_of(dataset, "RescaleSlope"), number_of(dataset, "RescaleIntercept")
+    if slope == 0:
+        raise UnreadableImageError(f"DICOM {name_of('RescaleSlope')} is 0: expected another number; {CURE}")
+    values = stored.astype(np.float64)
+    values *= 1.0 if slope is None else slope
+    values += intercept or 0.0
+    return values
+
+
+def _as_the_file_says(
+    values: NDArray[np.float64], padding: NDArray[np.bool_], dataset: Dataset
+) -> tuple[NDArray[np.uint8], str]:
+    """Apply the first VOI LUT, else the first window, else stretch."""
+    if dataset.get("VOILUTSequence"):
+        try:
+            bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
+            return scale(apply_voi(np.rint(values).astype(np.int64), dataset), 0, 2**bits - 1), "VOI LUT"
+        except Exception as error:  # Part of the boundary in `decode_image`: here the element can be named.
+            raise _unusable("VOILUTSequence", error) from error
+    centre, width = number_of(dataset, "WindowCenter"), number_of(dataset, "WindowWidth")
+    function = dataset.get("VOILUTFunction") or "LINEAR"
+    if centre is None or width is None or width <= (function == "LINEAR"):
+        measured = values.copy()
+        measured[padding] = np.nan
+        return to_eight_bits(measured, may_be_hounsfield=False)
+    if function == "SIGMOID":
+        return scale(1.0 / (1.0 + np.exp(-4.0 * (values - centre) / width)), 0.0, 1.0), "window of the file"
+    if function == "LINEAR":  # PS3.3 C.11.2.1.2: the window spans whole pixel values, half a value off centre.
+        centre, width = centre - 0.5, width - 1.0
+    return scale(values, centre - width / 2, centre + width / 2), "window of the file"
+
+
+def _unusable(keyword: str, error: Exception) -> UnreadableImageError:
+    return UnreadableImageError(f"DICOM {name_of(keyword)} can't be applied: {describe(error)}; {CURE}")

@@ -1,0 +1,52 @@
+"""Which DICOM images are slices to train on or to classify: CT slices and radiographs, and nothing beside them."""
+
+from pydicom import uid
+from pydicom.dataset import Dataset
+
+from chest_cancer.imaging.dicom.elements import name_of, shown, text_of
+from chest_cancer.imaging.pixels import UnreadableImageError
+
+_MODALITIES = ("CT", "CR", "DX")
+_SOP_CLASSES = (
+    uid.CTImageStorage,
+    uid.EnhancedCTImageStorage,
+    uid.LegacyConvertedEnhancedCTImageStorage,
+    uid.ComputedRadiographyImageStorage,
+    uid.DigitalXRayImageStorageForPresentation,
+    uid.DigitalXRayImageStorageForProcessing,
+)
+# Images that scanners write beside the slices, under the same modality and SOP class.
+_NO_SLICES = ("LOCALIZER", "SCOUT", "DOSE_INFO", "DOSE", "SCREEN SAVE", "PATIENT PROTOCOL")
+# Other quantities than Hounsfield units. Not the other way round: scanners write "Houndsfield Unit", too.
+_OTHER_QUANTITIES = ("OD", "HGML", "PCT", "MGML", "Z_EFF", "ED", "EDW")
+_CURE = "leave it out, or save it as PNG if it is meant"
+
+
+def require_slice(dataset: Dataset) -> None:
+    """Raise `UnreadableImageError` unless an image is a CT slice or a radiograph, as far as its elements say.
+
+    Args:
+        dataset: With Modality, SOPClassUID, ImageType, PhotometricInterpretation and RescaleType, where the file has
+            them; what is missing says nothing.
+    """
+    modality = text_of(dataset, "Modality")
+    if modality and modality not in _MODALITIES:
+        raise _refusal("Modality", modality, "one of " + ", ".join(_MODALITIES))
+    sop_class = text_of(dataset, "SOPClassUID")
+    if sop_class and sop_class not in _SOP_CLASSES:
+        raise _refusal("SOPClassUID", uid.UID(sop_class).name, "a CT or X-ray image")
+    image_type = text_of(dataset, "ImageType")
+    if any(value.strip().upper() in _NO_SLICES for value in image_type.split("\\")):
+        raise _refusal("ImageType", image_type, "a slice")
+    if modality != "CT":
+        return
+    photometric = text_of(dataset, "PhotometricInterpretation")
+    if not photometric.startswith("MONOCHROME"):
+        raise _refusal("PhotometricInterpretation", photometric, "grey values of a CT slice, no screen picture")
+    rescale_type = text_of(dataset, "RescaleType")
+    if rescale_type in _OTHER_QUANTITIES:
+        raise _refusal("RescaleType", rescale_type, "Hounsfield units (HU)")
+
+
+def _refusal(keyword: str, value: str, expected: str) -> UnreadableImageError:
+    return UnreadableImageError(f"DICOM {name_of(keyword)} is {shown(value)}: expected {expected}; {_CURE}")

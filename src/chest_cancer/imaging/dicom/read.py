@@ -1,0 +1,159 @@
+"""DICOM slices to RGB. Keeps the elements that describe pixels and no others: patient data is skipped unread.
+
+Grey of CT becomes Hounsfield units seen through the lung window, other grey is shown as the file says: see
+`imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `decoding.decode_image` calls this
+module.
+"""
+
+import io
+import logging
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from chest_cancer.imaging.dicom.elements import number_of, text_of
+from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
+from chest_cancer.imaging.dicom.grey import make_eight_bits
+from chest_cancer.imaging.dicom.kinds import require_slice
+from chest_cancer.imaging.pixels import (
+    DecodedImage,
+    UnreadableImageError,
+    check_single_frame,
+    check_size,
+    grey_to_rgb,
+)
+
+# pydicom logs every warning, and quotes malformed values in it: nothing of an uploaded file belongs in our logs.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+
+_ELEMENTS: list[BaseTag | int] = [
+    Tag(keyword)
+    for keyword in (
+        "ImageType",
+        "SOPClassUID",
+        "Modality",
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "PlanarConfiguration",
+        "NumberOfFrames",
+        "Rows",
+        "Columns",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+        "PixelPaddingValue",
+        "PixelPaddingRangeLimit",
+        "RescaleIntercept",
+        "RescaleSlope",
+        "RescaleType",
+        "ModalityLUTSequence",
+        "VOILUTSequence",
+        "WindowCenter",
+        "WindowWidth",
+        "VOILUTFunction",
+        "RedPaletteColorLookupTableDescriptor",
+        "GreenPaletteColorLookupTableDescriptor",
+        "BluePaletteColorLookupTableDescriptor",
+        "RedPaletteColorLookupTableData",
+        "GreenPaletteColorLookupTableData",
+        "BluePaletteColorLookupTableData",
+        "SharedFunctionalGroupsSequence",
+        "PerFrameFunctionalGroupsSequence",
+        "ExtendedOffsetTable",
+        "ExtendedOffsetTableLengths",
+        "PixelData",
+    )
+]
+# Of multi-frame files: the groups that hold what single-frame files have outside of any group.
+_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
+
+
+def decode_dicom(data: bytes, max_pixels: int, min_side: int, *, any_modality: bool) -> DecodedImage:
+    """Decode one DICOM file, with or without the 128-byte preamble and `DICM`.
+
+    Args:
+        data: The whole file.
+        max_pixels: Largest accepted rows x columns.
+        min_side: Smallest accepted rows and columns, in pixels.
+        any_modality: Decode what is no CT slice and no radiograph as well.
+
+    Returns:
+        The decoded image; its mode is the stored photometric interpretation.
+
+    Raises:
+        UnreadableImageError: No image inside or no slice, several frames, outside the limits, no decoder for its
+            compression, or an element that can't be used.
+        Exception: Anything that pydicom raises on damaged files; `decoding.decode_image` gives it its reason.
+    """
+    dataset, syntax = _read_elements(data, max_bytes=4 * max_pixels)
+    if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
+        kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
+        raise UnreadableImageError(
+            f"DICOM file without an image ({kind}, no {', '.join(missing)}); expected a CT slice"
+        )
+    _lift_functional_groups(dataset)
+    if not any_modality:
+        require_slice(dataset)
+    width, height = int(dataset.Columns), int(dataset.Rows)
+    check_size(width, height, max_pixels, min_side)
+    check_single_frame(int(number_of(dataset, "NumberOfFrames") or 1))
+    stored, photometric, bits = decode_pixels(dataset, syntax)
+    scaling = "8 bits"
+    if photometric == "RGB":
+        pixels = _highest_bits(stored, bits)
+    elif photometric == "PALETTE COLOR":
+        bits = int(dataset.RedPaletteColorLookupTableDescriptor[2])
+        pixels = _highest_bits(apply_color_lut(stored, dataset), bits)
+    elif photometric in ("MONOCHROME1", "MONOCHROME2"):
+        grey, scaling = make_eight_bits(stored, dataset, any_modality=any_modality)
+        pixels = grey_to_rgb(grey)
+    else:
+        raise UnreadableImageError(f"DICOM photometric interpretation {photometric} is not supported; save it as RGB")
+    return DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling)
+
+
+def _read_elements(data: bytes, max_bytes: int) -> tuple[Dataset, UID]:
+    """Return the elements that describe the pixels, and the transfer syntax."""
+    file = io.BytesIO(data)
+    if data[128:132] == b"DICM":
+        file.seek(132)
+    elif data[:2] == b"\x08\0":  # Neither preamble nor File Meta Information, as files of before 1993 are.
+        syntax = ExplicitVRLittleEndian if data[4:6].isalpha() else ImplicitVRLittleEndian
+        return read_dataset(file, syntax.is_implicit_VR, True, specific_tags=_ELEMENTS), syntax
+    meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
+    syntax = meta.get("TransferSyntaxUID")
+    if not isinstance(syntax, UID):
+        raise UnreadableImageError("DICOM file without a transfer syntax; save it again with its File Meta Information")
+    if syntax == DeflatedExplicitVRLittleEndian:
+        # pydicom would inflate without a limit.
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        file = io.BytesIO(inflater.decompress(file.read(), max_bytes))
+        if inflater.unconsumed_tail:
+            raise UnreadableImageError(f"deflated DICOM file exceeds {max_bytes:,} bytes when inflated")
+    if syntax.is_private or not syntax.is_transfer_syntax:
+        raise no_decoder(syntax)
+    return read_dataset(file, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=_ELEMENTS), syntax
+
+
+def _lift_functional_groups(dataset: Dataset) -> None:
+    """Put what functional groups say of grey values beside the other elements, then drop the groups."""
+    for kind in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for groups in (dataset.get(kind) or [])[:1]:
+            for name in _GROUPS:
+                for group in (groups.get(name) or [])[:1]:
+                    dataset.update(group)
+        if kind in dataset:
+            del dataset[kind]
+
+
+def _highest_bits(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Keep the eight highest of the `bits` bits that a colour sample uses."""
+    return np.ascontiguousarray(samples >> max(bits - 8, 0), np.uint8)

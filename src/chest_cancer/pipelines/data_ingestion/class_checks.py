@@ -1,0 +1,152 @@
+"""What can be known of the classes before long work is refused before long work."""
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from chest_cancer.pipelines.data_ingestion.ambiguity import class_names_block
+from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
+from chest_cancer.pipelines.data_ingestion.folder_names import last_part, split_of, words
+from chest_cancer.pipelines.data_ingestion.layout import ClassFolder
+
+_ALIKE = 0.6
+_SPLITS = ("train", "validation", "test")
+
+
+def check_classes_agree(folders: Iterable[ClassFolder]) -> None:
+    """Raise when the splits that a source brings are not of the same classes.
+
+    Args:
+        folders: The class folders that hold files.
+
+    Raises:
+        ValueError: Names what differs, with a block `class_names` to copy where the names resemble each other.
+    """
+    classes: defaultdict[str, set[str]] = defaultdict(set)
+    folders_of: defaultdict[str, set[str]] = defaultdict(set)
+    for folder in folders:
+        if folder.source_split is not None:
+            classes[folder.source_split].add(folder.label)
+            folders_of[folder.label].add(_name_of(folder))
+    everywhere = set.intersection(*classes.values()) if classes else set()
+    apart = {
+        label: [split for split in _SPLITS if label in classes[split]]
+        for label in set().union(*classes.values()) - everywhere
+    }
+    if not apart:
+        return
+    lines = [f"  {split}: {', '.join(sorted(classes[split]))}" for split in _SPLITS if classes[split]]
+    pairs = _pairs(apart)
+    names = {folder: short for long, short in sorted(pairs.items()) for folder in sorted(folders_of[long])}
+    cure = "Add the missing images, or take the class out of the source."
+    if names:
+        cure = f"If these are the same classes, say so in conf/local/parameters.yml:\n{class_names_block(names)}"
+    alone = sorted(label for label in apart if label not in pairs and label not in pairs.values())
+    if names and alone:
+        cure += f"Add the missing images of {_named(alone)}, or take them out of the source."
+    raise ValueError(
+        "Invalid value received for `data_ingestion.source`. Expected the same classes in every split. Received:\n"
+        + "\n".join(lines)
+        + f"\n{cure}"
+    )
+
+
+def check_normal_class(normal_class: str | None, classes: Sequence[str]) -> None:
+    """Raise when the class without disease is none of the classes.
+
+    Args:
+        normal_class: The parameter `model_training.normal_class`.
+        classes: Names of all classes.
+
+    Raises:
+        ValueError: Names the classes, and proposes the one that was meant.
+    """
+    if normal_class is None or normal_class in classes:
+        return
+    meant = [name for name in classes if _bare(name) == _bare(normal_class)]
+    meant = meant or [name for name in classes if _bare(normal_class) in words(name)]
+    cure = (
+        f"Did you mean `{meant[0]}`? Pass --params \"model_training.normal_class='{meant[0]}'\"."
+        if meant
+        else "Set it to the class without disease."
+    )
+    raise ValueError(
+        f"Invalid value received for `model_training.normal_class`. Expected one of the classes: {_named(classes)}. "
+        f"Received: {normal_class!r}. {cure} docs/data.md says more."
+    )
+
+
+def check_enough_images(images: Sequence[IndexedImage]) -> None:
+    """Raise when a class has too few distinct pictures to be in every split, however they would be drawn.
+
+    Args:
+        images: The images that remain.
+
+    Raises:
+        ValueError: Names the class, the split, what is there and what is needed.
+    """
+    rank = {split: number for number, split in enumerate(_SPLITS)}
+    strictest: dict[str, int] = {}  # of each picture: copies in several splits stay on the side that measures
+    for image in images:
+        number = rank.get(image.source_split or "train", 0)
+        strictest[image.pixel_sha256] = max(strictest.get(image.pixel_sha256, 0), number)
+    brought = {_SPLITS[number] for number in strictest.values()} - {"train"}
+    drawn = [split for split in _SPLITS if split not in brought]
+    pictures: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for image in images:
+        pictures[image.label, _SPLITS[strictest[image.pixel_sha256]]].add(image.pixel_sha256)
+    for label in sorted({image.label for image in images}):
+        for split in _SPLITS:
+            needed = len(drawn) if split == "train" else int(split in brought)
+            received = len(pictures[label, split])
+            if received < needed:
+                place = f" in `{split}`" if brought else ""
+                raise ValueError(
+                    f"Invalid value received for `data_ingestion.source`. Class `{label}` has {received} distinct "
+                    f"image(s){place}: expected at least {needed}"
+                    + (f", one for each of {', '.join(drawn)}" if needed > 1 else "")
+                    + ". Add images of other patients, or take the class out of the source."
+                )
+
+
+def _name_of(folder: ClassFolder) -> str:
+    """Name of the folder that is the class, also in `<class>/<split>`."""
+    name = last_part(folder.path)
+    return name if split_of(name) is None else last_part(folder.path.rpartition("/")[0])
+
+
+def _pairs(apart: dict[str, list[str]]) -> dict[str, str]:
+    """Name classes that may be the same, longer name to shorter; no split has both, and the most alike come first."""
+    candidates = sorted(
+        (-_likeness(long, short), len(short), long, short)
+        for long in apart
+        for short in apart
+        if (len(long), long) > (len(short), short)
+    )
+    pairs: dict[str, str] = {}
+    splits = {label: set(names) for label, names in apart.items()}
+    for unlikeness, _, long, short in candidates:
+        free = long not in pairs and long not in pairs.values() and short not in pairs
+        if free and -unlikeness >= _ALIKE and not splits[long] & splits[short]:
+            pairs[long] = short
+            splits[short] |= splits[long]
+    return pairs
+
+
+def _likeness(one: str, other: str) -> float:
+    """From 0 to 1; 1 where one name begins with the other."""
+    long, short = (" ".join(words(name)) for name in (one, other))
+    if short and (long.startswith(short) or short.startswith(long)):
+        return 1.0
+    return difflib.SequenceMatcher(None, long, short).ratio()
+
+
+def _bare(name: str) -> str:
+    """A name without case, separators, plural and leading zeros."""
+    joined = "".join(words(name)) or name.casefold()
+    return re.sub(r"(?<=[a-z]{3})(?:es|s)$", "", joined).lstrip("0") or joined
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

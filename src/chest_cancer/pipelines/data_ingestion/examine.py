@@ -1,0 +1,83 @@
+"""Opening one file: a row of the index, or the reason why it can't be one."""
+
+import hashlib
+from dataclasses import dataclass
+
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.perceptual_hash import perceptual_hash
+from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.parameters import SourceLimits
+from chest_cancer.pipelines.data_ingestion.layout import Layout
+from chest_cancer.sources.foreign import foreign_by_content, foreign_by_name
+from chest_cancer.sources.image_folder import ImageFolder
+
+_START = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedImage:
+    """One readable image: a row of the image index."""
+
+    path: str
+    label: str
+    source_split: str | None
+    content_sha256: str
+    pixel_sha256: str
+    perceptual_hash: str
+    format: str
+    mode: str
+    scaling: str
+    width: int
+    height: int
+    bytes: int
+
+
+def examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimits) -> IndexedImage | str:
+    """Open one file.
+
+    Args:
+        images: The files.
+        path: One of them.
+        layout: Which folders are classes.
+        limits: On the size of an image.
+
+    Returns:
+        Its row of the index, or why it can't be used.
+    """
+    folder = layout.find(path)
+    if folder is None:
+        return foreign_by_name(path) or layout.reason(path)
+    data = images.read(path)
+    try:
+        decoded = decode_image(data, max_pixels=limits.max_pixels, min_side=1)
+    except UnreadableImageError as error:
+        return _what_it_is(path, data) or _with_parameter(str(error))
+    if min(decoded.width, decoded.height) < limits.min_side:
+        return (
+            f"{decoded.width} x {decoded.height} pixels; expected at least {limits.min_side} on each side "
+            "(`data_ingestion.limits.min_side`)"
+        )
+    pixels = hashlib.sha256(str(decoded.pixels.shape).encode())
+    pixels.update(decoded.pixels.tobytes())
+    return IndexedImage(
+        path=path,
+        label=folder.label,
+        source_split=folder.source_split,
+        content_sha256=hashlib.sha256(data).hexdigest(),
+        pixel_sha256=pixels.hexdigest(),
+        perceptual_hash=perceptual_hash(decoded.pixels),
+        format=decoded.format,
+        mode=decoded.mode,
+        scaling=decoded.scaling,
+        width=decoded.width,
+        height=decoded.height,
+        bytes=len(data),
+    )
+
+
+def _what_it_is(path: str, data: bytes) -> str | None:
+    return foreign_by_name(path) or foreign_by_content(data[:_START])
+
+
+def _with_parameter(reason: str) -> str:
+    return f"{reason} (`data_ingestion.limits.max_pixels`)" if "exceed the limit of" in reason else reason

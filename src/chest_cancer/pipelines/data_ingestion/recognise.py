@@ -1,0 +1,51 @@
+"""What a source's folders are taken for, refused before any file is opened where that can't be right."""
+
+from collections import Counter
+from dataclasses import replace
+
+from chest_cancer.parameters import DataIngestionParameters
+from chest_cancer.pipelines.data_ingestion.class_checks import check_classes_agree, check_normal_class
+from chest_cancer.pipelines.data_ingestion.layout import OUTSIDE, Layout, read_layout
+from chest_cancer.pipelines.data_ingestion.quarantine import require_two_classes
+from chest_cancer.sources.foreign import foreign_by_name, holds_no_images
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.intake import is_folder_problem, name_problem
+
+
+def recognise_classes(images: ImageFolder, parameters: DataIngestionParameters, normal_class: str | None) -> Layout:
+    """Read classes and splits off the folders, those that could not be taken included.
+
+    Args:
+        images: The files, and what was refused of the source.
+        parameters: The block `data_ingestion`.
+        normal_class: The class without disease, or None.
+
+    Returns:
+        The layout.
+
+    Raises:
+        ValueError: The folders may be no classes, are fewer than two, differ between splits, or `normal_class` is none.
+    """
+    refused = [(path, reason) for path, reason in images.refused if path != "." and name_problem(path) is None]
+    lost_folders = [path for path, reason in refused if is_folder_problem(path, reason)]
+    files = [*images.paths, *(path for path, reason in refused if not is_folder_problem(path, reason))]
+    layout = read_layout(files, [*images.folders, *lost_folders], parameters.class_names)
+
+    inside = [*(path for path in files if not holds_no_images(path)), *(f"{folder}/" for folder in lost_folders)]
+    folders = Counter(folder for path in inside if (folder := layout.find(path)))
+    counts: Counter[str] = Counter()
+    for folder, number in folders.items():
+        counts[folder.label] += number
+    outside = [
+        (path, foreign_by_name(path) or layout.reason(path))
+        for path in images.paths
+        if layout.find(path) is None or foreign_by_name(path)
+    ]
+    empty = [(folder.path, "class folder holds no image") for folder in layout.class_folders if folder not in folders]
+    require_two_classes(counts, sorted([*images.refused, *outside, *empty]), "files")
+    check_classes_agree(folders)
+    check_normal_class(normal_class, sorted(counts))
+    if loose := [path for path, reason in outside if reason == OUTSIDE]:
+        note = f"{len(loose)} file(s) lie in no class folder and were left out, such as `{loose[0]}`."
+        return replace(layout, notes=(*layout.notes, note))
+    return layout

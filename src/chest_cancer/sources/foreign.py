@@ -1,0 +1,94 @@
+"""What a file is that is no image, in words that name it and the cure."""
+
+import re
+from pathlib import PurePosixPath
+
+_TABLE = (
+    "a table ({suffix}), no image: classes are read off folders only, so sort the images into a folder for each class"
+)
+_ARCHIVE = (
+    "an archive ({suffix}) inside the source, which is not opened: unpack it in its place, or pass it as the source"
+)
+_ARRAYS = (
+    "an array file ({suffix}), which is not read: write each slice as a PNG or DICOM file into a folder for each class"
+)
+_TEXT = "text ({suffix}), no image"
+_PROGRAM = "a program or page ({suffix}), no image"
+_POINTER = "a pointer of DVC ({suffix}), not the file itself: run `dvc pull` in the source"
+_MODEL = "a model or its weights ({suffix}), no image"
+_KINDS = {
+    _TABLE: "csv tsv xls xlsx ods json jsonl parquet xml",
+    _ARCHIVE: "zip tar tgz gz bz2 xz 7z rar zst",
+    _ARRAYS: "nii npz npy h5 hdf5 mat pkl pickle tfrecord tfrecords pt",
+    _TEXT: "txt md pdf doc docx rtf log yml yaml toml ini",
+    _PROGRAM: "py ipynb m r js html htm exe sh bat",
+    _POINTER: "dvc",
+    _MODEL: "onnx keras pth ckpt safetensors",
+}
+_HOLDS_IMAGES = tuple(kind.partition(" (")[0] for kind in (_ARCHIVE, _ARRAYS, _POINTER))
+_BY_SUFFIX = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
+_TEXTS_WITHOUT_SUFFIX = {"readme", "license", "licence", "copying", "dicomdir", "citation", "makefile"}
+_BY_CONTENT = (
+    (
+        re.compile(rb"version https://git-lfs\.github\.com/"),
+        "a pointer of Git LFS, not the file itself: run `git lfs pull` in the source",
+    ),
+    (re.compile(rb"outs:\n- "), _POINTER.format(suffix=".dvc")),
+    (re.compile(rb"PK\x03\x04|PK\x05\x06"), _ARCHIVE.format(suffix="zip")),
+    (re.compile(rb"7z\xbc\xaf\x27\x1c"), _ARCHIVE.format(suffix="7-Zip")),
+    (re.compile(rb"Rar!\x1a\x07"), _ARCHIVE.format(suffix="RAR")),
+    (re.compile(rb"\x93NUMPY"), _ARRAYS.format(suffix=".npy")),
+    (re.compile(rb"\x89HDF\r\n\x1a\n"), _ARRAYS.format(suffix="HDF5")),
+    (re.compile(rb"%PDF-"), _TEXT.format(suffix="PDF")),
+    (re.compile(rb"\s*(?:<!doctype html|<html|<head)", re.IGNORECASE), "a web page, no image: fetch the file again"),
+)
+_IMAGE_SUFFIXES = {
+    *("png", "jpg", "jpeg", "jpe", "tif", "tiff", "bmp", "gif", "webp"),
+    *("dcm", "dicom", "ima", "jp2", "j2k", "jpx", "heic", "heif", "avif"),
+}
+_IMAGE_START = re.compile(rb"\x89PNG|\xff\xd8\xff|II[*+]\0|MM\0[*+]|BM|GIF8|RIFF.{4}WEBP|\0{128}DICM", re.DOTALL)
+
+
+def foreign_by_name(path: str) -> str | None:
+    """Say what a file is, where its name says that it is no image.
+
+    Args:
+        path: Path of the file, with `/`.
+
+    Returns:
+        What it is and what to do about it; None where it may be an image.
+    """
+    name = PurePosixPath(path)
+    suffix = name.suffix.lower().removeprefix(".")
+    if name.name.lower().endswith(".nii.gz"):
+        return _ARRAYS.format(suffix=".nii.gz")
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix].format(suffix=f".{suffix}")
+    if not suffix and name.name.lower() in _TEXTS_WITHOUT_SUFFIX:
+        return _TEXT.format(suffix=name.name)
+    return None
+
+
+def holds_no_images(path: str) -> bool:
+    """Whether a file's name says that no image is lost with it: a table, text, a program; no archive, no arrays."""
+    kind = foreign_by_name(path)
+    return kind is not None and not kind.startswith(_HOLDS_IMAGES)
+
+
+def foreign_by_content(start: bytes) -> str | None:
+    """Say what a file is, where its first bytes say that it is no image but something that people know.
+
+    Args:
+        start: The first bytes, some hundred of them.
+
+    Returns:
+        What it is and what to do about it; None where it may be an image.
+    """
+    return next((kind for pattern, kind in _BY_CONTENT if pattern.match(start)), None)
+
+
+def may_be_image(path: str, start: bytes) -> bool:
+    """Whether a file is an image by its first bytes or by its name."""
+    if _IMAGE_START.match(start) or start[128:132] == b"DICM":
+        return True
+    return PurePosixPath(path).suffix.lower().removeprefix(".") in _IMAGE_SUFFIXES and not foreign_by_content(start)

@@ -1,0 +1,137 @@
+"""Compressed DICOM: the same values whatever the transfer syntax, and codestreams that lie about themselves."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import uid
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.filereader import dcmread
+from pydicom.pixels.decoders.base import get_decoder
+
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.dicom.frames import _PLUGINS
+from chest_cancer.imaging.pixels import UnreadableImageError
+from dicom_files import STORED, dicom, shipped
+
+pytestmark = pytest.mark.filterwarnings("error")
+SLICE = (STORED + 1024).astype(np.uint16)
+
+
+def recompressed(frame: bytes, syntax: uid.UID, source: bytes | None = None, **elements: object) -> bytes:
+    dataset = dcmread(io.BytesIO(source or dicom(SLICE, RescaleIntercept=-1024)))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([frame])
+    dataset["PixelData"].is_undefined_length = True
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, implicit_vr=False, little_endian=True)
+    return buffer.getvalue()
+
+
+def lossless_jpeg(values: NDArray[np.uint16], predictor: int = 1) -> bytes:
+    """Code each difference to the left (above, in the first column) by a category of five bits and its bits."""
+    rows, columns = values.shape
+    counts = bytes(4) + b"\x11" + bytes(11)  # 17 codes of five bits.
+    head = b"\xff\xd8" + b"\xff\xc4" + struct.pack(">HB", 2 + 1 + 16 + 17, 0) + counts + bytes(range(17))
+    head += b"\xff\xc3" + struct.pack(">HBHHBBBB", 11, 16, rows, columns, 1, 1, 0x11, 0)
+    head += b"\xff\xda" + struct.pack(">HBBBBBB", 8, 1, 1, 0, predictor, 0, 0)
+    bits = ""
+    for y in range(rows):
+        for x in range(columns):
+            before = 1 << 15 if x == y == 0 else values[y, x - 1] if x else values[y - 1, 0]
+            difference = (int(values[y, x]) - int(before) + 32768) % 65536 - 32768
+            category = abs(difference).bit_length()
+            bits += f"{category:05b}"
+            if 0 < category < 16:
+                bits += f"{difference if difference > 0 else difference + (1 << category) - 1:0{category}b}"
+    bits += "1" * (-len(bits) % 8)
+    coded = int(bits, 2).to_bytes(len(bits) // 8).replace(b"\xff", b"\xff\0")
+    return head + coded + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("syntax", [uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless])
+def test_lossless_compression_changes_nothing(syntax: uid.UID) -> None:
+    data = dicom(SLICE, RescaleIntercept=-1024)
+    dataset = dcmread(io.BytesIO(data))
+    dataset.compress(syntax, generate_instance_uid=False)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+
+    np.testing.assert_array_equal(decode_image(buffer.getvalue()).pixels, decode_image(data).pixels)
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEGLossless, uid.JPEGLosslessSV1])
+def test_jpeg_lossless_changes_nothing(syntax: uid.UID) -> None:
+    decoded = decode_image(recompressed(lossless_jpeg(SLICE), syntax))
+
+    np.testing.assert_array_equal(decoded.pixels, decode_image(dicom()).pixels)
+
+
+@pytest.mark.parametrize("syntax", _PLUGINS)
+def test_every_listed_transfer_syntax_has_its_decoder(syntax: str) -> None:
+    assert _PLUGINS[syntax] in get_decoder(uid.UID(syntax)).available_plugins
+
+
+def test_a_transfer_syntax_without_a_decoder_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(_PLUGINS, uid.JPEGLSLossless)
+
+    reason = r"^no decoder for the DICOM transfer syntax JPEG-LS Lossless .*\(1\.2\.840\.10008\.1\.2\.4\.80\); save it"
+    with pytest.raises(UnreadableImageError, match=reason):
+        decode_image(shipped("MR_small_jpeg_ls_lossless.dcm"), any_modality=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SC_rgb_jpeg_gdcm.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm", "SC_rgb_jpeg_dcmtk.dcm"],
+)
+def test_a_codestream_of_another_size_is_refused_before_it_is_decoded(name: str) -> None:
+    dataset = dcmread(io.BytesIO(shipped(name)))
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    data = recompressed(frame, dataset.file_meta.TransferSyntaxUID, shipped(name), Rows=400, Columns=300)
+
+    with pytest.raises(UnreadableImageError, match=r"columns, rows and samples; expected \(300, 400, [13]\) as"):
+        decode_image(data, any_modality=True)
+
+
+def test_baseline_jpeg_with_a_hole_is_refused() -> None:
+    source = shipped("SC_rgb_jpeg_dcmtk.dcm")
+    frame = next(generate_frames(dcmread(io.BytesIO(source)).PixelData, number_of_frames=1))
+    middle = len(frame) // 2
+
+    data = recompressed(frame[:middle] + bytes(600) + frame[middle + 600 :], uid.JPEGBaseline8Bit, source)
+
+    with pytest.raises(UnreadableImageError, match=r"JPEG Baseline .* cannot be decoded: JPEG data are damaged: "):
+        decode_image(data, any_modality=True)
+
+
+@pytest.mark.parametrize(
+    ("where", "byte", "reason"),
+    [
+        (b"\xff\xc3", b"\xff\xc1", "its frame header is missing or malformed"),
+        (b"\xff\xc4\0\x24\0", b"\xff\xc4\0\x24\7", "a Huffman table is malformed"),
+        (b"\0\0\0\0\x11\0", b"\x02\x02\0\0\x0d\0", "a Huffman table has impossible codes"),
+        (b"\xff\xda\0\x08\1\1\0\1", b"\xff\xda\0\x08\1\1\x30\1", "names a sample or a table that there is not"),
+        (b"\xff\xda\0\x08\1\1\0\1", b"\xff\xda\0\x08\1\1\0\x09", "its predictor is none of 1 to 7"),
+        (b"\1\1\x11\0", b"\1\1\x22\0", "its samples are subsampled"),
+        (b"\xff\xc3\0\x0b\x10", b"\xff\xc3\0\x0b\x08", "8 bits a sample; expected as many as BitsAllocated, 16, holds"),
+    ],
+)
+def test_a_malformed_head_of_jpeg_lossless_is_refused(where: bytes, byte: bytes, reason: str) -> None:
+    frame = lossless_jpeg(SLICE)
+    assert where in frame
+
+    with pytest.raises(UnreadableImageError, match=rf"^DICOM pixels in JPEG Lossless.* cannot be decoded: .*{reason}"):
+        decode_image(recompressed(frame.replace(where, byte, 1), uid.JPEGLosslessSV1))
+
+
+def test_jpeg_ls_that_is_cut_short_is_refused() -> None:
+    source = shipped("MR_small_jpeg_ls_lossless.dcm")
+    frame = next(generate_frames(dcmread(io.BytesIO(source)).PixelData, number_of_frames=1))
+
+    for length in range(100, len(frame), 500):
+        with pytest.raises(UnreadableImageError, match="cut short: no end-of-image marker; save the file uncompressed"):
+            decode_image(recompressed(frame[:length], uid.JPEGLSLossless, source), any_modality=True)

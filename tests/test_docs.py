@@ -1,0 +1,80 @@
+"""The documentation names files and modules that exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT
+
+PACKAGE = PROJECT / "src" / "chest_cancer"
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+QUOTED = re.compile(r"(?<!`)`([^`\s]+)`(?!`)")
+PATH = re.compile(r"[\w.<>-]+(/[\w.<>-]+)*/?")
+SOURCE_FILE = re.compile(r".*\.(py|html|md|toml|yml|yaml)")
+MODULE = re.compile(r"(?:-m|from|import) ((?:app|benchmarks|chest_cancer)(?:\.[a-z_]\w*)*)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+
+MADE_LATER = ("build/", "conf/local/", "data/", "docs/_build/")
+"""What runs and users make is not in a fresh checkout."""
+MADE_IN_DATA = {"best_parameters.yml", "data_card.md", "data_report.html", "model_card.md", "report.html"}
+"""Results, which pages name without their folder."""
+
+
+def quoted_paths(text: str) -> Iterator[str]:
+    """Find what is quoted and is a path: it ends like a source file, or begins with a folder of ours."""
+    for quoted in QUOTED.findall(text):
+        if not PATH.fullmatch(quoted) or quoted.startswith(MADE_LATER) or quoted in MADE_IN_DATA:
+            continue
+        first, _, rest = quoted.partition("/")
+        is_in_a_folder = rest and ((PROJECT / first).is_dir() or (PACKAGE / first).is_dir())
+        if is_in_a_folder or SOURCE_FILE.fullmatch(quoted):
+            yield quoted
+
+
+def exists(path: str) -> bool:
+    """Look in the project and in the package; `<name>` stands for any name, a bare name is anywhere in the package."""
+    pattern = re.sub(r"<[^>]*>", "*", path).rstrip("/")
+    if any(any(folder.glob(pattern)) for folder in (PROJECT, PACKAGE)):
+        return True
+    return "/" not in pattern and any(PACKAGE.rglob(pattern))
+
+
+def is_module(name: str) -> bool:
+    files = (root / name.replace(".", "/") for root in (PROJECT, PROJECT / "src"))
+    return any(file.with_suffix(".py").is_file() or (file / "__init__.py").is_file() for file in files)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_on_a_page_exists(page: Path) -> None:
+    missing = [path for path in quoted_paths(page.read_text()) if not exists(path)]
+
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_on_a_page_exists(page: Path) -> None:
+    missing = [name for name in MODULE.findall(page.read_text()) if not is_module(name)]
+
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    links = [link for link in LINK.findall(page.read_text()) if not link.startswith("#")]
+
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_every_room_is_in_the_change_guide() -> None:
+    guide = (PROJECT / "docs" / "change-guide.md").read_text()
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+
+    assert not [room for room in rooms if f"`{room}/`" not in guide]
+
+
+@pytest.mark.parametrize("gone", ["`imaging/gone.py`", "`components/trainer.py`", "`docs/gone.md`", "`nodez.py`"])
+def test_a_path_that_does_not_exist_is_found(gone: str) -> None:
+    assert [exists(path) for path in quoted_paths(gone)] == [False]
