@@ -18,11 +18,27 @@ from chest_cancer.network.classifier import Prediction
 
 @dataclass(frozen=True)
 class Answer:
-    """A slice and what the model says of it."""
+    """A slice and what the model says of it.
+
+    Attributes:
+        slice: What was asked about.
+        prediction: What the model says.
+    """
 
     slice: Slice
     prediction: Prediction
-    name: str
+
+    @property
+    def name(self) -> str:
+        """What people call the answer; an abstention is shown as what it is, never as a class."""
+        if self.prediction.reason is not None:
+            return self.prediction.reason[:1].upper() + self.prediction.reason[1:]
+        return self.leaning
+
+    @property
+    def leaning(self) -> str:
+        """What people call the class that the model chooses, whether it answers or not: the evidence map's."""
+        return display_name(self.prediction.leaning)
 
     @property
     def picture_url(self) -> str:
@@ -32,7 +48,7 @@ class Answer:
     @property
     def evidence_url(self) -> str:
         """The evidence map, as a data URL."""
-        number = list(self.prediction.probabilities).index(self.prediction.label)
+        number = list(self.prediction.probabilities).index(self.prediction.leaning)
         return _url(draw_evidence(class_evidence(self.prediction.evidence, number), self.slice.frame))
 
 
@@ -50,12 +66,8 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
     with capacity.infer():
         predictions = model.classifier.predict_standardised([one.pixels for one in slices])
     for prediction in predictions:
-        metrics.ANSWERS.labels(prediction.reason or prediction.label).inc()
-    normal = model.manifest.normal_class
-    return [
-        Answer(one, prediction, _headline(prediction, normal))
-        for one, prediction in zip(slices, predictions, strict=True)
-    ]
+        metrics.ANSWERS.labels(prediction.reason or prediction.leaning).inc()
+    return [Answer(one, prediction) for one, prediction in zip(slices, predictions, strict=True)]
 
 
 def _url(pixels: NDArray[np.uint8]) -> str:
@@ -66,27 +78,19 @@ def _url(pixels: NDArray[np.uint8]) -> str:
     return picture_url(picture, lossless=True)
 
 
-def _headline(prediction: Prediction, normal: str | None) -> str:
-    """Heading of an answer; an abstention is shown as such, never as a class."""
-    if prediction.reason is not None:
-        return prediction.reason[:1].upper() + prediction.reason[1:]
-    return display_name(prediction.label, normal)
-
-
-def display_name(label: str, normal: str | None) -> str:
-    """Return what people call a class.
+def display_name(label: str) -> str:
+    """Return what people call a class: what its makers called it, `_` and `.` as spaces.
 
     Args:
         label: Name of the class, e.g. "squamous_cell".
-        normal: Name of the class without disease, if there is one.
 
     Returns:
-        E.g. "Normal", "Adenocarcinoma Cancer" (as the public projects have it), "Squamous Cell Cancer".
+        E.g. "Squamous cell", "COVID-19". Only "Adenocarcinoma Cancer" is the name that the public projects give.
     """
-    words = label.replace("_", " ").title()
-    if label == normal or words.split()[-1] in ("Cancer", "Carcinoma"):
-        return words
-    return f"{words} Cancer"
+    if label == "adenocarcinoma":
+        return "Adenocarcinoma Cancer"
+    words = " ".join(label.replace("_", " ").replace(".", " ").split()) or label
+    return words[:1].upper() + words[1:] if words.islower() else words
 
 
 def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         "abstained": prediction.abstained,
         "reason": prediction.reason,
         "label": prediction.label,
-        "probability": round(prediction.probability, 6),
+        "probability": None if prediction.probability is None else round(prediction.probability, 6),
         "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()},
         **({"evidence": one.evidence_url} if explain else {}),
         "model": {

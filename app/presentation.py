@@ -8,12 +8,8 @@ from flask import Flask
 from markupsafe import Markup
 
 from app.answers import display_name
-from app.model import Model
-from chest_cancer.jobs.model_files import StoredFigure, title_of
+from chest_cancer.jobs.model_files import FIRST_FIGURES, StoredFigure, title_of
 from chest_cancer.network.manifest import DataSummary
-
-MAIN_FIGURES = ("accuracy", "roc_auc", "sensitivity", "specificity", "ppv", "npv", "brier", "loss")
-"""Shown at once, where there are so many; the others on request."""
 
 _EPOCH_NAMES = {
     "loss": "Training loss",
@@ -27,15 +23,10 @@ _CURVE_WIDTH, _CURVE_HEIGHT = 300, 100
 def init_app(app: Flask) -> None:
     """Give the filters to the templates."""
     for function in (
-        class_name, curve_svg, duration, epoch_figure_name, figure, figure_name, inline_code, is_main, is_share,
+        curve_svg, display_name, duration, epoch_figure_name, figure, figure_name, inline_code, is_main, is_share,
         moment, percent, source_name, step_name,
     ):  # fmt: skip
         app.add_template_filter(function)
-
-
-def class_name(label: str, model: Model) -> str:
-    """Return what people call a class."""
-    return display_name(label, model.manifest.normal_class)
 
 
 def figure_name(name: str) -> str:
@@ -55,8 +46,8 @@ def step_name(node: str) -> str:
 
 
 def is_main(name: str) -> bool:
-    """Say whether a figure is among the main ones, which are always shown."""
-    return name in MAIN_FIGURES
+    """Say whether a figure is shown at once; the others are shown on request."""
+    return name in FIRST_FIGURES
 
 
 def is_share(figure: StoredFigure, name: str) -> bool:

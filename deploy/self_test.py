@@ -71,21 +71,22 @@ def predict(url: str, image: Path) -> Any:
 
 
 def check_answer(answer: Any) -> str:
-    """Return the label of an answer that makes sense.
+    """Return the label of an answer that makes sense, or why there is none.
 
     Raises:
-        ValueError: It is not one record whose probabilities add up to 1 and whose label is one of them.
+        ValueError: It is not one record whose probabilities add up to 1 and whose label is one of them, or which gives
+            a reason for having none.
     """
     try:
         [record] = answer
         probabilities = record["probabilities"]
         sound = math.isclose(sum(probabilities.values()), 1, abs_tol=1e-3) and min(probabilities.values()) >= 0
-        label = str(record["label"])
+        label, reason = record["label"], record["reason"]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"Expected one record with label and probabilities. Received: {answer}") from error
-    if not sound or label not in probabilities:
+    if not sound or (label not in probabilities and not reason):
         raise ValueError(f"Expected probabilities of each label that add up to 1. Received: {answer}")
-    return label
+    return str(label or reason)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.answers import answer, display_name, record
+from app.answers import Answer, answer, display_name, record
 from chest_cancer.network.classifier import Prediction
 from manifests import manifest_of
 
@@ -14,17 +14,23 @@ from manifests import manifest_of
     [
         ("normal", "Normal"),
         ("adenocarcinoma", "Adenocarcinoma Cancer"),
-        ("squamous_cell", "Squamous Cell Cancer"),
-        ("large_cell_carcinoma", "Large Cell Carcinoma"),
-        ("lung_cancer", "Lung Cancer"),
+        ("squamous_cell", "Squamous cell"),
+        ("large.cell.carcinoma", "Large cell carcinoma"),
+        ("lung_cancer", "Lung cancer"),
+        ("benign", "Benign"),
+        ("PNEUMONIA", "PNEUMONIA"),
+        ("Bengin cases", "Bengin cases"),
+        ("COVID-19 (positive)", "COVID-19 (positive)"),
+        ("no", "No"),
+        ("0", "0"),
+        ("größe_x", "Größe x"),
+        ("_", "_"),
+        ("._.", "._."),
+        (" ", " "),
     ],
 )
-def test_display_names_are_those_of_the_public_projects(label, name):
-    assert display_name(label, "normal") == name
-
-
-def test_without_a_normal_class_every_class_is_a_cancer():
-    assert display_name("normal", None) == "Normal Cancer"
+def test_a_class_is_called_what_it_is_called_and_the_public_projects_two_as_they_have_them(label, name):
+    assert display_name(label) == name
 
 
 @pytest.mark.parametrize("reason", ["not sure", "not a chest CT slice"])
@@ -39,6 +45,21 @@ def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
     capacity = SimpleNamespace(infer=nullcontext)
     (one,) = answer([SimpleNamespace(pixels=None, filename=None)], model, capacity)
 
-    assert one.name == f"N{reason[1:]}"
+    assert (one.name, one.leaning) == (f"N{reason[1:]}", "Normal")
     written = record(one, model, "id", explain=False)
     assert (written["image"], written["abstained"], written["reason"]) == ("Not sure", True, reason)
+    assert (written["label"], written["probability"], written["probabilities"]) == (None, None, by_class)
+
+
+def test_an_answer_of_less_than_the_largest_probability_is_given_with_its_own() -> None:
+    by_class = {"normal": 0.6, "adenocarcinoma": 0.4}
+    prediction = Prediction("adenocarcinoma", by_class, np.zeros(2), np.zeros((2, 7, 7)))
+    one = Answer(SimpleNamespace(filename=None), prediction)
+
+    written = record(one, SimpleNamespace(manifest=manifest_of()), "id", explain=False)
+
+    assert (written["image"], written["label"], written["probability"]) == (
+        "Adenocarcinoma Cancer",
+        "adenocarcinoma",
+        0.4,
+    )

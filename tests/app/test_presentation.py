@@ -35,9 +35,9 @@ def test_durations_are_in_minutes_and_seconds(ended, text):
 
 
 def test_names_are_words():
-    assert (step_name("model_training.train_head_node"), figure_name("ppv_at_prevalence_5")) == (
+    assert (step_name("model_training.train_head_node"), figure_name("wrong_COVID-19")) == (
         "Train head",
-        "PPV if 5 % had disease",
+        "COVID-19: answered wrongly",
     )
 
 

@@ -215,7 +215,7 @@ def test_cells_are_deleted_in_every_image_the_same_way_for_the_same_seed(
     served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
     answers = served.predict([folder.pixels(path) for path in folder.paths])
     said = {f"probability_{name}": [answer.probabilities[name] for answer in answers] for name in ("a", "b")}
-    predicted = [answer.label for answer in answers]
+    predicted = [answer.leaning for answer in answers]
     test = pd.DataFrame({"path": folder.paths, "group": range(4), "predicted": predicted, **said})
     maps = np.stack([answer.evidence for answer in answers])
 

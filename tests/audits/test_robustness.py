@@ -152,6 +152,18 @@ def perturbed(classes: list[str], count: int = 40, flipped: int = 6) -> pd.DataF
     return pd.concat(tables, ignore_index=True)
 
 
+def test_an_answer_that_is_withdrawn_has_changed_and_is_no_right_one() -> None:
+    classes = ["a", "b"]
+    table = perturbed(classes, flipped=0)
+    table.loc[(table["perturbation"] == PERTURBATIONS[0].label) & (table["path"] < "10"), "reason"] = "not sure"
+
+    unchanged, first, *_ = measure_robustness(table, classes, None, 0.95)
+
+    assert (first["flipped"]["value"], first["abstained"]["value"]) == (0.25, 0.25)
+    right = (table["label"] == table["predicted"]) & (table["path"] >= "10") & table["perturbation"].isna()
+    assert first["accuracy"]["value"] == right.sum() / 40 < unchanged["accuracy"]["value"]
+
+
 def test_changed_answers_are_counted_image_by_image_with_intervals() -> None:
     table = perturbed(["adenocarcinoma", "normal"])
 

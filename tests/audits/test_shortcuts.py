@@ -108,7 +108,7 @@ def test_a_bright_corner_in_one_class_is_found_and_named(noise_folder: Callable[
     assert by_name(audit)["border"]["shortcut"]
     assert by_name(audit)["thumbnail"]["shortcut"]
     assert audit["best"] in ("thumbnail", "border")
-    assert f"over {audit['best']} alone" in audit["verdict"]
+    assert f"{audit['best']} alone (" in audit["verdict"]
     assert "this data set can't show that it reads anatomy" in audit["verdict"]
 
 
@@ -130,7 +130,7 @@ def test_brightness_is_named_though_the_thumbnail_sees_it_as_well(noise_folder: 
     assert found["brightness"]["roc_auc"]["value"] > 0.98
     assert found["thumbnail"]["shortcut"]
     assert audit["best"] == "brightness"
-    assert "over brightness alone" in audit["verdict"]
+    assert "brightness alone (histogram of 16 grey levels; AUC " in audit["verdict"]
     assert "other shortcuts: thumbnail, border" in audit["verdict"]
 
 
@@ -149,7 +149,7 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
 
     assert audit is not None
     assert audit["best"] == "size and format"
-    assert "over size and format alone" in audit["verdict"]
+    assert "size and format alone (" in audit["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -190,6 +190,18 @@ def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], I
     assert audit is not None
     for baseline in audit["baselines"]:
         assert baseline["roc_auc"]["low"] <= 0.5 or baseline["roc_auc"]["value"] <= 0.6, baseline
+
+
+@pytest.mark.parametrize(("signal", "words"), [(0.3, "is measurably worse than"), (9.0, "is no better than")])
+def test_a_model_that_adds_nothing_is_said_to_be_no_better_than_the_baseline(signal: float, words: str) -> None:
+    numbers = np.arange(80) % 2
+    embeddings = np.random.default_rng(0).standard_normal((80, 16)) + signal * np.eye(2, 16)[numbers]
+    looks = {"thumbnail": np.eye(2)[numbers]}
+
+    audit = compare_with_baselines(looks, scored(embeddings, numbers), numbers, np.arange(80), PARAMETERS, seed=0)
+
+    assert f"{words} thumbnail alone (8 x 8 pixels; AUC 1.00" in audit["verdict"]
+    assert "adds" not in audit["verdict"].split(":")[0]
 
 
 def test_more_than_two_classes_have_the_mean_area_of_each_against_the_rest() -> None:

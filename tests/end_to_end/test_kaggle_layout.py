@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from chest_cancer.imaging.phantoms.generate import PHANTOM_CLASSES, generate_phantom
 from conftest import copy_project
+from served_figures import check_that_what_is_measured_is_what_is_served
 
 FOLDERS = {
     "adenocarcinoma": "adenocarcinoma_left.lower.lobe_T2_N0_M0_Ib",
@@ -101,3 +102,7 @@ def test_figures_are_there_for_every_long_class_name(results: Path) -> None:
 
     assert {f"recall_{name}" for name in FOLDERS.values()} <= set(metrics)
     assert {"macro_recall", "sensitivity", "specificity"} <= set(metrics)
+
+
+def test_what_is_measured_of_four_classes_is_what_is_served(results: Path, tmp_path: Path) -> None:
+    check_that_what_is_measured_is_what_is_served(results.parent, tmp_path / "log")

@@ -25,6 +25,7 @@ from chest_cancer.network.manifest import SelfTest
 from chest_cancer.parameters import StandardisationParameters
 from chest_cancer.pipeline_registry import ON_REQUEST
 from conftest import PROJECT, copy_project
+from served_figures import check_that_what_is_measured_is_what_is_served
 
 FOUND = {path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")}
 PIPELINES = sorted(FOUND - set(ON_REQUEST))
@@ -97,7 +98,12 @@ def test_figures_have_value_interval_and_count(results: Path) -> None:
         assert set(figure) == {"value", "low", "high", "n"}
     test_images = pd.read_parquet(results / "07_model_output" / "test_predictions.parquet")
     assert metrics["accuracy"]["n"] == len(test_images)
-    assert metrics["accuracy"]["value"] == pytest.approx((test_images["label"] == test_images["predicted"]).mean())
+    right = (test_images["label"] == test_images["predicted"]) & test_images["reason"].isna()
+    assert metrics["accuracy"]["value"] == pytest.approx(right.mean())
+
+
+def test_what_is_measured_is_what_is_served(project: Path, output: str, tmp_path: Path) -> None:
+    check_that_what_is_measured_is_what_is_served(project, tmp_path / "log")
 
 
 def test_the_report_says_that_the_data_are_synthetic(results: Path) -> None:

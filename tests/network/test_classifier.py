@@ -154,6 +154,19 @@ def test_a_prediction_names_the_most_probable_class(loaded: Classifier, picture:
     assert prediction.evidence.shape == (3, 7, 7)
 
 
+def test_a_prediction_is_answered_by_the_rule_of_the_manifest(graph: bytes, picture: Callable[..., Pixels]) -> None:
+    (plain,) = Classifier(graph, MANIFEST).predict([picture(2)])
+    disease = 1 - plain.probabilities["normal"]
+
+    def answer(threshold: float) -> str | None:
+        point = {"threshold": threshold, "target_sensitivity": 0.95}
+        manifest = manifest_of(classes=CLASSES, answer_rule="operating threshold", operating_point=point)
+        return Classifier(graph, manifest).predict([picture(2)])[0].label
+
+    assert answer(disease + 1e-3) == "normal"
+    assert answer(disease - 1e-3) == max(CLASSES[:2], key=plain.probabilities.__getitem__)
+
+
 def test_no_images_give_no_predictions(loaded: Classifier) -> None:
     assert loaded.predict([]) == []
 

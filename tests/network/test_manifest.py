@@ -17,6 +17,7 @@ WHOLE = FACTS | {
     "standardisation": {"brightness": "clahe", "crop": "body"},
     "head": "kernel",
     "kernel": {"width": 0.7, "landmarks": 30},
+    "answer_rule": "operating threshold",
     "abstention": {
         "distance_limit": 2.0,
         "confidence_limit": 0.6,
@@ -67,6 +68,7 @@ def test_the_manifest_of_an_older_classifier_says_what_held_then() -> None:
     assert older.standardisation == StandardisationParameters(brightness="none", crop="none")
     assert (older.head_reason, older.kernel, older.abstention, older.split_digest) == (None, None, None, None)
     assert (older.self_test, older.int8) == (None, None)
+    assert older.answer_rule == "most probable class"
 
 
 @pytest.mark.parametrize("version", [0, 2, None])

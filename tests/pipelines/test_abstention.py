@@ -148,7 +148,10 @@ def test_a_prediction_beyond_a_limit_abstains_and_says_why(
 
     assert prediction.reason == reason
     assert prediction.abstained == (reason is not None)
-    assert prediction.label in MANIFEST.classes
+    assert prediction.leaning in MANIFEST.classes
+    # No answer has a class or a probability of its own: nobody can take it for one.
+    answered = (prediction.leaning, prediction.probabilities[prediction.leaning])
+    assert (prediction.label, prediction.probability) == ((None, None) if reason else answered)
 
 
 def test_a_classifier_without_limits_answers_everything(graph: bytes, picture: Callable[..., Pixels]) -> None:

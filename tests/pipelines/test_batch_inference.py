@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.classifier import NOT_SURE, Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
+from chest_cancer.network.manifest import Limits
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
@@ -66,6 +67,21 @@ def test_every_file_has_a_row(
     assert table.loc["huge.png", "reason"] == "too large"
     assert "DICOM" in table.loc["broken.png", "reason"]
     assert np.isnan(table.loc[["broken.png", "huge.png"], "probability"]).all()
+
+
+def test_what_is_declined_has_a_reason_and_the_probabilities_but_no_label(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels]
+) -> None:
+    limits = Limits(
+        distance_limit=1e9, confidence_limit=1.1, validation_images=9, validation_refused=0.0, validation_unsure=0.0
+    )
+    never_sure = Classifier(trained.graph, trained.manifest.model_copy(update={"abstention": limits}))
+
+    row = predict_images(image_folder({"a.png": png(picture(0, 40, 48))}), never_sure).iloc[0]
+
+    assert row["reason"] == NOT_SURE
+    assert row[["label", "probability"]].isna().all()
+    assert row["probability_adenocarcinoma"] + row["probability_normal"] == pytest.approx(1)
 
 
 def test_an_empty_folder_gives_an_empty_table(

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_score, roc_auc_score
 
-from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
 from chest_cancer.network.graph import classifier as classifier_graph
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.predictions import disease_class, probability_columns
@@ -78,8 +78,10 @@ def test_figures_of_two_classes_equal_those_of_scikit_learn(normal_class: str | 
     else:
         normal = BINARY.index(normal_class)
         positive = 1 - probabilities[:, normal] >= 0.3
-        assert figures["sensitivity"]["value"] == pytest.approx(positive[truth != normal_class].mean(), abs=1e-9)
-        assert figures["specificity"]["value"] == pytest.approx(1 - positive[truth == normal_class].mean(), abs=1e-9)
+        for prefix, diseased in (("", (chosen != normal_class).to_numpy()), ("threshold_", positive)):
+            sensitivity, specificity = (figures[f"{prefix}{name}"]["value"] for name in ("sensitivity", "specificity"))
+            assert sensitivity == pytest.approx(diseased[truth != normal_class].mean(), abs=1e-9)
+            assert specificity == pytest.approx(1 - diseased[truth == normal_class].mean(), abs=1e-9)
         assert figures["sensitivity"]["n"] == (truth != normal_class).sum()
         assert figures["specificity"]["n"] == (truth == normal_class).sum()
 
@@ -191,14 +193,19 @@ def test_disease_is_what_is_not_normal(normal_class: str | None, expected: str) 
     assert disease_class(BINARY, normal_class) == expected
 
 
-def test_the_confusion_plot_counts_true_classes_down_and_predicted_across() -> None:
+def test_the_confusion_plot_counts_true_classes_down_and_answers_across_with_those_that_are_none() -> None:
+    reasons = (NOT_SURE, NOT_A_CHEST_CT_SLICE)
     table = predictions(THREE)
+    table.loc[:9, "reason"], table.loc[10:12, "reason"] = reasons
 
     (heatmap,) = plot_confusion(table, THREE).data
 
-    counts = [[((table["label"] == true) & (table["predicted"] == chosen)).sum() for chosen in THREE] for true in THREE]
+    answers = table["predicted"].where(table["reason"].isna(), table["reason"])
+    counts = [[((table["label"] == true) & (answers == given)).sum() for given in (*THREE, *reasons)] for true in THREE]
     assert np.array(heatmap.text).astype(int).tolist() == counts
-    assert list(heatmap.x) == list(heatmap.y) == THREE
+    assert np.array(heatmap.text).astype(int)[:, 3:].sum(axis=0).tolist() == [10, 3]
+    assert list(heatmap.y) == THREE
+    assert list(heatmap.x) == [*THREE, "no answer:<br>not sure", "no answer:<br>not a chest CT slice"]
     np.testing.assert_allclose(np.array(heatmap.z).sum(axis=1), 1)
 
 
@@ -211,8 +218,8 @@ def test_the_roc_plot_draws_the_area_and_the_operating_point_that_were_measured(
     assert list(chance.x) == list(chance.y) == [0, 1]
     assert np.trapezoid(curve.y, curve.x) == pytest.approx(metrics["roc_auc"]["value"], abs=1e-9)
     assert curve.name.startswith(f"adenocarcinoma: {metrics['roc_auc']['value']:.3f}")
-    assert point.y[0] == metrics["sensitivity"]["value"]
-    assert point.x[0] == 1 - metrics["specificity"]["value"]
+    assert point.y[0] == metrics["threshold_sensitivity"]["value"]
+    assert point.x[0] == 1 - metrics["threshold_specificity"]["value"]
     # The operating point of two classes lies on their curve: between two neighbours of it.
     corners, (x, y) = np.c_[curve.x, curve.y], (point.x[0], point.y[0])
     lengths = np.hypot(*np.diff(corners, axis=0).T)
@@ -278,7 +285,7 @@ def test_only_test_images_are_predicted_each_in_its_row(
     expected = trained.predict([picture(number, 40, 48) for number in (2, 0, 1)])
     assert maps["evidence"].shape == (3, 2, 7, 7)
     np.testing.assert_allclose(maps["evidence"][1], expected[1].evidence, atol=1e-4)
-    assert received["predicted"].tolist() == [prediction.label for prediction in expected]
+    assert received["predicted"].tolist() == [prediction.leaning for prediction in expected]
     np.testing.assert_allclose(
         received[probability_columns(BINARY)],
         [[*prediction.probabilities.values()] for prediction in expected],
@@ -295,7 +302,7 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
 
     temperature = trained.manifest.temperature
     assert metrics == measure(table, BINARY, "normal", None, FEW, 0, temperature)
-    assert "sensitivity" not in metrics
+    assert "threshold_sensitivity" not in metrics
     assert [len(plot.data) for plot in plots] == [1, 2, 3, 2]
 
 

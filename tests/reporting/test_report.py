@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from chest_cancer.audits.audit import node_of
+from chest_cancer.audits.black_lungs import audit as black_lungs
 from chest_cancer.audits.duplicates import audit as duplicates
 from chest_cancer.audits.evidence import audit as evidence
 from chest_cancer.audits.leakage import audit as leakage
@@ -22,7 +23,7 @@ from chest_cancer.reporting.data_report import render_data_card, render_data_rep
 from chest_cancer.reporting.limitation import listed
 from chest_cancer.reporting.limitations import find_data_limitations, find_limitations
 from chest_cancer.reporting.report import render_model_card, render_report
-from chest_cancer.reporting.templates import AuditedPart
+from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from manifests import manifest_of
 
 
@@ -50,7 +51,7 @@ METRICS = {
 }
 
 
-ANSWERS = pd.DataFrame({"label": ["a", "a", "b"], "predicted": ["a", "b", "b"]})
+ANSWERS = pd.DataFrame({"label": ["a", "a", "b"], "predicted": ["a", "b", "b"], "reason": [None] * 3})
 
 
 def quarantine(*rows: tuple[str, str]) -> pd.DataFrame:
@@ -171,6 +172,7 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
     return {
         "leakage": {"naive_and_grouped": pair, "curve": curve},
         "shortcuts": {"model": score, "baselines": [baseline], "verdict": "the model adds nothing over brightness"},
+        "black_lungs": {"classes": {"a": figure(0.2), "b": figure(0.01), "c": figure(0.4)}, "most_black": 0.2},
         "duplicates": {
             "counts": counts,
             "twins": [],
@@ -188,6 +190,7 @@ def parts(audits: dict[str, dict[str, Any]], metrics: dict[str, Any], subject: s
     finders = {
         "leakage": leakage.find_limitations,
         "shortcuts": shortcuts.find_limitations,
+        "black_lungs": black_lungs.find_limitations,
         "duplicates": duplicates.find_limitations,
         "evidence": evidence.find_limitations,
         "robustness": robustness.find_limitations,
@@ -205,16 +208,17 @@ SAID = {
     "Shortcuts": "The model adds nothing over brightness.",
     "Random splits": "an accuracy of 0.90 [0.85, 0.95]; with copies and look-alikes kept together it is 0.80 [0.75,",
     "Memory": "It is memory.",
+    "Black lungs": "In 0.20 [0.15, 0.25] of the pictures of a (n 20) and 0.40 [0.35, 0.45] of the pictures of c (n",
     "Copies": "4 of the source's 9 test images have a twin in its training folder (3 the same bytes, 1 nearly the same",
     "Abstention": "only 0.50 [0.45, 0.55] are refused (n 20). Of test slices 0.10 [0.05, 0.15] are called no chest CT",
-    "Evidence maps": "no more often than by chance: 0.20 [0.15, 0.25], where chance gives 0.20",
+    "Evidence maps": "random ones: p 0.4 (n 20), and it is called shown at 0.01 or less.",
     "Robustness": "Under noise, SD 5 % 0.40 [0.35, 0.45] of the answers change (n 20)",
 }
 
 
 @pytest.mark.parametrize("title", SAID)
 def test_what_an_audit_found_is_a_limitation(title: str) -> None:
-    found = dict(find_limitations(SUSPICIOUS, manifest().data, parts(suspicious_audits(), SUSPICIOUS), 0.95))
+    found = dict(find_limitations(SUSPICIOUS, manifest(), parts(suspicious_audits(), SUSPICIOUS), 0.95))
 
     assert SAID[title] in found[title]
 
@@ -223,24 +227,111 @@ def test_what_no_audit_found_is_none() -> None:
     audits = suspicious_audits()
     audits["leakage"]["naive_and_grouped"]["optimism"]["accuracy"] = figure(0.0)
     audits["leakage"]["curve"]["fall_from"] = None
-    audits["shortcuts"]["baselines"][0]["shortcut"] = False
+    audits["shortcuts"]["baselines"][0] |= {"shortcut": False, "model_adds": figure(0.1)}
     audits["duplicates"]["counts"] |= {
         "files": 18, "distinct_by_content": 18, "contradicting_files": 0, "source_test": None
     }  # fmt: skip
     audits["duplicates"]["twins_in_words"] = None
+    audits["black_lungs"]["classes"] = {"a": figure(0.05)}
     audits["evidence"]["overlaps"]["pointing_exact"] = {"measured": figure(0.9), "chance": 0.2}
     audits["evidence"]["deletion"]["p"] = 0.001
     audits["robustness"]["changes"] = audits["robustness"]["changes"][:1]
     audits["refusal"]["photographs_and_text"]["refused"] = figure(1.0)
     metrics = METRICS | {"false_refusal": figure(0.0)}
 
-    found = dict(find_limitations(metrics, manifest().data, parts(audits, metrics), 0.95))
+    found = dict(find_limitations(metrics, manifest(), parts(audits, metrics), 0.95))
 
     assert list(found) == ["Synthetic data", "Size of the test split"]
 
 
+def found_in(**figures: dict[str, Any]) -> dict[str, str]:
+    return dict(find_limitations(METRICS | figures, manifest(), parts(suspicious_audits(), SUSPICIOUS), 0.95))
+
+
+def test_bad_calibration_is_a_limitation_where_chance_does_not_explain_it() -> None:
+    bad = {"value": 0.255, "low": 0.212, "high": 0.298, "n": 114}
+
+    said = found_in(ece=bad)["Bad calibration"]
+
+    assert "off by 0.255 [0.212, 0.298] on average (calibration error, n 114; more than 0.1 at the lower end" in said
+    assert "Bad calibration" not in found_in(ece=bad | {"low": 0.1})
+    assert "Bad calibration" not in found_in(ece=bad | {"value": None})
+
+
+def test_abstention_that_leaves_no_better_answers_is_a_limitation() -> None:
+    def said(given: float | None, forced: float = 0.819, declined: float = 0.1) -> dict[str, str]:
+        figures = {
+            "abstained": figure(declined),
+            "selective_accuracy": figure(given),
+            "forced_accuracy": figure(forced),
+        }
+        return found_in(**figures)
+
+    words = said(0.814)["Abstention does not help"]
+    assert words.startswith("0.10 [0.05, 0.15] of the test images get no answer (n 20), and that does not make the")
+    assert "0.814 [0.764, 0.864] of those given are right, and 0.819 [0.769, 0.869] would be, were every" in words
+    assert "Abstention does not help" not in said(0.83)
+    assert "Abstention does not help" not in said(0.819, declined=0.0)
+    assert said(None, declined=1.0)["No answers"] == "Not one of 20 test images was answered."
+
+
+def test_a_class_that_is_never_answered_is_a_limitation() -> None:
+    never = "A class that is never answered"
+
+    said = found_in(recall_normal=figure(0.0, n=27), precision_normal=figure(None))
+
+    assert said[never] == "Not one test image was answered as normal, though 27 are normal."
+    assert never not in found_in(recall_normal=figure(0.1, n=27), precision_normal=figure(0.9, n=3))
+    assert never not in found_in(recall_normal=figure(None), precision_normal=figure(None))
+
+
+def test_the_report_says_first_what_became_of_the_images_of_each_class() -> None:
+    named = {f"{kind}_normal": figure(value) for kind, value in (("coverage", 0.9), ("recall", 0.6), ("wrong", 0.3))}
+
+    page = render_report(METRICS | named, manifest(), quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES)
+
+    row = "<td>normal</td>" + "".join(f'<td class="figure">{shown}</td>' for shown in (
+        "0.900 [0.850, 0.950]", "0.600 [0.550, 0.650]", "0.300 [0.250, 0.350]"
+    ))  # fmt: skip
+    assert row in page
+    assert page.index(row) < page.index("What these figures do not support")
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("operating threshold", "An image is answered as diseased where the probability of any disease"),
+        ("most probable class", "The most probable class is the answer; the operating threshold, any disease against"),
+    ],
+)
+def test_the_report_says_which_rule_answers(rule: str, words: str) -> None:
+    about = manifest().model_copy(update={"answer_rule": rule})
+
+    assert words in render_report(METRICS, about, quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES)
+
+
+def test_a_sentence_joins_the_accuracy_of_the_folds_with_that_of_the_test_split() -> None:
+    metrics = SUSPICIOUS | {"forced_accuracy": figure(0.7)}
+    audited = parts(suspicious_audits(), metrics, "data")
+
+    page = render_report(metrics, manifest(), quarantine(), audited, {}, 0.95, PROMOTION, EXAMPLES)
+
+    assert (
+        "own accuracy, 0.750 [0.410, 0.930] on 8 test images (0.700 [0.650, 0.750], were every image answered)" in page
+    )
+    without_a_classifier = fill_sections(audited)
+    assert not any("own accuracy" in section.html for section in without_a_classifier)
+
+
+def test_a_baseline_that_does_as_well_is_a_limitation_though_it_is_no_shortcut() -> None:
+    audits = suspicious_audits()
+    audits["shortcuts"]["baselines"][0] |= {"shortcut": False, "model_adds": figure(-0.02)}
+
+    assert "Shortcuts" in dict(find_limitations(SUSPICIOUS, manifest(), parts(audits, SUSPICIOUS), 0.95))
+
+
 def test_real_data_come_from_one_source_and_data_that_nobody_audited_say_so() -> None:
-    found = dict(find_limitations(METRICS, manifest(synthetic=False).data, [AuditedPart("leakage", "", {}, {})], 0.95))
+    found = dict(find_limitations(METRICS, manifest(synthetic=False), [AuditedPart("leakage", "", {}, {})], 0.95))
 
     assert list(found) == ["One source, unknown patients", "Size of the test split", "Not audited"]
     assert "from 0.41 to 0.93 (95 % interval)" in found["Size of the test split"]
@@ -284,17 +375,22 @@ def test_the_card_says_what_was_measured_and_keeps_hostile_names_from_being_mark
 
     card = render_model_card(METRICS, manifest(classes=classes, location="<img src=x>"), ANSWERS, [], 0.95)
 
-    assert "| accuracy | 0.750 [0.410, 0.930] | 8 |" in card
-    assert "| recall of normal | unknown | 0 |" in card
+    assert "| answered rightly (accuracy) | 0.750 [0.410, 0.930] | 8 |" in card
+    assert "| normal: answered rightly (recall) | unknown | 0 |" in card
     assert "not a medical device" in card.lower()
     assert "| &lt;b>bold&lt;/b>\\|x y | 1 images, 1 distinct |" in card
     assert "<img" not in card
 
 
 def test_the_model_card_answers_reporting_items_from_the_run_and_lists_the_others() -> None:
-    card = render_model_card(METRICS, manifest(), ANSWERS, [], 0.95)
+    more = pd.DataFrame({"label": ["b"], "predicted": ["a"], "reason": ["not sure"]})
 
-    assert "| 39 | | wrong cases | 1 of 3 test images, listed in `test_predictions.parquet` |" in card
+    card = render_model_card(METRICS, manifest(), pd.concat([ANSWERS, more]), [], 0.95)
+
+    assert (
+        "| 39 | | wrong cases | 1 of 4 test images, and 1 without an answer, listed in `test_predictions.parquet` |"
+        in card
+    )
     assert "| 26 | 12c, 21 | selection of the model | the linear one was asked for; one model was trained |" in card
     assert "| 30 | | robustness | not measured: audits were off |" in card
     assert "- Performance on external data, and between sites (CLAIM 33;" in card
@@ -365,7 +461,7 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
     assert re.search(r"<td>a</td><td[^>]*>1</td><td[^>]*>0</td><td[^>]*>1</td><td[^>]*>2</td>", page)
     for title in ("Shortcuts", "Random splits", "Memory", "Copies"):
         assert f"<strong>{title}.</strong>" in page
-    for heading in ("shortcuts", "leakage", "duplicates"):
+    for heading in ("shortcuts", "black_lungs", "leakage", "duplicates"):
         assert f'<h2 id="{heading}">' in page
         assert f'href="#{heading}"' in page
     assert "&lt;i&gt;.png" in page

@@ -94,10 +94,11 @@ def test_figures_equal_those_of_scikit_learn(classes: list[str], per_group: int)
         assert equal(figures["macro_precision"], precision_score(truth, chosen, average="macro"))
 
     diseased, positive = truth != "normal", 1 - table["probability_normal"] >= 0.4
-    assert equal(figures["sensitivity"], recall_score(diseased, positive))
-    assert equal(figures["specificity"], recall_score(~diseased, ~positive))
-    assert equal(figures["ppv"], precision_score(diseased, positive))
-    assert equal(figures["npv"], precision_score(~diseased, ~positive))
+    for prefix, read_as_diseased in (("", chosen != "normal"), ("threshold_", positive)):
+        assert equal(figures[f"{prefix}sensitivity"], recall_score(diseased, read_as_diseased))
+        assert equal(figures[f"{prefix}specificity"], recall_score(~diseased, ~read_as_diseased))
+        assert equal(figures[f"{prefix}ppv"], precision_score(diseased, read_as_diseased))
+        assert equal(figures[f"{prefix}npv"], precision_score(~diseased, ~read_as_diseased))
 
 
 @pytest.mark.parametrize("per_group", [1, 4])
@@ -114,11 +115,11 @@ def test_every_figure_lies_in_its_interval_and_every_interval_in_its_range(per_g
 def test_predictive_values_follow_bayes_theorem() -> None:
     figures = measure(predictions(BINARY), BINARY, "normal", 0.4, FEW, 0)
 
-    sensitivity, specificity = figures["sensitivity"]["value"], figures["specificity"]["value"]
+    sensitivity, specificity = (figures[f"threshold_{name}"]["value"] for name in ("sensitivity", "specificity"))
     for percent in (1, 5, 20):
         sick, well = percent / 100, 1 - percent / 100
         true_positive, true_negative = sick * sensitivity, well * specificity
-        ppv, npv = figures[f"ppv_at_prevalence_{percent}"], figures[f"npv_at_prevalence_{percent}"]
+        ppv, npv = (figures[f"threshold_{kind}_at_prevalence_{percent}"] for kind in ("ppv", "npv"))
         assert equal(ppv, true_positive / (true_positive + well - true_negative))
         assert equal(npv, true_negative / (true_negative + sick - true_positive))
 
@@ -150,7 +151,7 @@ def test_a_separated_test_set_does_not_prove_a_perfect_classifier() -> None:
         measure(single.assign(group=np.arange(50) // size), BINARY, "normal", 0.5, FEW, 0) for size in (1, 5)
     )
 
-    for name in ("roc_auc", "average_precision", "accuracy", "sensitivity", "ppv_at_prevalence_5"):
+    for name in ("roc_auc", "average_precision", "accuracy", "sensitivity", "threshold_ppv_at_prevalence_5"):
         assert alone[name]["value"] == grouped[name]["value"] == alone[name]["high"] == 1
         assert 0 < grouped[name]["low"] < alone[name]["low"] < 0.97, name
     # Of 25 of 25, Wilson's lower end is 1 / (1 + z^2 / 25); the area's is Newcombe's, from his formula solved by hand.
@@ -185,11 +186,12 @@ def test_figures_without_images_are_unknown() -> None:
 
     figures = measure(table, THREE, "normal", 0.0, FEW, 0)
 
-    for name in ("recall_large_cell", "roc_auc_large_cell", "average_precision_large_cell", "roc_auc", "npv",
-                 "average_precision", "macro_recall", "macro_precision", "precision_adenocarcinoma"):  # fmt: skip
+    for name in ("recall_large_cell", "roc_auc_large_cell", "average_precision_large_cell", "roc_auc",
+                 "threshold_npv", "ppv", "average_precision",
+                 "macro_recall", "macro_precision", "precision_adenocarcinoma"):  # fmt: skip
         assert np.isnan(figures[name]["value"]), name
         assert (figures[name]["low"], figures[name]["high"]) == (0, 1)
-    assert np.isfinite([figures[name]["value"] for name in ("roc_auc_normal", "brier", "ece", "ppv")]).all()
+    assert np.isfinite([figures[name]["value"] for name in ("roc_auc_normal", "brier", "ece", "threshold_ppv")]).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -414,6 +416,23 @@ def answers(*reasons: str | None) -> pd.DataFrame:
     return table.assign(reason=list(reasons) or [None] * 7 + [NOT_SURE, NOT_SURE, NOT_A_CHEST_CT_SLICE])
 
 
+def test_an_image_without_an_answer_is_an_error_and_left_out_where_the_name_says_selective() -> None:
+    table = answers()
+    table.loc[[0, 9], "label"] = "normal"  # one that is answered wrongly, one that is refused
+
+    result = {name: figure["value"] for name, figure in measure(table, BINARY, "normal", 0.5, FEW, 0).items()}
+
+    assert (result["coverage"], result["abstained"]) == (0.7, pytest.approx(0.3))
+    assert (result["accuracy"], result["wrong"], result["forced_accuracy"]) == (0.5, 0.2, pytest.approx(0.7))
+    assert result["selective_accuracy"] == pytest.approx(5 / 7)
+    assert (result["sensitivity"], result["selective_sensitivity"]) == (5 / 8, 5 / 6)
+    assert (result["specificity"], result["selective_specificity"]) == (0, 0)
+    assert (result["ppv"], result["npv"]) == (5 / 6, 0)
+    assert (result["threshold_sensitivity"], result["threshold_specificity"]) == (6 / 8, 0.5)
+    of_disease = [result[f"{name}_adenocarcinoma"] for name in ("coverage", "recall", "wrong", "precision")]
+    assert of_disease == [6 / 8, 5 / 8, 1 / 8, 5 / 6]
+
+
 def test_coverage_false_refusal_and_the_accuracy_of_what_is_answered_are_counted() -> None:
     result = measure(answers(), BINARY, "normal", 0.5, FEW, 0)
 
@@ -446,12 +465,13 @@ def test_every_metric_of_the_registry_is_measured_under_its_name() -> None:
 @pytest.mark.parametrize(
     ("name", "title"),
     [
-        ("accuracy", "accuracy"),
+        ("accuracy", "answered rightly (accuracy)"),
         ("roc_auc", "area under the ROC curve"),
-        ("ppv_at_prevalence_5", "PPV if 5 % had disease"),
-        ("recall_large_cell", "recall of large_cell"),
-        ("npv_normal", "negative predictive value of normal"),
-        ("average_precision_normal", "average precision of normal"),
+        ("threshold_ppv_at_prevalence_5", "positive predictive value at the threshold if 5 % had disease"),
+        ("threshold_sensitivity", "sensitivity at the threshold"),
+        ("recall_large_cell", "large_cell: answered rightly (recall)"),
+        ("npv_normal", "normal: negative predictive value"),
+        ("average_precision_normal", "normal: average precision"),
         ("youden_index", "youden index"),
     ],
 )

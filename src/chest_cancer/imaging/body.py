@@ -13,6 +13,8 @@ _MARGIN_TOLERANCE = 16
 _MARGIN_SHARE = 0.95
 _SMALLEST_AREA = 0.1
 _SMALLEST_SIDE = 0.3
+_BLACK = 8
+"""Grey level up to which nothing is seen: in a lung window lungs are brighter, in a mediastinal one they are not."""
 
 Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -60,6 +62,27 @@ def find_body(pixels: NDArray[np.uint8]) -> Body:
         -(-(int(rows[-1]) + 1) * height // _SIDE),
     )
     return Body(box, background)
+
+
+def measure_black(pixels: NDArray[np.uint8]) -> float:
+    """Measure how much of a body is black: in a chest, where lungs that a window cut off are.
+
+    Args:
+        pixels: As in `find_body`.
+
+    Returns:
+        Share of the area between the edges of the largest bright region, 0..1; 0 where there is none.
+    """
+    grey = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
+    grey = grey[_without_bright_margin(grey)]
+    region = _largest_region(grey > _otsu_threshold(grey))
+    body = _between(region) & _between(region.T).T
+    return float((grey[body] <= _BLACK).mean()) if body.any() else 0.0
+
+
+def _between(mask: Mask) -> Mask:
+    """What lies between the first and the last true cell of each row, both included."""
+    return np.asarray(np.maximum.accumulate(mask, axis=1) & np.maximum.accumulate(mask[:, ::-1], axis=1)[:, ::-1])
 
 
 def _without_bright_margin(grey: Grey) -> tuple[slice, slice]:

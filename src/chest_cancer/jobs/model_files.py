@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from chest_cancer.storage.figures import StoredFigure as StoredFigure  # the app takes both from here
+from chest_cancer.storage.figures import FIRST_FIGURES as FIRST_FIGURES  # the app takes all three from here
+from chest_cancer.storage.figures import StoredFigure as StoredFigure
 from chest_cancer.storage.figures import title_of as title_of
 
 METRICS_FILE = "metrics.json"

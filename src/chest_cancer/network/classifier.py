@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
+from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
 
@@ -39,16 +40,16 @@ class Prediction:
     """What the classifier says of one image.
 
     Attributes:
-        label: The most probable class.
+        leaning: The class that the rule chooses (`AnswerRule`), whether it is answered or not.
         probabilities: Calibrated probability of each class, 0..1, summing to 1.
         embedding: Where the image lies in the network's feature space, float32 [D].
         evidence: How much each cell of the last feature map speaks for each class, float32 [K, h, w], in units of the
             class score, classes in the order of `probabilities`.
         distance: How far the image lies from the training images; about 1 for one like them.
-        reason: Why `label` should not be used, `NOT_SURE` or `NOT_A_CHEST_CT_SLICE`; None where it may be.
+        reason: Why there is no answer, `NOT_SURE` or `NOT_A_CHEST_CT_SLICE`; None where there is one.
     """
 
-    label: str
+    leaning: str
     probabilities: dict[str, float]
     embedding: NDArray[np.float32]
     evidence: NDArray[np.float32]
@@ -61,9 +62,14 @@ class Prediction:
         return self.reason is not None
 
     @property
-    def probability(self) -> float:
-        """Probability of `label`, 0..1."""
-        return self.probabilities[self.label]
+    def label(self) -> str | None:
+        """The answer; None where there is none, so that nobody takes what was declined for one."""
+        return None if self.abstained else self.leaning
+
+    @property
+    def probability(self) -> float | None:
+        """Probability of the answer, 0..1; None where there is none."""
+        return None if self.label is None else self.probabilities[self.label]
 
 
 class Classifier:
@@ -110,6 +116,7 @@ class Classifier:
         self.graph = graph
         self.manifest = manifest
         self.classes = manifest.classes
+        self._rule = AnswerRule.of(manifest)
         self.quantised = quantised
         if precision is None and quantised is not None:
             self.precision = "int8"
@@ -219,15 +226,15 @@ class Classifier:
         return difference
 
     def _prediction(self, outputs: Outputs, row: int) -> Prediction:
-        probabilities = dict(zip(self.classes, outputs["probabilities"][row].astype(float).tolist(), strict=True))
+        stated = outputs["probabilities"][row : row + 1].astype(np.float64)
         distance = float(outputs["distance"][row]) if "distance" in outputs else 0.0
         return Prediction(
-            label=max(probabilities, key=probabilities.__getitem__),
-            probabilities=probabilities,
+            leaning=self.classes[self._rule.choose(stated)[0]],
+            probabilities=dict(zip(self.classes, stated[0].tolist(), strict=True)),
             embedding=outputs["embedding"][row],
             evidence=outputs["evidence"][row],
             distance=distance,
-            reason=self._reason(distance, max(probabilities.values())),
+            reason=self._reason(distance, float(self._rule.confidences(stated)[0])),
         )
 
     def _reason(self, distance: float, confidence: float) -> str | None:

@@ -26,7 +26,10 @@ class Input(Block):
 
 
 class OperatingPoint(Block):
-    """Probability of disease, 0..1, from which on an image reads as diseased, and the sensitivity that it aims at."""
+    """When an image reads as diseased: at and above this probability of disease, 0..1, and what it was chosen for.
+
+    `AnswerRule` is what follows from it.
+    """
 
     threshold: float
     target_sensitivity: float
@@ -51,7 +54,7 @@ class Limits(Block):
 
 
 class Validation(Block):
-    """How well it did on the images that it was calibrated on: loss in nats, accuracy 0..1."""
+    """How well it did on the images that it was calibrated on: loss in nats; accuracy, were all answered, 0..1."""
 
     images: int
     loss: float
@@ -132,8 +135,8 @@ class Agreement(Block):
     Attributes:
         precision: `fp32`, `bf16` or `int8`.
         images: Number of validation images.
-        accuracy: Share of images whose most probable class is the true one, 0..1.
-        changed: Number of images whose most probable class differs from that in fp32.
+        accuracy: Share of images that it would answer rightly, were all answered, 0..1.
+        changed: Number of images with another answer than in fp32.
         cosine: Lowest cosine between an image's embedding and that in fp32.
         evidence_cosine: Lowest cosine between an image's evidence map and that in fp32.
     """
@@ -173,6 +176,7 @@ class Manifest(Block):
         kernel: Width and landmarks of a kernel head; None for another head.
         temperature: What the logits were divided by.
         operating_point: When an image reads as diseased; None without a normal class.
+        answer_rule: Which class is the answer; see `AnswerRule`. Without an operating point both are the same.
         abstention: When no answer is given; None where every image is answered.
         precision: Precision of the training features, or `int8` where that graph is served.
         validation: How well it did on validation images.
@@ -195,6 +199,7 @@ class Manifest(Block):
     kernel: KernelParameters | None = None
     temperature: float
     operating_point: OperatingPoint | None
+    answer_rule: Literal["most probable class", "operating threshold"] = "most probable class"
     abstention: Limits | None = None
     precision: Literal["bf16", "fp32", "int8"]
     validation: Validation

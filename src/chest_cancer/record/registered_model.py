@@ -35,12 +35,12 @@ class RegisteredClassifier(PythonModel):
             params: Not used.
 
         Returns:
-            A row per image: `label`, the most probable class; `abstained`, whether it should not be used, and the
-            `reason` for that, empty where it may be; and a `probability_<class>` for each class, 0..1.
+            A row per image: the answer's `label`, empty where there is none; `abstained`, whether there is none, and
+            the `reason` for that, empty where there is one; and a `probability_<class>` for each class, 0..1.
         """
         predictions = self._classifier.predict([decode_image(data).pixels for data in model_input["image"]])
         return pd.DataFrame(
-            {"label": prediction.label, "abstained": prediction.abstained, "reason": prediction.reason or ""}
+            {"label": prediction.label or "", "abstained": prediction.abstained, "reason": prediction.reason or ""}
             | dict(zip(probability_columns(prediction.probabilities), prediction.probabilities.values(), strict=True))
             for prediction in predictions
         )

@@ -1,30 +1,43 @@
 """What the figures of a run do not support, in plain words; derived from the figures and the audits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from chest_cancer.network.manifest import DataSummary
+from chest_cancer.network.manifest import DataSummary, Manifest
 from chest_cancer.reporting.limitation import Limitation
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import AuditedPart
+from chest_cancer.statistics.intervals import in_words
 from chest_cancer.storage.figures import StoredFigure
+
+_LARGEST_CALIBRATION_ERROR = 0.1
+"""Where even the lower end of its interval is above, probabilities are not to be read as chances."""
+
+
+_UNKNOWN: StoredFigure = {"value": None, "low": 0.0, "high": 1.0, "n": 0}
 
 
 def find_limitations(
-    metrics: Mapping[str, StoredFigure], data: DataSummary, audits: list[AuditedPart], confidence: float
+    metrics: Mapping[str, StoredFigure], manifest: Manifest, audits: list[AuditedPart], confidence: float
 ) -> list[Limitation]:
     """List what a reader must know before the figures are used, the gravest first.
 
     Args:
         metrics: Figures of the test split.
-        data: The manifest's summary of the data.
+        manifest: The classifier's.
         audits: What the audits found.
         confidence: Confidence level of all intervals, 0..1.
     """
-    return [_origin(data), _size(metrics, confidence), *_of_audits(audits)]
+    of_answers = [*_never_answered(metrics, manifest.classes), *_abstention(metrics), *_calibration(metrics)]
+    return [_origin(manifest.data), _size(metrics, confidence), *of_answers, *_of_audits(audits)]
 
 
 def find_data_limitations(data: DataSummary, audits: list[AuditedPart]) -> list[Limitation]:
-    """List what a reader must know of the images; the arguments are those of `find_limitations`."""
+    """List what a reader must know of the images.
+
+    Args:
+        data: Summary of the source's images.
+        audits: What the audits of the data found.
+    """
     return [_origin(data), *_of_audits(audits)]
 
 
@@ -57,3 +70,44 @@ def _size(metrics: Mapping[str, StoredFigure], confidence: float) -> Limitation:
         f"{accuracy['high']:.2f} ({percent(confidence)} interval)."
     )
     return Limitation("Size of the test split", text)
+
+
+def _never_answered(metrics: Mapping[str, StoredFigure], classes: Iterable[str]) -> list[Limitation]:
+    """A class that has test images and that no image was answered as."""
+    found = []
+    for name in classes:
+        recall, precision = metrics.get(f"recall_{name}"), metrics.get(f"precision_{name}")
+        if recall is None or precision is None or not recall["n"] or precision["n"]:
+            continue
+        text = f"Not one test image was answered as {name}, though {recall['n']} are {name}."
+        found.append(Limitation("A class that is never answered", text))
+    return found
+
+
+def _abstention(metrics: Mapping[str, StoredFigure]) -> list[Limitation]:
+    """Images are declined, and the answers that are left are no better for it."""
+    names = ("abstained", "selective_accuracy", "forced_accuracy")
+    abstained, given, forced = (metrics.get(name, _UNKNOWN) for name in names)
+    if not abstained["value"] or forced["value"] is None:
+        return []
+    if given["value"] is None:
+        return [Limitation("No answers", f"Not one of {abstained['n']} test images was answered.")]
+    if given["value"] > forced["value"]:
+        return []
+    text = (
+        f"{in_words(abstained)} of the test images get no answer (n {abstained['n']}), and that does not make the "
+        f"answers better: {in_words(given, 3)} of those given are right, and {in_words(forced, 3)} would be, were "
+        "every image answered."
+    )
+    return [Limitation("Abstention does not help", text)]
+
+
+def _calibration(metrics: Mapping[str, StoredFigure]) -> list[Limitation]:
+    error = metrics.get("ece", _UNKNOWN)
+    if error["value"] is None or error["low"] <= _LARGEST_CALIBRATION_ERROR:
+        return []
+    text = (
+        f"The stated probabilities are off by {in_words(error, 3)} on average (calibration error, n {error['n']}; more "
+        f"than {_LARGEST_CALIBRATION_ERROR:g} at the lower end is called bad): do not read them as chances."
+    )
+    return [Limitation("Bad calibration", text)]

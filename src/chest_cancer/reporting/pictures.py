@@ -36,7 +36,7 @@ def draw_evidence_examples(
         seed: Random seed for the draw.
 
     Returns:
-        One RGB picture of at most eight test images; captions of misclassified ones have another colour.
+        One RGB picture of at most eight test images; what was answered wrongly is in another colour.
     """
     drawn = draw_images(test_predictions, _IMAGES, seed)
     rows = -(-len(drawn) // _COLUMNS)
@@ -58,7 +58,10 @@ def _beside_itself(pixels: NDArray[np.uint8], evidence: NDArray[np.uint8], image
     pair.paste(plain, (0, _CAPTION))
     pair.paste(covered.convert("RGB"), (SIDE + _GAP // 2, _CAPTION))
     (column,) = probability_columns([image["predicted"]])
-    said = f"{image['label']}, read as {image['predicted']} ({image[column]:.2f})"
-    colour = _INK if image["label"] == image["predicted"] else _WRONG
+    said, colour = f"{image['label']}, answered {image['predicted']} ({image[column]:.2f})", _INK
+    if isinstance(image["reason"], str):
+        said = f"{image['label']}, {image['reason']}; leaning to {image['predicted']} ({image[column]:.2f})"
+    elif image["label"] != image["predicted"]:
+        colour = _WRONG
     ImageDraw.Draw(pair).text((0, 2), said, colour, ImageFont.load_default(14))
     return pair

@@ -6,8 +6,9 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from sklearn.metrics import confusion_matrix, roc_curve
+from sklearn.metrics import roc_curve
 
+from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, percent, styled
 from chest_cancer.statistics.calibration import before_scaling, reliability
@@ -16,21 +17,24 @@ from chest_cancer.storage.figures import StoredFigure
 
 
 def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
-    """Draw how many images of each class were read as which.
+    """Draw how many images of each class got which answer, or none.
 
     Args:
-        predictions: A row per test image, with `label` and `predicted`.
+        predictions: A row per test image, with `label`, `predicted` and `reason`.
         classes: Class names.
 
     Returns:
-        A heat map with counts, true classes down, predicted classes across.
+        A heat map with counts, true classes down; answers across, then the reasons for none.
     """
-    counts = confusion_matrix(predictions["label"], predictions["predicted"], labels=classes)
+    answered = predictions["reason"].isna()
+    answers = [answered & (predictions["predicted"] == name) for name in classes]
+    answers += [predictions["reason"] == reason for reason in (NOT_SURE, NOT_A_CHEST_CT_SLICE)]
+    counts = np.array([[(given & (predictions["label"] == name)).sum() for given in answers] for name in classes])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = go.Figure(
         go.Heatmap(
             z=shares,
-            x=classes,
+            x=[*classes, *(f"no answer:<br>{reason}" for reason in (NOT_SURE, NOT_A_CHEST_CT_SLICE))],
             y=classes,
             text=counts,
             texttemplate="%{text}",
@@ -39,12 +43,12 @@ def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
             zmin=0,
             zmax=1,
             colorbar={"title": "share of<br>true class", "tickformat": ".0%"},
-            hovertemplate="true %{y}<br>predicted %{x}<br>%{text} images (%{z:.0%})<extra></extra>",
+            hovertemplate="true %{y}<br>answer %{x}<br>%{text} images (%{z:.0%})<extra></extra>",
         )
     )
     figure.update_yaxes(title="true class", autorange="reversed")
-    figure.update_xaxes(title="predicted class")
-    return styled(figure, f"Confusion matrix, {len(predictions)} test images")
+    figure.update_xaxes(title="answer")
+    return styled(figure, f"Answers, {len(predictions)} test images")
 
 
 def plot_roc(
@@ -56,7 +60,7 @@ def plot_roc(
         predictions: A row per test image, with `label` and the classes' probabilities.
         classes: Class names.
         normal_class: The class without disease, or None.
-        metrics: Figures of the test split; the operating point is drawn if they have one.
+        metrics: What was measured; the operating threshold is drawn where there is one.
 
     Returns:
         Curves of sensitivity over 1 - specificity.
@@ -70,13 +74,16 @@ def plot_roc(
         area = metrics["roc_auc" if binary else f"roc_auc_{name}"]
         label = f"{name}: {in_words(area, digits=3)}"
         figure.add_scatter(x=false_positives, y=sensitivities, mode="lines", name=label, line={"color": colour})
-    sensitivity, specificity = (metrics[n]["value"] if n in metrics else None for n in ("sensitivity", "specificity"))
+    sensitivity, specificity = (
+        metrics[name]["value"] if name in metrics else None
+        for name in ("threshold_sensitivity", "threshold_specificity")
+    )
     if sensitivity is not None and specificity is not None:
         figure.add_scatter(
             x=[1 - specificity],
             y=[sensitivity],
             mode="markers",
-            name="operating point (any disease)",
+            name="operating threshold (any disease), were every image answered",
             marker={"size": 11, "symbol": "diamond", "color": "#222"},
         )
     figure.update_xaxes(title="1 - specificity", range=[-0.02, 1.02], constrain="domain")

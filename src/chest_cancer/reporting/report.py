@@ -8,15 +8,11 @@ from PIL import Image
 
 from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.network.manifest import Manifest
-from chest_cancer.reporting.limitations import (
-    find_limitations,
-)
+from chest_cancer.reporting.limitations import find_limitations
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, divisions, fill_page, fill_sections
 from chest_cancer.statistics.metrics import METRICS
-from chest_cancer.storage.figures import StoredFigure, title_of
-
-_HEADLINES = ("accuracy", "roc_auc", "sensitivity", "specificity")
+from chest_cancer.storage.figures import FIRST_FIGURES, StoredFigure, title_of
 
 
 class Row(NamedTuple):
@@ -25,6 +21,15 @@ class Row(NamedTuple):
     name: str
     title: str
     figure: StoredFigure
+
+
+class ClassAnswers(NamedTuple):
+    """What became of the test images of a class: the shares that were answered, rightly and wrongly."""
+
+    name: str
+    answered: StoredFigure
+    right: StoredFigure
+    wrong: StoredFigure
 
 
 def render_report(
@@ -54,7 +59,7 @@ def render_report(
     """
     return fill_page(
         "report.html",
-        fill_sections(audits, manifest=manifest),
+        fill_sections(audits, manifest=manifest, metrics=metrics),
         divisions(plots),
         **_about(metrics, manifest, audits, confidence),
         quarantine=quarantine.to_dict("records"),
@@ -75,18 +80,20 @@ def render_model_card(
     Args:
         metrics: Figures of the test split.
         manifest: The classifier's manifest.
-        test_predictions: A row per distinct test image, with `label` and `predicted`.
+        test_predictions: A row per distinct test image, with `label`, `predicted` and `reason`.
         audits: What the audits found.
         confidence: Confidence level of all intervals, 0..1.
 
     Returns:
         Markdown.
     """
+    answered = test_predictions["reason"].isna()
     return TEMPLATES.get_template("reporting/model_card.md").render(
         **_about(metrics, manifest, audits, confidence),
         audits={part.name: part.facts for part in audits},
         tested=len(test_predictions),
-        wrong=int((test_predictions["label"] != test_predictions["predicted"]).sum()),
+        wrong=int((answered & (test_predictions["label"] != test_predictions["predicted"])).sum()),
+        abstained=int((~answered).sum()),
     )
 
 
@@ -100,10 +107,15 @@ def _about(
             groups.setdefault(metric.group, []).append(rows[metric.name])
     grouped = {metric.name for metric in METRICS}
     return {
-        "headlines": [rows[name] for name in _HEADLINES if name in rows],
+        "headlines": [rows[name] for name in FIRST_FIGURES if name in rows],
+        "answers_by_class": [
+            ClassAnswers(name, *(metrics[f"{kind}_{name}"] for kind in ("coverage", "recall", "wrong")))
+            for name in manifest.classes
+            if f"coverage_{name}" in metrics
+        ],
         "groups": groups,
         "by_class": [row for name, row in rows.items() if name not in grouped],
-        "limitations": find_limitations(metrics, manifest.data, audits, confidence),
+        "limitations": find_limitations(metrics, manifest, audits, confidence),
         "manifest": manifest,
         "data": manifest.data,
         "level": percent(confidence),

@@ -29,10 +29,10 @@ class HeldOut:
     Attributes:
         classes: Class names, in the order of the classifier.
         numbers: True class numbers, [n].
-        chosen: Number of the most probable class of each image, [n].
+        chosen: Number of the class that the rule chooses, [n]; the answer where there is one.
         probabilities: Probability of each class, [n, K].
         groups: Group of each image, [n]; images of a group count as correlated draws of one.
-        reasons: Why the answer should not be used, [n]; missing where it may be used.
+        reasons: Why there is no answer, [n]; missing where there is one.
         normal: Number of the class without disease, or None.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
         temperature: Temperature that calibrated the probabilities, or None.
@@ -96,9 +96,23 @@ class HeldOut:
         return np.asarray(self.reasons.isna())
 
     @property
-    def right(self) -> Mask:
-        """Whether the most probable class of each image is the true one, [n]."""
+    def hits(self) -> Mask:
+        """Which images the rule sorts into their class, answered or not, [n]."""
         return np.asarray(self.chosen == self.numbers)
+
+    @property
+    def right(self) -> Mask:
+        """Which images are answered rightly, [n]."""
+        return np.asarray(self.answered & self.hits)
+
+    @property
+    def wrong(self) -> Mask:
+        """Which images are answered wrongly, [n]."""
+        return np.asarray(self.answered & ~self.hits)
+
+    def answered_as(self, number: int) -> Mask:
+        """Which images are answered as a class, [n]."""
+        return np.asarray(self.answered & (self.chosen == number))
 
     def share(self, hits: Mask, among: Mask | None = None) -> Figure:
         """Measure a share of all images, or of some, with its interval (`intervals.share`)."""

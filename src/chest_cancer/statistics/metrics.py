@@ -4,6 +4,10 @@
 in `METRICS`, or in `CLASS_METRICS` for one of each class. People read its name in words; another title goes into
 `storage.figures`.
 
+The first figures are those of the answers that a user gets. An image without an answer counts as an error; what is
+called `selective_` leaves it out. What the operating threshold would do alone, whatever is declined, is called
+`threshold_`.
+
 Every interval takes the images of a group for correlated draws of one. Shares have Wilson's interval, for the effective
 number of images (`intervals.share`); areas under the ROC curve a score interval (`roc.area_under_roc`); predictive
 values at a stated prevalence that of the likelihood ratio (`intervals.predictive_values`); means over classes follow
@@ -61,8 +65,8 @@ def measure(
     """Measure predictions with every metric of the registry.
 
     Args:
-        predictions: A row per test image: `label`, `predicted`, `group`, `reason` (missing where the answer may be
-            used) and a `probability_<class>` for each class.
+        predictions: A row per test image: `label`, `predicted` (the class that the rule chooses), `group`, `reason`
+            (missing where that is the answer) and a `probability_<class>` for each class.
         classes: Class names, in the order of the classifier.
         normal_class: The class without disease, or None.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
@@ -85,37 +89,62 @@ def measure(
     return figures
 
 
-def _at_threshold(held_out: HeldOut) -> tuple[Mask, Mask] | None:
-    """Which images read as diseased, and which are diseased; None without a threshold."""
+def _diseased(held_out: HeldOut) -> Mask:
+    return np.asarray(held_out.numbers != held_out.normal)
+
+
+def _answer_sides(held_out: HeldOut) -> tuple[Mask, Mask] | None:
+    """Which images are answered as diseased, and which as normal; None without a normal class."""
+    if held_out.normal is None:
+        return None
+    normal = held_out.answered_as(held_out.normal)
+    return np.asarray(held_out.answered & ~normal), normal
+
+
+def _threshold_sides(held_out: HeldOut) -> tuple[Mask, Mask] | None:
+    """Which images reach the threshold of disease, and which don't, declined or not; None without a threshold."""
     if held_out.normal is None or held_out.threshold is None:
         return None
     positive = 1 - held_out.probabilities[:, held_out.normal] >= held_out.threshold
-    return np.asarray(positive), np.asarray(held_out.numbers != held_out.normal)
+    return np.asarray(positive), np.asarray(~positive)
 
 
-def _sensitivity(held_out: HeldOut) -> Figure | None:
-    sides = _at_threshold(held_out)
-    return sides and held_out.share(sides[0], sides[1])
+Sides = Callable[[HeldOut], tuple[Mask, Mask] | None]
 
 
-def _specificity(held_out: HeldOut) -> Figure | None:
-    sides = _at_threshold(held_out)
-    return sides and held_out.share(~sides[0], ~sides[1])
+def _sensitivity(held_out: HeldOut, sides: Sides = _answer_sides) -> Figure | None:
+    said = sides(held_out)
+    return said and held_out.share(said[0], _diseased(held_out))
 
 
-def _ppv(held_out: HeldOut) -> Figure | None:
-    sides = _at_threshold(held_out)
-    return sides and held_out.share(sides[1], sides[0])
+def _specificity(held_out: HeldOut, sides: Sides = _answer_sides) -> Figure | None:
+    said = sides(held_out)
+    return said and held_out.share(said[1], ~_diseased(held_out))
 
 
-def _npv(held_out: HeldOut) -> Figure | None:
-    sides = _at_threshold(held_out)
-    return sides and held_out.share(~sides[1], ~sides[0])
+def _selective_sensitivity(held_out: HeldOut) -> Figure | None:
+    said = _answer_sides(held_out)
+    return said and held_out.share(said[0], _diseased(held_out) & held_out.answered)
+
+
+def _selective_specificity(held_out: HeldOut) -> Figure | None:
+    said = _answer_sides(held_out)
+    return said and held_out.share(said[1], ~_diseased(held_out) & held_out.answered)
+
+
+def _ppv(held_out: HeldOut, sides: Sides = _answer_sides) -> Figure | None:
+    said = sides(held_out)
+    return said and held_out.share(_diseased(held_out), said[0])
+
+
+def _npv(held_out: HeldOut, sides: Sides = _answer_sides) -> Figure | None:
+    said = sides(held_out)
+    return said and held_out.share(~_diseased(held_out), said[1])
 
 
 def _predictive_value(held_out: HeldOut, percent: int, side: int) -> Figure | None:
-    """Positive (side 0) or negative (1) predictive value at a prevalence in percent."""
-    sensitivity, specificity = _sensitivity(held_out), _specificity(held_out)
+    """Positive (side 0) or negative (1) predictive value of the threshold at a prevalence in percent."""
+    sensitivity, specificity = (each(held_out, _threshold_sides) for each in (_sensitivity, _specificity))
     if sensitivity is None or specificity is None:
         return None
     return predictive_values(sensitivity, specificity, percent / 100)[side]
@@ -143,19 +172,27 @@ def _mean_over_classes(held_out: HeldOut, of_class: Callable[[HeldOut, int], Fig
 
 
 def _recall(held_out: HeldOut, number: int) -> Figure:
-    return held_out.share(held_out.chosen == number, held_out.numbers == number)
+    return held_out.share(held_out.answered_as(number), held_out.numbers == number)
 
 
 def _precision(held_out: HeldOut, number: int) -> Figure:
-    return held_out.share(held_out.numbers == number, held_out.chosen == number)
+    return held_out.share(held_out.numbers == number, held_out.answered_as(number))
+
+
+def _answered_of(held_out: HeldOut, number: int) -> Figure:
+    return held_out.share(held_out.answered, held_out.numbers == number)
+
+
+def _wrong_of(held_out: HeldOut, number: int) -> Figure:
+    return held_out.share(held_out.wrong, held_out.numbers == number)
 
 
 def _specificity_of(held_out: HeldOut, number: int) -> Figure:
-    return held_out.share(held_out.chosen != number, held_out.numbers != number)
+    return held_out.share(held_out.answered & (held_out.chosen != number), held_out.numbers != number)
 
 
 def _npv_of(held_out: HeldOut, number: int) -> Figure:
-    return held_out.share(held_out.numbers != number, held_out.chosen != number)
+    return held_out.share(held_out.numbers != number, held_out.answered & (held_out.chosen != number))
 
 
 def _brier_of(held_out: HeldOut, number: int) -> Figure:
@@ -173,37 +210,49 @@ def _called(held_out: HeldOut, reason: str) -> Figure:
     return held_out.share((held_out.reasons == reason).to_numpy(dtype=bool))
 
 
-_APART, _AT_THRESHOLD, _TRUST, _ABSTENTION, _MEANS = (
-    "Telling classes apart",
-    "At the operating threshold",
+_ANSWER, _APART, _AT_THRESHOLD, _TRUST, _MEANS = (
+    "The answer",
+    "Telling classes apart, by probability",
+    "The operating threshold alone, were every image answered",
     "Trust in probabilities",
-    "Abstention",
-    "Means over classes",
+    "Means over classes, of the answers",
 )
-_ELSEWHERE = "Predictive values elsewhere"
 
 METRICS: tuple[Metric, ...] = (
-    Metric("loss", _APART, lambda h: h.bootstrap.mean(h.losses(), h.largest_loss)),
-    Metric("accuracy", _APART, lambda h: h.share(h.right)),
+    # El-Yaniv and Wiener, 2010, On the foundations of noise-free selective classification.
+    Metric("coverage", _ANSWER, lambda h: h.share(h.answered)),
+    Metric("accuracy", _ANSWER, lambda h: h.share(h.right)),
+    Metric("wrong", _ANSWER, lambda h: h.share(h.wrong)),
+    Metric("abstained", _ANSWER, lambda h: h.share(~h.answered)),
+    Metric("not_sure", _ANSWER, partial(_called, reason=NOT_SURE)),
+    Metric("false_refusal", _ANSWER, partial(_called, reason=NOT_A_CHEST_CT_SLICE)),
+    Metric("sensitivity", _ANSWER, _sensitivity),
+    Metric("specificity", _ANSWER, _specificity),
+    Metric("selective_accuracy", _ANSWER, lambda h: h.share(h.hits, h.answered)),
+    Metric("selective_sensitivity", _ANSWER, _selective_sensitivity),
+    Metric("selective_specificity", _ANSWER, _selective_specificity),
+    Metric("ppv", _ANSWER, _ppv),
+    Metric("npv", _ANSWER, _npv),
+    Metric("forced_accuracy", _ANSWER, lambda h: h.share(h.hits)),
     Metric("roc_auc", _APART, lambda h: h.areas[0]),
     Metric("average_precision", _APART, lambda h: h.average_precisions[0]),
-    Metric("sensitivity", _AT_THRESHOLD, _sensitivity),
-    Metric("specificity", _AT_THRESHOLD, _specificity),
-    Metric("ppv", _AT_THRESHOLD, _ppv),
-    Metric("npv", _AT_THRESHOLD, _npv),
+    Metric("loss", _APART, lambda h: h.bootstrap.mean(h.losses(), h.largest_loss)),
+    Metric("threshold_sensitivity", _AT_THRESHOLD, partial(_sensitivity, sides=_threshold_sides)),
+    Metric("threshold_specificity", _AT_THRESHOLD, partial(_specificity, sides=_threshold_sides)),
+    Metric("threshold_ppv", _AT_THRESHOLD, partial(_ppv, sides=_threshold_sides)),
+    Metric("threshold_npv", _AT_THRESHOLD, partial(_npv, sides=_threshold_sides)),
     *(
-        Metric(f"{kind}_at_prevalence_{percent}", _ELSEWHERE, partial(_predictive_value, percent=percent, side=side))
+        Metric(
+            f"threshold_{kind}_at_prevalence_{percent}",
+            _AT_THRESHOLD,
+            partial(_predictive_value, percent=percent, side=side),
+        )
         for percent in PREVALENCES
         for side, kind in enumerate(("ppv", "npv"))
     ),
     Metric("brier", _TRUST, _brier),
     Metric("ece", _TRUST, lambda h: h.calibration_error(h.probabilities)),
     Metric("ece_uncalibrated", _TRUST, _uncalibrated_error),
-    # El-Yaniv and Wiener, 2010, On the foundations of noise-free selective classification.
-    Metric("coverage", _ABSTENTION, lambda h: h.share(h.answered)),
-    Metric("selective_accuracy", _ABSTENTION, lambda h: h.share(h.right, h.answered)),
-    Metric("not_sure", _ABSTENTION, partial(_called, reason=NOT_SURE)),
-    Metric("false_refusal", _ABSTENTION, partial(_called, reason=NOT_A_CHEST_CT_SLICE)),
     # Recalls rest on different images, and so do precisions. The others share most of theirs.
     Metric("macro_recall", _MEANS, partial(_mean_over_classes, of_class=_recall, together=False)),
     Metric("macro_precision", _MEANS, partial(_mean_over_classes, of_class=_precision, together=False)),
@@ -212,7 +261,9 @@ METRICS: tuple[Metric, ...] = (
 )
 
 CLASS_METRICS: tuple[ClassMetric, ...] = (
+    ClassMetric("coverage", _answered_of),
     ClassMetric("recall", _recall),
+    ClassMetric("wrong", _wrong_of),
     ClassMetric("precision", _precision),
     ClassMetric("specificity", _of_many(_specificity_of)),
     ClassMetric("npv", _of_many(_npv_of)),

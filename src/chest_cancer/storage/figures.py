@@ -20,13 +20,19 @@ Figure = _Figure[float]
 StoredFigure = _Figure[float | None]
 """In a file: None where the value is unknown, for JSON has no NaN."""
 
+FIRST_FIGURES = ("coverage", "accuracy", "wrong", "selective_accuracy", "sensitivity", "specificity", "roc_auc")
+"""What reports and pages show first: of the answers that a user gets, and the area under the ROC curve."""
+
 _TITLES = {
+    "abstained": "not answered",
+    "accuracy": "answered rightly (accuracy)",
     "average_precision": "average precision",
     "brier": "Brier score",
     "coverage": "answered (coverage)",
     "ece": "calibration error",
     "ece_uncalibrated": "calibration error before temperature scaling",
     "false_refusal": "called not a chest CT slice",
+    "forced_accuracy": "accuracy, were every image answered",
     "loss": "cross-entropy, nats",
     "macro_npv": "mean negative predictive value",
     "macro_precision": "mean precision",
@@ -36,10 +42,23 @@ _TITLES = {
     "npv": "negative predictive value",
     "ppv": "positive predictive value",
     "roc_auc": "area under the ROC curve",
-    "selective_accuracy": "accuracy of the answers",
+    "selective_accuracy": "accuracy of the answers given",
+    "selective_sensitivity": "sensitivity of the answers given",
+    "selective_specificity": "specificity of the answers given",
+    "wrong": "answered wrongly",
 }
-_OF_CLASSES = ("average_precision", "brier", "npv", "precision", "recall", "roc_auc", "specificity")
-_AT_PREVALENCE = "_at_prevalence_"
+_OF_CLASSES = {
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "coverage": "answered",
+    "npv": "negative predictive value",
+    "precision": "precision",
+    "recall": "answered rightly (recall)",
+    "roc_auc": "area under the ROC curve",
+    "specificity": "specificity",
+    "wrong": "answered wrongly",
+}
+_AT_THRESHOLD, _AT_PREVALENCE = "threshold_", "_at_prevalence_"
 
 
 def title_of(name: str) -> str:
@@ -49,14 +68,15 @@ def title_of(name: str) -> str:
         name: Its name in `metrics.json`.
 
     Returns:
-        E.g. `area under the ROC curve`, `recall of normal`; by default the name in words.
+        E.g. `area under the ROC curve`, `normal: precision`; by default the name, in words.
     """
     if name in _TITLES:
         return _TITLES[name]
-    kind, found, percent = name.partition(_AT_PREVALENCE)
-    if found:
-        return f"{kind.upper()} if {percent} % had disease"
-    for kind in _OF_CLASSES:
+    if name.startswith(_AT_THRESHOLD):
+        kind, found, percent = name.removeprefix(_AT_THRESHOLD).partition(_AT_PREVALENCE)
+        title = f"{title_of(kind)} at the threshold"
+        return f"{title} if {percent} % had disease" if found else title
+    for kind, title in _OF_CLASSES.items():
         if name.startswith(f"{kind}_"):
-            return f"{title_of(kind)} of {name.removeprefix(f'{kind}_')}"
+            return f"{name.removeprefix(f'{kind}_')}: {title}"
     return name.replace("_", " ")

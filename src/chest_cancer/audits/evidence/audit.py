@@ -74,8 +74,8 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         )
     if deletion["p"] > _LARGEST_P:
         parts.append(
-            f"Deleting the cells of most evidence is not measurably worse for an answer than deleting random ones "
-            f"(p {deletion['p']:.2g}, n {deletion['n']})."
+            "Deleting the cells of most evidence is not shown to be worse for an answer than deleting random ones: "
+            f"p {deletion['p']:.2g} (n {deletion['n']}), and it is called shown at {_LARGEST_P:g} or less."
         )
     return [Limitation("Evidence maps", " ".join(parts))] if parts else []
 

@@ -25,10 +25,10 @@ class Change(TypedDict):
     Attributes:
         perturbation: What is changed; `none` for the unchanged images.
         strength: How much, in the unit of the perturbation.
-        label: What is changed and how much, for people.
-        flipped: Share of the images whose predicted class changes.
-        accuracy: Accuracy under the perturbation.
-        roc_auc: Area under the ROC curve under the perturbation.
+        label: Both, for people.
+        flipped: Share of the images whose answer changes: to another class, to none, or from none to one.
+        accuracy: Share of the images that are answered rightly under the perturbation; none counts as an error.
+        roc_auc: Under the perturbation.
         abstained: Share of the images that get no answer.
     """
 
@@ -68,7 +68,7 @@ def predict_perturbed_images(
                 for i, perturbation in enumerate(PERTURBATIONS)
             ]
             for perturbation, answer in zip(PERTURBATIONS, classifier.predict(changed), strict=True):
-                said = (answer.label, answer.reason, *answer.probabilities.values())
+                said = (answer.leaning, answer.reason, *answer.probabilities.values())
                 rows.append((perturbation.label, path, label, group, *said))
             bar.update(len(PERTURBATIONS))
     columns = ["path", "label", "group", "predicted", "reason", *probability_columns(list(classifier.classes))]
@@ -94,13 +94,16 @@ def measure_robustness(
     disease = disease_class(classes, normal_class)
     groups = unchanged["group"].to_numpy()
 
+    before = _answers(unchanged)
+
     def change(rows: pd.DataFrame, perturbation: str, strength: float, label: str) -> Change:
+        answers = _answers(rows)
         return {
             "perturbation": perturbation,
             "strength": strength,
             "label": label,
-            "flipped": share((rows["predicted"] != unchanged["predicted"]).to_numpy(), groups, confidence),
-            "accuracy": share((rows["predicted"] == rows["label"]).to_numpy(), groups, confidence),
+            "flipped": share((answers != before).to_numpy(), groups, confidence),
+            "accuracy": share((answers == rows["label"]).to_numpy(), groups, confidence),
             "roc_auc": _area(rows, classes, disease, confidence),
             "abstained": share(rows["reason"].notna().to_numpy(), groups, confidence),
         }
@@ -111,6 +114,11 @@ def measure_robustness(
         rows = changed.set_index("path").loc[unchanged["path"]].reset_index()
         changes.append(change(rows, perturbation.name, perturbation.strength, perturbation.label))
     return changes
+
+
+def _answers(rows: pd.DataFrame) -> "pd.Series[str]":
+    """The class that is answered, empty where none is."""
+    return rows["predicted"].where(rows["reason"].isna(), "")
 
 
 def _area(rows: pd.DataFrame, classes: list[str], disease: str, confidence: float) -> Figure:

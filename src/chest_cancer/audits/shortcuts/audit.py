@@ -42,7 +42,7 @@ def audit_shortcuts(
 
 def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     """Say what the facts do not support."""
-    found = any(row["shortcut"] for row in facts["baselines"])
+    found = any(row["shortcut"] or row["model_adds"]["value"] <= 0 for row in facts["baselines"])
     if facts["model"]["roc_auc"]["low"] > 0.5 and not found:
         return []
     return [Limitation("Shortcuts", sentence(facts["verdict"]))]

@@ -177,26 +177,38 @@ def compare_with_baselines(
 
 
 def _verdict(model: Figure, baselines: list[dict[str, Any]], best: dict[str, Any]) -> str:
-    name, area, adds = best["name"], in_words(best["roc_auc"]), in_words(best["model_adds"])
     by_chance = model["low"] <= 0.5
     if not best["shortcut"]:
-        found = f"no shortcut was found: of the baselines that see no anatomy the best ({name}) has AUC {area}"
+        area = in_words(best["roc_auc"])
+        found = f"no shortcut was found: of the baselines that see no anatomy the best ({best['name']}) has AUC {area}"
         if by_chance:
             return f"{found}, and the model does not tell the classes apart either (AUC {in_words(model)})"
-        return f"{found}; the model adds {adds} to that"
+        return f"{found}; {_beside(model, best)}"
 
     others = ", ".join(other["name"] for other in baselines if other["shortcut"] and other is not best)
     also = f"; other shortcuts: {others}" if others else ""
     share = (best["roc_auc"]["value"] - 0.5) / max(model["value"] - 0.5, 1e-9)
-    added = f"the model adds {adds} AUC over {name} alone"
+    beside = _beside(model, best)
     if by_chance or best["model_adds"]["low"] <= 0:
-        return f"{added} (AUC {area}): this data set can't show that it reads anatomy{also}"
+        return f"{beside}: this data set can't show that it reads anatomy{also}"
     if share >= _NEARLY_ALL:
         return (
-            f"{added} (AUC {area}), which by itself has {share:.0%} of what the model has above chance: this data set "
-            f"can't show that it reads anatomy{also}"
+            f"{beside}, which by itself has {share:.0%} of what the model has above chance: this data set can't show "
+            f"that it reads anatomy{also}"
         )
-    return f"{added} (AUC {area}), which is a shortcut: only what the model adds can be anatomy{also}"
+    return f"{beside}, which is a shortcut: only what the model adds can be anatomy{also}"
+
+
+def _beside(model: Figure, baseline: dict[str, Any]) -> str:
+    """Say how the model does beside a baseline: by its name what it adds, and that it adds nothing where it doesn't."""
+    adds = baseline["model_adds"]
+    alone = f"{baseline['name']} alone ({baseline['sees']}; AUC {in_words(baseline['roc_auc'])})"
+    if adds["low"] > 0:
+        return f"the model adds {in_words(adds)} AUC over {alone}"
+    kind = "measurably worse than" if adds["high"] < 0 else "no better than"
+    if adds["value"] > 0:
+        kind = "not measurably better than"
+    return f"the model (AUC {in_words(model)}) is {kind} {alone}, a difference of {in_words(adds)}"
 
 
 def look_from_afar(pixels: NDArray[np.uint8]) -> Looks:

@@ -35,7 +35,8 @@ def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
         classifier: The trained classifier.
 
     Returns:
-        A row per file: `path`, `label`, `probability`, `probability_<class>`; `reason` where there is no answer.
+        A row per file: `path`; the answer's `label` and `probability`, empty where there is none, and then a `reason`;
+        and a `probability_<class>` of each class, empty where the file can't be read.
     """
     by_class = probability_columns(classifier.classes)
     rows: list[dict[str, str | float | None]] = [{"path": path, "reason": reason} for path, reason in images.refused]
@@ -46,7 +47,7 @@ def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
             rows.append({"path": path, "reason": str(error)})
             continue
         probabilities = dict(zip(by_class, prediction.probabilities.values(), strict=True))
-        answer = {"label": None if prediction.abstained else prediction.label, "reason": prediction.reason}
-        rows.append({"path": path, **answer, "probability": prediction.probability, **probabilities})
+        answer = {name: getattr(prediction, name) for name in ("label", "probability", "reason")}
+        rows.append({"path": path, **answer, **probabilities})
     columns = ["path", "label", "probability", *by_class, "reason"]
     return pd.DataFrame(rows, columns=columns)

@@ -27,9 +27,9 @@ def predict_test_images(
         classifier: The trained classifier.
 
     Returns:
-        A row per distinct test image: `path`, `label`, `group`, `predicted`, `distance` from the training images,
-        `reason` why the answer should not be used (None where it may be) and `probability_<class>`; and `evidence` of
-        each image, float32 [n, K, h, w], in the same order.
+        A row per distinct test image: `path`, `label`, `group`, `predicted` (the class that the rule chooses),
+        `distance` from the training images, `reason` why that is no answer (None where it is) and
+        `probability_<class>`; and `evidence` of each image, float32 [n, K, h, w], in the same order.
     """
     test = split_table[split_table["split"] == "test"]
     # One stream of them all: while the network computes a batch, the next one is decoded.
@@ -37,7 +37,7 @@ def predict_test_images(
     predictions = classifier.predict_standardised(
         standardise(images.pixels(path), classifier.standardisation).pixels for path in paths
     )
-    rows = [(answer.label, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
+    rows = [(answer.leaning, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
     columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]
     said = pd.DataFrame(rows, columns=columns, index=test.index)
     table = test[["path", "label", "group"]].join(said).reset_index(drop=True)

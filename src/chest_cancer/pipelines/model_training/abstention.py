@@ -61,13 +61,13 @@ def fit_limits(
     """Set both limits on validation images.
 
     The distance limit is an upper tolerance bound of log-normal distances (Hahn and Meeker, 1991, Statistical
-    intervals), times a margin; the fewer the validation images, the higher the bound. The confidence limit is Chow's
-    (1970, On optimum recognition error and reject tradeoff): calibrated, the top probability is the chance that the
-    answer is right. It is lowered where it would leave too many validation images without an answer.
+    intervals), which is the higher the fewer the validation images, times a margin. The confidence limit is Chow's
+    (1970, On optimum recognition error and reject tradeoff): calibrated, the answer's probability is the chance that
+    it is right. It is lowered where it would leave too many validation images without an answer.
 
     Args:
         distances: Distances of the validation images, [n], greater than 0; n at least 2.
-        confidences: Their calibrated top probabilities, [n].
+        confidences: Calibrated probabilities of their answers, [n].
         parameters: The block `model_training.abstention`.
 
     Returns:

@@ -55,15 +55,20 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
 
 
 def fit_threshold(scores: NDArray[np.float64], diseased: NDArray[np.bool_], target_sensitivity: float) -> float:
-    """Find the highest threshold that enough of the diseased images reach.
+    """Find the threshold at which enough of the diseased, and as few as possible of the others, score at least as much.
+
+    Of thresholds that let through the same of the others it is the lowest: a higher one would give up diseased images
+    for nothing where the two are told apart well.
 
     Args:
-        scores: Probability of disease, [n].
-        diseased: Whether each image is diseased, [n]; both kinds occur.
+        scores: Probability of disease, 0..1, [n].
+        diseased: [n], of both kinds.
         target_sensitivity: Share of the diseased that must reach the threshold, 0..1.
 
     Returns:
         The threshold: a score at or above it reads as disease.
     """
-    _, sensitivities, thresholds = roc_curve(diseased, scores, drop_intermediate=False)
-    return float(thresholds[np.argmax(sensitivities >= target_sensitivity)])
+    false_alarms, sensitivities, thresholds = roc_curve(diseased, scores, drop_intermediate=False)
+    enough = np.argmax(sensitivities >= target_sensitivity)
+    lowest = np.flatnonzero(false_alarms <= false_alarms[enough])[-1]
+    return float(thresholds[lowest])

@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
+from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.classifier import Classifier, self_test_image
 from chest_cancer.network.features import class_names, label_features
 from chest_cancer.network.heads.registry import HEADS
@@ -131,15 +132,16 @@ def calibrate(
     top = trained_top.get_layer("trainable_top")
     space = fit_space(pooled_features(top, label_features(features, split_table, "train").inputs))
     distances = distances_from(space, pooled_features(top, inputs))
+    point, rule = _operating_point(probabilities, labels, classes, parameters)
     return Calibration(
         temperature,
-        _operating_point(probabilities, labels, classes, parameters),
-        fit_limits(distances, probabilities.max(axis=1), parameters.abstention),
+        point,
+        fit_limits(distances, rule.confidences(probabilities), parameters.abstention),
         space,
         Validation(
             images=len(labels),
             loss=float(log_loss(labels, probabilities, labels=range(len(classes)))),
-            accuracy=float(accuracy_score(labels, probabilities.argmax(axis=1))),
+            accuracy=float(accuracy_score(labels, rule.choose(probabilities))),
         ),
     )
 
@@ -208,6 +210,7 @@ def assemble_classifier(
         kernel=parameters.kernel if head_choice["head"] == "kernel" else None,
         temperature=calibration.temperature,
         operating_point=calibration.operating_point,
+        answer_rule="operating threshold",
         abstention=calibration.abstention,
         validation=calibration.validation,
     )
@@ -222,12 +225,13 @@ def _operating_point(
     labels: NDArray[np.int64],
     classes: list[str],
     parameters: ModelTrainingParameters,
-) -> OperatingPoint | None:
+) -> tuple[OperatingPoint | None, AnswerRule]:
     if parameters.normal_class is None:
-        return None
+        return None, AnswerRule()
     normal = classes.index(parameters.normal_class)
     threshold = fit_threshold(1 - probabilities[:, normal], labels != normal, parameters.target_sensitivity)
-    return OperatingPoint(threshold=threshold, target_sensitivity=parameters.target_sensitivity)
+    point = OperatingPoint(threshold=threshold, target_sensitivity=parameters.target_sensitivity)
+    return point, AnswerRule(normal, threshold)
 
 
 def _digest(split_table: pd.DataFrame) -> str:

@@ -118,8 +118,8 @@ def _compare(precision: str, said: list[Prediction], exact: list[Prediction], la
     return Agreement(
         precision=precision,
         images=len(said),
-        accuracy=float(np.mean([one.label == label for one, label in zip(said, labels, strict=True)])),
-        changed=sum(one.label != other.label for one, other in zip(said, exact, strict=True)),
+        accuracy=float(np.mean([one.leaning == label for one, label in zip(said, labels, strict=True)])),
+        changed=sum(one.leaning != other.leaning for one, other in zip(said, exact, strict=True)),
         cosine=min(_cosine(one.embedding, other.embedding) for one, other in zip(said, exact, strict=True)),
         evidence_cosine=min(_cosine(one.evidence, other.evidence) for one, other in zip(said, exact, strict=True)),
     )

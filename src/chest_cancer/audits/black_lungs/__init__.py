@@ -1,0 +1,1 @@
+"""Pictures in which the lungs are black."""

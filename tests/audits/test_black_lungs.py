@@ -1,0 +1,75 @@
+"""The audit of black lungs: a window for soft tissue is noticed, a lung window is not."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from chest_cancer.audits.black_lungs.audit import audit_black_lungs
+from chest_cancer.imaging.body import measure_black
+from chest_cancer.imaging.phantoms.generate import generate_phantom
+from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.sources.image_folder import ImageFolder
+
+PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=100)
+
+
+LUNG_WINDOWS = (0, 1, 2, 4, 7)
+"""Phantoms whose own window shows the lungs; that of number 3 is so narrow that it does not."""
+
+
+def slice_of(index: int, level: int = 0) -> np.ndarray:
+    """A phantom; with a level, what lies below it is cut off as a window for soft tissue does."""
+    grey = generate_phantom("normal", 5, index).image.astype(int)
+    cut = np.clip((grey - level) * 255 // (255 - level), 0, 255).astype(np.uint8)
+    return np.stack([cut] * 3, axis=-1)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("index", LUNG_WINDOWS)
+def test_lungs_are_black_only_where_a_window_cuts_them_off(index: int) -> None:
+    assert measure_black(slice_of(index)) < 0.05
+    assert measure_black(slice_of(index, 120)) > 0.2
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_picture_without_a_body_has_none_that_is_black(level: int) -> None:
+    assert measure_black(np.full((50, 40, 3), level, np.uint8)) in (0.0, 1.0 if level == 0 else 0.0)
+
+
+def test_pictures_with_black_lungs_are_counted_by_class_and_said(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+) -> None:
+    levels = {"a": 120, "b": 0}
+    files = {f"{label}/{n}.png": png(slice_of(n, levels[label] * (n < 4))) for label in levels for n in LUNG_WINDOWS}
+    table = pd.DataFrame({"path": list(files), "label": [path[0] for path in files], "group": range(10)})
+    folder = image_folder(files)
+
+    facts = audit_black_lungs(folder, table.assign(pixel_sha256=table["path"]), PARAMETERS, 0).facts
+
+    assert {name: (figure["value"], figure["n"]) for name, figure in facts["classes"].items()} == {
+        "a": (0.6, 5),
+        "b": (0.0, 5),
+    }
+    (found,) = facts["limitations"]
+    assert found["title"] == "Black lungs"
+    assert found["text"].startswith(
+        "In 0.60 [0.23, 0.88] of the pictures of a (n 5) a fifth of the body or more is black"
+    )
+
+
+def test_pictures_in_a_lung_window_are_no_limitation(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+) -> None:
+    files = {f"a/{n}.png": png(slice_of(n)) for n in LUNG_WINDOWS[:3]}
+    table = pd.DataFrame({"path": list(files), "label": "a", "group": range(3), "pixel_sha256": list(files)})
+
+    assert audit_black_lungs(image_folder(files), table, PARAMETERS, 0).facts["limitations"] == []
