@@ -8,7 +8,7 @@ SHIP := .venv/ship/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run inspect test record-test ship-test image-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
+.PHONY: help run inspect test record-test ship-test image-test walk-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -31,6 +31,10 @@ ship-test: .venv/dev .venv/ship/installed  ## Check what ships: deployment under
 
 image-test: .venv/dev  ## Build both images, and run them as in production (Docker, else buildah as root).
 	$(BIN)/pytest tests/ship/test_image.py
+
+WALKS ?= 20
+walk-test: .venv/dev  ## Walk at random over runs, kills, changes and deletions: about a minute and a half a walk.
+	WALKS=$(WALKS) $(BIN)/pytest tests/walk
 
 serve: .venv/serve  ## Serve the model that was promoted last on http://127.0.0.1:8080.
 	@export CHEST_CANCER_TRAIN_TOKEN="$${CHEST_CANCER_TRAIN_TOKEN:-$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(24))')}"; \

@@ -138,7 +138,8 @@ def test_a_stage_watches_the_blocks_that_its_pipeline_reads(stages: dict[str, An
     base, environment = stages[name]["params"]
 
     assert set(base["conf/base/parameters.yml"]) == blocks
-    assert set(environment["conf/${env}/parameters.yml"]) == blocks - {"seed"}
+    # A single parameter of a block may be missing there, which DVC takes for an error.
+    assert set(environment["conf/${env}/parameters.yml"]) == {block for block in blocks if "." not in block} - {"seed"}
 
 
 def test_every_environment_names_every_block_that_is_watched_and_leaves_the_seed_to_the_base() -> None:

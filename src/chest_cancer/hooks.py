@@ -24,7 +24,8 @@ from chest_cancer.storage.lineage import Ledger, Lineage, require_together
 from chest_cancer.storage.project_lock import hold_project
 
 # What makes no result its own: caches, and images that are only asked about.
-_NOT_TRACED = {"champion", "feature_store", "inference_images"}
+# What other runs made: found by its own digests, and used beside whatever is here.
+_NOT_TRACED = {"champion", "classifier", "feature_store", "inference_images"}
 
 
 class ProjectHook:

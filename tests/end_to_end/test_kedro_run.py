@@ -35,7 +35,8 @@ def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.Comp
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=project,
-        env=os.environ | environment,
+        # MLflow leaves its address in the environment of whoever has used it.
+        env={name: value for name, value in os.environ.items() if name[:7] != "MLFLOW_"} | environment,
         capture_output=True,
         text=True,
         timeout=300,

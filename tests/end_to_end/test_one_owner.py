@@ -33,7 +33,8 @@ def write_source(folder: Path, seed: int) -> None:
 
 def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", "--env", "test", *arguments],
+        # Whoever starts the tests may ignore signals, and a process inherits that.
+        ["env", "--default-signal", sys.executable, "-m", "kedro", "run", "--env", "test", *arguments],
         cwd=project,
         env=os.environ | environment,
         stdout=subprocess.PIPE,
@@ -115,11 +116,11 @@ def test_images_of_another_source_than_the_index_stop_extraction_and_store_nothi
 
 
 def test_what_is_out_of_date_is_named_with_all_pipelines_that_make_it_anew(project: Path, first: str, run: Run) -> None:
-    # Images, index, features and splits are B's by now, the classifier is A's.
+    # Images, index, features and splits are B's by now, the candidate is A's.
     for pipeline in ("model_evaluation", "model_audit"):
         result = run("B", "--pipelines", pipeline)
         assert result.returncode == 1
-        assert "`classifier` was made from another `" in result.stdout
+        assert "`candidate` was made from another `" in result.stdout
         assert "Make it anew: `kedro run --pipelines model_training`" in result.stdout
 
     # A classifier may be asked about any images.

@@ -15,7 +15,7 @@ from kedro.runner import SequentialRunner
 from PIL import Image
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
-from chest_cancer.parameters import DataIngestionParameters, ModelTrainingParameters
+from chest_cancer.parameters import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion import create_pipeline
 
 EMPTY = "class folder holds no readable image"
@@ -60,7 +60,7 @@ def run(tmp_path: Path, *, normal_class: Any = "normal", **parameters: Any) -> O
         {
             "raw_images": ImageFolderDataset(filepath=str(tmp_path / "data" / "images")),
             "params:data_ingestion": MemoryDataset(DataIngestionParameters(**parameters)),
-            "params:model_training": MemoryDataset(ModelTrainingParameters(normal_class=normal_class)),
+            "params:model_training.normal_class": MemoryDataset(normal_class),
             "params:seed": MemoryDataset(3),
             **{name: MemoryDataset() for name in ("image_index", "quarantine", "data_summary")},
         }

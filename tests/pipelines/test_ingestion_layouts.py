@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chest_cancer.parameters import DataIngestionParameters, ModelTrainingParameters
+from chest_cancer.parameters import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 
@@ -53,9 +53,7 @@ def make_folder(root: Path, files: dict[str, bytes], refused: tuple[tuple[str, s
 def index_folder(
     folder: ImageFolder, normal_class: Any = "normal", **parameters: Any
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
-    index, quarantine, summary = index_images(
-        folder, DataIngestionParameters(**parameters), ModelTrainingParameters(normal_class=normal_class)
-    )
+    index, quarantine, summary = index_images(folder, DataIngestionParameters(**parameters), normal_class)
     return index, dict(zip(quarantine["path"], quarantine["reason"], strict=True)), summary
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.parameters import DataIngestionParameters, ModelTrainingParameters, SourceLimits
+from chest_cancer.parameters import DataIngestionParameters, SourceLimits
 from chest_cancer.pipelines.data_ingestion.class_checks import check_enough_images
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
 from chest_cancer.pipelines.data_ingestion.layout import Layout
@@ -88,14 +88,14 @@ def _open_all(
 
 
 def index_images(
-    raw_images: ImageFolder, parameters: DataIngestionParameters, training: ModelTrainingParameters
+    raw_images: ImageFolder, parameters: DataIngestionParameters, normal_class: str | int | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Open every file, and sort it into the index or, with a reason, into quarantine.
 
     Args:
         raw_images: Files in layout `<class>/<file>`, `<split>/<class>/<file>` or `<class>/<split>/<file>`.
         parameters: Class names and limits.
-        training: Says which class is without disease.
+        normal_class: The class without disease, of which a number is a name too; None where there is none.
 
     Returns:
         The index (one row an image: path, label, source_split or missing, content_sha256, pixel_sha256,
@@ -106,7 +106,7 @@ def index_images(
         ValueError: When it is not certain what the classes are, fewer than two have a readable image, one lost all of
             its images or has too few for every split, or `normal_class` is none of them.
     """
-    layout = recognise_classes(raw_images, parameters, training.normal_class)
+    layout = recognise_classes(raw_images, parameters, None if normal_class is None else str(normal_class))
     readable, refused = _open_all(raw_images, layout, parameters.limits)
     images, contradictions = exclude_contradictions(readable)
     left_out = sorted([*raw_images.refused, *refused, *contradictions])

@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=index_images,
-                inputs=["raw_images", "params:data_ingestion", "params:model_training"],
+                inputs=["raw_images", "params:data_ingestion", "params:model_training.normal_class"],
                 outputs=["image_index", "quarantine", "data_summary"],
                 name="index_images_node",
             ),

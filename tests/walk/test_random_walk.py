@@ -1,0 +1,205 @@
+"""A random walk over what people do to a project: whatever they do, no result belongs to something else.
+
+`make walk-test WALKS=200` takes hours; each walk is a few real runs on small sources, killed, mixed and repeated.
+"""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from PIL import Image
+
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.phantoms.generate import generate_phantoms
+from chest_cancer.imaging.pixels import pixel_digest
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.runtime import Network
+from chest_cancer.parameters import StandardisationParameters
+from conftest import PROJECT, copy_project
+
+WALKS = int(os.environ.get("WALKS", "3"))
+STEPS = 4
+SOURCES = ("A", "B")
+PIPELINES = sorted(
+    path.parent.name
+    for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")
+    if path.parent.name != "hyperparameter_search"
+)
+PARAMETERS = (
+    "model_evaluation.audits=false,model_training.head=linear,feature_extraction.precision=fp32,"
+    "data_ingestion.source={source},batch_inference.source={source}"
+)
+SECONDS = 300
+ENDED = {"FINISHED", "FAILED", "KILLED"}
+
+
+class Walk(RuleBasedStateMachine):
+    """One project, in a folder of its own, that everything happens to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="walk-"))
+        self.project = self.folder / "project"
+        self.project.mkdir()
+        copy_project(self.project)
+        self.pictures: dict[str, np.ndarray] = {}
+        self.expected: dict[str, np.ndarray] = {}
+        self.drawn = 0
+        for source in SOURCES:
+            for number in range(16):
+                self.draw(source, number)
+
+    def draw(self, source: str, number: int) -> None:
+        """Put a picture that nobody has seen under a name that every source has."""
+        (phantom,) = generate_phantoms((("normal", "adenocarcinoma")[number % 2],), 1, seed=self.drawn)
+        self.drawn += 1
+        path = self.project / source / phantom.label / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(phantom.image).save(path)
+        pixels = decode_image(path.read_bytes()).pixels
+        self.pictures[pixel_digest(pixels)] = pixels
+
+    def start(self, source: str, pipelines: str | None) -> subprocess.Popen[str]:
+        named = [] if pipelines is None else ["--pipelines", pipelines]
+        parameters = ["--params", PARAMETERS.format(source=source)]
+        return subprocess.Popen(
+            ["env", "--default-signal", sys.executable, "-m", "kedro", "run", "--env", "test", *named, *parameters],
+            cwd=self.project,
+            env=os.environ | {"PYTHONPATH": str(self.project / "src")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    @rule(source=st.sampled_from(SOURCES))
+    def run_all(self, source: str) -> None:
+        process = self.start(source, None)
+        output, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, output
+
+    @rule(source=st.sampled_from(SOURCES), pipeline=st.sampled_from(PIPELINES))
+    def run_one_pipeline(self, source: str, pipeline: str) -> None:
+        """It ends well, or it stops with words."""
+        process = self.start(source, pipeline)
+        output, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode in (0, 1), output
+
+    @rule(
+        source=st.sampled_from(SOURCES),
+        number=st.sampled_from([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]),
+        seconds=st.floats(0.5, 25),
+    )
+    def kill(self, source: str, number: signal.Signals, seconds: float) -> None:
+        process = self.start(source, None)
+        try:
+            process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+            process.communicate(timeout=SECONDS)
+
+    @rule(source=st.sampled_from(SOURCES), number=st.integers(0, 15))
+    def change_a_picture(self, source: str, number: int) -> None:
+        self.draw(source, number)
+
+    @rule(seed=st.integers(0, 2**32 - 1))
+    def delete_something(self, seed: int) -> None:
+        made = sorted(path for path in (self.project / "data").glob("*/*") if not path.name.startswith("."))
+        if made:
+            path = random.Random(seed).choice(made)  # noqa: S311  # which of what there is
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    @rule(first=st.sampled_from(SOURCES), second=st.sampled_from(SOURCES))
+    def run_two_at_once(self, first: str, second: str) -> None:
+        processes = [self.start(source, None) for source in (first, second)]
+        outputs = [process.communicate(timeout=SECONDS)[0] for process in processes]
+        codes = sorted(process.returncode for process in processes)
+        assert codes in ([0, 0], [0, 1]), outputs
+        if codes == [0, 1]:
+            assert any("Another run is using" in output for output in outputs), outputs
+
+    @invariant()
+    def features_are_those_of_their_pictures(self) -> None:
+        store = self.project / "data" / "04_feature" / "store"
+        base = self.project / "data" / "06_models" / "frozen_base.onnx"
+        files = [np.load(path) for path in store.glob("*/*.npy")]
+        rows = {
+            key.decode(): row
+            for file in files
+            for key, row in zip(file["pixel_sha256"], file["embedding"], strict=True)
+        }
+        missing = [key for key in rows if key not in self.expected]
+        assert set(missing) <= set(self.pictures)
+        if missing and base.is_file():
+            network, chosen = Network(base, "fp32"), StandardisationParameters()
+            batch = np.stack([standardise(self.pictures[key], chosen).pixels for key in missing])
+            self.expected |= dict(zip(missing, network(batch)["embedding"], strict=True))
+        for key, row in rows.items():
+            if key in self.expected:
+                np.testing.assert_allclose(row, self.expected[key], rtol=1e-3, atol=1e-3)
+
+    @invariant()
+    def every_record_is_true(self) -> None:
+        for run, status in self.query("SELECT run_uuid, status FROM runs"):
+            parameters = dict(self.query("SELECT key, value FROM params WHERE run_uuid = ?", run))
+            assert status in {*ENDED, "RUNNING"}  # which SIGKILL leaves until the next run, see `teardown`
+            for manifest in self.project.glob(f"mlartifacts/**/{run}/**/manifest.json"):
+                facts = json.loads(manifest.read_text())
+                assert facts["data"]["location"] == parameters.get("data_ingestion.source", facts["data"]["location"])
+
+    @invariant()
+    def what_is_served_was_evaluated_and_promoted(self) -> None:
+        served = self.project / "data" / "06_models" / "classifier"
+        if not (served / "manifest.json").is_file():
+            return
+        manifest = (served / "manifest.json").read_bytes()
+        digests = {
+            value for (value,) in self.query("SELECT value FROM model_version_tags WHERE key = 'manifest_sha256'")
+        }
+        assert hashlib.sha256(manifest).hexdigest() in digests
+        run = json.loads(manifest)["provenance"]["mlflow_run_id"]
+        figures = json.loads((served / "metrics.json").read_text())
+        recorded = dict(self.query("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", run))
+        if "test/accuracy" in recorded:  # trained and evaluated in one run
+            assert recorded["test/accuracy"] == figures["accuracy"]["value"]
+
+    def query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        database = self.project / "mlflow.db"
+        if not database.is_file():
+            return []
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def teardown(self) -> None:
+        """After one more run no run is left open, whatever ended it."""
+        if self.query("SELECT 1 FROM runs"):
+            self.run_one_pipeline("A", "model_preparation")
+            assert {status for (status,) in self.query("SELECT status FROM runs")} <= ENDED
+        shutil.rmtree(self.folder)
+
+
+def test_no_walk_makes_a_result_that_belongs_to_something_else() -> None:
+    run_state_machine_as_test(
+        Walk,
+        settings=settings(
+            max_examples=WALKS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
