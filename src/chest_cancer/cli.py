@@ -3,11 +3,13 @@
 import json
 import os
 from contextlib import suppress
+from pathlib import Path
 
 import click
 from kedro.config import OmegaConfigLoader
 
 from chest_cancer.network.classifier import MANIFEST_FILE
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.storage.project import project_path
 
 
@@ -25,7 +27,7 @@ def record() -> None:
 def send() -> None:
     """Send the runs that the tracking server lacks, oldest first."""
     from chest_cancer.record import delivery, registry, tracking
-    from chest_cancer.storage.project import project_path
+    from chest_cancer.record.kept_champion import KeptChampion
     from chest_cancer.storage.project_lock import ProjectHeldError, hold_project
 
     with suppress(ProjectHeldError), hold_project(project_path(), "kedro record send"):
@@ -35,13 +37,12 @@ def send() -> None:
         sent = delivery.send(run_id)
         artifacts = tracking.local_artifacts(run_id)
         for manifest in (artifacts / tracking.MODEL_FOLDER).glob(f"artifacts/*/{MANIFEST_FILE}"):
-            decision = json.loads((artifacts / "promotion.json").read_text())
+            decision, content = json.loads((artifacts / "promotion.json").read_text()), manifest.read_bytes()
             try:
-                submitted = registry.submit(run_id, manifest.read_bytes(), decision)
+                submitted = registry.submit(run_id, content, decision)
             except registry.ChampionChangedError:  # comparing needs the images of that run
-                submitted = registry.submit_undecided(run_id, manifest.read_bytes())
-            if submitted.is_champion:
-                _serve_champion()
+                submitted = registry.submit_undecided(run_id, content)
+            submitted = KeptChampion(_served_folder()).serve(submitted, Manifest.read(content))
             click.echo(f"{registry.MODEL}, version {submitted.version}: {submitted.reason}")
         delivery.close(run_id)
         if sent:
@@ -72,13 +73,18 @@ def promote(version: str) -> None:
 
 
 def _serve_champion() -> str:
-    """Put the champion into the served place, and say where that is, as the catalog does."""
+    """Put the champion into the served place, and say where that is."""
     from chest_cancer.record.kept_champion import KeptChampion
 
+    folder = _served_folder()
+    KeptChampion(folder).fetch()
+    return str(folder).removeprefix(f"{project_path()}/")
+
+
+def _served_folder() -> Path:
+    """The served place, as the catalog names it."""
     project = project_path()
     loader = OmegaConfigLoader(
         str(project / "conf"), env=os.environ.get("KEDRO_ENV"), base_env="base", default_run_env="local"
     )
-    folder: str = loader["catalog"]["classifier"]["filepath"]
-    KeptChampion(project / folder).fetch()
-    return folder
+    return project / str(loader["catalog"]["classifier"]["filepath"])

@@ -20,6 +20,7 @@ from app.model import ModelSource
 from chest_cancer.cli import cli
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.datasets.registered_classifier import ChampionDataset, RegisteredClassifierDataset
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.record import registered_files, registry, tracking
 from chest_cancer.record.champion import Champion, Champions, Decision, Line, Served
 from chest_cancer.record.hook import TrackingHook
@@ -423,3 +424,38 @@ def test_what_is_served_is_not_touched_while_it_is_the_champion(
     assert kept.fetch() == "1"
 
     assert kept.folder.stat() == before
+
+
+def test_the_first_model_of_an_empty_registry_takes_the_place_of_none_that_it_may_not_follow(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    served = KeptChampion(project_copy / "data/06_models/classifier")
+    real = tiny_classifier("real")
+    real = with_changes(real, data=real.manifest.data.model_dump() | {"synthetic": False})
+    ClassifierDataset(filepath=str(served.folder)).save(real)
+    run_id, file = trained(1)
+
+    submitted = served.serve(registry.submit(run_id, file, FIRST), Manifest.read(file))
+
+    assert submitted.is_champion is False
+    assert submitted.reason == (
+        "Not served: it is the champion of this registry, but what is served is a model of real images of "
+        "adenocarcinoma, normal from another one, and this is one of synthetic phantoms of adenocarcinoma, normal. "
+        "To serve it all the same: `kedro record promote 1`."
+    )
+    assert served_run(project_copy) == "real"
+    kedro_record("promote", "1")
+    assert served_run(project_copy) == "run1"
+
+
+def test_where_nothing_is_served_the_champion_is_brought_though_the_run_was_refused(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    run_id, file = trained(2)
+
+    KeptChampion(project_copy / "data/06_models/classifier").serve(
+        registry.submit(run_id, file, refused_by("1")), Manifest.read(file)
+    )
+
+    assert served_run(project_copy) == "run1"

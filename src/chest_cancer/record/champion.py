@@ -51,6 +51,10 @@ class Line(NamedTuple):
         digest = hashlib.sha256(json.dumps(self.classes).encode()).hexdigest()[:8]
         return f"champion-{'synthetic' if self.synthetic else 'real'}-{digest}"
 
+    def may_follow(self, served: "Line") -> bool:
+        """Say whether a model of this line may be served after one of another, without anybody asking for it."""
+        return self == served or (served.synthetic and not self.synthetic)
+
     def __str__(self) -> str:
         images = "synthetic phantoms" if self.synthetic else "real images"
         return f"{images} of {', '.join(self.classes)}"

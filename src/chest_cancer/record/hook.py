@@ -125,12 +125,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
             return
         folder = catalog[_CANDIDATE].folder
         manifest = (folder / MANIFEST_FILE).read_bytes()
-        run_id, metrics = Manifest.read(manifest).provenance.mlflow_run_id, catalog.load("metrics")
+        facts, metrics = Manifest.read(manifest), catalog.load("metrics")
+        run_id = facts.provenance.mlflow_run_id
         try:
             submitted = self._submit(folder, manifest, metrics, pipeline, catalog)
-            served = KeptChampion(catalog[_SERVED].folder)
-            if submitted.is_champion or not served.exists():
-                served.fetch()
+            submitted = KeptChampion(catalog[_SERVED].folder).serve(submitted, facts)
         except ConnectionError as error:
             reason = f"Not decided: {error} `kedro record send` registers the model, and serves it if it is promoted."
             progress.report("promotion", promoted=False, reason=reason, run_id=run_id, figures=metrics)

@@ -7,6 +7,7 @@ from typing import Any
 
 from chest_cancer.jobs.model_files import VERSION_FILE
 from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.record import registered_files, registry
 from chest_cancer.record.champion import Champion, Line, Served
 from chest_cancer.record.tracking import registry_uri, without_credentials
@@ -86,6 +87,38 @@ class KeptChampion:
             return Champion(version, Classifier.load(self.folder, precision), frozenset(images), scores, served)
         except (OSError, ValueError, MlflowException) as error:
             return Champion(version, served=served, problem=str(error))
+
+    def serve(self, submitted: registry.Submitted, manifest: Manifest) -> registry.Submitted:
+        """Bring here what became champion, and what is champion where nothing is here.
+
+        Args:
+            submitted: What the registry made of a model.
+            manifest: Of the model.
+
+        Returns:
+            The same; as not served where what is here, from another registry, is nothing that it may follow.
+
+        Raises:
+            ConnectionError: The server can't be used.
+        """
+        here, line = self._line(), Line.of(manifest)
+        if submitted.is_champion and here is not None and not line.may_follow(here):
+            reason = (
+                f"Not served: it is the champion of this registry, but what is served is a model of {here} from "
+                f"another one, and this is one of {line}. To serve it all the same: "
+                f"`kedro record promote {submitted.version}`."
+            )
+            return submitted._replace(is_champion=False, reason=reason)
+        if submitted.is_champion or here is None:
+            self.fetch()
+        return submitted
+
+    def _line(self) -> Line | None:
+        """The line of what is here; None where nothing is that can be read."""
+        try:
+            return Line.of(Manifest.read((self.folder / MANIFEST_FILE).read_bytes()))
+        except (FileNotFoundError, ValueError):
+            return None
 
     def fetch(self, alias: str = registry.CHAMPION) -> str | None:
         """Bring the champion's files here, all of them or none, unless they are here.

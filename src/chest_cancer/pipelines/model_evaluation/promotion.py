@@ -134,7 +134,7 @@ def _serve_or_keep(decision: Decision, line: Line, served: Served) -> Decision:
     """Decide what is served: it changes within a line, or from synthetic to real, never otherwise unless by hand."""
     if served.line == line or not decision["leads"]:
         return decision
-    if served.line is not None and served.line.synthetic and not line.synthetic:
+    if served.line is not None and line.may_follow(served.line):
         reason = f"{decision['reason']} It takes the place of version {served.version}, a model of {served.line}."
         return decision | {"reason": reason}
     kind = f"is a model of {served.line}" if served.line else "does not say of what it is a model"
