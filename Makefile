@@ -21,7 +21,7 @@ inspect: .venv/train  ## Look at images before training: make inspect SOURCE=<zi
 	$(BIN)/kedro run --pipelines data_ingestion,model_preparation,feature_extraction,data_audit --params 'data_ingestion.source=$(SOURCE)'
 
 test: .venv/dev  ## Run the tests, with coverage.
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 record-test: .venv/dev  ## Check the record against real MLflow servers: accounts, outages, PostgreSQL if it is installed.
 	$(BIN)/pytest tests/record
