@@ -60,8 +60,11 @@ def test_the_graph_opens_as_boxes_in_the_order_of_the_data_each_of_which_unfolds
     boxes = page.locator(".pipeline-node--modularPipeline")
     expect(boxes).to_have_count(len(default))
     assert len(default) <= 10
-    heights = {name: box(page, name).bounding_box()["y"] for name in default}  # type: ignore[index]
-    assert sorted(ORDER, key=heights.__getitem__) == ORDER
+    # The boxes move to their places; the order is waited for.
+    height = "name => document.querySelector(`[data-node-fullname='${name}']`).getBoundingClientRect().y"
+    page.wait_for_function(
+        f"names => names.every((name, i) => !i || ({height})(names[i - 1]) < ({height})(name))", arg=ORDER
+    )
     layers = page.locator(".pipeline-layer-name").all_text_contents()
     assert layers == ["raw", "intermediate", "feature", "model_input", "models", "model_output", "reporting"]
     expect(page.locator(".pipeline-node--task")).to_have_count(0)
