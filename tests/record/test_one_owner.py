@@ -218,3 +218,11 @@ def test_a_second_run_is_refused_at_once_and_told_which_is_the_first(fresh: Path
     output, _ = after.communicate(timeout=60)
     assert after.returncode == 0, output
     assert json.loads((fresh / "data/02_intermediate/data_summary.json").read_text())["images"] == 30
+
+
+def test_of_two_runs_that_start_at_once_in_a_new_project_one_ends_well_and_the_other_is_refused(fresh: Path) -> None:
+    processes = [start(fresh, "--pipelines", "data_ingestion") for _ in range(2)]
+    outputs = {process.communicate(timeout=120)[0]: process.returncode for process in processes}
+
+    assert sorted(outputs.values()) in ([0, 1], [0, 0])  # [0, 0]: one had ended before the other asked
+    assert all("Another run is using" in output for output, code in outputs.items() if code), outputs

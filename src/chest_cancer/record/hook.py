@@ -24,6 +24,7 @@ from chest_cancer.record.ending import at_end
 from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
+from chest_cancer.storage.recoverable_folder import locked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     def after_context_created(self, context: KedroContext) -> None:
         """Prepare the database, then let kedro-mlflow open it."""
         tracking.speed_up_sqlite()
-        super().after_context_created(context=context)
+        # Before the project is held: of two processes that start at once, only one may make the database.
+        with locked(Path(context.project_path) / "data" / ".record.lock"):
+            super().after_context_created(context=context)
 
     @hook_impl
     def before_pipeline_run(
