@@ -198,7 +198,7 @@ def test_a_documented_experiment_runs_what_depends_on_it_and_is_shown(first: str
     assert [rows["longer"][column] for column in columns] == [value]
     # It is a run of its own, and what is left is what it made.
     (*_, latest) = query(project, "select run_uuid from runs order by start_time")
-    values = dict(query(project, f"select key, value from params where run_uuid = '{latest[0]}'"))  # noqa: S608
+    values = dict(query(project, f"select key, value from params where run_uuid = '{latest[0]}'"))  # noqa: S608  # MLflow's id
     assert values["model_training.epochs"] == value
     history = (project / "data/08_reporting/training_history.csv").read_text()
     assert len(history.splitlines()) == int(value) + 1

@@ -18,7 +18,7 @@ from dicom_files import dicom
 def saved(**arrays: object) -> bytes:
     buffer = io.BytesIO()
     if arrays:
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # NumPy types `allow_pickle` among them
     else:
         np.save(buffer, np.zeros((2, 40, 40)))
     return buffer.getvalue()
