@@ -31,7 +31,7 @@ def classify() -> ResponseReturnValue:
     capacity = Capacity.of(current_app)
     with capacity.admit():
         uploads = [_read_sample(request.form["sample"])] if "sample" in request.form else read_form(request)
-        slices = read_slices(uploads, current_app.config["MAX_PIXELS"], model.classifier.standardisation, capacity)
+        slices = read_slices(uploads, current_app.config["MAX_PIXELS"], model.classifier, capacity)
         answers = answer(slices, model, capacity)
         return render_template("index.html", samples=SAMPLES, model=model, answers=answers)
 

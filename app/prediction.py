@@ -22,8 +22,7 @@ def predict() -> ResponseReturnValue:
     explain = request.args.get("explain", "") not in ("", "0", "false")
     capacity = Capacity.of(current_app)
     with capacity.admit():
-        standardisation = model.classifier.standardisation
-        slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], standardisation, capacity)
+        slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], model.classifier, capacity)
         return jsonify([record(one, model, g.request_id, explain) for one in answer(slices, model, capacity)])
 
 

@@ -14,7 +14,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.frame import Frame
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.standardise import standardise
-from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.network.classifier import Classifier
 
 _SHOWN_SIDE = 512
 
@@ -36,15 +36,13 @@ class Slice:
     filename: str | None
 
 
-def read_slices(
-    uploads: Iterable[Upload], max_pixels: int, standardisation: StandardisationParameters, capacity: Capacity
-) -> list[Slice]:
+def read_slices(uploads: Iterable[Upload], max_pixels: int, classifier: Classifier, capacity: Capacity) -> list[Slice]:
     """Decode files one after the other, so that only one is in memory in full size.
 
     Args:
         uploads: The files.
         max_pixels: Largest accepted width x height.
-        standardisation: What the classifier's training images went through.
+        classifier: Says which files it can read, and what its training images went through.
         capacity: Makes them wait for a place to decode.
 
     Returns:
@@ -57,10 +55,10 @@ def read_slices(
     for upload in uploads:
         with capacity.decode():
             try:
-                pixels = decode_image(upload.data, max_pixels=max_pixels).pixels
+                pixels = classifier.pixels_of(decode_image(upload.data, max_pixels=max_pixels))
             except UnreadableImageError as error:
                 raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
-            seen = standardise(pixels, standardisation)
+            seen = standardise(pixels, classifier.standardisation)
             slices.append(Slice(seen.pixels, seen.frame, _shrink(pixels), upload.filename))
     return slices
 

@@ -2,12 +2,16 @@ import base64
 import gzip
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
+
+from dicom_files import dicom
+from serving import CLASSIFIER, tiny_classifier, with_changes
 
 TYPE = "urn:chest-cancer:problem:"
 
@@ -214,3 +218,16 @@ def test_settings_come_from_the_environment(trained_project, make_app, monkeypat
     monkeypatch.setenv("CHEST_CANCER_MAX_FILES", "3")
     assert make_app(trained_project).config["MAX_FILES"] == 3
     assert make_app(trained_project, MAX_FILES=5).config["MAX_FILES"] == 5
+
+
+def test_an_older_model_answers_pictures_and_refuses_what_is_read_in_another_way_now(project, make_app, encode):
+    served = project / CLASSIFIER
+    shutil.rmtree(served)
+    served.mkdir()
+    with_changes(tiny_classifier(), preprocessing_version=1).save(served)
+    client = make_app(project).test_client()
+
+    assert client.get("/readyz").status_code == 200
+    assert client.post("/predict", data=form(("slice.png", encode(255)))).get_json()[0]["label"] == "adenocarcinoma"
+    response = client.post("/predict", data=form(("slice.dcm", dicom())))
+    assert "slice.dcm: DICOM image in grey of more than 8 bits" in problem(response, 422, "unusable-image")

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
@@ -16,6 +18,7 @@ from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters import StandardisationParameters
 from conftest import Pixels
+from dicom_files import dicom
 from manifests import manifest_of
 
 CLASSES = ["adenocarcinoma", "großzellig", "normal"]
@@ -97,13 +100,23 @@ def test_a_file_without_a_digest_is_refused(tmp_path: Path) -> None:
         Classifier.load(tmp_path)
 
 
-@pytest.mark.parametrize("version", [0, 1, 3])
-def test_manifest_of_other_pixels_is_refused_before_the_graph_is_read(version: int) -> None:
+@pytest.mark.parametrize("version", [0, 3])
+def test_manifest_of_unknown_pixels_is_refused_before_the_graph_is_read(version: int) -> None:
     with pytest.raises(
         ValueError,
-        match=rf"expected preprocessing_version 2\. Received: {version}\. Train the model again .*, or serve it with",
+        match=rf"expected preprocessing_version 1 to 2\. Received: {version}\. Train the model again .*, or serve it",
     ):
         Classifier(b"no graph", manifest_of(preprocessing_version=version))
+
+
+def test_an_older_classifier_reads_what_is_decoded_as_it_was_then(picture: Callable[..., Pixels]) -> None:
+    older, today = (Classifier(b"no graph", manifest_of(preprocessing_version=version)) for version in (1, 2))
+    png, ct = DecodedImage(picture(1, 60, 90), "PNG", "L", 90, 60, "8 bits"), decode_image(dicom())
+
+    assert older.pixels_of(png) is png.pixels
+    assert today.pixels_of(ct) is ct.pixels
+    with pytest.raises(UnreadableImageError, match=r"DICOM image in grey of more than 8 bits, .* train the model"):
+        older.pixels_of(ct)
 
 
 def test_a_missing_package_is_told_when_the_classifier_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from chest_cancer.pipelines.batch_inference import create_pipeline
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
 from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
+from dicom_files import dicom
 from manifests import manifest_of
 
 CLASSES = ["adenocarcinoma", "normal"]
@@ -82,6 +83,18 @@ def test_what_is_declined_has_a_reason_and_the_probabilities_but_no_label(
     assert row["reason"] == NOT_SURE
     assert row[["label", "probability"]].isna().all()
     assert row["probability_adenocarcinoma"] + row["probability_normal"] == pytest.approx(1)
+
+
+def test_an_older_classifier_answers_what_is_decoded_as_it_was_then(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels]
+) -> None:
+    older = Classifier(trained.graph, trained.manifest.model_copy(update={"preprocessing_version": 1}))
+
+    table = predict_images(image_folder({"a.png": png(picture(0, 40, 48)), "b.dcm": dicom()}), older)
+
+    assert table["path"].tolist() == ["a.png", "b.dcm"]
+    assert table["label"].notna().tolist() == [True, False]
+    assert "read in another way since this classifier was trained" in table["reason"][1]
 
 
 def test_an_empty_folder_gives_an_empty_table(

@@ -229,7 +229,7 @@ def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
     page = create_app()
     with page.test_request_context():
         page.preprocess_request()
-        slices = read_slices(uploads, 10**6, served.standardisation, Capacity(DEFAULTS))
+        slices = read_slices(uploads, 10**6, served, Capacity(DEFAULTS))
     on_the_page = served.predict_standardised([one.pixels for one in slices])
 
     for row, one, other in zip(features["embedding"], predicted, on_the_page, strict=True):

@@ -17,6 +17,9 @@ Pixels = NDArray[np.uint8]
 PREPROCESSING_VERSION = 2
 """Changes with every change of decoding or standardising that changes pixels."""
 
+SAME_PIXELS_SINCE = {"8 bits": 1}
+"""By `DecodedImage.scaling`: the first version that gave the pixels of today; where none is named, the last."""
+
 _PERCENTILES = (1, 99)
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.frame import SIDE
-from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
+from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
+from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, SAME_PIXELS_SINCE, check_available, standardise
 from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
@@ -101,15 +102,15 @@ class Classifier:
             quantised: The same graph with int8 convolutions, or None.
 
         Raises:
-            ValueError: The manifest belongs to another version of preprocessing, or needs a package that is not
-                installed.
+            ValueError: The manifest belongs to a version of preprocessing that is not known, or needs a package that
+                is not installed.
         """
         version = manifest.preprocessing_version
-        if version != PREPROCESSING_VERSION:
+        if not 1 <= version <= PREPROCESSING_VERSION:
             raise ValueError(
-                f"Invalid manifest: expected preprocessing_version {PREPROCESSING_VERSION}. Received: {version}. "
-                "Train the model again with this version of chest_cancer, which makes other pixels of DICOM and of "
-                "16-bit PNG and TIFF, or serve it with the version that it was trained with."
+                f"Invalid manifest: expected preprocessing_version 1 to {PREPROCESSING_VERSION}. Received: {version}. "
+                "Train the model again with this version of chest_cancer, or serve it with the version that it was "
+                "trained with."
             )
         self.standardisation = manifest.standardisation
         check_available(self.standardisation)
@@ -173,11 +174,32 @@ class Classifier:
         _ = self._network  # compiled now, if it was not
         self.graph, self.quantised = b"", None
 
+    def pixels_of(self, image: DecodedImage) -> NDArray[np.uint8]:
+        """Take the pixels of a file, if they are what the classifier's training images would have had.
+
+        Args:
+            image: What `decode_image` made of the file.
+
+        Returns:
+            Its pixels, uint8 [H, W, 3] RGB, for `predict`.
+
+        Raises:
+            UnreadableImageError: The file has grey of more than 8 bits, as DICOM has, and the classifier is older than
+                today's way to show it.
+        """
+        since = SAME_PIXELS_SINCE.get(image.scaling, PREPROCESSING_VERSION)
+        if self.manifest.preprocessing_version < since:
+            raise UnreadableImageError(
+                f"{image.format} image in grey of more than 8 bits, which is read in another way since this "
+                "classifier was trained; expected 8 bits, or train the model again with this version of chest_cancer"
+            )
+        return image.pixels
+
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify images.
 
         Args:
-            images: Decoded images, each uint8 [H, W, 3] RGB of any size (see `chest_cancer.imaging.decoding`).
+            images: Pixels by `pixels_of`, each uint8 [H, W, 3] RGB of any size.
 
         Returns:
             One prediction for each image, in order.

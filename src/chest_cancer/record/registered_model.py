@@ -38,7 +38,8 @@ class RegisteredClassifier(PythonModel):
             A row per image: the answer's `label`, empty where there is none; `abstained`, whether there is none, and
             the `reason` for that, empty where there is one; and a `probability_<class>` for each class, 0..1.
         """
-        predictions = self._classifier.predict([decode_image(data).pixels for data in model_input["image"]])
+        pixels = [self._classifier.pixels_of(decode_image(data)) for data in model_input["image"]]
+        predictions = self._classifier.predict(pixels)
         return pd.DataFrame(
             {"label": prediction.label or "", "abstained": prediction.abstained, "reason": prediction.reason or ""}
             | dict(zip(probability_columns(prediction.probabilities), prediction.probabilities.values(), strict=True))

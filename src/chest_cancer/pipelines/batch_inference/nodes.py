@@ -42,7 +42,7 @@ def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:
     rows: list[dict[str, str | float | None]] = [{"path": path, "reason": reason} for path, reason in images.refused]
     for path in tqdm(images.paths, desc="Predicting", unit="image", mininterval=0.5):
         try:
-            prediction = classifier.predict([decode_image(images.read(path)).pixels])[0]
+            prediction = classifier.predict([classifier.pixels_of(decode_image(images.read(path)))])[0]
         except UnreadableImageError as error:
             rows.append({"path": path, "reason": str(error)})
             continue
