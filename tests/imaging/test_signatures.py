@@ -39,6 +39,10 @@ def saved(**arrays: object) -> bytes:
         (b"PK\x03\x04" + bytes(99), "a zip archive; unpack it and pass the images inside"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file; save its images as PNG"),
         (b"%PDF-1.7", "a PDF document; save its picture as PNG"),
+        (b"outs:\n- md5: 00\n", "a pointer of DVC, not the file itself; fetch it with `dvc pull`"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7-Zip archive; unpack it and pass the images inside"),
+        (b"Rar!\x1a\x07\x00" + bytes(99), "a RAR archive; unpack it and pass the images inside"),
+        (b"\n<!DOCTYPE html><html>", "a web page; fetch the file itself again"),
         (b"\0\x05\x16\x07" + bytes(99), "what macOS keeps beside a file"),
     ],
 )

@@ -416,19 +416,19 @@ def test_a_class_with_too_few_pictures_for_its_splits_stops_the_run(
         (
             "lfs.png",
             b"version https://git-lfs.github.com/spec/v1\noid sha256:1",
-            "a pointer of Git LFS, not the file",
+            "the file is a Git LFS pointer, not the file",
         ),
         ("a.png.dvc", b"outs:\n- md5: 1", "a pointer of DVC (.dvc), not the file itself: run `dvc pull` in the source"),
         ("labels.csv", b"a,b", "a table (.csv), no image: classes are read off folders only, so sort the images into"),
         ("more.zip", b"PK\x03\x04", "an archive (.zip) inside the source, which is not opened: unpack it in its place"),
-        ("more.png", b"PK\x03\x04", "an archive (zip) inside the source, which is not opened: unpack it in its place"),
+        ("more.png", b"PK\x03\x04", "the file is a zip archive; unpack it and pass the images inside"),
         (
             "mnist.npz",
             b"PK\x03\x04",
             "an array file (.npz), which is not read: write each slice as a PNG or DICOM",
         ),
         ("volume.npy", b"\x93NUMPY", "an array file (.npy), which is not read"),
-        ("page.png", b"<!DOCTYPE html>", "a web page, no image: fetch the file again"),
+        ("page.png", b"<!DOCTYPE html>", "the file is a web page; fetch the file itself again"),
         ("README", b"x", "text (README), no image"),
     ],
 )

@@ -121,14 +121,14 @@ def test_backslashes_lead_nowhere_else_than_slashes_do(
         ),
         ("volume.nii.gz", b"\x1f\x8b", r"an array file \(\.nii\.gz\), which is not read: write each slice"),
         ("labels.xlsx", pack({"xl/workbook.xml": b"x"}), r"a table \(\.xlsx\), no image"),
-        ("ct.7z", b"7z\xbc\xaf\x27\x1c", r"an archive \(7-Zip\), which is not opened: unpack it\."),
-        ("ct.rar", b"Rar!\x1a\x07\x00", r"an archive \(RAR\), which is not opened: unpack it\."),
+        ("ct.7z", b"7z\xbc\xaf\x27\x1c", r"a 7-Zip archive; unpack it and pass the images inside\."),
+        ("ct.rar", b"Rar!\x1a\x07\x00", r"a RAR archive; unpack it and pass the images inside\."),
         (
             "ct.zip",
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
-            r"a pointer of Git LFS.*`git lfs pull`",
+            r"a Git LFS pointer, .*`git lfs pull`",
         ),
-        ("ct.zip", b"<!DOCTYPE html><title>x</title>", "a web page, no image: fetch the file again"),
+        ("ct.zip", b"<!DOCTYPE html><title>x</title>", "a web page; fetch the file itself again"),
     ],
 )
 def test_a_file_that_is_no_archive_of_images_is_named(tmp_path: Path, name: str, content: bytes, received: str) -> None:

@@ -14,6 +14,10 @@ class UnreadableImageError(ValueError):
     """Bytes that are no usable image; the message is the reason, fit for a quarantine table or an HTTP answer."""
 
 
+class TooManyPixelsError(UnreadableImageError):
+    """An image whose header announces more pixels than are accepted."""
+
+
 @dataclass(frozen=True)
 class DecodedImage:
     """One decoded slice and what its file said about it.
@@ -52,7 +56,7 @@ def describe(error: Exception) -> str:
 def check_size(width: int, height: int, max_pixels: int, min_side: int) -> None:
     """Raise `UnreadableImageError` when a size that a header announces is outside the limits (pixels)."""
     if width * height > max_pixels:
-        raise UnreadableImageError(f"{width} x {height} pixels exceed the limit of {max_pixels:,}")
+        raise TooManyPixelsError(f"{width} x {height} pixels exceed the limit of {max_pixels:,}")
     if min(width, height) < min_side:
         raise UnreadableImageError(f"{width} x {height} pixels; expected at least {min_side} on each side")
 

@@ -28,8 +28,10 @@ _READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]], ...] = (
 )
 _ACCEPTED = "PNG, JPEG, TIFF, BMP, GIF, WEBP, AVIF, JPEG 2000 or DICOM"
 _SLICES = "save its axial slices as DICOM or PNG"
-_REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
+_INSIDE = "unpack it and pass the images inside"
+_FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"version https://git-lfs"), "a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"),
+    (re.compile(rb"outs:\n- "), "a pointer of DVC, not the file itself; fetch it with `dvc pull`"),
     (re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL), "HEIC, which is not read; save it as PNG or JPEG"),
     (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "), "JPEG XL, which is not read; save it as PNG or JPEG"),
     (re.compile(rb".{344}(n[+i]1)\0", re.DOTALL), f"a NIfTI volume; {_SLICES}"),
@@ -39,9 +41,12 @@ _REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"\x1f\x8b"), f"compressed with gzip (as NIfTI volumes, .nii.gz, are); unpack it, or {_SLICES}"),
     (re.compile(rb"\x93NUMPY"), "a NumPy array (.npy); save its images as PNG, one a file"),
     (re.compile(rb"PK\x03\x04.{26}[^/]{1,200}\.npy", re.DOTALL), "NumPy arrays (.npz); save them as PNG, one a file"),
-    (re.compile(rb"PK\x03\x04"), "a zip archive; unpack it and pass the images inside"),
+    (re.compile(rb"PK(\x03\x04|\x05\x06)"), f"a zip archive; {_INSIDE}"),
+    (re.compile(rb"7z\xbc\xaf\x27\x1c"), f"a 7-Zip archive; {_INSIDE}"),
+    (re.compile(rb"Rar!\x1a\x07"), f"a RAR archive; {_INSIDE}"),
     (re.compile(rb"\x89HDF"), "an HDF5 file; save its images as PNG, one a file"),
     (re.compile(rb"%PDF"), "a PDF document; save its picture as PNG"),
+    (re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE), "a web page; fetch the file itself again"),
     (re.compile(rb"\0\x05\x16\x07"), "what macOS keeps beside a file (AppleDouble, ._name); pass the file itself"),
 )
 
@@ -54,17 +59,37 @@ def identify(data: bytes) -> type[ImageFile.ImageFile] | None:
     """
     if not data:
         raise UnreadableImageError(f"the file is empty; expected {_ACCEPTED}")
-    if data[128:132] == b"DICM":
+    if _is_dicom(data):
         return None
     for signature, reader in _READERS:
         if signature.match(data):
             return reader
-    for signature, name in _REFUSED:
-        if signature.match(data):
-            raise UnreadableImageError(f"the file is {name}")
+    if foreign := foreign_by_content(data):
+        raise UnreadableImageError(f"the file is {foreign}")
     if _is_dicom_without_preamble(data):
         return None
     raise UnreadableImageError(f"not a supported image: expected {_ACCEPTED}, received bytes that begin {data[:8]!r}")
+
+
+def begins_like_an_image(start: bytes) -> bool:
+    """Whether the first bytes of a file, some hundred of them, are those of a format that is read."""
+    return _is_dicom(start) or any(signature.match(start) for signature, _ in _READERS)
+
+
+def foreign_by_content(start: bytes) -> str | None:
+    """Say what a file is, where its first bytes say that it is no image but something that people know.
+
+    Args:
+        start: The first bytes, some hundred of them.
+
+    Returns:
+        What it is and what to do about it; None where it may be an image.
+    """
+    return next((name for signature, name in _FOREIGN if signature.match(start)), None)
+
+
+def _is_dicom(start: bytes) -> bool:
+    return start[128:132] == b"DICM"
 
 
 def _is_dicom_without_preamble(data: bytes) -> bool:

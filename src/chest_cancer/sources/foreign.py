@@ -1,7 +1,8 @@
-"""What a file is that is no image, in words that name it and the cure."""
+"""What a file is that is no image, by its name, in words that name it and the cure."""
 
-import re
 from pathlib import PurePosixPath
+
+from chest_cancer.imaging.signatures import begins_like_an_image, foreign_by_content
 
 _TABLE = (
     "a table ({suffix}), no image: classes are read off folders only, so sort the images into a folder for each class"
@@ -28,25 +29,10 @@ _KINDS = {
 _HOLDS_IMAGES = tuple(kind.partition(" (")[0] for kind in (_ARCHIVE, _ARRAYS, _POINTER))
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
 _TEXTS_WITHOUT_SUFFIX = {"readme", "license", "licence", "copying", "dicomdir", "citation", "makefile"}
-_BY_CONTENT = (
-    (
-        re.compile(rb"version https://git-lfs\.github\.com/"),
-        "a pointer of Git LFS, not the file itself: run `git lfs pull` in the source",
-    ),
-    (re.compile(rb"outs:\n- "), _POINTER.format(suffix=".dvc")),
-    (re.compile(rb"PK\x03\x04|PK\x05\x06"), _ARCHIVE.format(suffix="zip")),
-    (re.compile(rb"7z\xbc\xaf\x27\x1c"), _ARCHIVE.format(suffix="7-Zip")),
-    (re.compile(rb"Rar!\x1a\x07"), _ARCHIVE.format(suffix="RAR")),
-    (re.compile(rb"\x93NUMPY"), _ARRAYS.format(suffix=".npy")),
-    (re.compile(rb"\x89HDF\r\n\x1a\n"), _ARRAYS.format(suffix="HDF5")),
-    (re.compile(rb"%PDF-"), _TEXT.format(suffix="PDF")),
-    (re.compile(rb"\s*(?:<!doctype html|<html|<head)", re.IGNORECASE), "a web page, no image: fetch the file again"),
-)
 _IMAGE_SUFFIXES = {
     *("png", "jpg", "jpeg", "jpe", "tif", "tiff", "bmp", "gif", "webp"),
     *("dcm", "dicom", "ima", "jp2", "j2k", "jpx", "heic", "heif", "avif"),
 }
-_IMAGE_START = re.compile(rb"\x89PNG|\xff\xd8\xff|II[*+]\0|MM\0[*+]|BM|GIF8|RIFF.{4}WEBP|\0{128}DICM", re.DOTALL)
 
 
 def foreign_by_name(path: str) -> str | None:
@@ -75,20 +61,8 @@ def holds_no_images(path: str) -> bool:
     return kind is not None and not kind.startswith(_HOLDS_IMAGES)
 
 
-def foreign_by_content(start: bytes) -> str | None:
-    """Say what a file is, where its first bytes say that it is no image but something that people know.
-
-    Args:
-        start: The first bytes, some hundred of them.
-
-    Returns:
-        What it is and what to do about it; None where it may be an image.
-    """
-    return next((kind for pattern, kind in _BY_CONTENT if pattern.match(start)), None)
-
-
 def may_be_image(path: str, start: bytes) -> bool:
     """Whether a file is an image by its first bytes or by its name."""
-    if _IMAGE_START.match(start) or start[128:132] == b"DICM":
+    if begins_like_an_image(start):
         return True
     return PurePosixPath(path).suffix.lower().removeprefix(".") in _IMAGE_SUFFIXES and not foreign_by_content(start)

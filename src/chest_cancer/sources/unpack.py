@@ -12,10 +12,12 @@ from pathlib import Path
 from kedro.io import DatasetError
 from tqdm import tqdm
 
-from chest_cancer.sources.foreign import foreign_by_content, foreign_by_name
+from chest_cancer.imaging.signatures import foreign_by_content
+from chest_cancer.sources.foreign import foreign_by_name
 from chest_cancer.sources.intake import CHUNK, LINK, Intake, RefusedError, name_problem
 from chest_cancer.sources.untar import BROKEN_TAR, is_tar, unpack_tar
 
+_PACKED = (b"PK", b"\x1f\x8b")
 _LOCAL_HEADER_SIZE = 30
 # What zipfile raises on a broken directory, besides its own BadZipFile.
 _BROKEN_ARCHIVE = (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError, EOFError, struct.error)
@@ -74,11 +76,10 @@ def _refuse_foreign(archive: Path) -> None:
     """Name a file that people take for an archive of images, and that is none."""
     with archive.open("rb") as file:
         start = file.read(512)
-    kind = None if start.startswith(b"PK") else foreign_by_content(start)
+    kind = None if start.startswith(_PACKED) else foreign_by_content(start)
     if archive.name.lower().endswith((".npz", ".xlsx", ".docx", ".nii", ".nii.gz")):  # some are zip by their content
         kind = foreign_by_name(archive.name)
     if kind:
-        kind = kind.replace(" inside the source,", ",").replace(" in its place, or pass it as the source", "")
         raise BrokenArchiveError(f"Can't unpack {archive}. Expected a zip or tar archive. Received {kind}.")
 
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.imaging.pixels import UnreadableImageError, pixel_digest
+from chest_cancer.imaging.pixels import TooManyPixelsError, UnreadableImageError, pixel_digest
 from chest_cancer.parameters import SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout
-from chest_cancer.sources.foreign import foreign_by_content, foreign_by_name
+from chest_cancer.sources.foreign import foreign_by_name
 from chest_cancer.sources.image_folder import ImageFolder
-
-_START = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +48,10 @@ def examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimits
     data = images.read(path)
     try:
         decoded = decode_image(data, max_pixels=limits.max_pixels, min_side=1)
+    except TooManyPixelsError as error:
+        return f"{error} (`data_ingestion.limits.max_pixels`)"
     except UnreadableImageError as error:
-        return _what_it_is(path, data) or _with_parameter(str(error))
+        return foreign_by_name(path) or str(error)
     if min(decoded.width, decoded.height) < limits.min_side:
         return (
             f"{decoded.width} x {decoded.height} pixels; expected at least {limits.min_side} on each side "
@@ -71,11 +71,3 @@ def examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimits
         height=decoded.height,
         bytes=len(data),
     )
-
-
-def _what_it_is(path: str, data: bytes) -> str | None:
-    return foreign_by_name(path) or foreign_by_content(data[:_START])
-
-
-def _with_parameter(reason: str) -> str:
-    return f"{reason} (`data_ingestion.limits.max_pixels`)" if "exceed the limit of" in reason else reason
