@@ -1,12 +1,19 @@
 """What cuts across a run."""
 
 import importlib
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import yaml
-from kedro.io import DataCatalog
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
 
-from chest_cancer.hooks import LineageHook
+from chest_cancer.hooks import LineageHook, ProjectHook
+from chest_cancer.record.ending import stopping_by_signals
 from conftest import PROJECT
 
 PIPELINES = [path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")]
@@ -27,3 +34,30 @@ def test_it_is_known_where_each_result_lies_so_that_none_escapes_the_check(hook:
     made = importlib.import_module(f"chest_cancer.pipelines.{pipeline}").create_pipeline().all_outputs()
 
     assert [name for name in made - MEMORY if hook._path(name) is None] == []
+
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal whose handler is the one that Python begins with, whatever started the tests."""
+    former = signal.signal(
+        request.param, signal.default_int_handler if request.param == signal.SIGINT else signal.SIG_DFL
+    )
+    yield request.param
+    signal.signal(request.param, former)
+
+
+def test_a_run_stops_at_the_next_step_where_a_node_swallows_what_the_signal_raised(number: signal.Signals) -> None:
+    def swallow() -> str:
+        with suppress(BaseException):  # as what is called from C does
+            signal.raise_signal(number)
+        return "a result"
+
+    manager = _create_hook_manager()
+    manager.register(ProjectHook())
+    catalog = DataCatalog({"kept": MemoryDataset()})
+
+    with pytest.raises((KeyboardInterrupt, SystemExit)) as stopped, stopping_by_signals():
+        SequentialRunner().run(Pipeline([Node(swallow, None, "kept")]), catalog, manager)
+
+    assert getattr(stopped.value, "code", None) == {signal.SIGTERM: 143, signal.SIGHUP: 129}.get(number)
+    assert not catalog["kept"].exists()

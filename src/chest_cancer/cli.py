@@ -54,8 +54,9 @@ def send() -> None:
 @record.command()
 def rollback() -> None:
     """Make the former champion champion again, and serve it."""
-    from chest_cancer.record import registry
+    from chest_cancer.record import registered_files, registry
 
+    registered_files.require_loadable(registry.former_champion()[1])
     former, current = registry.roll_back()
     folder = _serve_champion()
     click.echo(f"{registry.MODEL}: version {current} is champion again, and in {folder}; version {former} was.")
@@ -65,8 +66,9 @@ def rollback() -> None:
 @click.argument("version")
 def promote(version: str) -> None:
     """Make a version champion by hand, whatever the gate said, and serve it."""
-    from chest_cancer.record import registry
+    from chest_cancer.record import registered_files, registry
 
+    registered_files.require_loadable(version)
     registry.promote(version)
     folder = _serve_champion()
     click.echo(f"{registry.MODEL}: version {version} is champion, and in {folder}.")

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from chest_cancer.jobs import progress
 from chest_cancer.parameters import Parameters
-from chest_cancer.record.ending import at_end
+from chest_cancer.record.ending import at_end, stop_if_told
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together
 from chest_cancer.storage.project_lock import hold_project
@@ -44,6 +44,16 @@ class ProjectHook:
         names = run_params.get("pipeline_names")
         parts = ["kedro run", f"--env {run_params['env']}", f"--pipelines {','.join(names)}" if names else ""]
         at_end.enter_context(hold_project(Path(run_params["project_path"]), " ".join(filter(None, parts))))
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self) -> None:
+        """Begin nothing more in a run that was told to stop."""
+        stop_if_told()
+
+    @hook_impl(tryfirst=True)
+    def after_node_run(self) -> None:
+        """Keep no result of a run that was told to stop."""
+        stop_if_told()
 
     @hook_impl(trylast=True)
     def after_pipeline_run(

@@ -33,7 +33,7 @@ def free_port() -> int:
 
 def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "kedro", *arguments],
+        ["env", "--default-signal", sys.executable, "-m", "kedro", *arguments],
         cwd=project,
         env=os.environ | environment,
         stdout=subprocess.PIPE,

@@ -16,7 +16,7 @@ from PIL import Image
 
 from app.model import ModelSource
 from chest_cancer.imaging.phantoms.generate import generate_phantoms
-from conftest import copy_project
+from conftest import PROJECT, copy_project
 
 SERVED = "data/06_models/classifier"
 AGAIN = ("--pipelines", "model_training,model_evaluation")
@@ -52,7 +52,7 @@ def kedro(project: Path) -> Kedro:
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "kedro", *arguments],
+            ["env", "--default-signal", sys.executable, "-m", "kedro", *arguments],
             cwd=project,
             env=os.environ | environment | {"COLUMNS": "500"},
             stdout=subprocess.PIPE,
@@ -153,3 +153,18 @@ def test_fine_tuning_on_phantoms_does_not_take_a_real_models_place_unless_by_han
     dated = "version.json"  # promoted again
     assert served(project) | {dated: b""} == first | {dated: b""}
     assert ModelSource(project, "test").get().version["version"] == "1"
+
+
+def test_a_model_that_is_fetched_for_another_machine_says_which_version_it_is(
+    first: Files, project: Path, tmp_path: Path
+) -> None:
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db", "PYTHONPATH": str(PROJECT / "src")}
+    command = [sys.executable, PROJECT / "deploy/fetch_model.py", "models:/VGG16Model@champion", "--folder", "fetched"]
+
+    subprocess.run(command, cwd=tmp_path, env=os.environ | store, check=True)
+
+    fetched = {path.name: path.read_bytes() for path in (tmp_path / "fetched").iterdir()}
+    version, here = (json.loads(files["version.json"]) for files in (fetched, served(project)))
+    assert version == {name: here[name] for name in ("version", "promoted")}
+    assert fetched["manifest.json"] == served(project)["manifest.json"]
+    assert json.loads(fetched["metrics.json"]) == json.loads(served(project)["metrics.json"])

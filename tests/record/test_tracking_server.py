@@ -226,7 +226,7 @@ def test_what_a_server_missed_is_sent_by_one_command(
         wait_for_training(progress)
     output = succeed(process)
     assert "does not answer" in output
-    assert "The record is kept here; `kedro record send` sends it later." in output
+    assert "The record is kept here: `kedro record send` brings it there." in output
 
     with server.running():
         first = succeed(kedro(project, "record", "send", **server.environment))

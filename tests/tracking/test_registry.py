@@ -407,10 +407,28 @@ def test_a_version_that_cannot_be_loaded_is_not_put_into_the_served_place(
         if b'"run2"' in graph.with_name("manifest.json").read_bytes():
             graph.write_bytes(b"another")
 
-    with pytest.raises(ValueError, match=r"classifier\.onnx is not the file that was saved"):
+    with pytest.raises(ValueError, match=r"can't be served, and nothing was changed: classifier\.onnx is not the file"):
         kedro_record("promote", "2")
 
     assert served_run(project_copy) == "run1"
+    assert aliases(client) == {"champion": "1", LINE.alias: "1", "challenger": "2"}
+
+
+def test_a_former_champion_that_cannot_be_loaded_is_not_champion_again(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    registry.submit(*trained(2), promoted_over("1"))
+    kedro_record("promote", "2")
+    for digests in (project_copy / "mlartifacts").rglob("SHA256SUMS"):
+        if b'"run1"' in digests.with_name("manifest.json").read_bytes():
+            digests.unlink()
+
+    with pytest.raises(ValueError, match="version 1, can't be served, and nothing was changed: No classifier in"):
+        kedro_record("rollback")
+
+    assert served_run(project_copy) == "run2"
+    assert aliases(client) == {"champion": "2", LINE.alias: "2"}
 
 
 def test_what_is_served_is_not_touched_while_it_is_the_champion(

@@ -13,11 +13,17 @@ from typing import Any, NoReturn
 
 from kedro.framework.session import KedroSession
 
-# What ends a process at once, unless it is told otherwise; Ctrl-C raises KeyboardInterrupt by itself.
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+# What ends a process, unless it is told otherwise, and the handlers that Python begins with.
+_SIGNALS: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
 
 at_end = ExitStack()
 """What is done when the run of this process ends, last in, first out."""
+
+_received: list[int] = []
 
 
 class Session(KedroSession):
@@ -31,22 +37,38 @@ class Session(KedroSession):
 
 @contextmanager
 def stopping_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit, so that all that is open is closed; a second one ends the process."""
+    """Let signals raise KeyboardInterrupt or SystemExit, so that all that is open is closed.
+
+    A second one ends the process.
+    """
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield
         return
-    former = {number: signal.getsignal(number) for number in _SIGNALS}
     # One that is ignored, as by nohup, stays so.
-    ours = [number for number, handler in former.items() if handler is signal.SIG_DFL]
+    ours = [number for number, handler in _SIGNALS.items() if signal.getsignal(number) is handler]
     for number in ours:
         signal.signal(number, _stop)
     try:
         yield
     finally:
+        _received.clear()
         for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _SIGNALS[number])
+
+
+def stop_if_told() -> None:
+    """Stop after a signal whose exception somebody swallowed: what C or a destructor calls can't pass one on."""
+    if _received:
+        _raise(_received[0])
 
 
 def _stop(number: int, _frame: object) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
+    _received.append(number)
+    _raise(number)
+
+
+def _raise(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     sys.exit(128 + number)

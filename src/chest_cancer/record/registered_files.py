@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chest_cancer
-from chest_cancer.network.classifier import MANIFEST_FILE
+from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.record.registry import MODEL, find_version
+from chest_cancer.record.registry import MODEL, find_version, require_version
 from chest_cancer.record.tracking import MODEL_FOLDER, connect, reaching_server, registry_uri, tracking_uri
 
 if TYPE_CHECKING:
@@ -34,6 +34,25 @@ def download(version: str, folder: Path) -> None:
         shutil.copytree(found / "classifier", folder, dirs_exist_ok=True)
         for path in found.glob("*.json"):
             shutil.copy(path, folder)
+
+
+def require_loadable(version: str) -> None:
+    """Fetch a version and load it, before anything says that it is to be served.
+
+    Raises:
+        ConnectionError: The server can't be used.
+        ValueError: There is no such version, or this version of the project can't load it.
+    """
+    require_version(version)
+    with tempfile.TemporaryDirectory() as folder:
+        download(version, Path(folder))
+        try:
+            Classifier.load(folder)
+        except (FileNotFoundError, ValueError) as error:
+            raise ValueError(
+                f"{MODEL}, version {version}, can't be served, and nothing was changed: "
+                f"{str(error).replace(f'{folder}/', '')}"
+            ) from error
 
 
 def record(

@@ -136,20 +136,28 @@ def promote(version: str) -> None:
     Raises:
         ValueError: There is no such version.
     """
-    from mlflow.exceptions import MlflowException
-
     client = connect(registry_uri())
     with reaching_server(), _locked():
-        try:
-            client.get_model_version(MODEL, version)
-        except MlflowException as error:
-            if error.error_code not in _MISSING:
-                raise
-            raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows its versions.") from error
+        require_version(version)
         current = champion()
         if number_of(current) != version:
             _crown(client, version, current)
             _note(client, version, "Made champion by hand")
+
+
+def former_champion() -> tuple[str, str]:
+    """Return the version that is champion, and the one that was before it.
+
+    Raises:
+        ValueError: There is no champion, or there was none before it.
+    """
+    current = champion()
+    if current is None:
+        raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
+    former = current.tags.get(_FORMER_TAG)
+    if former is None:
+        raise ValueError(f"{MODEL} {_name(current)} is the first champion: there was none before it to go back to.")
+    return str(current.version), former
 
 
 def roll_back() -> tuple[str, str]:
@@ -163,16 +171,24 @@ def roll_back() -> tuple[str, str]:
     """
     client = connect(registry_uri())
     with reaching_server(), _locked():
-        current = champion()
-        if current is None:
-            raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
-        former = current.tags.get(_FORMER_TAG)
-        if former is None:
-            raise ValueError(f"{MODEL} {_name(current)} is the first champion: there was none before it to go back to.")
+        current, former = former_champion()
         _serve(client, former)
-        _note(client, str(current.version), "Rolled back")
+        _note(client, current, "Rolled back")
         _note(client, former, "Champion again")
-    return str(current.version), former
+    return current, former
+
+
+def require_version(version: str) -> None:
+    """Raise ValueError where the registry has no such version."""
+    from mlflow.exceptions import MlflowException
+
+    with reaching_server():
+        try:
+            connect(registry_uri()).get_model_version(MODEL, version)
+        except MlflowException as error:
+            if error.error_code not in _MISSING:
+                raise
+            raise ValueError(f"{MODEL} has no version {version}. `make mlflow` shows its versions.") from error
 
 
 def _crown(client: "MlflowClient", version: str, current: "ModelVersion | None") -> None:
