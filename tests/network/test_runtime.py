@@ -1,5 +1,7 @@
 """The runtime keeps order and says in which precision it computes."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -93,3 +95,23 @@ def test_bf16_points_the_same_way_as_fp32(network: Network, base_graph: bytes, p
 def test_fp32_is_not_silently_computed_in_bf16(network: Network, picture: Callable[..., Pixels]) -> None:
     assert network.precision == "fp32"
     assert network._compiled.get_property("INFERENCE_PRECISION_HINT") == ov.Type.f32
+
+
+REPLACED = """
+import signal, sys, threading
+from chest_cancer.network.runtime import Network
+
+graph = sys.stdin.buffer.read()
+held = [Network(graph, "fp32")]
+thread = threading.Thread(target=lambda: held.__setitem__(0, Network(graph, "fp32")))
+thread.start()
+thread.join()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_process_whose_network_was_replaced_by_a_thread_can_be_told_to_stop(base_graph: bytes) -> None:
+    process = subprocess.run([sys.executable, "-c", REPLACED], input=base_graph, check=False)
+
+    assert process.returncode == 7

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,16 @@ RUNTIME = f"openvino {ov.__version__}"
 
 _REQUESTS = 2
 """Batches in flight: while one is computed, the next is already there."""
+
+
+@cache
+def _core() -> ov.Core:
+    """Return the one core of the process, which is never dropped.
+
+    With the instructions for bf16 a core gives signals another stack, in the thread that made it, and takes it away in
+    the thread that drops it: where these are two, the next signal would end the process.
+    """
+    return ov.Core()
 
 
 def resolve_precision(precision: str) -> str:
@@ -32,7 +43,7 @@ def resolve_precision(precision: str) -> str:
     """
     if precision not in ("auto", "bf16", "fp32"):
         raise ValueError(f"Invalid value for `precision`: expected auto, bf16 or fp32. Received: {precision}")
-    has_bf16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has_bf16 = "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and not has_bf16:
         raise ValueError("Invalid value for `precision`: this processor has no bf16 instructions. Use auto or fp32.")
     return "bf16" if has_bf16 and precision != "fp32" else "fp32"
@@ -67,7 +78,7 @@ class Network:
             precision: `auto`, `bf16` or `fp32`; for a quantised graph, that of the layers that are not int8.
         """
         floating = resolve_precision(precision)
-        core = ov.Core()
+        core = _core()
         if isinstance(graph, Quantised):
             self.precision = "int8"
             model = core.read_model(graph.structure, graph.weights)
