@@ -95,7 +95,7 @@ def promote(folder: Path, classifier: Classifier, figures: dict[str, Any], versi
 
 def prepare_training(project: Path) -> list[str]:
     """Make what `training_stub.py` needs, and return the command that runs it."""
-    for environment in ("quick", "patient", "failing", "endless", "refused", "silent"):
+    for environment in ("quick", "patient", "failing", "endless", "held", "refused", "silent"):
         (project / "conf" / environment).mkdir()
     promote(project / "new", tiny_classifier("a-new-run"), NEW_FIGURES, "2")
     return [sys.executable, str(Path(__file__).with_name("training_stub.py"))]

@@ -22,6 +22,9 @@ def say(*words):
 
 
 say("secrets:", [name for name in os.environ if "TOKEN" in name])
+if environment == "held":
+    report("run_failed", error="ProjectHeldError: Another run is using it: process 7.")
+    sys.exit(1)
 report("run_started", nodes=["model_training.train_head_node", "model_evaluation.measure_performance_node"])
 report("node_started", node="model_training.train_head_node")
 for epoch in (1, 2):

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from kedro.io import DatasetError
 
+from chest_cancer.jobs import progress
 from chest_cancer.record import tracking
 from chest_cancer.storage import atomic
 from chest_cancer.storage.project_lock import ProjectHeldError
@@ -21,7 +22,7 @@ _ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
 
 
 def prepare() -> None:
-    """Read `.env`, opt out of telemetry, quieten libraries, make writes atomic and error messages plain."""
+    """Read `.env`, opt out of telemetry, quieten libraries; make writes atomic, progress known and errors plain."""
     # Importing MLflow and TensorFlow makes a million objects that stay: looking through them took a fifth of the time.
     gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS, 50, 50)
     # Nor is there anything to find in them when the process ends, where Python looks again for two seconds.
@@ -33,11 +34,15 @@ def prepare() -> None:
     with warnings.catch_warnings(record=True, action="ignore"):
         importlib.import_module("kedro_mlflow.framework.hooks")
     atomic.install()
+    if path := os.environ.get(progress.FILE_VARIABLE):
+        progress.write_to(Path(path))
     sys.excepthook = explain
 
 
 def explain(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """Print an error that this package raised on purpose as its message alone, any other with its traceback."""
+    """Report an error; print one that this package raised on purpose as its message, any other with its traceback."""
+    if isinstance(error, Exception):
+        progress.report("run_failed", error=f"{kind.__name__}: {error}")
     innermost = traceback
     while innermost is not None and innermost.tb_next is not None:
         innermost = innermost.tb_next

@@ -1,6 +1,5 @@
 """What cuts across a run: holding the project, what belongs together, parameters, progress, the summary."""
 
-import os
 import threading
 import time
 from collections import defaultdict
@@ -199,7 +198,7 @@ class SummaryHook:
 
 
 class ProgressHook:
-    """Reports the nodes of a run to the file that `CHEST_CANCER_PROGRESS` names, if it names one."""
+    """Reports the nodes of a run."""
 
     def __init__(self) -> None:
         self._started: dict[str, float] = {}
@@ -209,8 +208,6 @@ class ProgressHook:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Say which nodes will run, in order."""
-        if path := os.environ.get(progress.FILE_VARIABLE):
-            progress.write_to(Path(path))
         progress.report("run_started", nodes=[node.name for node in pipeline.nodes])
 
     @hook_impl(tryfirst=True)

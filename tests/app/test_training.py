@@ -129,6 +129,13 @@ def test_a_run_whose_model_is_refused_by_the_gate_is_not_served_and_the_page_say
     assert "kedro record promote 2" in page
 
 
+def test_a_run_that_is_refused_before_its_first_step_says_why(client):
+    job = follow(client, start(client, "held"))[-1]
+    assert (job["status"], job["error"]) == ("failed", "ProjectHeldError: Another run is using it: process 7.")
+    page = client.get(f"/train?token={TOKEN}", headers=HTML, follow_redirects=True).get_data(as_text=True)
+    assert "Another run is using it" in page
+
+
 def test_a_run_that_evaluates_nothing_serves_nothing_and_says_so(client, project):
     before = content_of(project / CLASSIFIER)
     job = follow(client, start(client, "silent"))[-1]
@@ -189,7 +196,10 @@ def test_the_run_does_not_get_the_servers_secrets(client, monkeypatch):
 def test_the_environment_must_exist(client):
     for body in ({"environment": "../base"}, {"environment": ["local"]}, {"environment": None}, [], "local", 1):
         detail = problem(client.post("/train", json=body, headers=BEARER), 400, "no-environment")
-        assert detail == "Expected `environment` to be one of local, endless, failing, patient, quick, refused, silent."
+        assert (
+            detail
+            == "Expected `environment` to be one of local, endless, failing, held, patient, quick, refused, silent."
+        )
 
 
 def test_where_training_is_not_installed_it_says_so(client, monkeypatch):

@@ -203,7 +203,8 @@ def test_a_run_that_was_killed_at_once_is_closed_by_the_next_and_one_that_fails_
 def test_a_second_run_is_refused_at_once_and_told_which_is_the_first(fresh: Path, tmp_path: Path) -> None:
     process = long_run(fresh, tmp_path / "progress.jsonl")
 
-    refused = start(fresh, "--pipelines", "data_ingestion")
+    told = tmp_path / "second.jsonl"
+    refused = start(fresh, "--pipelines", "data_ingestion", CHEST_CANCER_PROGRESS=str(told))
     output, _ = refused.communicate(timeout=60)
 
     process.terminate()
@@ -213,6 +214,9 @@ def test_a_second_run_is_refused_at_once_and_told_which_is_the_first(fresh: Path
         f"is using {fresh}: process {process.pid}, `kedro run --env test --pipelines data_ingestion`, since" in output
     )
     assert "Traceback" not in output
+    (event,) = map(json.loads, told.read_text().splitlines())
+    assert event["event"] == "run_failed"  # for the training page
+    assert event["error"].startswith("ProjectHeldError: Another run is using")
     assert [status for (status,) in query(fresh, "select status from runs")] == ["KILLED"]
     after = start(fresh, "--pipelines", "data_ingestion")
     output, _ = after.communicate(timeout=60)

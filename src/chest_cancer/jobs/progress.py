@@ -1,6 +1,6 @@
 """Progress of a run, as lines of JSON for other processes: the web app's training page reads them.
 
-Nodes only report; where a report goes is decided once a run, by `hooks.ProgressHook`. Without it reports go nowhere.
+Nodes only report; where a report goes is decided once a process, by `environment`. Without it reports go nowhere.
 """
 
 import json

@@ -110,12 +110,12 @@ class JobFolder:
             error: The reason, where the run itself did not report it.
         """
         events = list(self.events())
-        failed = [event for event in events if event["event"] == "node_failed"]
+        failed = [event for event in events if event["event"] in {"node_failed", "run_failed"}]
         verdicts = [event for event in events if event["event"] == "promotion"]
         verdict = verdicts[-1] if verdicts and status == "succeeded" else {}
         promoted = bool(verdict.get("promoted"))
         if failed:
-            error = f"{failed[-1]['node']}: {failed[-1]['error']}"
+            error = ": ".join(failed[0][name] for name in ("node", "error") if name in failed[0])
         elif status == "succeeded" and not promoted:
             error = str(verdict.get("reason", "The run evaluated no model."))
         job = replace(
