@@ -33,7 +33,7 @@ image-test: .venv/dev  ## Build both images, and run them as in production (Dock
 	$(BIN)/pytest tests/ship/test_image.py
 
 WALKS ?= 20
-walk-test: .venv/dev  ## Walk at random over runs, kills, changes and deletions: about a minute and a half a walk.
+walk-test: .venv/dev  ## Walk at random over runs, kills, changes and deletions: about twenty seconds a walk.
 	WALKS=$(WALKS) $(BIN)/pytest tests/walk
 
 serve: .venv/serve  ## Serve the model that was promoted last on http://127.0.0.1:8080.

@@ -1,26 +1,29 @@
 """A random walk over what people do to a project: whatever they do, no result belongs to something else.
 
-`make walk-test WALKS=200` takes hours; each walk is a few real runs on small sources, killed, mixed and repeated.
+`make walk-test WALKS=200` takes an hour and more; each walk is a few real runs on small sources, killed, mixed and
+repeated. Each is a process of its own, forked from one that has imported TensorFlow and MLflow already.
 """
 
+import atexit
 import hashlib
 import json
+import multiprocessing
 import os
 import random
+import runpy
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
@@ -45,10 +48,58 @@ PARAMETERS = (
 )
 SECONDS = 300
 ENDED = {"FINISHED", "FAILED", "KILLED"}
+DATABASES: list[Path] = []
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["walk.warm"])
+os.environ["PYTHONPATH"] = str(PROJECT / "tests")  # before Python 3.13 it does not look where we do
+
+
+class Run:
+    """A `kedro run` in a process of its own."""
+
+    def __init__(self, project: Path, source: str, pipelines: str | None) -> None:
+        named = [] if pipelines is None else ["--pipelines", pipelines]
+        arguments = ["run", "--env", "test", *named, "--params", PARAMETERS.format(source=source)]
+        self._log = Path(tempfile.mkstemp(dir=project.parent)[1])
+        self._process = CONTEXT.Process(target=run_kedro, args=(project, arguments, self._log))
+        self._process.start()
+
+    def wait(self, seconds: float = SECONDS) -> int | None:
+        """The exit code; None while it runs."""
+        self._process.join(seconds)
+        return self._process.exitcode
+
+    def stop(self, number: signal.Signals) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+
+def run_kedro(project: Path, arguments: list[str], log: Path) -> None:
+    """Be what the shell starts: in the project's folder, with default signals, and with an end as any other's."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(project)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.argv = ["kedro", *arguments]
+    try:
+        runpy.run_module("kedro", run_name="__main__", alter_sys=True)
+    finally:
+        atexit._run_exitfuncs()
 
 
 class Walk(RuleBasedStateMachine):
     """One project, in a folder of its own, that everything happens to."""
+
+    pictures: ClassVar[dict[str, np.ndarray]] = {}
+    expected: ClassVar[dict[str, np.ndarray]] = {}
+    """Features of all walks, by the digest of their picture: the same ones come again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,15 +107,13 @@ class Walk(RuleBasedStateMachine):
         self.project = self.folder / "project"
         self.project.mkdir()
         copy_project(self.project)
-        self.pictures: dict[str, np.ndarray] = {}
-        self.expected: dict[str, np.ndarray] = {}
         self.drawn = 0
         for source in SOURCES:
             for number in range(16):
                 self.draw(source, number)
 
     def draw(self, source: str, number: int) -> None:
-        """Put a picture that nobody has seen under a name that every source has."""
+        """Put a picture that this project has not seen under a name that every source has."""
         (phantom,) = generate_phantoms((("normal", "adenocarcinoma")[number % 2],), 1, seed=self.drawn)
         self.drawn += 1
         path = self.project / source / phantom.label / f"{number:02}.png"
@@ -73,43 +122,36 @@ class Walk(RuleBasedStateMachine):
         pixels = decode_image(path.read_bytes()).pixels
         self.pictures[pixel_digest(pixels)] = pixels
 
-    def start(self, source: str, pipelines: str | None) -> subprocess.Popen[str]:
-        named = [] if pipelines is None else ["--pipelines", pipelines]
-        parameters = ["--params", PARAMETERS.format(source=source)]
-        return subprocess.Popen(
-            ["env", "--default-signal", sys.executable, "-m", "kedro", "run", "--env", "test", *named, *parameters],
-            cwd=self.project,
-            env=os.environ | {"PYTHONPATH": str(self.project / "src")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def start(self, source: str, pipelines: str | None) -> Run:
+        return Run(self.project, source, pipelines)
+
+    @initialize(new=st.booleans())
+    def have_a_record_or_none(self, new: bool) -> None:
+        """To make a record takes seconds, and is something that two runs may do at once."""
+        if not new:
+            shutil.copy(DATABASES[0], self.project / "mlflow.db")
 
     @rule(source=st.sampled_from(SOURCES))
     def run_all(self, source: str) -> None:
-        process = self.start(source, None)
-        output, _ = process.communicate(timeout=SECONDS)
-        assert process.returncode == 0, output
+        run = self.start(source, None)
+        assert run.wait() == 0, run.output
 
     @rule(source=st.sampled_from(SOURCES), pipeline=st.sampled_from(PIPELINES))
     def run_one_pipeline(self, source: str, pipeline: str) -> None:
         """It ends well, or it stops with words."""
-        process = self.start(source, pipeline)
-        output, _ = process.communicate(timeout=SECONDS)
-        assert process.returncode in (0, 1), output
+        run = self.start(source, pipeline)
+        assert run.wait() in (0, 1), run.output
 
     @rule(
         source=st.sampled_from(SOURCES),
         number=st.sampled_from([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]),
-        seconds=st.floats(0.5, 25),
+        seconds=st.floats(0.2, 12),
     )
     def kill(self, source: str, number: signal.Signals, seconds: float) -> None:
-        process = self.start(source, None)
-        try:
-            process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-            process.communicate(timeout=SECONDS)
+        run = self.start(source, None)
+        if run.wait(seconds) is None:
+            run.stop(number)
+            assert run.wait() is not None, run.output
 
     @rule(source=st.sampled_from(SOURCES), number=st.integers(0, 15))
     def change_a_picture(self, source: str, number: int) -> None:
@@ -124,12 +166,11 @@ class Walk(RuleBasedStateMachine):
 
     @rule(first=st.sampled_from(SOURCES), second=st.sampled_from(SOURCES))
     def run_two_at_once(self, first: str, second: str) -> None:
-        processes = [self.start(source, None) for source in (first, second)]
-        outputs = [process.communicate(timeout=SECONDS)[0] for process in processes]
-        codes = sorted(process.returncode for process in processes)
-        assert codes in ([0, 0], [0, 1]), outputs
-        if codes == [0, 1]:
-            assert any("Another run is using" in output for output in outputs), outputs
+        runs = [self.start(source, None) for source in (first, second)]
+        codes = [run.wait() for run in runs]
+        assert sorted(codes) in ([0, 0], [0, 1]), [run.output for run in runs]
+        for run, code in zip(runs, codes, strict=True):
+            assert code == 0 or "Another run is using" in run.output, run.output
 
     @invariant()
     def features_are_those_of_their_pictures(self) -> None:
@@ -191,7 +232,8 @@ class Walk(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-def test_no_walk_makes_a_result_that_belongs_to_something_else() -> None:
+def test_no_walk_makes_a_result_that_belongs_to_something_else(mlflow_database: Path) -> None:
+    DATABASES.append(mlflow_database)
     run_state_machine_as_test(
         Walk,
         settings=settings(
