@@ -51,7 +51,7 @@ ENDED = {"FINISHED", "FAILED", "KILLED"}
 DATABASES: list[Path] = []
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["walk.warm"])
-os.environ["PYTHONPATH"] = str(PROJECT / "tests")  # before Python 3.13 it does not look where we do
+os.environ["PYTHONPATH"] = f"{PROJECT}/src:{PROJECT}/tests"  # before Python 3.13 it does not look where we do
 
 
 class Run:
