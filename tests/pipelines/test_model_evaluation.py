@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_score, roc_auc_score
 
+from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
 from chest_cancer.network.graph import classifier as classifier_graph
 from chest_cancer.network.heads.head import Head
@@ -266,9 +267,11 @@ def test_only_test_images_are_predicted_each_in_its_row(
         Image.fromarray(picture(number, 40, 48)).save(buffer, format="PNG")
         files[f"normal/{number}.png"] = buffer.getvalue()
     # Images of other splits are not on the disk: reading them would fail.
+    digests = [pixel_digest(picture(number, 40, 48)) for number in range(3)]
     table = pd.DataFrame(
         {
             "path": ["x.png", "normal/2.png", "y.png", "normal/0.png", "normal/1.png", "z.png"],
+            "pixel_sha256": ["-", digests[2], "-", digests[0], digests[1], "-"],
             "label": "normal",
             "group": range(6),
             "split": ["train", "test", "validation", "test", "test", "copy"],
@@ -291,6 +294,11 @@ def test_only_test_images_are_predicted_each_in_its_row(
         [[*prediction.probabilities.values()] for prediction in expected],
         atol=1e-5,
     )
+
+    folder = image_folder(files)
+    (folder.root / "normal/0.png").write_bytes(files["normal/2.png"])
+    with pytest.raises(ValueError, match=rf"normal/0\.png is not the image that was indexed: .*{digests[0][:12]}"):
+        predict_test_images(folder, table, trained)
 
 
 def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifier) -> None:

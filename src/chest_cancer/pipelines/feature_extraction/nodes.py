@@ -11,7 +11,6 @@ import pandas as pd
 from onnx import ModelProto
 
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
-from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.imaging.standardise import preprocessing_key, standardise
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
@@ -175,15 +174,7 @@ def _outputs(
 
 
 def _load(images: ImageFolder, path: str, pixel_sha256: str, standardisation: StandardisationParameters) -> Image:
-    """Decode an image that is still the one that was indexed: else its features would be stored as another's."""
-    pixels = images.pixels(path)
-    received = pixel_digest(pixels)
-    if received != pixel_sha256:
-        raise ValueError(
-            f"{path} is not the image that was indexed: expected pixels with SHA-256 {pixel_sha256[:12]}. "
-            f"Received: {received[:12]}. The images changed since: run `kedro run --pipelines data_ingestion`."
-        )
-    return standardise(pixels, standardisation).pixels
+    return standardise(images.pixels(path, pixel_sha256), standardisation).pixels
 
 
 def _view_name(augmentation: AugmentationParameters, seed: int, number: int) -> str:

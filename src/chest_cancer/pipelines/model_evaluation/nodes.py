@@ -23,19 +23,28 @@ def predict_test_images(
 
     Args:
         images: The source's files.
-        split_table: A row per image, with `path`, `label`, `group` and `split`.
+        split_table: A row per image, with `path`, `pixel_sha256`, `label`, `group` and `split`.
         classifier: The trained classifier.
 
     Returns:
         A row per distinct test image: `path`, `label`, `group`, `predicted` (the class that the rule chooses),
         `distance` from the training images, `reason` why that is no answer (None where it is) and
         `probability_<class>`; and `evidence` of each image, float32 [n, K, h, w], in the same order.
+
+    Raises:
+        ValueError: A file is not the image that was indexed.
     """
     test = split_table[split_table["split"] == "test"]
     # One stream of them all: while the network computes a batch, the next one is decoded.
-    paths = tqdm(test["path"], desc="Predicting test images", unit="image", mininterval=0.5)
+    files = tqdm(
+        zip(test["path"], test["pixel_sha256"], strict=True),
+        desc="Predicting test images",
+        total=len(test),
+        unit="image",
+        mininterval=0.5,
+    )
     predictions = classifier.predict_standardised(
-        standardise(images.pixels(path), classifier.standardisation).pixels for path in paths
+        standardise(images.pixels(*file), classifier.standardisation).pixels for file in files
     )
     rows = [(answer.leaning, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
     columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]
