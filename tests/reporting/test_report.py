@@ -396,6 +396,9 @@ def test_the_model_card_answers_reporting_items_from_the_run_and_lists_the_other
     assert "- Performance on external data, and between sites (CLAIM 33;" in card
 
 
+ODD = ["`b`: only 1 of its 3 <images> are distinct; copies count once."]
+
+
 def data_card(audits: list[AuditedPart], *refused: tuple[str, str], **parameters: Any) -> str:
     table = pd.DataFrame(
         [
@@ -405,9 +408,9 @@ def data_card(audits: list[AuditedPart], *refused: tuple[str, str], **parameters
             ("<b>", "PNG", "RGB", 310, 210, 2, "train"),
         ],
         columns=["label", "format", "mode", "width", "height", "group", "split"],
-    ).assign(source_split=None)
+    ).assign(source_split=None, scaling=["8 bits", "8 bits", "8 bits", "HU, lung window"])
     block = FeatureExtractionParameters.model_validate(parameters)
-    return render_data_card(manifest(images=4).data, table, quarantine(*refused), audits, block)
+    return render_data_card(manifest(images=4).data, ODD, table, quarantine(*refused), audits, block)
 
 
 def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
@@ -418,6 +421,8 @@ def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
         "| a | 1 | 1 | 1 |",
         "| &lt;b> | 1 | 0 | 0 |",
         "| formats | PNG, RGB (3), JPEG, L (1) |",
+        "| grey levels | 8 bits (3); HU, lung window (1) |",
+        "What looks odd:\n\n- `b`: only 1 of its 3 &lt;images> are distinct",
         "| width and height | 300 to 512 and 200 to 400 pixels |",
         "- not an image: 2\n- no pixels: 1",
         "| 35 | 20a | numbers included and excluded | 4 images used, 3 files not |",
@@ -452,9 +457,9 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
             ("b", "PNG", "L", 40, 20, 1, "test"),
         ],
         columns=["label", "format", "mode", "width", "height", "group", "split"],
-    )
+    ).assign(scaling="8 bits")
 
-    page = render_data_report(manifest().data, table, quarantine(("<i>.png", "not an image")), audits)
+    page = render_data_report(manifest().data, ODD, table, quarantine(("<i>.png", "not an image")), audits)
 
     assert "No classifier was trained for this page" in page
     assert re.search(r"<th[^>]*>train</th><th[^>]*>test</th><th[^>]*>copy</th><th[^>]*>all</th>", page)
@@ -465,6 +470,8 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
         assert f'<h2 id="{heading}">' in page
         assert f'href="#{heading}"' in page
     assert "&lt;i&gt;.png" in page
+    assert "<li><code>b</code>: only 1 of its 3 &lt;images&gt; are distinct" in page
+    assert "8 bits (3)" in page
     assert "Evidence maps" not in page
 
 

@@ -1,5 +1,6 @@
 """The data report and the data card: what can be said of images before a classifier is trained."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,13 +14,18 @@ _SPLITS = ("train", "validation", "test", "leak", "copy")
 
 
 def render_data_report(
-    data: DataSummary, split_table: pd.DataFrame, quarantine: pd.DataFrame, audits: list[AuditedPart]
+    data: DataSummary,
+    odd: Sequence[str],
+    split_table: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    audits: list[AuditedPart],
 ) -> str:
     """Fill the template of the data report.
 
     Args:
         data: Summary of the source's images.
-        split_table: A row per image file: `label`, `format`, `mode`, `width`, `height`, `group`, `split` and
+        odd: Sentences on what ingestion found odd.
+        split_table: A row per image file: `label`, `format`, `mode`, `scaling`, `width`, `height`, `group`, `split` and
             `source_split`.
         quarantine: `path` and `reason` of each file that was not used.
         audits: What the audits of the data found.
@@ -31,12 +37,14 @@ def render_data_report(
         "data_report.html",
         fill_sections(audits),
         {},
+        odd=odd,
         **_composition(data, split_table, quarantine, audits, with_copies=True),
     )
 
 
 def render_data_card(
     data: DataSummary,
+    odd: Sequence[str],
     split_table: pd.DataFrame,
     quarantine: pd.DataFrame,
     audits: list[AuditedPart],
@@ -46,6 +54,7 @@ def render_data_card(
 
     Args:
         data: Summary of the source's images.
+        odd: Sentences on what ingestion found odd.
         split_table: A row per image file, with the columns that `render_data_report` needs.
         quarantine: `path` and `reason` of each file that was not used.
         audits: What the audits of the data found.
@@ -56,6 +65,7 @@ def render_data_card(
     """
     is_copy = split_table["split"] == "copy"
     return TEMPLATES.get_template("reporting/data_card.md").render(
+        odd=odd,
         **_composition(data, split_table, quarantine, audits, with_copies=False),
         reasons=quarantine["reason"].str.split(":").str[0].value_counts().to_dict(),
         copies=is_copy.groupby(split_table["label"]).sum().to_dict(),
@@ -84,6 +94,7 @@ def _composition(
         "quarantine": quarantine.to_dict("records"),
         "groups": int(split_table["group"].nunique()),
         "formats": [f"{kind} ({count})" for kind, count in kinds.items()],
+        "scalings": [f"{kind} ({count})" for kind, count in split_table["scaling"].value_counts().items()],
         "width": (int(split_table["width"].min()), int(split_table["width"].max())),
         "height": (int(split_table["height"].min()), int(split_table["height"].max())),
         "splits": list(counts.columns),

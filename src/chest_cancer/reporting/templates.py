@@ -1,10 +1,12 @@
 """How pages and cards are filled: one Jinja environment, and the sections that audits bring."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from chest_cancer.reporting.limitation import sentence
@@ -42,13 +44,24 @@ def _for_markdown(words: object) -> str:
     return " ".join(plain.split())
 
 
+def _with_code(words: str) -> Markup:
+    """Show what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704  # escaped before
+
+
 TEMPLATES = Environment(
     loader=PackageLoader("chest_cancer", "."),
     autoescape=select_autoescape(["html"]),
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters |= {"figure": in_words, "percent": percent, "sentence": sentence, "plain": _for_markdown}
+TEMPLATES.filters |= {
+    "figure": in_words,
+    "percent": percent,
+    "sentence": sentence,
+    "plain": _for_markdown,
+    "with_code": _with_code,
+}
 
 
 def divisions(plots: Mapping[str, go.Figure]) -> dict[str, str]:

@@ -26,7 +26,11 @@ def write_data_report(
         The page.
     """
     return render_data_report(
-        DataSummary.of(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits_and_plots)
+        DataSummary.of(data_summary),
+        _odd(data_summary),
+        split_table,
+        quarantine,
+        parts_of(DATA_AUDITS, audits_and_plots),
     )
 
 
@@ -50,5 +54,14 @@ def write_data_card(
         The card.
     """
     return render_data_card(
-        DataSummary.of(data_summary), split_table, quarantine, parts_of(DATA_AUDITS, audits), parameters
+        DataSummary.of(data_summary),
+        _odd(data_summary),
+        split_table,
+        quarantine,
+        parts_of(DATA_AUDITS, audits),
+        parameters,
     )
+
+
+def _odd(data_summary: dict[str, Any]) -> list[str]:
+    return [*data_summary["notes"], *data_summary["odd"]]
