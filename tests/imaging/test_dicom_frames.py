@@ -1,5 +1,6 @@
 """Compressed DICOM: the same values whatever the transfer syntax, and codestreams that lie about themselves."""
 
+import base64
 import io
 import struct
 
@@ -69,6 +70,26 @@ def test_jpeg_lossless_changes_nothing(syntax: uid.UID) -> None:
     decoded = decode_image(recompressed(lossless_jpeg(SLICE), syntax))
 
     np.testing.assert_array_equal(decoded.pixels, decode_image(dicom()).pixels)
+
+
+# 13 x + 7 y, by OpenJPH 0.26.3: nothing that we install writes High-Throughput JPEG 2000.
+HIGH_THROUGHPUT = base64.b64decode(
+    "/0//UQApQAAAAABAAAAAQAAAAAAAAAAAAAAAQAAAAEAAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wAEyCI"
+    "kJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAPgAAf+TwAArAP9//32P+I/0AoG0AMAAE0AA"
+    "EwDa2gGCdAD+/gBDVADAABUwAAVIbDab/apxAnUAft/3wBCB7LYAwAAV0AAFeDRN0zRN0+fKenpwgngAvvfee+/9gAB79gAB7LoA"
+    "wAAWvAABa4AYY4wxxhhjjDHG+f8Kenp6enp6cAJ9AN7d3d3d3d3d/3hnJ798nv3ye/fJ7L8AwAAulgABdOCIiIiIiIiIiIiIiIiI"
+    "iIiI/r/8p6enp6enp6enp6enp6enwnUBTJIkSZIkSZIkSZIk/3/bASe/ZJ79knv2Se/ZJ79knv2Se/ZJ7LsB/9k="
+)
+
+
+@pytest.mark.parametrize("syntax", [uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K])
+def test_high_throughput_jpeg_2000_changes_nothing(syntax: uid.UID) -> None:
+    y, x = np.indices((64, 64))
+    plain = dicom((13 * x + 7 * y).astype(np.uint16), RescaleIntercept=-1024)
+
+    decoded = decode_image(recompressed(HIGH_THROUGHPUT, syntax, plain))
+
+    np.testing.assert_array_equal(decoded.pixels, decode_image(plain).pixels)
 
 
 @pytest.mark.parametrize("syntax", _PLUGINS)
