@@ -31,6 +31,7 @@ FACTS: dict[str, Any] = {
         "images": 240,
         "distinct_by_content": 240,
         "distinct_by_pixels": 240,
+        "patients": None,
         "classes": {"adenocarcinoma": {"images": 120, "distinct": 120}, "normal": {"images": 120, "distinct": 120}},
     },
     "provenance": {

@@ -28,8 +28,8 @@ FOLDERS = {Path("data/08_reporting") / name for name in ("data_audit", "model_au
 DATASETS = "chest_cancer.datasets."
 # Values of parameters are watched one by one, progress is only told, the rest only names packages.
 SHARED = {f"chest_cancer{name}" for name in ("", ".parameters", ".jobs.progress", ".datasets", ".imaging")}
-# What no file of the project holds, and the caches of features and of the champion, which DVC leaves alone.
-UNWATCHED = {"params", "provenance", "feature_store", "champion"}
+# What no file of the project holds, the caches of features and of the champion, and the secret of this copy of it.
+UNWATCHED = {"params", "provenance", "feature_store", "champion", "patient_key"}
 
 
 @pytest.fixture(scope="module")

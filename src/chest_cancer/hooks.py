@@ -24,7 +24,7 @@ from chest_cancer.storage.project_lock import hold_project
 
 # What makes no result its own: caches, and images that are only asked about.
 # What other runs made: found by its own digests, and used beside whatever is here.
-_NOT_TRACED = {"champion", "classifier", "feature_store", "inference_images"}
+_NOT_TRACED = {"champion", "classifier", "feature_store", "inference_images", "patient_key"}
 
 
 class ProjectHook:

@@ -4,6 +4,7 @@
 range stops a run before any work.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -38,6 +39,24 @@ class PhantomParameters(Block):
     classes: tuple[str, ...] = Field(("normal", "adenocarcinoma"), min_length=2, max_length=4)
 
 
+BELOW_CLASS, ABOVE_CLASS = "<class>/<patient>/<file>", "<patient>/<class>/<file>"
+"""Where folders of patients lie, as `data_ingestion.patient`."""
+
+
+def _as_way(value: Any) -> Any:
+    """Take a known way to find patients, or a regular expression with a group `patient`."""
+    if not isinstance(value, str) or value in ("auto", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS):
+        return value
+    expected = f"expected auto, dicom, unknown, '{BELOW_CLASS}', '{ABOVE_CLASS}' or a regular expression"
+    try:
+        groups = re.compile(value).groupindex
+    except re.error as error:
+        raise ValueError(f"{expected}, and this is none: {error}") from error
+    if "patient" not in groups:
+        raise ValueError(f"{expected} with a group (?P<patient>…)")
+    return value
+
+
 class SourceLimits(Block):
     """What is accepted from a source before it counts as hostile or broken."""
 
@@ -58,6 +77,11 @@ class DataIngestionParameters(Block):
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
     class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
+    patient: Annotated[str, BeforeValidator(_as_way)] = Field(
+        "auto",
+        description="auto: by DICOM, where there is any; dicom; unknown; <class>/<patient>/<file> or "
+        "<patient>/<class>/<file>; or a regular expression on the path with a group (?P<patient>…).",
+    )
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
     phantom: PhantomParameters = PhantomParameters()

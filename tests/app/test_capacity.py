@@ -7,6 +7,7 @@ import pytest
 
 from app import create_app
 from app.capacity import Capacity
+from chest_cancer.imaging.pixels import DecodedImage
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_only_so_many_images_are_decoded_at_once(trained_project, make_app, enco
         most.append(len(together))
         pair.wait(timeout=10)  # both places are taken
         together.pop()
-        return type("Decoded", (), {"pixels": np.zeros((224, 224, 3), np.uint8)})
+        return DecodedImage(np.zeros((224, 224, 3), np.uint8), "PNG", "RGB", 224, 224, "8 bits")
 
     monkeypatch.setattr("app.slices.decode_image", decode)
     data = encode(0)

@@ -62,6 +62,7 @@ def run(tmp_path: Path, *, normal_class: Any = "normal", **parameters: Any) -> O
             "params:data_ingestion": MemoryDataset(DataIngestionParameters(**parameters)),
             "params:model_training.normal_class": MemoryDataset(normal_class),
             "params:seed": MemoryDataset(3),
+            "patient_key": MemoryDataset(bytes(32)),
             **{name: MemoryDataset() for name in ("image_index", "quarantine", "data_summary")},
         }
     )
@@ -98,8 +99,8 @@ def test_the_index_describes_every_image(tmp_path: Path) -> None:
 
     index = outcome.index
     assert list(index.columns) == [
-        "path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash",
-        "format", "mode", "scaling", "width", "height", "bytes",
+        "path", "label", "patient", "study", "series", "source_split", "content_sha256", "pixel_sha256",
+        "perceptual_hash", "format", "mode", "scaling", "width", "height", "bytes",
     ]  # fmt: skip
     first = index.iloc[0]
     assert (first["path"], first["format"], first["mode"], first["width"], first["height"]) == (
@@ -136,6 +137,7 @@ def test_the_summary_counts_copies_and_what_was_left_out(tmp_path: Path) -> None
         "images": 8,
         "distinct_by_content": 7,
         "distinct_by_pixels": 6,
+        "patients": None,
         "classes": {"adenocarcinoma": {"images": 3, "distinct": 3}, "normal": {"images": 5, "distinct": 4}},
     }
     assert len(outcome.index) == 8

@@ -346,6 +346,7 @@ def hashes(count: int) -> list[str]:
 def test_near_duplicates_share_a_group_and_a_split() -> None:
     features = features_of(*range(0, 180, 20), *range(1, 181, 20))
     index = pd.DataFrame({"pixel_sha256": features["pixel_sha256"], "label": ["a"] * 18, "source_split": [None] * 18})
+    index["patient"] = index["study"] = None
     index["path"] = [f"a/{number}.png" for number in range(18)]
     index["perceptual_hash"] = hashes(18)
 
@@ -354,12 +355,26 @@ def test_near_duplicates_share_a_group_and_a_split() -> None:
     assert table["group"].tolist() == [*range(9), *range(9)]
     assert table["split"][:9].tolist() == table["split"][9:].tolist()
     assert table["split"].value_counts().to_dict() == {"train": 10, "validation": 4, "test": 4}
-    assert index.columns.tolist() == ["pixel_sha256", "label", "source_split", "path", "perceptual_hash"]
+    assert not {"group", "split"} & set(index.columns)
+
+
+def test_a_patient_and_a_study_share_a_group_and_a_split_whatever_their_pictures_look_like() -> None:
+    features = features_of(*range(0, 180, 10))
+    index = pd.DataFrame({"pixel_sha256": features["pixel_sha256"], "label": ["a"] * 18, "source_split": [None] * 18})
+    index["path"] = features["pixel_sha256"]
+    index["perceptual_hash"] = hashes(18)
+    index["patient"] = [*"aabbccddeeff", *[None] * 6]
+    index["study"] = [*[None] * 10, *"stttuu", *[None] * 2]
+
+    table = split_images(index, features, parameters(groups={"similarity": 0.999}), seed=2)
+
+    assert table["group"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 5, 5, 6, 6, 7, 8]
 
 
 def test_a_lower_similarity_joins_what_a_higher_one_keeps_apart() -> None:
     features = features_of(*range(0, 90, 10))
     index = pd.DataFrame({"pixel_sha256": features["pixel_sha256"], "label": ["a"] * 9, "source_split": [None] * 9})
+    index["patient"] = index["study"] = None
     index["path"] = features["pixel_sha256"]
     index["perceptual_hash"] = hashes(9)
 

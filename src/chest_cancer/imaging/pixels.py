@@ -1,7 +1,7 @@
 """Decoded pixels: what every reader of image files returns, checks and refuses with."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,19 @@ class TooManyPixelsError(UnreadableImageError):
 
 
 @dataclass(frozen=True)
+class Identifiers:
+    """Whom and what a DICOM file shows, as it says: for this process's memory alone, never logged, stored or shown.
+
+    Attributes:
+        patient, study, series: PatientID, StudyInstanceUID and SeriesInstanceUID; empty where the file has none.
+    """
+
+    patient: str = field(repr=False)
+    study: str = field(repr=False)
+    series: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class DecodedImage:
     """One decoded slice and what its file said about it.
 
@@ -31,6 +44,7 @@ class DecodedImage:
         scaling: How stored grey or colour became 0..255: "8 bits" as it is, "16 bits" by its full range, "HU, lung
             window", "HU + 32768, lung window", "window of the file", "VOI LUT", "percentiles 0.5 to 99.5", "minimum to
             maximum", or "nothing measured" (only NaN).
+        identifiers: Whom a DICOM file shows; None for other formats.
     """
 
     pixels: NDArray[np.uint8]
@@ -39,6 +53,7 @@ class DecodedImage:
     width: int
     height: int
     scaling: str
+    identifiers: Identifiers | None = None
 
 
 def pixel_digest(pixels: NDArray[np.uint8]) -> str:

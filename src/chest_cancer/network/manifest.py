@@ -79,6 +79,7 @@ class DataSummary(Block):
         digest: SHA-256 over their contents, classes and splits.
         files, readable, quarantined, images: Numbers of files; `images` are those that were used.
         distinct_by_content, distinct_by_pixels: Numbers of distinct files, by their bytes and by their pixels.
+        patients: Number of patients; None where that of any image is not known.
         classes: Counts by class name.
     """
 
@@ -93,6 +94,7 @@ class DataSummary(Block):
     images: int
     distinct_by_content: int
     distinct_by_pixels: int
+    patients: int | None = None
     classes: dict[str, ClassCounts]
 
     @classmethod

@@ -75,6 +75,21 @@ def group_at_similarities(embeddings: NDArray[np.float32], similarities: Sequenc
     return [_number(groups) for groups in links]
 
 
+def join_by_identity(groups: Groups, identities: NDArray[np.int64]) -> Groups:
+    """Join the groups of images that have the same identity, such as a patient.
+
+    Args:
+        groups: Group of each image, [n], each at least 0 and below n.
+        identities: Number of each image's identity, [n]; below 0 where it is not known.
+
+    Returns:
+        Group of each image, [n], numbered from 0 in order of first appearance.
+    """
+    known = identities >= 0
+    _, first, position = np.unique(identities[known], return_index=True, return_inverse=True)
+    return _number(_join(groups, groups[known], groups[known][first[position]]))
+
+
 def _link_blocks(count: int, block: Block, similarities: Sequence[float]) -> list[Groups]:
     """Visit each pair once, and join the groups of those that are near."""
     found = [np.arange(count) for _ in similarities]

@@ -24,6 +24,7 @@ from chest_cancer.imaging.dicom.grey import make_eight_bits
 from chest_cancer.imaging.dicom.kinds import require_slice
 from chest_cancer.imaging.pixels import (
     DecodedImage,
+    Identifiers,
     UnreadableImageError,
     check_single_frame,
     check_size,
@@ -33,9 +34,11 @@ from chest_cancer.imaging.pixels import (
 # pydicom logs every warning, and quotes malformed values in it: nothing of an uploaded file belongs in our logs.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
+_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 _ELEMENTS: list[BaseTag | int] = [
     Tag(keyword)
     for keyword in (
+        *_IDENTIFIERS,
         "ImageType",
         "SOPClassUID",
         "Modality",
@@ -117,7 +120,8 @@ def decode_dicom(data: bytes, max_pixels: int, min_side: int, *, any_modality: b
         pixels = grey_to_rgb(grey)
     else:
         raise UnreadableImageError(f"DICOM photometric interpretation {photometric} is not supported; save it as RGB")
-    return DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling)
+    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS))
+    return DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling, identifiers)
 
 
 def _read_elements(data: bytes, max_bytes: int) -> tuple[Dataset, UID]:

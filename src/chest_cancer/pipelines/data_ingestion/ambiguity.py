@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import yaml  # type: ignore[import-untyped]  # PyYAML ships no types
 
+from chest_cancer.parameters import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.folder_names import (
     is_fold,
     is_patient,
@@ -17,6 +18,8 @@ from chest_cancer.pipelines.data_ingestion.folder_names import (
 from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
 
 _LONGEST_BLOCK = 12
+_IF_PATIENTS = f"If they are patients with classes inside, set `data_ingestion.patient: '{ABOVE_CLASS}'`."
+_IF_INNER_PATIENTS = f"If the inner folders are patients, set `data_ingestion.patient: '{BELOW_CLASS}'`."
 
 
 def refuse_splits_without_classes(tree: FolderTree, splits: Mapping[str, str]) -> None:
@@ -90,13 +93,16 @@ def refuse_folders_that_may_be_no_classes(tree: FolderTree, top: str, candidates
         )
     if _repeat(inside):
         _refuse_repeated(names, inside, tree_shown)
-    for kind, is_kind in (("patients or series", is_patient), ("folds of a cross-validation", is_fold)):
+    for kind, is_kind, cure in (
+        ("patients or series", is_patient, f"{_IF_PATIENTS} "),
+        ("folds of a cross-validation", is_fold, ""),
+    ):
         if len(names) < 2 or not all(is_kind(name) for name in names):
             continue
         _refuse(
             f"folders that are called like {kind}, {_named(names)}, not like classes",
             tree_shown,
-            f"Put the images into a folder for each class, as <class>/<file>. {_if_classes(names)}",
+            f"Put the images into a folder for each class, as <class>/<file>. {cure}{_if_classes(names)}",
         )
 
 
@@ -125,7 +131,7 @@ def _repeat(inside: Mapping[str, set[str]]) -> bool:
 
 def _refuse_repeated(names: list[str], inside: Mapping[str, set[str]], tree_shown: str) -> NoReturn:
     inner = sorted(set().union(*inside.values()))
-    cure = _if_classes(names)
+    cure = f"{_IF_INNER_PATIENTS} {_IF_PATIENTS.replace('they', 'the outer ones')}\n{_if_classes(names)}"
     if all(is_fold(name) for name in names):
         cure = (
             "Folds of a cross-validation are not taken for splits, because only you know which of them measures. "

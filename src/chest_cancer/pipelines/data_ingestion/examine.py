@@ -8,6 +8,7 @@ from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.pixels import TooManyPixelsError, UnreadableImageError, pixel_digest
 from chest_cancer.parameters import SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout
+from chest_cancer.pipelines.data_ingestion.patients import WhoIsWho
 from chest_cancer.sources.foreign import foreign_by_name
 from chest_cancer.sources.image_folder import ImageFolder
 
@@ -18,6 +19,9 @@ class IndexedImage:
 
     path: str
     label: str
+    patient: str | None
+    study: str | None
+    series: str | None
     source_split: str | None
     content_sha256: str
     pixel_sha256: str
@@ -30,13 +34,14 @@ class IndexedImage:
     bytes: int
 
 
-def examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimits) -> IndexedImage | str:
+def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limits: SourceLimits) -> IndexedImage | str:
     """Open one file.
 
     Args:
         images: The files.
         path: One of them.
         layout: Which folders are classes.
+        who: How its patient is found.
         limits: On the size of an image.
 
     Returns:
@@ -60,6 +65,7 @@ def examine(images: ImageFolder, path: str, layout: Layout, limits: SourceLimits
     return IndexedImage(
         path=path,
         label=folder.label,
+        **who.identify(path, folder, decoded.identifiers)._asdict(),
         source_split=folder.source_split,
         content_sha256=hashlib.sha256(data).hexdigest(),
         pixel_sha256=pixel_digest(decoded.pixels),

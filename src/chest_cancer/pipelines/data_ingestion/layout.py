@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from chest_cancer.parameters import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.ambiguity import (
     refuse_folders_that_may_be_no_classes,
     refuse_splits_inside_splits,
@@ -83,7 +84,9 @@ class Layout:
         return dict(self.left_out)
 
 
-def read_layout(paths: Sequence[str], folders: Sequence[str], class_names: Mapping[str, str]) -> Layout:
+def read_layout(
+    paths: Sequence[str], folders: Sequence[str], class_names: Mapping[str, str], patients: str = ""
+) -> Layout:
     """Recognise `<class>/<file>`, `<split>/<class>/<file>` and `<class>/<split>/<file>`, below any number of wrappers.
 
     Folders of masks and annotations are left out. Names that differ in case alone are one class.
@@ -93,6 +96,7 @@ def read_layout(paths: Sequence[str], folders: Sequence[str], class_names: Mappi
         folders: All folders, empty ones too.
         class_names: Folder name to class name; other folders are classes of their own name. Where these folders lie
             one level deeper than classes usually do, that level holds the classes.
+        patients: Where folders of patients lie, `BELOW_CLASS` or `ABOVE_CLASS`; anything else says nothing of it.
 
     Returns:
         The class folders, and what else was seen.
@@ -101,6 +105,7 @@ def read_layout(paths: Sequence[str], folders: Sequence[str], class_names: Mappi
         ValueError: When it is not certain which folders are the classes, or `class_names` names one that is not there.
     """
     names = {normal_form(name): label for name, label in class_names.items()}
+    inside_patients = patients == ABOVE_CLASS
     tree, masks = FolderTree(paths, folders).without(
         lambda folder: is_mask(last_part(folder)) and last_part(folder) not in names
     )
@@ -122,12 +127,15 @@ def read_layout(paths: Sequence[str], folders: Sequence[str], class_names: Mappi
         notes += [f"`{folder}` lies beside the folders of splits and is none: left out." for folder in beside]
     else:
         refuse_splits_without_classes(tree, splits)
-    level, ignored = _level_of_class_names(tree, level, names)
-    if ignored:
+    level, ignored = _level_of_class_names(tree, level, names, inside_patients)
+    if inside_patients:
+        pattern = pattern.replace("<class>", "<patient>/<class>")
+    elif ignored:
         pattern = pattern.replace("<class>", "<folder>/<class>")
         notes.append(f"The folders above those of `class_names` were ignored: {_some(ignored)}.")
     _require_known(names, (folder for folder, _ in level))
-    if not any(last_part(folder) in names for folder, _ in level):
+    certain = patients in (ABOVE_CLASS, BELOW_CLASS) or any(last_part(folder) in names for folder, _ in level)
+    if not certain:
         refuse_folders_that_may_be_no_classes(tree, top, [folder for folder, _ in level])
     labelled = [ClassFolder(folder, names.get(last_part(folder), last_part(folder)), split) for folder, split in level]
     labelled, case_notes = _one_class_a_spelling(labelled, set(names.values()))
@@ -160,9 +168,11 @@ def _inside_split(tree: FolderTree, split: str) -> list[str]:
 
 
 def _level_of_class_names(
-    tree: FolderTree, level: list[tuple[str, str | None]], names: Mapping[str, str]
+    tree: FolderTree, level: list[tuple[str, str | None]], names: Mapping[str, str], inside_patients: bool
 ) -> tuple[list[tuple[str, str | None]], list[str]]:
-    """Go one level down where the folders that `class_names` names lie there; list the folders passed over."""
+    """Go one level down where classes are inside patients, or `class_names` lie there; list the folders passed over."""
+    if inside_patients:
+        return [(child, split) for folder, split in level for child in tree.children(folder)], []
     if not names or any(last_part(folder) in names for folder, _ in level):
         return level, []
     deeper = [(child, split) for folder, split in level for child in tree.children(folder)]
@@ -228,9 +238,8 @@ def _depth_notes(tree: FolderTree, folders: list[ClassFolder]) -> list[str]:
         notes.append(f"Names of splits below class folders were ignored: {_some(splits)}.")
     if others:
         notes.append(
-            f"{len(others)} folders lie below the class folders, as in <class>/<patient>/<file>: {_some(others)}. They "
-            "were taken for parts of their class; if they are patients, nothing but the pictures' likeness keeps a "
-            "patient out of two splits."
+            f"{len(others)} folders lie below the class folders, as in {BELOW_CLASS}: {_some(others)}. They were taken "
+            "for parts of their class."
         )
     return notes
 

@@ -15,6 +15,15 @@ from chest_cancer.pipelines.data_ingestion.class_checks import check_enough_imag
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
+from chest_cancer.pipelines.data_ingestion.patients import (
+    Identity,
+    WhoIsWho,
+    count_patients,
+    require_some_patients,
+    say_who_is_known,
+    suggest_way,
+    without_shared_identifiers,
+)
 from chest_cancer.pipelines.data_ingestion.quarantine import (
     empty_class_folders,
     exclude_contradictions,
@@ -29,7 +38,7 @@ from chest_cancer.sources.image_source import ImageSource
 # Missing values stay missing under pandas 2 as well.
 _TEXT = pd.StringDtype(na_value=float("nan"))
 _TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
-_TEXT_COLUMNS += ["format", "mode", "scaling"]
+_TEXT_COLUMNS += ["format", "mode", "scaling", *Identity._fields]
 
 
 def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSource:
@@ -72,23 +81,24 @@ def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int) -> di
         "images": len(index),
         "distinct_by_content": int(index["content_sha256"].nunique()),
         "distinct_by_pixels": int(index["pixel_sha256"].nunique()),
+        "patients": count_patients(index),
         "classes": {str(label): {name: int(count) for name, count in row.items()} for label, row in classes.iterrows()},
     }
 
 
 def _open_all(
-    images: ImageFolder, layout: Layout, limits: SourceLimits
+    images: ImageFolder, layout: Layout, who: WhoIsWho, limits: SourceLimits
 ) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
     """Open every file: what can be read, and path and reason of the rest."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda path: examine(images, path, layout, limits), images.paths)
+        results = pool.map(lambda path: examine(images, path, layout, who, limits), images.paths)
         examined = list(tqdm(results, total=len(images.paths), desc="Opening", unit="file", disable=None))
     refused = [(path, reason) for path, reason in zip(images.paths, examined, strict=True) if isinstance(reason, str)]
     return [image for image in examined if isinstance(image, IndexedImage)], refused
 
 
 def index_images(
-    raw_images: ImageFolder, parameters: DataIngestionParameters, normal_class: str | int | None
+    raw_images: ImageFolder, parameters: DataIngestionParameters, normal_class: str | int | None, patient_key: bytes
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Open every file, and sort it into the index or, with a reason, into quarantine.
 
@@ -96,18 +106,21 @@ def index_images(
         raw_images: Files in layout `<class>/<file>`, `<split>/<class>/<file>` or `<class>/<split>/<file>`.
         parameters: Class names and limits.
         normal_class: The class without disease, of which a number is a name too; None where there is none.
+        patient_key: Of this project, for the hashes of patients.
 
     Returns:
-        The index (one row an image: path, label, source_split or missing, content_sha256, pixel_sha256,
-        perceptual_hash, format, mode, scaling, width, height, bytes), the quarantine table (path, reason), both
-        sorted by path, and the summary.
+        The index (one row an image: path, label, patient, study, series and source_split or missing, content_sha256,
+        pixel_sha256, perceptual_hash, format, mode, scaling, width, height, bytes), the quarantine table (path,
+        reason), both sorted by path, and the summary.
 
     Raises:
         ValueError: When it is not certain what the classes are, fewer than two have a readable image, one lost all of
-            its images or has too few for every split, or `normal_class` is none of them.
+            its images or has too few for every split, `normal_class` is none of them, or no patient is found in the
+            way that was asked for.
     """
     layout = recognise_classes(raw_images, parameters, None if normal_class is None else str(normal_class))
-    readable, refused = _open_all(raw_images, layout, parameters.limits)
+    who = WhoIsWho(parameters.patient, patient_key)
+    readable, refused = _open_all(raw_images, layout, who, parameters.limits)
     images, contradictions = exclude_contradictions(readable)
     left_out = sorted([*raw_images.refused, *refused, *contradictions])
     lost = lost_by_class(layout, left_out)
@@ -116,13 +129,15 @@ def index_images(
     require_two_classes(Counter(image.label for image in images), rows)
 
     index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, _TEXT))
+    index, notes = without_shared_identifiers(index, parameters.patient)
+    require_some_patients(index, parameters.patient)
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(_TEXT)
     summary = _summarise(raw_images, index, readable=len(readable)) | {
         "pattern": layout.pattern,
         "counts": count_images(index),
         "left_out": group_reasons(rows),
-        "notes": list(layout.notes),
-        "odd": find_odd(index, lost),
+        "notes": [*layout.notes, *notes, *suggest_way(index, layout)],
+        "odd": [*find_odd(index, lost), *say_who_is_known(index)],
     }
     log_overview(summary, lost)
     check_enough_images(images)

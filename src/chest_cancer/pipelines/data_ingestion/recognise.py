@@ -29,7 +29,7 @@ def recognise_classes(images: ImageFolder, parameters: DataIngestionParameters, 
     refused = [(path, reason) for path, reason in images.refused if path != "." and name_problem(path) is None]
     lost_folders = [path for path, reason in refused if is_folder_problem(path, reason)]
     files = [*images.paths, *(path for path, reason in refused if not is_folder_problem(path, reason))]
-    layout = read_layout(files, [*images.folders, *lost_folders], parameters.class_names)
+    layout = read_layout(files, [*images.folders, *lost_folders], parameters.class_names, parameters.patient)
 
     inside = [*(path for path in files if not holds_no_images(path)), *(f"{folder}/" for folder in lost_folders)]
     folders = Counter(folder for path in inside if (folder := layout.find(path)))

@@ -16,9 +16,9 @@ from chest_cancer.network.embedding import means_of
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
 from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
-from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
+from chest_cancer.pipelines.feature_extraction.splitting import IDENTITIES, check_no_group_crosses, split_by_group
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.near_duplicates import group_near_duplicates
+from chest_cancer.statistics.near_duplicates import group_near_duplicates, join_by_identity
 from chest_cancer.storage.arrays import Arrays, Rows
 from chest_cancer.storage.feature_store import FeatureStore, RowKey
 
@@ -69,7 +69,7 @@ def extract_features(
 def split_images(
     image_index: pd.DataFrame, features: Arrays, parameters: FeatureExtractionParameters, seed: int
 ) -> pd.DataFrame:
-    """Join near-duplicates into groups and give each group to one split.
+    """Join near-duplicates, and images of a patient or a study, into groups, and give each group to one split.
 
     Args:
         image_index: A row per readable image.
@@ -91,6 +91,8 @@ def split_images(
     images = image_index.assign(
         group=image_index["pixel_sha256"].map(dict(zip(features["pixel_sha256"], groups, strict=True)))
     )
+    for identity in IDENTITIES:
+        images["group"] = join_by_identity(images["group"].to_numpy(), pd.factorize(images[identity])[0])
     images["split"] = split_by_group(images, parameters.split, seed)
     check_no_group_crosses(images)
     return images

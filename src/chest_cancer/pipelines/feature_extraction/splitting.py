@@ -6,6 +6,8 @@ import pandas as pd
 from chest_cancer.parameters import SplitParameters
 
 SPLITS = ("train", "validation", "test")
+IDENTITIES = ("patient", "study")
+"""Columns whose values are in one split alone; missing where nobody knows."""
 
 
 def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> pd.Series:
@@ -16,6 +18,7 @@ def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> 
 
     Args:
         images: A row per image: `label`, `group`, `pixel_sha256`, `source_split` (train, validation, test or None).
+            Images of one patient are in one group.
         shares: Shares of validation and test.
         seed: Random seed for the draw.
 
@@ -77,20 +80,21 @@ def _check_every_class_in_every_split(labels: pd.Series, splits: pd.Series) -> N
 
 
 def check_no_group_crosses(images: pd.DataFrame) -> None:
-    """Guard the figures: no group may be in two splits.
+    """Guard the figures: no group, no patient and no study may be in two splits.
 
     Args:
-        images: Rows with `group`, `split` and `path`.
+        images: Rows with `group`, `patient`, `study`, `split` and `path`.
 
     Raises:
-        ValueError: Some group is in more than one of train, validation and test.
+        ValueError: Some group, patient or study is in more than one of train, validation and test.
     """
     used = images[images["split"].isin(SPLITS)]
-    crossing = used.groupby("group")["split"].nunique()
-    crossing = crossing[crossing > 1]
-    if len(crossing):
-        example = used[used["group"] == crossing.index[0]][["path", "split"]].head(4).to_dict("records")
-        raise ValueError(
-            f"Found {len(crossing)} group(s) of near-duplicates in more than one split: expected each in one. "
-            f"The first: {example}"
-        )
+    for column in ("group", *IDENTITIES):
+        splits = used[[column, "split"]].dropna().drop_duplicates()
+        crossing = splits.loc[splits[column].duplicated(), column].unique()
+        if len(crossing):
+            example = used[used[column] == crossing[0]][["path", "split"]].head(4).to_dict("records")
+            raise ValueError(
+                f"Found {len(crossing)} with the same `{column}` in more than one split: expected each in one. "
+                f"The first: {example}"
+            )

@@ -1,0 +1,192 @@
+"""Who is who: the patient of each image, which leaves this process's memory as a keyed hash alone."""
+
+import hashlib
+import hmac
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from chest_cancer.imaging.pixels import Identifiers
+from chest_cancer.parameters import ABOVE_CLASS, BELOW_CLASS
+from chest_cancer.pipelines.data_ingestion.folder_names import last_part
+from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout
+
+_DIGITS = 16
+# What may name patients: several for each class, of several images each, and none of which has most of the images.
+_SUGGESTED = {
+    BELOW_CLASS: "The folders below the class folders",
+    r"(?P<patient>[^/]+?)[-_. ]*\(?\d+\)?\.\w+$": "The names of the files, up to their last number,",
+}
+_FEWEST_A_CLASS, _FEWEST_IMAGES, _LARGEST_SHARE = 3, 2, 0.2
+
+
+class Identity(NamedTuple):
+    """Whom and what an image shows, by keyed hashes of 16 hexadecimal digits; None where nobody knows."""
+
+    patient: str | None = None
+    study: str | None = None
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class WhoIsWho:
+    """How the patient of an image is found.
+
+    Attributes:
+        way: The parameter `data_ingestion.patient`.
+        key: Of this project; another one gives other hashes.
+    """
+
+    way: str
+    key: bytes
+
+    def identify(self, path: str, folder: ClassFolder, identifiers: Identifiers | None) -> Identity:
+        """Say whom an image shows.
+
+        Args:
+            path: Of its file.
+            folder: The class folder that it lies in.
+            identifiers: What its DICOM file says; None for other formats.
+
+        Returns:
+            Keyed hashes.
+        """
+        if self.way in ("auto", "dicom"):
+            found = identifiers or Identifiers("", "", "")
+            return Identity(*(self._hash(kind, getattr(found, kind)) for kind in Identity._fields))
+        name = _BY_PATH.get(self.way, self._by_expression)(path, folder)
+        return Identity(patient=self._hash("patient", name))
+
+    def _by_expression(self, path: str, _folder: ClassFolder) -> str | None:
+        found = re.search(self.way, path)
+        return found["patient"] if found else None
+
+    def _hash(self, kind: str, identifier: str | None) -> str | None:
+        """Hash by HMAC with SHA-256 (RFC 2104), so that nobody without the key can try all identifiers."""
+        if not identifier:
+            return None
+        return hmac.new(self.key, f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def _below_class(path: str, folder: ClassFolder) -> str | None:
+    first, inside, _ = path.removeprefix(f"{folder.path}/").partition("/")
+    return first if inside else None
+
+
+def _above_class(_path: str, folder: ClassFolder) -> str | None:
+    return last_part(folder.path.rpartition("/")[0]) or None
+
+
+_BY_PATH: dict[str, Callable[[str, ClassFolder], str | None]] = {
+    "unknown": lambda _path, _folder: None,
+    BELOW_CLASS: _below_class,
+    ABOVE_CLASS: _above_class,
+}
+
+
+def without_shared_identifiers(index: pd.DataFrame, way: str) -> tuple[pd.DataFrame, list[str]]:
+    """Take no patient from files that were all given the same PatientID when they were made anonymous.
+
+    Args:
+        index: The image index.
+        way: The parameter `data_ingestion.patient`.
+
+    Returns:
+        The index, and sentences on what was done.
+    """
+    known, studies = index["patient"].dropna(), index["study"].nunique()
+    if way != "auto" or studies < 2 or len(set(known)) != 1:
+        return index, []
+    note = (
+        f"All {len(known)} DICOM files have the same PatientID, but are of {studies} studies: it was "
+        "replaced when they were made anonymous, and no patient is taken from it. Images of a study stay together."
+    )
+    return index.assign(patient=index["patient"].mask(index["patient"].notna())), [note]
+
+
+def require_some_patients(index: pd.DataFrame, way: str) -> None:
+    """Raise where a way was asked for that finds no patient.
+
+    Args:
+        index: The image index.
+        way: The parameter `data_ingestion.patient`.
+
+    Raises:
+        ValueError: Names the way and the first file.
+    """
+    if way in ("auto", "unknown") or index["patient"].notna().any():
+        return
+    raise ValueError(
+        f"Invalid value received for `data_ingestion.patient`. Expected a way that finds the patient of an image. "
+        f"Received: {way!r}, which finds none, such as of {index['path'].iloc[0]!r}. Correct it, or use `unknown`."
+    )
+
+
+def say_who_is_known(index: pd.DataFrame) -> list[str]:
+    """Say in sentences what is odd about the patients of the images.
+
+    Args:
+        index: The image index.
+
+    Returns:
+        Sentences that name no patient; none where nothing is odd or nobody is known.
+    """
+    known = index.dropna(subset=["patient"])
+    if known.empty:
+        return []
+    said = []
+    if nobody := len(index) - len(known):
+        said.append(
+            f"Of {nobody} of {len(index)} images the patient is not known: nothing but their likeness keeps these "
+            "patients out of two splits."
+        )
+    if several := _with_several(known, "patient", "label"):
+        said.append(f"{several} patients have images of more than one class: each patient stays in one split.")
+    if shared := _with_several(known, "pixel_sha256", "patient"):
+        said.append(
+            f"{shared} pictures are filed under more than one patient: these patients are taken for one, and stay in "
+            "one split."
+        )
+    return said
+
+
+def _with_several(index: pd.DataFrame, one: str, other: str) -> int:
+    """Count values of one column that come with several of another."""
+    pairs = index[[one, other]].drop_duplicates()
+    return len(set(pairs.loc[pairs[one].duplicated(), one]))
+
+
+def count_patients(index: pd.DataFrame) -> int | None:
+    """Count the patients; None where that of any image is not known."""
+    return int(index["patient"].nunique()) if index["patient"].notna().all() else None
+
+
+def suggest_way(index: pd.DataFrame, layout: Layout) -> list[str]:
+    """Say how names of folders or files could be read as patients, where nobody is known; unasked nothing is.
+
+    Args:
+        index: The image index.
+        layout: Which folders are classes.
+
+    Returns:
+        A sentence with the parameter that switches it on, or none.
+    """
+    if index["patient"].notna().any():
+        return []
+    for way, words in _SUGGESTED.items():
+        who = WhoIsWho(way, b"")
+        folders = {path: folder for path in index["path"] if (folder := layout.find(path))}
+        found = [who.identify(path, folder, None).patient for path, folder in folders.items()]
+        patients, largest = len(set(found)), Counter(found).most_common(1)[0][1]
+        few = patients < _FEWEST_A_CLASS * index["label"].nunique() or largest > _LARGEST_SHARE * len(index)
+        if None in found or few or patients > len(index) / _FEWEST_IMAGES:
+            continue
+        return [
+            f"{words} may name patients: {patients}, for {len(index)} images. If they do, "
+            f"`data_ingestion.patient: '{way}'` keeps each patient in one split."
+        ]
+    return []
