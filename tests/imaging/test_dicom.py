@@ -18,7 +18,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.dicom import read as dicom_reader
-from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
 from dicom_files import STORED, dicom, shipped
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -161,6 +161,16 @@ def test_patient_data_is_skipped_when_a_file_is_read(monkeypatch: pytest.MonkeyP
 
     assert {element.tag.group for element in seen[0]} <= {0x0008, 0x0028, 0x7FE0}
     assert [element.keyword for element in seen[0].group_dataset(0x0008)] == ["SOPClassUID", "Modality"]
+
+
+def test_identifiers_are_read_where_they_are_asked_for_and_never_shown() -> None:
+    data = dicom(PatientID="Jane Doe ", StudyInstanceUID="1.2.3", PatientName="Doe^Jane")
+
+    found = decode_image(data, with_identifiers=True).identifiers
+
+    assert found == Identifiers("Jane Doe", "1.2.3", "")
+    assert repr(found) == "Identifiers()"
+    assert decode_image(data).identifiers is None
 
 
 def test_nothing_of_a_malformed_file_is_logged_or_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -337,6 +337,16 @@ def test_real_data_come_from_one_source_and_data_that_nobody_audited_say_so() ->
     assert "from 0.41 to 0.93 (95 % interval)" in found["Size of the test split"]
 
 
+def test_known_patients_are_counted_and_unknown_ones_are_a_limitation() -> None:
+    known, unknown = (
+        dict(find_limitations(METRICS, manifest(synthetic=False, patients=patients), [], 0.95))
+        for patients in (34, None)
+    )
+
+    assert "The 34 patients are those that the source names, and each is in one split." in known["One source"]
+    assert "It is not known which slices are of one patient" in unknown["One source, unknown patients"]
+
+
 def test_report_and_card_say_the_same_limitations() -> None:
     limits = Limits(
         distance_limit=1.5, confidence_limit=0.6, validation_images=11, validation_refused=0.0, validation_unsure=0.1

@@ -46,7 +46,12 @@ _CHECKS = {JpegImageFile: check_jpeg, PngImageFile: check_png}
 
 
 def decode_image(
-    data: bytes, *, max_pixels: int = 64_000_000, min_side: int = 32, any_modality: bool = False
+    data: bytes,
+    *,
+    max_pixels: int = 64_000_000,
+    min_side: int = 32,
+    any_modality: bool = False,
+    with_identifiers: bool = False,
 ) -> DecodedImage:
     """Decode the bytes of one image file into upright RGB.
 
@@ -59,6 +64,7 @@ def decode_image(
         max_pixels: Largest accepted width x height.
         min_side: Smallest accepted width and height, in pixels.
         any_modality: Decode DICOM that is no CT slice and no radiograph as well, to look at it.
+        with_identifiers: Read whom a DICOM file shows; see `Identifiers`.
 
     Returns:
         The decoded image.
@@ -74,7 +80,9 @@ def decode_image(
                 # Imported on use: pydicom costs start-up time that most runs need not pay.
                 from chest_cancer.imaging.dicom.read import decode_dicom
 
-                image = decode_dicom(data, max_pixels, min_side, any_modality=any_modality)
+                image = decode_dicom(
+                    data, max_pixels, min_side, any_modality=any_modality, with_identifiers=with_identifiers
+                )
             else:
                 image = _decode_with_pillow(kind, data, max_pixels, min_side)
     except UnreadableImageError:

@@ -44,7 +44,7 @@ class DecodedImage:
         scaling: How stored grey or colour became 0..255: "8 bits" as it is, "16 bits" by its full range, "HU, lung
             window", "HU + 32768, lung window", "window of the file", "VOI LUT", "percentiles 0.5 to 99.5", "minimum to
             maximum", or "nothing measured" (only NaN).
-        identifiers: Whom a DICOM file shows; None for other formats.
+        identifiers: Whom a DICOM file shows; None for other formats, and where nobody asked.
     """
 
     pixels: NDArray[np.uint8]

@@ -55,11 +55,14 @@ def _origin(data: DataSummary) -> Limitation:
             "patients."
         )
         return Limitation("Synthetic data", text)
+    elsewhere = "No slice from another hospital, scanner or population was seen."
+    if data.patients is not None:
+        text = f"{elsewhere} The {data.patients} patients are those that the source names, and each is in one split."
+        return Limitation("One source", text)
     return Limitation(
         "One source, unknown patients",
-        "No slice from another hospital, scanner or population was seen. It is not known which slices are of one "
-        "patient: groups of near-duplicates stand in for patients, and slices of a patient that look different may be "
-        "in two splits.",
+        f"{elsewhere} It is not known which slices are of one patient: groups of near-duplicates stand in for "
+        "patients, and slices of a patient that look different may be in two splits.",
     )
 
 

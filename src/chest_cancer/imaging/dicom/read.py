@@ -1,4 +1,7 @@
-"""DICOM slices to RGB. Keeps the elements that describe pixels and no others: patient data is skipped unread.
+"""DICOM slices to RGB.
+
+Keeps the elements that describe pixels and, where they are asked for, the three identifiers that say which slices
+belong together: all other patient data is skipped unread.
 
 Grey of CT becomes Hounsfield units seen through the lung window, other grey is shown as the file says: see
 `imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `decoding.decode_image` calls this
@@ -38,7 +41,6 @@ _IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 _ELEMENTS: list[BaseTag | int] = [
     Tag(keyword)
     for keyword in (
-        *_IDENTIFIERS,
         "ImageType",
         "SOPClassUID",
         "Modality",
@@ -79,7 +81,9 @@ _ELEMENTS: list[BaseTag | int] = [
 _GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 
 
-def decode_dicom(data: bytes, max_pixels: int, min_side: int, *, any_modality: bool) -> DecodedImage:
+def decode_dicom(
+    data: bytes, max_pixels: int, min_side: int, *, any_modality: bool, with_identifiers: bool
+) -> DecodedImage:
     """Decode one DICOM file, with or without the 128-byte preamble and `DICM`.
 
     Args:
@@ -87,6 +91,7 @@ def decode_dicom(data: bytes, max_pixels: int, min_side: int, *, any_modality: b
         max_pixels: Largest accepted rows x columns.
         min_side: Smallest accepted rows and columns, in pixels.
         any_modality: Decode what is no CT slice and no radiograph as well.
+        with_identifiers: Read whom it shows, too.
 
     Returns:
         The decoded image; its mode is the stored photometric interpretation.
@@ -96,7 +101,8 @@ def decode_dicom(data: bytes, max_pixels: int, min_side: int, *, any_modality: b
             compression, or an element that can't be used.
         Exception: Anything that pydicom raises on damaged files; `decoding.decode_image` gives it its reason.
     """
-    dataset, syntax = _read_elements(data, max_bytes=4 * max_pixels)
+    tags = [*_ELEMENTS, *map(Tag, _IDENTIFIERS)] if with_identifiers else _ELEMENTS
+    dataset, syntax = _read_elements(data, 4 * max_pixels, tags)
     if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
         kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
         raise UnreadableImageError(
@@ -120,18 +126,19 @@ def decode_dicom(data: bytes, max_pixels: int, min_side: int, *, any_modality: b
         pixels = grey_to_rgb(grey)
     else:
         raise UnreadableImageError(f"DICOM photometric interpretation {photometric} is not supported; save it as RGB")
-    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS))
+    found = [text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS]
+    identifiers = Identifiers(*found) if with_identifiers else None
     return DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling, identifiers)
 
 
-def _read_elements(data: bytes, max_bytes: int) -> tuple[Dataset, UID]:
-    """Return the elements that describe the pixels, and the transfer syntax."""
+def _read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tuple[Dataset, UID]:
+    """Return those of the elements that the file has, and the transfer syntax."""
     file = io.BytesIO(data)
     if data[128:132] == b"DICM":
         file.seek(132)
     elif data[:2] == b"\x08\0":  # Neither preamble nor File Meta Information, as files of before 1993 are.
         syntax = ExplicitVRLittleEndian if data[4:6].isalpha() else ImplicitVRLittleEndian
-        return read_dataset(file, syntax.is_implicit_VR, True, specific_tags=_ELEMENTS), syntax
+        return read_dataset(file, syntax.is_implicit_VR, True, specific_tags=tags), syntax
     meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
     syntax = meta.get("TransferSyntaxUID")
     if not isinstance(syntax, UID):
@@ -144,7 +151,7 @@ def _read_elements(data: bytes, max_bytes: int) -> tuple[Dataset, UID]:
             raise UnreadableImageError(f"deflated DICOM file exceeds {max_bytes:,} bytes when inflated")
     if syntax.is_private or not syntax.is_transfer_syntax:
         raise no_decoder(syntax)
-    return read_dataset(file, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=_ELEMENTS), syntax
+    return read_dataset(file, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=tags), syntax
 
 
 def _lift_functional_groups(dataset: Dataset) -> None:

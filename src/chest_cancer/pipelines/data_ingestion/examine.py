@@ -52,7 +52,7 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
         return foreign_by_name(path) or layout.reason(path)
     data = images.read(path)
     try:
-        decoded = decode_image(data, max_pixels=limits.max_pixels, min_side=1)
+        decoded = decode_image(data, max_pixels=limits.max_pixels, min_side=1, with_identifiers=True)
     except TooManyPixelsError as error:
         return f"{error} (`data_ingestion.limits.max_pixels`)"
     except UnreadableImageError as error:
