@@ -4,11 +4,12 @@ from chest_cancer.audits.audit import Audit
 from chest_cancer.audits.black_lungs.audit import BLACK_LUNGS
 from chest_cancer.audits.duplicates.audit import DUPLICATES
 from chest_cancer.audits.evidence.audit import EVIDENCE
+from chest_cancer.audits.identity.audit import IDENTITY
 from chest_cancer.audits.leakage.audit import LEAKAGE
 from chest_cancer.audits.refusal.audit import REFUSAL
 from chest_cancer.audits.robustness.audit import ROBUSTNESS
 from chest_cancer.audits.shortcuts.audit import SHORTCUTS
 
-AUDITS: tuple[Audit, ...] = (SHORTCUTS, BLACK_LUNGS, LEAKAGE, DUPLICATES, REFUSAL, EVIDENCE, ROBUSTNESS)
+AUDITS: tuple[Audit, ...] = (SHORTCUTS, BLACK_LUNGS, IDENTITY, LEAKAGE, DUPLICATES, REFUSAL, EVIDENCE, ROBUSTNESS)
 DATA_AUDITS = tuple(audit for audit in AUDITS if audit.subject == "data")
 MODEL_AUDITS = tuple(audit for audit in AUDITS if audit.subject == "model")

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from tqdm import tqdm
 
+from chest_cancer.imaging.afar import Looks, look_from_afar
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.network.features import embeddings_of
 from chest_cancer.parameters import ModelEvaluationParameters
@@ -43,9 +43,6 @@ BASELINES = {
     "majority class": "always the most frequent class",
 }
 """Name and what it sees, the simplest explanation first."""
-_BINS = 16
-_THUMBNAIL = 8
-_FRAME, _BORDER = 32, 2
 _TREES = 100
 _SUSPECT = 0.6
 """Area above which a baseline, if its interval lies above 0.5 too, counts as a shortcut."""
@@ -53,8 +50,6 @@ _AS_GOOD = 0.02
 """Of baselines whose areas are that close, the simplest is the explanation."""
 _NEARLY_ALL = 0.9
 """Share of what the model has above chance: a shortcut with that much leaves nothing to conclude from."""
-
-Looks = dict[str, NDArray[np.float32]]
 
 
 def compare_baselines(
@@ -112,8 +107,7 @@ def describe_pixels(images: ImageFolder, paths: list[str]) -> Looks:
         paths: Which of them, n.
 
     Returns:
-        `brightness`, shares of 16 grey levels [n, 16]; `thumbnail`, grey [n, 64]; `border`, grey pixels of a frame 2
-        pixels wide around the image at 32 x 32, [n, 240].
+        Each look of `look_from_afar`, [n, ...].
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         seen = pool.map(lambda path: look_from_afar(decode_image(images.read(path)).pixels), paths)
@@ -209,15 +203,3 @@ def _beside(model: Figure, baseline: dict[str, Any]) -> str:
     if adds["value"] > 0:
         kind = "not measurably better than"
     return f"the model (AUC {in_words(model)}) is {kind} {alone}, a difference of {in_words(adds)}"
-
-
-def look_from_afar(pixels: NDArray[np.uint8]) -> Looks:
-    """Describe one image, uint8 [H, W, 3]; see `describe_pixels`."""
-    grey = Image.fromarray(pixels).convert("L")
-    frame = np.asarray(grey.resize((_FRAME, _FRAME), Image.Resampling.BOX))
-    inside = np.zeros_like(frame, dtype=bool)
-    inside[_BORDER:-_BORDER, _BORDER:-_BORDER] = True
-    counts = np.bincount(np.asarray(grey).ravel() // (256 // _BINS), minlength=_BINS)
-    thumbnail = np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)).ravel()
-    looks = {"brightness": counts / counts.sum(), "thumbnail": thumbnail, "border": frame[~inside]}
-    return {name: look.astype(np.float32) for name, look in looks.items()}

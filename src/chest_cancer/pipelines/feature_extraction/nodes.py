@@ -78,8 +78,9 @@ def split_images(
         seed: Random seed for the split.
 
     Returns:
-        `image_index` with `group` and `split`: train, validation or test for each distinct image, once; `copy` for
-        further copies of it; `leak` for images that the source put on the other side of a twin.
+        `image_index` with `near_duplicates`, the group by likeness alone, `group`, that joined with patients and
+        studies, and `split`: train, validation or test for each distinct image, once; `copy` for further copies of it;
+        `leak` for images that the source put on the other side of a twin.
 
     Raises:
         ValueError: A class has too few groups, or a group crosses splits.
@@ -91,6 +92,7 @@ def split_images(
     images = image_index.assign(
         group=image_index["pixel_sha256"].map(dict(zip(features["pixel_sha256"], groups, strict=True)))
     )
+    images["near_duplicates"] = images["group"]
     for identity in IDENTITIES:
         images["group"] = join_by_identity(images["group"].to_numpy(), pd.factorize(images[identity])[0])
     images["split"] = split_by_group(images, parameters.split, seed)

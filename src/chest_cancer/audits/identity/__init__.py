@@ -1,0 +1,1 @@
+"""Identity: how much of a score is knowing the patient."""
