@@ -188,11 +188,13 @@ def test_a_killed_worker_comes_back_while_the_other_goes_on(pair, body):
 
 def test_workers_count_together(pair, body):
     def answers():
-        connection = HTTPConnection("127.0.0.1", pair.port, timeout=30)
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-        connection.close()
-        assert f'run_id="{RUN_ID}"' in text
+        text, end = "", time.monotonic() + 30
+        while f'run_id="{RUN_ID}"' not in text:  # whichever worker answers, it may still be loading
+            assert time.monotonic() < end
+            connection = HTTPConnection("127.0.0.1", pair.port, timeout=30)
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            connection.close()
         return float(
             (re.search(r'^chest_cancer_answers_total\{answer="normal"\} (\S+)', text, re.MULTILINE) or [0, 0])[1]
         )
