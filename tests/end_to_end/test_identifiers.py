@@ -1,0 +1,76 @@
+"""Patients of DICOM files, from the file to the report: kept apart, counted, and nowhere by their own identifiers."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chest_cancer.imaging.phantoms.generate import generate_phantom
+from conftest import copy_project
+from dicom_files import dicom
+
+PATIENTS, SLICES = 25, 2
+CLASSES = ("normal", "adenocarcinoma")
+PLANTED = [*(f"Jane-Doe-{n:03}" for n in range(PATIENTS)), *(f"1.2.826.77.1{n:03}" for n in range(PATIENTS))]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project after a run on CT slices of known patients, and `said.log`, what the run printed."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    for number in range(PATIENTS * SLICES):
+        patient, place = divmod(number, SLICES)
+        label = CLASSES[patient % 2]
+        hounsfield = generate_phantom(label, 3, number).image.astype(np.int16) * 5 - 1000
+        path = project / "scans" / label / f"{patient}_{place}.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(
+            dicom(
+                hounsfield,
+                PatientID=PLANTED[patient],
+                PatientName=PLANTED[patient],
+                StudyInstanceUID=PLANTED[PATIENTS + patient],
+            )
+        )
+    command = [sys.executable, "-m", "kedro", "run", "--env", "test", "--params", "data_ingestion.source=scans"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (project / "said.log").write_text(done.stdout + done.stderr)
+    return project
+
+
+def test_patients_are_counted_and_none_is_in_two_splits(project: Path) -> None:
+    table = pd.read_parquet(next((project / "data").rglob("split_table.parquet")))
+
+    assert table["patient"].nunique() == PATIENTS
+    assert table["patient"].str.fullmatch("[0-9a-f]{16}").all()
+    assert (table.groupby("patient")["split"].agg(set).str.len() == 1).all()
+    assert json.loads((project / "data/02_intermediate/data_summary.json").read_text())["patients"] == PATIENTS
+    assert json.loads((project / "data/06_models/candidate/manifest.json").read_text())["data"]["patients"] == PATIENTS
+
+
+@pytest.mark.parametrize("page", ["report.html", "data_report.html"])
+def test_the_reports_compare_folds_of_patients_with_random_ones(project: Path, page: str) -> None:
+    text = (project / "data/08_reporting" / page).read_text()
+
+    assert '<h2 id="identity">' in text
+    assert f"The patients are known: {PATIENTS}, of {PATIENTS * SLICES} distinct images." in text
+    assert f"The {PATIENTS} patients are those that the source names, and each is in one split." in text
+    assert "unknown patients" not in text
+
+
+def test_no_identifier_is_in_anything_that_the_run_wrote(project: Path) -> None:
+    """But in the copies of the files themselves."""
+    given = [project / name for name in ("scans", "data/01_raw", "src", "conf")]
+    written = [
+        path for path in project.rglob("*") if path.is_file() and not any(folder in path.parents for folder in given)
+    ]
+
+    assert {path.name for path in written} >= {"mlflow.db", "report.html", "split_table.parquet", "said.log"}
+    for path in written:
+        content = path.read_bytes()
+        assert [name for name in PLANTED if name.encode() in content] == [], path
