@@ -20,7 +20,7 @@ class Sample:
 
     Attributes:
         label: Its class.
-        index: Its number within the seed's set.
+        index: Its patient's number within the seed's set.
     """
 
     label: str

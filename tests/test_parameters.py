@@ -34,6 +34,12 @@ MISTAKES = {
         True,
         "`feature_extraction.augmentation.flip`: Extra inputs are not permitted. Received: True",
     ),
+    "order": (
+        "data_ingestion.phantom.slices_per_patient",
+        [6, 1],
+        "`data_ingestion.phantom.slices_per_patient`: Value error, expected the fewest, then the most, as in [1, 6]. "
+        "Received: [6, 1]",
+    ),
     "block typo": ("training.epochs", 1, "`training`: Extra inputs are not permitted. Received: {'epochs': 1}"),
     "no without quotes": (
         "model_training.normal_class",

@@ -7,7 +7,7 @@ range stops a run before any work.
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _as_name(value: Any) -> Any:
@@ -20,8 +20,16 @@ def _as_name(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
+def _in_order(limits: tuple[int, int]) -> tuple[int, int]:
+    low, high = limits
+    if low > high:
+        raise ValueError(f"expected the fewest, then the most, as in [{high}, {low}]")
+    return limits
+
+
 Name = Annotated[str, BeforeValidator(_as_name)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1, le=1000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 HeadName = Literal["linear", "dense", "kernel"]
 
@@ -37,6 +45,12 @@ class PhantomParameters(Block):
 
     images: int = Field(400, ge=2, le=100_000, description="Number of images, shared evenly by the classes.")
     classes: tuple[str, ...] = Field(("normal", "adenocarcinoma"), min_length=2, max_length=4)
+    slices_per_patient: Annotated[tuple[Count, Count], AfterValidator(_in_order)] = Field(
+        (1, 6), description="Fewest and most; the usual number lies a third of the way up."
+    )
+    patient_signature: Fraction = Field(
+        1.0, description="Share of a patient's traits that its slices have in common: 0 none, 1 all but the height."
+    )
 
 
 BELOW_CLASS, ABOVE_CLASS = "<class>/<patient>/<file>", "<patient>/<class>/<file>"

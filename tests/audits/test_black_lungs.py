@@ -18,7 +18,7 @@ PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=100)
 
 
 LUNG_WINDOWS = (0, 1, 2, 4, 7)
-"""Phantoms whose own window shows the lungs; that of number 3 is so narrow that it does not."""
+"""Phantoms whose lungs the cut below makes black; those of number 3 are too light for it."""
 
 
 def slice_of(index: int, level: int = 0) -> np.ndarray:

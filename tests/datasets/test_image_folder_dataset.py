@@ -17,6 +17,7 @@ from kedro.io import DatasetError
 
 from chest_cancer.datasets import image_folder_dataset
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
+from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.parameters import PhantomParameters, SourceLimits
 from chest_cancer.sources.image_source import ImageSource
 
@@ -67,6 +68,23 @@ def test_phantoms_come_with_a_mask_for_every_lesion(dataset: ImageFolderDataset)
         assert mask.any() == path.startswith("adenocarcinoma/")
 
 
+def test_phantoms_are_named_by_patient_and_slice(dataset: ImageFolderDataset) -> None:
+    wanted = PhantomParameters(images=6, slices_per_patient=(2, 2), patient_signature=0.5)
+    dataset.save(ImageSource(location="phantom", phantom=wanted, seed=5))
+
+    images = dataset.load()
+    assert images.paths == (
+        "adenocarcinoma/patient_0001_slice_0.png",
+        "adenocarcinoma/patient_0001_slice_1.png",
+        "adenocarcinoma/patient_0003_slice_0.png",
+        "normal/patient_0000_slice_0.png",
+        "normal/patient_0000_slice_1.png",
+        "normal/patient_0002_slice_0.png",
+    )
+    drawn = generate_phantom("adenocarcinoma", 5, 1, 1, 0.5)
+    np.testing.assert_array_equal(images.pixels(images.paths[1])[..., 0], drawn.image)
+
+
 def test_phantoms_depend_on_their_seed_and_on_nothing_else(tmp_path: Path) -> None:
     def generate(name: str, seed: int) -> dict[str, bytes | None]:
         dataset = ImageFolderDataset(filepath=str(tmp_path / name))
@@ -79,7 +97,13 @@ def test_phantoms_depend_on_their_seed_and_on_nothing_else(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 18}, {"phantom": PhantomParameters(images=2)}, {"limits": SourceLimits(max_files=10)}]
+    "change",
+    [
+        {"seed": 18},
+        {"phantom": PhantomParameters(images=2)},
+        {"phantom": PhantomParameters(images=4, patient_signature=0.5)},
+        {"limits": SourceLimits(max_files=10)},
+    ],
 )
 def test_phantoms_are_made_again_only_after_a_change(
     dataset: ImageFolderDataset, target: Path, change: dict[str, object], caplog: pytest.LogCaptureFixture

@@ -302,7 +302,7 @@ def test_evaluation_and_batch_inference_work_on_the_results_of_an_earlier_run(
     project: Path, results: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "slices").mkdir()
-    for name in ("normal/phantom_00000.png", "adenocarcinoma/phantom_00001.png"):
+    for name in ("normal/patient_0000_slice_0.png", "adenocarcinoma/patient_0001_slice_0.png"):
         (tmp_path / "slices" / Path(name).name).write_bytes((results / "01_raw" / "images" / name).read_bytes())
     (tmp_path / "slices" / "notes.txt").write_text("not an image")
     before = read_json(results / "08_reporting" / "metrics.json")

@@ -38,7 +38,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
         >>> dataset = ImageFolderDataset(filepath="data/01_raw/images")
         >>> dataset.save(ImageSource(location="phantom"))
         >>> dataset.load().paths[0]
-        'adenocarcinoma/phantom_00001.png'
+        'adenocarcinoma/patient_0001_slice_0.png'
     """
 
     def __init__(self, *, filepath: str, downloads: str | None = None, metadata: dict[str, Any] | None = None) -> None:
@@ -191,10 +191,19 @@ def _is_single_image(path: Path) -> bool:
 
 
 def _generate(source: ImageSource, intake: Intake) -> None:
-    count = source.phantom.images
-    phantoms = generate_phantoms(source.phantom.classes, count, source.seed)
-    for number, phantom in enumerate(tqdm(phantoms, total=count, desc="Phantoms", disable=None)):
-        name = f"{phantom.label}/phantom_{number:05d}.png"
+    wanted = source.phantom
+    phantoms = generate_phantoms(
+        wanted.classes,
+        wanted.images,
+        source.seed,
+        slices_per_patient=wanted.slices_per_patient,
+        patient_signature=wanted.patient_signature,
+    )
+    # As many digits as keep names in the order of patients and slices.
+    patient_digits, slice_digits = max(4, len(str(wanted.images))), len(str(wanted.slices_per_patient[1]))
+    for phantom in tqdm(phantoms, total=wanted.images, desc="Phantoms", disable=None):
+        patient, number = f"{phantom.patient:0{patient_digits}d}", f"{phantom.slice:0{slice_digits}d}"
+        name = f"{phantom.label}/patient_{patient}_slice_{number}.png"
         mask = intake.root / LESION_MASKS / name
         intake.add(name, [_png(phantom.image)])
         mask.parent.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from chest_cancer.imaging.phantoms.canvas import Canvas, FloatArray, HounsfieldArray, Placement, blob, ellipse, strip
+from chest_cancer.imaging.phantoms.draws import Draws, Stream
 from chest_cancer.imaging.phantoms.organs import paint_lungs, paint_mediastinum, raise_diaphragm
-from chest_cancer.imaging.phantoms.patient import DEPTHS, Patient, draw_patient, draw_placement
+from chest_cancer.imaging.phantoms.patient import DEPTHS, Patient, draw_patient, draw_placement, draw_position
 
 _AIR, _MUSCLE = -1000.0, 50.0
 
@@ -21,6 +22,7 @@ class Anatomy:
         placement: Where the patient lies in the picture.
         hila: Hilum of the patient's right and left lung (mm), `[2, 2]`.
         cage: Outline of the thoracic cage (mm), `[N, 2]`.
+        offset: How far the slice lies from the middle of what the patient's slices show, -1 to 1.
     """
 
     hounsfield: HounsfieldArray
@@ -28,6 +30,7 @@ class Anatomy:
     placement: Placement
     hila: FloatArray
     cage: FloatArray
+    offset: float
 
 
 def _paint_table(canvas: Canvas, rng: np.random.Generator, patient: Patient) -> None:
@@ -59,13 +62,14 @@ def _paint_glands(canvas: Canvas, rng: np.random.Generator, patient: Patient) ->
                 canvas.fill(ellipse(*place, *rng.uniform(2, 0.22 * room, 2), rng.uniform(0, 3)), rng.uniform(-20, 45))
 
 
-def _paint_wall(canvas: Canvas, rng: np.random.Generator, patient: Patient) -> None:
+def _paint_wall(canvas: Canvas, draws: Draws, patient: Patient) -> None:
     """Paint skin, fat, muscles with their fat planes, breast tissue, scapulae and ribs."""
+    rng = draws.of_patient(Stream.WALL)
     canvas.fill(patient.body, 10)
     middle = patient.body.mean(axis=0)
     reach = np.hypot(*(patient.body - middle).T)[:, None]
     canvas.fill(middle + (patient.body - middle) * (1 - 2.0 / reach), rng.uniform(-115, -85))
-    _paint_glands(canvas, rng, patient)
+    _paint_glands(canvas, draws.of_slice(Stream.WALL), patient)
     canvas.fill(patient.muscle, rng.uniform(40, 62))
     for _ in range(int(rng.integers(5, 11))):
         start = rng.uniform(0, 18)
@@ -73,9 +77,9 @@ def _paint_wall(canvas: Canvas, rng: np.random.Generator, patient: Patient) -> N
         share = np.clip(rng.uniform(0.3, 0.85) + np.linspace(-0.3, 0.3, 24) * rng.uniform(-1, 1), 0.2, 0.97)
         canvas.fill(strip(patient.wall(t, share), rng.uniform(1, 4.5)), rng.uniform(-105, -50))
     if patient.level < 0.62:
-        _paint_scapulae(canvas, rng, patient)
-    _paint_ribs(canvas, rng, patient)
-    _paint_sternum(canvas, rng, patient)
+        _paint_scapulae(canvas, draws.of_patient(Stream.SCAPULAE), patient)
+    _paint_ribs(canvas, draws.of_slice(Stream.RIBS), patient)
+    _paint_sternum(canvas, draws.of_patient(Stream.STERNUM), patient)
 
 
 def _paint_scapulae(canvas: Canvas, rng: np.random.Generator, patient: Patient) -> None:
@@ -114,25 +118,26 @@ def _paint_ribs(canvas: Canvas, rng: np.random.Generator, patient: Patient) -> N
 
 def _paint_sternum(canvas: Canvas, rng: np.random.Generator, patient: Patient) -> None:
     front = patient.cage[0] - (0, 7.0)
-    if patient.level < 0.2:
-        for side in (-1, 1):
-            head = ellipse(
-                front[0] + side * rng.uniform(20, 30), front[1] + 2, rng.uniform(9, 15), 8, side * rng.uniform(0.2, 0.7)
-            )
-            canvas.bone(head, patient.cortex, patient.marrow, 2)
     wide, flat = rng.uniform(15, 24) - 5 * patient.level, rng.uniform(4.5, 6.5)
     canvas.bone(ellipse(*front, wide, flat, rng.normal(0, 0.08)), patient.cortex, patient.marrow, 1.8)
     for t in (0.55, 17.45):
         if rng.random() < 0.6:
             path = patient.wall(np.linspace(t, t + (0.7 if t < 9 else -0.7), 8), 0, 6.5)
             canvas.fill(strip(path, rng.uniform(6, 9)), rng.uniform(80, 180))
+    if patient.level < 0.2:
+        for side in (-1, 1):
+            head = ellipse(
+                front[0] + side * rng.uniform(20, 30), front[1] + 2, rng.uniform(9, 15), 8, side * rng.uniform(0.2, 0.7)
+            )
+            canvas.bone(head, patient.cortex, patient.marrow, 2)
 
 
-def _paint_spine(canvas: Canvas, rng: np.random.Generator, patient: Patient) -> None:
-    """Paint a vertebra, or the disc beside it, with canal and processes."""
+def _paint_spine(canvas: Canvas, draws: Draws, patient: Patient) -> None:
+    """Paint a vertebra, or the disc beside it, with canal and processes; its size is the patient's own."""
+    own, rng = draws.of_patient(Stream.SPINE), draws.of_slice(Stream.SPINE)
     cortex, marrow, back = patient.cortex, patient.marrow, 0.9 * patient.depth
-    size = rng.uniform(0.88, 1.15) * (0.85 + 0.2 * patient.level)
-    x, y = rng.normal(0, 2), back - 30 * size
+    size = own.uniform(0.88, 1.15) * (0.85 + 0.2 * patient.level)
+    x, y = own.normal(0, 2), back - 30 * size
     canvas.fill(ellipse(x, y + 8 * size, 23 * size, 27 * size), _MUSCLE, in_lung=True)
     shown = rng.random() < 0.7  # between two vertebrae there are no processes to the side
     for side in (-1, 1):
@@ -163,17 +168,20 @@ def _paint_spine(canvas: Canvas, rng: np.random.Generator, patient: Patient) -> 
         canvas.bone(body, cortex, marrow, rng.uniform(1.2, 2.4))
 
 
-def draw_anatomy(rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(draws: Draws) -> Anatomy:
     """Draw one patient and paint the slice; nothing here knows the label.
 
     Args:
-        rng: The anatomy's own random stream.
+        draws: The slice's random streams.
 
     Returns:
         The slice in Hounsfield units with its lung mask and landmarks.
     """
-    patient = draw_patient(rng)
-    placement = draw_placement(rng, patient)
+    position = draw_position(draws)
+    patient, middle = (
+        draw_patient(draws.of_patient(Stream.BUILD), level) for level in (position.level, position.middle)
+    )
+    placement = draw_placement(draws.of_patient(Stream.FRAME), middle)
     height = 0.1 * patient.depth
     hila = np.array(
         [
@@ -181,15 +189,15 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
             for edge in (patient.medial_right, patient.medial_left)
         ]
     )
-    hila = hila + rng.normal(0, 3, (2, 2))
+    hila = hila + draws.of_patient(Stream.HILA).normal(0, 3, (2, 2))
     canvas = Canvas(placement, _AIR)
-    _paint_table(canvas, rng, patient)
-    _paint_wall(canvas, rng, patient)
-    lungs = Canvas(placement, rng.uniform(-900, -730))
-    paint_lungs(lungs, rng, patient, hila)
+    _paint_table(canvas, draws.of_patient(Stream.COUCH), patient)
+    _paint_wall(canvas, draws, patient)
+    lungs = Canvas(placement, draws.of_patient(Stream.LUNGS).uniform(-900, -730))
+    paint_lungs(lungs, draws.of_slice(Stream.VESSELS), patient, hila)
     canvas.insert(lungs, patient.cage)
-    paint_mediastinum(canvas, rng, patient, hila)
-    _paint_spine(canvas, rng, patient)
+    paint_mediastinum(canvas, draws, patient, hila)
+    _paint_spine(canvas, draws, patient)
     hounsfield, lung = canvas.develop()
-    raise_diaphragm(hounsfield, lung, placement, rng, patient)
-    return Anatomy(hounsfield, lung, placement, hila, patient.cage)
+    raise_diaphragm(hounsfield, lung, placement, draws.of_patient(Stream.DIAPHRAGM), patient)
+    return Anatomy(hounsfield, lung, placement, hila, patient.cage, position.offset)

@@ -1,9 +1,14 @@
 """Procedural chest CT slices, with a mask for every tumour: synthetic data that needs no network.
 
-Anatomy, picture size, window and noise come from one random stream, the tumour from another. The same seed and index
+A patient has a body, a couch, a window, a scanner and, unless normal, a tumour, which its slices show at other heights.
+How much of that they really have in common is the patient's signature: it turns up and down what a model gains from
+slices of one patient on both sides of a split.
+
+Anatomy, picture size, window and noise come from other random streams than the tumour. The same seed, patient and slice
 with another label therefore give the same picture outside of the tumour, and nothing else tells the classes apart.
 """
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,14 +19,12 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.phantoms.anatomy import draw_anatomy
 from chest_cancer.imaging.phantoms.canvas import HounsfieldArray, Placement
-from chest_cancer.imaging.phantoms.lesions import add_benign_findings, add_tumour
+from chest_cancer.imaging.phantoms.draws import Draws, Stream
+from chest_cancer.imaging.phantoms.lesions import add_benign_findings
+from chest_cancer.imaging.phantoms.tumours import add_tumour
 
 PHANTOM_CLASSES: tuple[str, ...] = ("normal", "adenocarcinoma", "squamous_cell", "large_cell")
-PHANTOM_VERSION: int = 1  # raise it whenever a pixel changes: stored features are keyed by it
-
-_ANATOMY_STREAM = 0
-_ACQUISITION_STREAM = 1
-_TUMOUR_STREAM = 2
+PHANTOM_VERSION: int = 2  # raise it whenever a pixel changes: stored features are keyed by it
 
 _DRAWN_AHEAD = 32
 
@@ -33,12 +36,16 @@ class Phantom:
     Attributes:
         image: Windowed slice `[H, W]`, uint8.
         lesion_mask: True where the tumour lies `[H, W]`; empty for "normal".
-        label: One of `PHANTOM_CLASSES`.
+        label: One of `PHANTOM_CLASSES`, the same for all slices of a patient.
+        patient: Number of the patient within the set, from 0.
+        slice: Number of the slice within the patient, from 0; the order says nothing about its height.
     """
 
     image: NDArray[np.uint8]
     lesion_mask: NDArray[np.bool_]
     label: str
+    patient: int
+    slice: int
 
 
 def _smooth(picture: HounsfieldArray, side_tap: float) -> HounsfieldArray:
@@ -49,11 +56,18 @@ def _smooth(picture: HounsfieldArray, side_tap: float) -> HounsfieldArray:
     return np.asarray(middle * wide[:, 1:-1] + side * (wide[:, :-2] + wide[:, 2:]))
 
 
-def _scan(picture: HounsfieldArray, placement: Placement, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _scan(picture: HounsfieldArray, placement: Placement, draws: Draws) -> NDArray[np.uint8]:
     """Add the scanner's blur and noise, then apply a display window: HU `[H, W]` to uint8."""
-    noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(6, 18))
-    kernel = rng.uniform(0.0, 0.2)  # below zero: an edge-enhancing lung kernel
-    picture = _smooth(picture, kernel) + _smooth(noise, rng.uniform(0, 0.3))
+    rng = draws.of_patient(Stream.SCANNER)
+    amplitude, kernel, grain = rng.uniform(6, 18), rng.uniform(0.0, 0.2), rng.uniform(0, 0.3)
+    noise = draws.of_slice(Stream.NOISE).standard_normal(picture.shape, dtype=np.float32) * np.float32(amplitude)
+    picture = _smooth(picture, kernel) + _smooth(noise, grain)
+    if rng.random() < 0.25:
+        # The reconstruction circle: nothing was measured outside of it.
+        rows, columns = np.ogrid[: placement.height, : placement.width]
+        across = (columns - placement.centre[0]) ** 2 + (rows - placement.centre[1]) ** 2
+        picture = np.where(across > (rng.uniform(0.5, 0.62) * max(picture.shape)) ** 2, -2000, picture)
+    rng = draws.of_patient(Stream.WINDOW)
     kind = rng.random()
     if kind < 0.72:  # lung
         level, width = rng.uniform(-580, -310), rng.uniform(1225, 1775)
@@ -61,22 +75,19 @@ def _scan(picture: HounsfieldArray, placement: Placement, rng: np.random.Generat
         level, width = rng.uniform(-320, -150), rng.uniform(1200, 1600)
     else:  # mediastinum
         level, width = rng.uniform(10, 60), rng.uniform(350, 500)
-    if rng.random() < 0.25:
-        # The reconstruction circle: nothing was measured outside of it.
-        rows, columns = np.ogrid[: placement.height, : placement.width]
-        across = (columns - placement.centre[0]) ** 2 + (rows - placement.centre[1]) ** 2
-        picture = np.where(across > (rng.uniform(0.5, 0.62) * max(picture.shape)) ** 2, -2000, picture)
     shown = (picture - (level - width / 2)) * (255 / width)
     return np.asarray(np.clip(shown + 0.5, 0, 255), dtype=np.uint8)
 
 
-def generate_phantom(label: str, seed: int, index: int) -> Phantom:
+def generate_phantom(label: str, seed: int, patient: int, number: int = 0, signature: float = 1.0) -> Phantom:
     """Generate one phantom; the same arguments always give the same pixels.
 
     Args:
         label: One of `PHANTOM_CLASSES`.
         seed: Seed of the whole set, at least 0.
-        index: Number of the phantom within the set, at least 0.
+        patient: Number of the patient within the set, at least 0.
+        number: Number of the slice within the patient, at least 0.
+        signature: Share of a patient's traits that its slices have in common, 0 to 1.
 
     Returns:
         The slice with its tumour mask.
@@ -88,29 +99,52 @@ def generate_phantom(label: str, seed: int, index: int) -> Phantom:
         raise ValueError(
             f"Invalid value received for argument `label`. Expected one of {PHANTOM_CLASSES}. Received: label={label!r}"
         )
-    streams = (_ANATOMY_STREAM, _ACQUISITION_STREAM, _TUMOUR_STREAM + PHANTOM_CLASSES.index(label))
-    body, scanner, tumour = (
-        np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index, stream))) for stream in streams
-    )
-    anatomy = draw_anatomy(body)
-    picture = add_benign_findings(anatomy, body)
-    picture, mask = add_tumour(picture, anatomy, label, tumour)
-    return Phantom(_scan(picture, anatomy.placement, scanner), mask, label)
+    draws = Draws(seed, patient, number, signature)
+    anatomy = draw_anatomy(draws)
+    picture = add_benign_findings(anatomy, draws)
+    picture, mask = add_tumour(picture, anatomy, label, draws)
+    return Phantom(_scan(picture, anatomy.placement, draws), mask, label, patient, number)
 
 
-def generate_phantoms(classes: Sequence[str], images: int, seed: int) -> Iterator[Phantom]:
-    """Generate a balanced set, class after class in turn.
+def _in_turn(classes: int, slices_per_patient: tuple[int, int], seed: int) -> Iterator[tuple[int, int]]:
+    """Number patients and their slices without end: a patient of each class, slice by slice in turn.
+
+    These patients have as many slices as one another, so that all classes have as many images too.
+    """
+    low, high = slices_per_patient
+    usual = low + (high + 1 - low) / 3
+    for first in itertools.count(0, classes):
+        slices = int(Draws(seed, first, 0, 1.0).of_patient(Stream.SLICES).triangular(low, usual, high + 1))
+        yield from ((first + place, number) for number in range(min(slices, high)) for place in range(classes))
+
+
+def generate_phantoms(
+    classes: Sequence[str],
+    images: int,
+    seed: int,
+    *,
+    slices_per_patient: tuple[int, int] = (1, 1),
+    patient_signature: float = 1.0,
+) -> Iterator[Phantom]:
+    """Generate a balanced set, class after class in turn, patient after patient.
 
     Args:
-        classes: Labels to take turns, each one of `PHANTOM_CLASSES`.
-        images: Number of phantoms.
+        classes: Labels to take turns, each one of `PHANTOM_CLASSES`; a patient has one.
+        images: Number of phantoms. The last patients may lack slices.
         seed: Seed of the whole set, at least 0.
+        slices_per_patient: Fewest and most, at least 1; the usual number lies a third of the way up.
+        patient_signature: Share of a patient's traits that its slices have in common: 0 none, 1 all.
 
     Yields:
-        Phantom `index` of the set, for every index below `images`.
+        Phantom `index` of the set, for every index below `images`; it does not depend on how many there are.
     """
+    turns = itertools.islice(_in_turn(len(classes), slices_per_patient, seed), images)
+
+    def draw(turn: tuple[int, int]) -> Phantom:
+        patient, number = turn
+        return generate_phantom(classes[patient % len(classes)], seed, patient, number, patient_signature)
+
     # NumPy lets go of the interpreter while it draws, so threads share the cores.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, images, _DRAWN_AHEAD):
-            indices = range(start, min(start + _DRAWN_AHEAD, images))
-            yield from pool.map(lambda index: generate_phantom(classes[index % len(classes)], seed, index), indices)
+        while batch := list(itertools.islice(turns, _DRAWN_AHEAD)):
+            yield from pool.map(draw, batch)

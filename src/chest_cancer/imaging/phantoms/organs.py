@@ -16,6 +16,7 @@ from chest_cancer.imaging.phantoms.canvas import (
     stamp,
     strip,
 )
+from chest_cancer.imaging.phantoms.draws import Draws, Stream
 from chest_cancer.imaging.phantoms.patient import DEPTHS, Patient
 
 
@@ -105,8 +106,9 @@ class _Painter:
         self._canvas.fill(strip(path, width * self._rng.uniform(0.9, 1.1)), hounsfield, in_lung=True)
 
 
-def paint_mediastinum(canvas: Canvas, rng: np.random.Generator, patient: Patient, hila: FloatArray) -> None:
-    """Paint what lies between the lungs at this level, from fat to airways."""
+def paint_mediastinum(canvas: Canvas, draws: Draws, patient: Patient, hila: FloatArray) -> None:
+    """Paint what lies between the lungs at this level, from fat to airways; the heart is the patient's own."""
+    rng = draws.of_slice(Stream.MEDIASTINUM)
     level, ys = patient.level, DEPTHS * patient.depth
     edge = np.concatenate([np.stack([patient.medial_left, ys], 1), np.stack([patient.medial_right, ys], 1)[::-1]])
     canvas.fill(closed_spline(edge), patient.mediastinal_fat, in_lung=True)
@@ -120,7 +122,7 @@ def paint_mediastinum(canvas: Canvas, rng: np.random.Generator, patient: Patient
                 outline = ellipse(*place, rng.uniform(4, 9), rng.uniform(4, 8), rng.uniform(0, 3))
                 canvas.fill(outline, patient.venous, in_lung=True)
     if level > 0.5:
-        _paint_heart(painter, rng, patient)
+        _paint_heart(painter, draws.of_patient(Stream.HEART), patient)
     _paint_great_vessels(painter, rng, patient)
     painter.organ(6, 0.36, 7, 6, 40)  # oesophagus, now and then with air
     if rng.random() < 0.4:

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from chest_cancer.imaging.phantoms.canvas import FloatArray, Placement, closed_spline
+from chest_cancer.imaging.phantoms.draws import Draws, Stream
+
+# How far a patient's slices reach from the middle one, as a share of the lungs' height: about 20 mm.
+_REACH = 0.08
+_GOLDEN = 0.6180339887  # steps of this share of a range never come close to one another
 
 # Right half of the thoracic cage from the sternum (0) to the spine (9), in half widths and half depths.
 _CAGE = np.array(
@@ -93,9 +98,33 @@ def _mirror(half: FloatArray) -> FloatArray:
     return np.concatenate([half, half[-2:0:-1]])
 
 
-def draw_patient(rng: np.random.Generator) -> Patient:
-    """Draw a build and a slice level; the densities say whether contrast medium was given."""
-    level = float(rng.triangular(0.12, 0.45, 0.88))
+@dataclass(frozen=True)
+class Position:
+    """Where a slice lies.
+
+    Attributes:
+        middle: Level of the middle of what the patient's slices show, 0 (apex of the lungs) to 1 (base).
+        offset: How far the slice lies from there, -1 to 1, in shares of the slices' reach.
+    """
+
+    middle: float
+    offset: float
+
+    @property
+    def level(self) -> float:
+        """Level of the slice, 0 (apex of the lungs) to 1 (base)."""
+        return self.middle + _REACH * self.offset
+
+
+def draw_position(draws: Draws) -> Position:
+    """Choose where the slice lies: the slices of a patient keep apart."""
+    rng = draws.of_patient(Stream.POSITION)
+    middle, start = float(rng.triangular(0.2, 0.45, 0.8)), rng.random()
+    return Position(middle, 2 * ((start + draws.slice * _GOLDEN) % 1) - 1)
+
+
+def draw_patient(rng: np.random.Generator, level: float) -> Patient:
+    """Draw a build and show it at a level; the densities say whether contrast medium was given."""
     size = rng.normal(1, 0.07)
     width = size * rng.uniform(118, 142) * np.interp(level, [0, 0.1, 0.25, 0.45, 1], [0.42, 0.6, 0.83, 0.97, 1])
     depth = size * rng.uniform(72, 96) * np.interp(level, [0, 0.1, 0.25, 0.5, 1], [0.5, 0.66, 0.84, 1, 1.02])
@@ -137,7 +166,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
 
 
 def draw_placement(rng: np.random.Generator, patient: Patient) -> Placement:
-    """Choose picture size, zoom, roll and place, as if someone had cropped an exported slice."""
+    """Choose picture size, zoom, roll and place, as if someone had cropped exported slices around the middle one."""
     low, high = patient.body.min(axis=0), patient.body.max(axis=0)
     aspect = rng.uniform(1.15, 1.5)
     width = int(rng.integers(300, 513))
