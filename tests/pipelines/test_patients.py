@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.parameters import ABOVE_CLASS, BELOW_CLASS, DataIngestionParameters, FeatureExtractionParameters
+from chest_cancer.parameters import (
+    ABOVE_CLASS,
+    BELOW_CLASS,
+    DataIngestionParameters,
+    FeatureExtractionParameters,
+    PhantomParameters,
+)
 from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.pipelines.feature_extraction.nodes import split_images
 from chest_cancer.pipelines.feature_extraction.splitting import SPLITS, check_no_group_crosses
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.image_source import ImageSource
 from dicom_files import dicom
 from pipelines.test_ingestion_layouts import KEY, picture
 
@@ -240,3 +249,13 @@ def test_the_guard_stops_where_anything_crosses(column: str) -> None:
 
     with pytest.raises(ValueError, match=f"Found 1 with the same `{column}` in more than one split"):
         check_no_group_crosses(table)
+
+
+def test_the_patients_of_phantoms_are_known(tmp_path: Path) -> None:
+    images = ImageFolderDataset(filepath=str(tmp_path / "images"))
+    images.save(ImageSource(location="phantom", phantom=PhantomParameters(images=20, slices_per_patient=(2, 2))))
+
+    found, _, summary = index_images(images.load(), DataIngestionParameters(), "normal", KEY)
+
+    assert summary["patients"] == found["patient"].nunique() == 10
+    assert (found.groupby("patient")["label"].agg(set).str.len() == 1).all()

@@ -45,7 +45,7 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     if compared and compared["optimism"]["accuracy"]["low"] > 0:
         text = (
             "Files dealt into random folds, copies included, as many projects do, would have given an accuracy of "
-            f"{in_words(compared['naive']['accuracy'])}; with copies and look-alikes kept together it is "
+            f"{in_words(compared['naive']['accuracy'])}; with copies, look-alikes and known patients together it is "
             f"{in_words(compared['grouped']['accuracy'])}, lower by {in_words(compared['optimism']['accuracy'])}."
         )
         found.append(Limitation("Random splits", text))

@@ -16,6 +16,7 @@ from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
 from chest_cancer.pipelines.data_ingestion.patients import (
+    PHANTOM_PATIENTS,
     Identity,
     WhoIsWho,
     count_patients,
@@ -119,7 +120,8 @@ def index_images(
             way that was asked for.
     """
     layout = recognise_classes(raw_images, parameters, None if normal_class is None else str(normal_class))
-    who = WhoIsWho(parameters.patient, patient_key)
+    way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
+    who = WhoIsWho(way, patient_key)
     readable, refused = _open_all(raw_images, layout, who, parameters.limits)
     images, contradictions = exclude_contradictions(readable)
     left_out = sorted([*raw_images.refused, *refused, *contradictions])
@@ -129,8 +131,8 @@ def index_images(
     require_two_classes(Counter(image.label for image in images), rows)
 
     index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, _TEXT))
-    index, notes = without_shared_identifiers(index, parameters.patient)
-    require_some_patients(index, parameters.patient)
+    index, notes = without_shared_identifiers(index, way)
+    require_some_patients(index, way)
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(_TEXT)
     summary = _summarise(raw_images, index, readable=len(readable)) | {
         "pattern": layout.pattern,

@@ -15,6 +15,9 @@ from chest_cancer.parameters import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout
 
+PHANTOM_PATIENTS = r"/(?P<patient>patient_\d+)_slice_\d+\.png$"
+"""How phantoms name theirs, whom `auto` knows as well."""
+
 _DIGITS = 16
 # What may name patients: several for each class, of several images each, and none of which has most of the images.
 _SUGGESTED = {
