@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -88,7 +89,10 @@ def _open_all(
 
 
 def index_images(
-    raw_images: ImageFolder, parameters: DataIngestionParameters, normal_class: str | int | None
+    raw_images: ImageFolder,
+    parameters: DataIngestionParameters,
+    normal_class: str | int | None,
+    positive_classes: Sequence[str | int] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Open every file, and sort it into the index or, with a reason, into quarantine.
 
@@ -96,6 +100,7 @@ def index_images(
         raw_images: Files in layout `<class>/<file>`, `<split>/<class>/<file>` or `<class>/<split>/<file>`.
         parameters: Class names and limits.
         normal_class: The class without disease, of which a number is a name too; None where there is none.
+        positive_classes: What sensitivity is about, likewise; None for all but the normal class.
 
     Returns:
         The index (one row an image: path, label, source_split or missing, content_sha256, pixel_sha256,
@@ -104,9 +109,11 @@ def index_images(
 
     Raises:
         ValueError: When it is not certain what the classes are, fewer than two have a readable image, one lost all of
-            its images or has too few for every split, or `normal_class` is none of them.
+            its images or has too few for every split, or `normal_class` or `positive_classes` are none of them.
     """
-    layout = recognise_classes(raw_images, parameters, None if normal_class is None else str(normal_class))
+    normal = None if normal_class is None else str(normal_class)
+    positive = None if positive_classes is None else [str(name) for name in positive_classes]
+    layout = recognise_classes(raw_images, parameters, normal, positive)
     readable, refused = _open_all(raw_images, layout, parameters.limits)
     images, contradictions = exclude_contradictions(readable)
     left_out = sorted([*raw_images.refused, *refused, *contradictions])

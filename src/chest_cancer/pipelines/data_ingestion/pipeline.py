@@ -17,7 +17,12 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=index_images,
-                inputs=["raw_images", "params:data_ingestion", "params:model_training.normal_class"],
+                inputs=[
+                    "raw_images",
+                    "params:data_ingestion",
+                    "params:model_training.normal_class",
+                    "params:model_training.positive_classes",
+                ],
                 outputs=["image_index", "quarantine", "data_summary"],
                 name="index_images_node",
             ),
