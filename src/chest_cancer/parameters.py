@@ -225,6 +225,9 @@ class ModelTrainingParameters(Block):
     class_weights: bool = Field(True, description="Weigh classes by the inverse of their number of images.")
     early_stopping: EarlyStoppingParameters = EarlyStoppingParameters()
     normal_class: Name | None = Field("normal", description="The class without disease; null where there is none.")
+    positive_classes: tuple[Name, ...] | None = Field(
+        None, min_length=1, description="What sensitivity is about; null: all classes but `normal_class`."
+    )
     target_sensitivity: float = Field(0.95, gt=0.0, lt=1.0, description="The threshold reaches it on validation.")
     abstention: AbstentionParameters = AbstentionParameters()
     int8: Int8Parameters = Int8Parameters()

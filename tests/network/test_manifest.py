@@ -18,6 +18,17 @@ WHOLE = FACTS | {
     "head": "kernel",
     "kernel": {"width": 0.7, "landmarks": 30},
     "answer_rule": "operating threshold",
+    "positive_classes": ["adenocarcinoma"],
+    "patient_rule": {
+        "rule": "noisy-or",
+        "k": 3,
+        "threshold": -0.25,
+        "target_sensitivity": 0.95,
+        "reason": "largest area",
+        "positive": 12,
+        "negative": 14,
+        "compared": [{"rule": "noisy-or", "roc_auc": 0.9, "low": 0.7, "high": 1.0, "patients": 26}],
+    },
     "abstention": {
         "distance_limit": 2.0,
         "confidence_limit": 0.6,
@@ -68,6 +79,7 @@ def test_the_manifest_of_an_older_classifier_says_what_held_then() -> None:
     assert older.standardisation == StandardisationParameters(brightness="none", crop="none")
     assert (older.head_reason, older.kernel, older.abstention, older.split_digest) == (None, None, None, None)
     assert (older.self_test, older.int8) == (None, None)
+    assert (older.positive_classes, older.patient_rule) == (None, None)
     assert older.answer_rule == "most probable class"
 
 

@@ -61,6 +61,7 @@ def run(tmp_path: Path, *, normal_class: Any = "normal", **parameters: Any) -> O
             "raw_images": ImageFolderDataset(filepath=str(tmp_path / "data" / "images")),
             "params:data_ingestion": MemoryDataset(DataIngestionParameters(**parameters)),
             "params:model_training.normal_class": MemoryDataset(normal_class),
+            "params:model_training.positive_classes": MemoryDataset(None),
             "params:seed": MemoryDataset(3),
             "patient_key": MemoryDataset(bytes(32)),
             **{name: MemoryDataset() for name in ("image_index", "quarantine", "data_summary")},

@@ -52,9 +52,11 @@ def make_folder(root: Path, files: dict[str, bytes], refused: tuple[tuple[str, s
 
 
 def index_folder(
-    folder: ImageFolder, normal_class: Any = "normal", **parameters: Any
+    folder: ImageFolder, normal_class: Any = "normal", positive_classes: Any = None, **parameters: Any
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
-    index, quarantine, summary = index_images(folder, DataIngestionParameters(**parameters), normal_class, KEY)
+    index, quarantine, summary = index_images(
+        folder, DataIngestionParameters(**parameters), normal_class, KEY, positive_classes
+    )
     return index, dict(zip(quarantine["path"], quarantine["reason"], strict=True)), summary
 
 
@@ -325,6 +327,22 @@ def test_a_normal_class_that_is_a_number_is_a_name(index: Index) -> None:
     assert set(index(pictures(["0", "1"]), normal_class=0)["counts"]) == {"0", "1"}
     assert set(index(pictures(["0", "1"]), class_names={0: "no", 1: 2}, normal_class="no")["counts"]) == {"no", "2"}
     assert "Did you mean `01`?" in refusal(index, pictures(["01", "02"]), normal_class=1)
+
+
+def test_positive_classes_that_are_not_some_of_the_diseases_stop_the_run(index: Index) -> None:
+    files = pictures(["benign", "malignant", "normal"])
+    message = refusal(index, files, positive_classes=["Malignant"])
+    assert message.startswith(
+        "Invalid value received for `model_training.positive_classes`. Expected some of the classes other than "
+        "`normal`: `benign`, `malignant`. Received: ['Malignant']. Did you mean `malignant`? Write ['malignant']. "
+    )
+    for wrong in (["normal"], ["xyz", "benign"]):
+        assert "Did you mean" not in refusal(index, files, positive_classes=wrong)
+    everything = refusal(index, files, normal_class=None, positive_classes=["benign", "malignant", "normal"])
+    assert "`normal`, not all. Received" in everything
+    for right in (["malignant"], ["benign", "malignant"]):
+        assert set(index(files, positive_classes=right)["counts"]) == {"benign", "malignant", "normal"}
+    assert set(index(pictures(["0", "1"]), normal_class=0, positive_classes=[1])["counts"]) == {"0", "1"}
 
 
 def test_a_class_that_loses_everything_stops_the_run(index: Index) -> None:

@@ -285,6 +285,9 @@ def test_only_test_images_are_predicted_each_in_its_row(
     columns = ["path", "label", "group", "predicted", "distance", "reason", *probability_columns(BINARY)]
     assert received.columns.tolist() == columns
     assert received["reason"].isna().all()
+    named, _ = predict_test_images(image_folder(files), table.assign(patient=list("abcdef")), trained)
+    assert named["patient"].tolist() == ["b", "d", "e"]
+    assert named.drop(columns="patient").equals(received)
     expected = trained.predict([picture(number, 40, 48) for number in (2, 0, 1)])
     assert maps["evidence"].shape == (3, 2, 7, 7)
     np.testing.assert_allclose(maps["evidence"][1], expected[1].evidence, atol=1e-4)

@@ -122,6 +122,14 @@ def test_a_normal_class_that_does_not_exist_is_refused_with_the_choices(identity
         train(features, NO_VIEWS, table, identity, parameters(normal_class="healthy"), 0)
 
 
+@pytest.mark.parametrize("wrong", [("healthy",), ("normal",), ("adenocarcinoma", "normal")])
+def test_positive_classes_that_do_not_exist_are_refused_with_the_choices(identity, wrong: tuple[str, ...]) -> None:
+    features, table = data()
+
+    with pytest.raises(ValueError, match=r"positive_classes`: expected some of adenocarcinoma, or null .*Received: "):
+        train(features, NO_VIEWS, table, identity, parameters(positive_classes=wrong), 0)
+
+
 def biased(weigh: bool, identity) -> np.ndarray:
     """Mean probabilities of a head that sees nothing but noise, with nine images of one class to one of the other."""
     generator = np.random.default_rng(0)
@@ -351,6 +359,34 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     confidences = AnswerRule.of(manifest).confidences(probabilities)
     least = min(0.65, np.quantile(confidences, 0.1, method="lower"))
     assert manifest.abstention.confidence_limit == pytest.approx(least)
+
+
+def test_the_rule_for_patients_is_chosen_on_validation_patients_and_is_part_of_the_manifest(
+    assembled, identity, vgg16_weights: Weights
+) -> None:
+    *_, trained, features, table = assembled
+    block = parameters(target_sensitivity=0.8, positive_classes=["large_cell"])
+    named = table.assign(patient="patient " + (table["group"] // 3).astype(str))
+    unknown = named.assign(patient=named["patient"].where(named["split"] != "validation"))
+
+    calibration = calibrate(trained, features, named, block)
+    record = {"precision": "fp32", "standardisation": {"brightness": "none", "crop": "none"}}
+    origin = trace_origin(named, record, FACTS["data"], FACTS["provenance"])
+    choice = choose_head(features, named, block, 0)
+    classifier, _ = assemble_classifier(trained, choice, calibration, vgg16_weights, origin, block)
+
+    assert assembled[0].manifest.patient_rule is None
+    assert calibrate(trained, features, unknown, block).patient_rule is None
+    # Every patient has a slice of each class, so all of them are positive.
+    assert calibration.patient_rule is None
+    alone = named.assign(patient=named["label"] + (named["group"] // 6).astype(str))
+    point = calibrate(trained, features, alone, block).patient_rule
+    patients = alone[alone["split"] == "validation"].groupby("patient")["label"].first()
+    assert (point.positive, point.negative) == ((patients == "large_cell").sum(), (patients != "large_cell").sum())
+    assert "too few" in point.reason
+    assert classifier.manifest.positive_classes == ("large_cell",)
+    with_rule = classifier.manifest.model_copy(update={"patient_rule": point})
+    assert Manifest.read(with_rule.to_json()) == with_rule
 
 
 def test_the_classifier_and_the_keras_model_are_one(assembled, picture: Callable[..., Pixels]) -> None:

@@ -18,7 +18,7 @@ from chest_cancer.audits.refusal import audit as refusal
 from chest_cancer.audits.registry import AUDITS
 from chest_cancer.audits.robustness import audit as robustness
 from chest_cancer.audits.shortcuts import audit as shortcuts
-from chest_cancer.network.manifest import Limits, Manifest
+from chest_cancer.network.manifest import Limits, Manifest, PatientArea, PatientPoint
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
 from chest_cancer.reporting.limitation import listed
@@ -324,6 +324,26 @@ def test_the_report_says_which_rule_answers(rule: str, words: str) -> None:
     about = manifest().model_copy(update={"answer_rule": rule})
 
     assert words in render_report(METRICS, about, quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES)
+
+
+def test_report_and_card_say_how_patients_are_scored_and_what_each_rule_gave() -> None:
+    point = PatientPoint(
+        rule="noisy-or", k=3, threshold=-0.25, target_sensitivity=0.9, reason="largest area of them", positive=12,
+        negative=14, compared=(PatientArea(rule="noisy-or", roc_auc=0.91, low=0.7, high=0.98, patients=26),),
+    )  # fmt: skip
+    about = manifest().model_copy(update={"patient_rule": point, "positive_classes": ("malignant",)})
+    metrics = METRICS | {"patient_roc_auc": figure(0.9, n=25)}
+
+    page = render_report(metrics, about, quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES)
+    card = render_model_card(metrics, about, ANSWERS, [], 0.95)
+
+    assert "score is the noisy-or of all slices, declined ones included: largest area of them" in page
+    assert '<td>noisy-or</td><td class="number">0.910</td><td class="number">0.700 to 0.980</td>' in page
+    assert "about malignant; those at the threshold are about any disease" in page
+    assert "<td>patients: area under the ROC curve</td>" in page
+    assert "| patients: area under the ROC curve | 0.900 [0.850, 0.950] | 25 |" in card
+    assert "| score of a patient | noisy-or: largest area of them |" in card
+    assert "score of a patient" not in render_model_card(METRICS, manifest(), ANSWERS, [], 0.95)
 
 
 def test_a_sentence_joins_the_accuracy_of_the_folds_with_that_of_the_test_split() -> None:

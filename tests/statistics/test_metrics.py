@@ -22,6 +22,7 @@ from sklearn.metrics import (
 )
 
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
+from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_reliability
@@ -455,7 +456,9 @@ def test_without_an_answer_its_accuracy_is_unknown() -> None:
 
 
 def test_every_metric_of_the_registry_is_measured_under_its_name() -> None:
-    figures = measure(predictions(THREE), THREE, "normal", 0.4, FEW, 0, 1.5)
+    table, rule = predictions(THREE).assign(patient="one"), PatientRule("noisy-or", (0, 1), 0.0)
+
+    figures = measure(table, THREE, "normal", 0.4, FEW, 0, 1.5, patient_rule=rule)
 
     assert list(figures) == [metric.name for metric in METRICS] + [
         f"{metric.name}_{name}" for name in THREE for metric in CLASS_METRICS
@@ -472,6 +475,8 @@ def test_every_metric_of_the_registry_is_measured_under_its_name() -> None:
         ("recall_large_cell", "large_cell: answered rightly (recall)"),
         ("npv_normal", "normal: negative predictive value"),
         ("average_precision_normal", "normal: average precision"),
+        ("patient_roc_auc", "patients: area under the ROC curve"),
+        ("patient_mixed", "patients: with slices of several classes"),
         ("youden_index", "youden index"),
     ],
 )

@@ -34,12 +34,47 @@ def label_features(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> L
     Returns:
         Their features, class numbers and groups; other images of `arrays` are left out.
     """
-    images = split_table[split_table["split"].isin(splits)].set_index("pixel_sha256")
-    chosen = np.isin(arrays["pixel_sha256"], images.index.to_numpy(dtype="U64"))
-    images = images.loc[arrays["pixel_sha256"][chosen]]
+    images, chosen = _images_of(arrays, split_table, splits)
     inputs = arrays["features"] if "features" in arrays else arrays["embedding"]
     numbers = images["label"].map(class_names(split_table).index)
     return LabelledFeatures(inputs[chosen], numbers.to_numpy(dtype=np.int64), images["group"].to_numpy(dtype=np.int64))
+
+
+def label_patients(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> NDArray[np.str_] | None:
+    """Name the patients of the images that `label_features` takes, in the same order.
+
+    Args:
+        arrays: As there.
+        split_table: As there; it may have a column `patient`, missing where the patient is unknown.
+        splits: As there.
+
+    Returns:
+        Patient of each image, [n]; None where that of any is unknown.
+    """
+    return known_patients(_images_of(arrays, split_table, splits)[0])
+
+
+def known_patients(table: pd.DataFrame) -> NDArray[np.str_] | None:
+    """Read the patients of a table's rows.
+
+    Args:
+        table: A row per image; a column `patient`, where there is one, is missing where the patient is unknown.
+
+    Returns:
+        Patient of each row, [n]; None where that of any is unknown.
+    """
+    if "patient" not in table or table["patient"].isna().any():
+        return None
+    return table["patient"].to_numpy(dtype=np.str_)
+
+
+def _images_of(
+    arrays: Arrays, split_table: pd.DataFrame, splits: tuple[str, ...]
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Rows of the images of some splits, in the order of stored features, and which of these are theirs."""
+    images = split_table[split_table["split"].isin(splits)].set_index("pixel_sha256")
+    chosen = np.isin(arrays["pixel_sha256"], images.index.to_numpy(dtype="U64"))
+    return images.loc[arrays["pixel_sha256"][chosen]], chosen
 
 
 def class_names(split_table: pd.DataFrame) -> list[str]:

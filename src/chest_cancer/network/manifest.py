@@ -13,6 +13,9 @@ from chest_cancer.parameters import Block, HeadName, KernelParameters, Standardi
 
 FORMAT_VERSION = 1
 
+PatientRuleName = Literal["mean log-odds", "top-k mean", "noisy-or"]
+"""How a patient's slices become one score; see `chest_cancer.network.patients`."""
+
 _CURE = "Train the model again with this version of chest_cancer."
 
 
@@ -33,6 +36,39 @@ class OperatingPoint(Block):
 
     threshold: float
     target_sensitivity: float
+
+
+class PatientArea(Block):
+    """How well a rule tells validation patients apart: area under the ROC curve with its 95 % interval, 0..1."""
+
+    rule: PatientRuleName
+    roc_auc: float
+    low: float
+    high: float
+    patients: int
+
+
+class PatientPoint(Block):
+    """How a patient's slices become one answer; `PatientRule` is what follows from it.
+
+    Attributes:
+        rule: Which rule scores patients.
+        k: How many slices the rule `top-k mean` looks at.
+        threshold: Log-odds from which on a patient reads as positive.
+        target_sensitivity: Share of positive validation patients that it was chosen for, 0..1.
+        reason: Why this rule was chosen.
+        positive, negative: Numbers of validation patients.
+        compared: What each rule gave on them.
+    """
+
+    rule: PatientRuleName
+    k: int
+    threshold: float
+    target_sensitivity: float
+    reason: str
+    positive: int
+    negative: int
+    compared: tuple[PatientArea, ...]
 
 
 class Limits(Block):
@@ -170,6 +206,7 @@ class Manifest(Block):
         format_version: Version of this layout.
         classes: Class names, in the order of the graph's outputs.
         normal_class: The class without disease, or None.
+        positive_classes: What sensitivity is about; None for all but the normal class.
         input: What the graph takes.
         preprocessing_version: Version of decoding and standardising.
         standardisation: What images go through first.
@@ -179,6 +216,7 @@ class Manifest(Block):
         temperature: What the logits were divided by.
         operating_point: When an image reads as diseased; None without a normal class.
         answer_rule: Which class is the answer; see `AnswerRule`. Without an operating point both are the same.
+        patient_rule: How a patient's slices become one answer; None where validation patients were not known.
         abstention: When no answer is given; None where every image is answered.
         precision: Precision of the training features, or `int8` where that graph is served.
         validation: How well it did on validation images.
@@ -193,6 +231,7 @@ class Manifest(Block):
     format_version: Literal[1]
     classes: tuple[str, ...]
     normal_class: str | None
+    positive_classes: tuple[str, ...] | None = None
     input: Input
     preprocessing_version: int = 1
     standardisation: StandardisationParameters = StandardisationParameters(brightness="none", crop="none")
@@ -202,6 +241,7 @@ class Manifest(Block):
     temperature: float
     operating_point: OperatingPoint | None
     answer_rule: Literal["most probable class", "operating threshold"] = "most probable class"
+    patient_rule: PatientPoint | None = None
     abstention: Limits | None = None
     precision: Literal["bf16", "fp32", "int8"]
     validation: Validation

@@ -1,5 +1,6 @@
 """Held-out images and what a classifier said of them: metrics are measured on these."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -8,18 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.network.predictions import disease_class, probability_columns
+from chest_cancer.network.features import known_patients
+from chest_cancer.network.patients import PatientRule
+from chest_cancer.network.predictions import disease_class, positive_numbers, probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, confidence_and_hits, equal_mass_bins
+from chest_cancer.statistics.held_out_patients import HeldOutPatients, Mask, Numbers, Patients
 from chest_cancer.statistics.intervals import mean_of, share
 from chest_cancer.statistics.roc import area_of_classes, area_under_roc, placements
 from chest_cancer.storage.figures import Figure
 
 _SMALLEST = float(np.finfo(np.float64).eps)
-
-Numbers = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,12 @@ class HeldOut:
         groups: Group of each image, [n]; images of a group count as correlated draws of one.
         reasons: Why there is no answer, [n]; missing where there is one.
         normal: Number of the class without disease, or None.
+        positive: Numbers of the classes that sensitivity is about; None where nobody said.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
         temperature: Temperature that calibrated the probabilities, or None.
         confidence: Confidence level of the intervals, 0..1.
         bootstrap: Draws of groups, for figures whose intervals have no formula.
+        patients: Their patients; None where that of any image is unknown, or the classifier has no rule for patients.
     """
 
     classes: list[str]
@@ -47,10 +50,12 @@ class HeldOut:
     groups: Numbers
     reasons: "pd.Series[Any]"
     normal: int | None
+    positive: tuple[int, ...] | None
     threshold: float | None
     temperature: float | None
     confidence: float
     bootstrap: GroupBootstrap
+    patients: HeldOutPatients | None
 
     @classmethod
     def of(
@@ -62,21 +67,29 @@ class HeldOut:
         parameters: ModelEvaluationParameters,
         seed: int,
         temperature: float | None = None,
+        positive_classes: Sequence[str] | None = None,
+        patient_rule: PatientRule | None = None,
     ) -> Self:
         """Read a table of predictions; arguments as in `metrics.measure`."""
         groups = predictions["group"].to_numpy()
+        numbers = predictions["label"].map(classes.index).to_numpy(dtype=np.int64)
+        probabilities = predictions[probability_columns(classes)].to_numpy(dtype=np.float64)
         return cls(
             classes=classes,
-            numbers=predictions["label"].map(classes.index).to_numpy(dtype=np.int64),
+            numbers=numbers,
             chosen=predictions["predicted"].map(classes.index).to_numpy(dtype=np.int64),
-            probabilities=predictions[probability_columns(classes)].to_numpy(dtype=np.float64),
+            probabilities=probabilities,
             groups=groups,
             reasons=predictions["reason"],
             normal=None if normal_class is None else classes.index(normal_class),
+            positive=positive_numbers(classes, normal_class, positive_classes),
             threshold=threshold,
             temperature=temperature,
             confidence=parameters.confidence,
             bootstrap=GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed),
+            patients=_patients(
+                known_patients(predictions), numbers, groups, probabilities, patient_rule, parameters.confidence
+            ),
         )
 
     @property
@@ -161,3 +174,18 @@ class HeldOut:
 
     def _side(self, k: int) -> tuple[Mask, NDArray[np.float64]]:
         return np.asarray(self.numbers == k), self.probabilities[:, k]
+
+
+def _patients(
+    patients: NDArray[np.str_] | None,
+    numbers: Numbers,
+    groups: Numbers,
+    probabilities: NDArray[np.float64],
+    rule: PatientRule | None,
+    confidence: float,
+) -> HeldOutPatients | None:
+    if patients is None or rule is None:
+        return None
+    scores = rule.score_patients(probabilities, patients)
+    known = Patients.of(patients, numbers, groups, rule.positive)
+    return HeldOutPatients(known, scores, rule.reads_positive(scores), confidence)

@@ -1,12 +1,12 @@
 """The registry of metrics: what is measured on held-out images, each with its name and its function.
 
 `metrics.json`, report, cards, MLflow and the web page all show what this registry gives: **a new metric is one line**
-in `METRICS`, or in `CLASS_METRICS` for one of each class. People read its name in words; another title goes into
-`storage.figures`.
+in `METRICS`, in `CLASS_METRICS` for one of each class, or in `PATIENT_METRICS` for one of patients. People read its
+name in words; another title goes into `storage.figures`.
 
-The first figures are those of the answers that a user gets. An image without an answer counts as an error; what is
-called `selective_` leaves it out. What the operating threshold would do alone, whatever is declined, is called
-`threshold_`.
+The first figures are those of the answers that a user gets; their sensitivity, specificity and predictive values are
+about the positive classes. An image without an answer counts as an error; what is called `selective_` leaves it out.
+What the operating threshold would do alone, whatever is declined, is called `threshold_`: it is about any disease.
 
 Every interval takes the images of a group for correlated draws of one. Shares have Wilson's interval, for the effective
 number of images (`intervals.share`); areas under the ROC curve a score interval (`roc.area_under_roc`); predictive
@@ -15,7 +15,7 @@ from their parts (`intervals.mean_of`). Loss, Brier score, average precision and
 groups (`bootstrap.GroupBootstrap`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -23,8 +23,10 @@ import numpy as np
 import pandas as pd
 
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
+from chest_cancer.network.patients import PatientRule
 from chest_cancer.parameters import ModelEvaluationParameters
-from chest_cancer.statistics.held_out import HeldOut, Mask
+from chest_cancer.statistics.held_out import HeldOut
+from chest_cancer.statistics.held_out_patients import PATIENT_METRICS, HeldOutPatients, Mask
 from chest_cancer.statistics.intervals import mean_of, predictive_values
 from chest_cancer.storage.figures import Figure
 
@@ -61,23 +63,29 @@ def measure(
     parameters: ModelEvaluationParameters,
     seed: int,
     temperature: float | None = None,
+    positive_classes: Sequence[str] | None = None,
+    patient_rule: PatientRule | None = None,
 ) -> dict[str, Figure]:
     """Measure predictions with every metric of the registry.
 
     Args:
         predictions: A row per test image: `label`, `predicted` (the class that the rule chooses), `group`, `reason`
-            (missing where that is the answer) and a `probability_<class>` for each class.
+            (missing where that is the answer), a `probability_<class>` for each class and, where known, `patient`.
         classes: Class names, in the order of the classifier.
         normal_class: The class without disease, or None.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
         parameters: The block `model_evaluation`.
         seed: Random seed for the bootstrap.
         temperature: Temperature that calibrated the probabilities, or None.
+        positive_classes: What the answers' sensitivity is about; None for all but the normal class.
+        patient_rule: How a patient's slices become one answer; without it there are no figures of patients.
 
     Returns:
         The figures by name; the value of an unknown one is NaN, its interval 0 to the largest possible value.
     """
-    held_out = HeldOut.of(predictions, classes, normal_class, threshold, parameters, seed, temperature)
+    held_out = HeldOut.of(
+        predictions, classes, normal_class, threshold, parameters, seed, temperature, positive_classes, patient_rule
+    )
     figures: dict[str, Figure] = {}
     for metric in METRICS:
         if (figure := metric.measure(held_out)) is not None:
@@ -89,57 +97,61 @@ def measure(
     return figures
 
 
-def _diseased(held_out: HeldOut) -> Mask:
-    return np.asarray(held_out.numbers != held_out.normal)
+class Sides(NamedTuple):
+    """Which images are positive, and which are said to be positive or negative; each [n]."""
+
+    positive: Mask
+    said: Mask
+    denied: Mask
 
 
-def _answer_sides(held_out: HeldOut) -> tuple[Mask, Mask] | None:
-    """Which images are answered as diseased, and which as normal; None without a normal class."""
-    if held_out.normal is None:
+def _answer_sides(held_out: HeldOut) -> Sides | None:
+    """The answers, about the positive classes; None where nobody said which these are."""
+    if held_out.positive is None:
         return None
-    normal = held_out.answered_as(held_out.normal)
-    return np.asarray(held_out.answered & ~normal), normal
+    positive, said = (np.isin(numbers, held_out.positive) for numbers in (held_out.numbers, held_out.chosen))
+    return Sides(positive, held_out.answered & said, held_out.answered & ~said)
 
 
-def _threshold_sides(held_out: HeldOut) -> tuple[Mask, Mask] | None:
-    """Which images reach the threshold of disease, and which don't, declined or not; None without a threshold."""
+def _threshold_sides(held_out: HeldOut) -> Sides | None:
+    """What reaches the threshold, which is about any disease, declined or not; None without a threshold."""
     if held_out.normal is None or held_out.threshold is None:
         return None
-    positive = 1 - held_out.probabilities[:, held_out.normal] >= held_out.threshold
-    return np.asarray(positive), np.asarray(~positive)
+    said = np.asarray(1 - held_out.probabilities[:, held_out.normal] >= held_out.threshold)
+    return Sides(np.asarray(held_out.numbers != held_out.normal), said, ~said)
 
 
-Sides = Callable[[HeldOut], tuple[Mask, Mask] | None]
+SidesOf = Callable[[HeldOut], Sides | None]
 
 
-def _sensitivity(held_out: HeldOut, sides: Sides = _answer_sides) -> Figure | None:
-    said = sides(held_out)
-    return said and held_out.share(said[0], _diseased(held_out))
+def _sensitivity(held_out: HeldOut, sides: SidesOf = _answer_sides) -> Figure | None:
+    of = sides(held_out)
+    return of and held_out.share(of.said, of.positive)
 
 
-def _specificity(held_out: HeldOut, sides: Sides = _answer_sides) -> Figure | None:
-    said = sides(held_out)
-    return said and held_out.share(said[1], ~_diseased(held_out))
+def _specificity(held_out: HeldOut, sides: SidesOf = _answer_sides) -> Figure | None:
+    of = sides(held_out)
+    return of and held_out.share(of.denied, ~of.positive)
 
 
 def _selective_sensitivity(held_out: HeldOut) -> Figure | None:
-    said = _answer_sides(held_out)
-    return said and held_out.share(said[0], _diseased(held_out) & held_out.answered)
+    of = _answer_sides(held_out)
+    return of and held_out.share(of.said, of.positive & held_out.answered)
 
 
 def _selective_specificity(held_out: HeldOut) -> Figure | None:
-    said = _answer_sides(held_out)
-    return said and held_out.share(said[1], ~_diseased(held_out) & held_out.answered)
+    of = _answer_sides(held_out)
+    return of and held_out.share(of.denied, ~of.positive & held_out.answered)
 
 
-def _ppv(held_out: HeldOut, sides: Sides = _answer_sides) -> Figure | None:
-    said = sides(held_out)
-    return said and held_out.share(_diseased(held_out), said[0])
+def _ppv(held_out: HeldOut, sides: SidesOf = _answer_sides) -> Figure | None:
+    of = sides(held_out)
+    return of and held_out.share(of.positive, of.said)
 
 
-def _npv(held_out: HeldOut, sides: Sides = _answer_sides) -> Figure | None:
-    said = sides(held_out)
-    return said and held_out.share(~_diseased(held_out), said[1])
+def _npv(held_out: HeldOut, sides: SidesOf = _answer_sides) -> Figure | None:
+    of = sides(held_out)
+    return of and held_out.share(~of.positive, of.denied)
 
 
 def _predictive_value(held_out: HeldOut, percent: int, side: int) -> Figure | None:
@@ -206,16 +218,21 @@ def _of_many(of_class: Callable[[HeldOut, int], Figure]) -> Callable[[HeldOut, i
     return lambda held_out, number: None if held_out.is_binary else of_class(held_out, number)
 
 
+def _of_patients(held_out: HeldOut, of_patients: Callable[[HeldOutPatients], Figure]) -> Figure | None:
+    return None if held_out.patients is None else of_patients(held_out.patients)
+
+
 def _called(held_out: HeldOut, reason: str) -> Figure:
     return held_out.share((held_out.reasons == reason).to_numpy(dtype=bool))
 
 
-_ANSWER, _APART, _AT_THRESHOLD, _TRUST, _MEANS = (
+_ANSWER, _APART, _AT_THRESHOLD, _TRUST, _MEANS, _PATIENTS = (
     "The answer",
     "Telling classes apart, by probability",
     "The operating threshold alone, were every image answered",
     "Trust in probabilities",
     "Means over classes, of the answers",
+    "Patients, by all slices of each",
 )
 
 METRICS: tuple[Metric, ...] = (
@@ -258,6 +275,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("macro_precision", _MEANS, partial(_mean_over_classes, of_class=_precision, together=False)),
     Metric("macro_specificity", _MEANS, partial(_mean_over_classes, of_class=_specificity_of, together=True)),
     Metric("macro_npv", _MEANS, partial(_mean_over_classes, of_class=_npv_of, together=True)),
+    *(Metric(name, _PATIENTS, partial(_of_patients, of_patients=measured)) for name, measured in PATIENT_METRICS),
 )
 
 CLASS_METRICS: tuple[ClassMetric, ...] = (

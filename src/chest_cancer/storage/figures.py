@@ -6,7 +6,7 @@ _Value = TypeVar("_Value", float, float | None)
 
 
 class _Figure(TypedDict, Generic[_Value]):
-    """A value, its confidence interval, and the number of images that it rests on."""
+    """A value, its confidence interval, and the number of images, or in `patient_` figures of patients, behind it."""
 
     value: _Value
     low: float
@@ -40,6 +40,8 @@ _TITLES = {
     "macro_specificity": "mean specificity",
     "not_sure": "called not sure",
     "npv": "negative predictive value",
+    "patient_accuracy": "patients: read rightly (accuracy)",
+    "patient_mixed": "patients: with slices of several classes",
     "ppv": "positive predictive value",
     "roc_auc": "area under the ROC curve",
     "selective_accuracy": "accuracy of the answers given",
@@ -58,6 +60,8 @@ _OF_CLASSES = {
     "specificity": "specificity",
     "wrong": "answered wrongly",
 }
+PATIENT = "patient_"
+"""What the names of figures of patients begin with."""
 _AT_THRESHOLD, _AT_PREVALENCE = "threshold_", "_at_prevalence_"
 
 
@@ -72,6 +76,8 @@ def title_of(name: str) -> str:
     """
     if name in _TITLES:
         return _TITLES[name]
+    if name.startswith(PATIENT):
+        return f"patients: {title_of(name.removeprefix(PATIENT))}"
     if name.startswith(_AT_THRESHOLD):
         kind, found, percent = name.removeprefix(_AT_THRESHOLD).partition(_AT_PREVALENCE)
         title = f"{title_of(kind)} at the threshold"

@@ -64,8 +64,7 @@ def check_normal_class(normal_class: str | None, classes: Sequence[str]) -> None
     """
     if normal_class is None or normal_class in classes:
         return
-    meant = [name for name in classes if _bare(name) == _bare(normal_class)]
-    meant = meant or [name for name in classes if _bare(normal_class) in words(name)]
+    meant = _meant(normal_class, classes)
     cure = (
         f"Did you mean `{meant[0]}`? Pass --params \"model_training.normal_class='{meant[0]}'\"."
         if meant
@@ -74,6 +73,37 @@ def check_normal_class(normal_class: str | None, classes: Sequence[str]) -> None
     raise ValueError(
         f"Invalid value received for `model_training.normal_class`. Expected one of the classes: {_named(classes)}. "
         f"Received: {normal_class!r}. {cure} docs/data.md says more."
+    )
+
+
+def check_positive_classes(
+    positive_classes: Sequence[str] | None, normal_class: str | None, classes: Sequence[str]
+) -> None:
+    """Raise when the classes that sensitivity is about are not some of those with disease.
+
+    Args:
+        positive_classes: The parameter `model_training.positive_classes`.
+        normal_class: The class without disease, one of the classes, or None.
+        classes: Names of all classes.
+
+    Raises:
+        ValueError: Names the classes, and proposes the ones that were meant.
+    """
+    if positive_classes is None:
+        return
+    diseases = [name for name in classes if name != normal_class]
+    if set(positive_classes) <= set(diseases) and set(positive_classes) < set(classes):
+        return
+    meant = [name if name in diseases else next(iter(_meant(name, diseases)), None) for name in positive_classes]
+    named = [name for name in dict.fromkeys(meant) if name is not None]
+    cure = "Set it to what sensitivity is about, or to null for all classes but `model_training.normal_class`."
+    if named and None not in meant and len(named) < len(classes):
+        proposal = ", ".join(f"'{name}'" for name in named)
+        cure = f"Did you mean {_named(named)}? Write [{proposal}]. {cure}"
+    limit = "some of the classes" if normal_class is None else f"some of the classes other than `{normal_class}`"
+    raise ValueError(
+        f"Invalid value received for `model_training.positive_classes`. Expected {limit}: {_named(diseases)}"
+        f"{', not all' if normal_class is None else ''}. Received: {list(positive_classes)}. {cure}"
     )
 
 
@@ -140,6 +170,12 @@ def _likeness(one: str, other: str) -> float:
     if short and (long.startswith(short) or short.startswith(long)):
         return 1.0
     return difflib.SequenceMatcher(None, long, short).ratio()
+
+
+def _meant(name: str, classes: Sequence[str]) -> list[str]:
+    """Classes that are called alike, or else those that it is a word of."""
+    alike = [each for each in classes if _bare(each) == _bare(name)]
+    return alike or [each for each in classes if _bare(name) in words(each)]
 
 
 def _bare(name: str) -> str:

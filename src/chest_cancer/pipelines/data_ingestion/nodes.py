@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -99,7 +100,11 @@ def _open_all(
 
 
 def index_images(
-    raw_images: ImageFolder, parameters: DataIngestionParameters, normal_class: str | int | None, patient_key: bytes
+    raw_images: ImageFolder,
+    parameters: DataIngestionParameters,
+    normal_class: str | int | None,
+    patient_key: bytes,
+    positive_classes: Sequence[str | int] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Open every file, and sort it into the index or, with a reason, into quarantine.
 
@@ -108,6 +113,7 @@ def index_images(
         parameters: Class names and limits.
         normal_class: The class without disease, of which a number is a name too; None where there is none.
         patient_key: Of this project, for the hashes of patients.
+        positive_classes: What sensitivity is about, likewise; None for all but the normal class.
 
     Returns:
         The index (one row an image: path, label, patient, study, series and source_split or missing, content_sha256,
@@ -116,10 +122,12 @@ def index_images(
 
     Raises:
         ValueError: When it is not certain what the classes are, fewer than two have a readable image, one lost all of
-            its images or has too few for every split, `normal_class` is none of them, or no patient is found in the
-            way that was asked for.
+            its images or has too few for every split, `normal_class` or `positive_classes` are none of them, or no
+            patient is found in the way that was asked for.
     """
-    layout = recognise_classes(raw_images, parameters, None if normal_class is None else str(normal_class))
+    normal = None if normal_class is None else str(normal_class)
+    positive = None if positive_classes is None else [str(name) for name in positive_classes]
+    layout = recognise_classes(raw_images, parameters, normal, positive)
     way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
     who = WhoIsWho(way, patient_key)
     readable, refused = _open_all(raw_images, layout, who, parameters.limits)

@@ -17,7 +17,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=index_images,
-                inputs=["raw_images", "params:data_ingestion", "params:model_training.normal_class", "patient_key"],
+                inputs=[
+                    "raw_images",
+                    "params:data_ingestion",
+                    "params:model_training.normal_class",
+                    "patient_key",
+                    "params:model_training.positive_classes",
+                ],
                 outputs=["image_index", "quarantine", "data_summary"],
                 name="index_images_node",
             ),

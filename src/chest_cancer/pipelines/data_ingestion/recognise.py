@@ -1,10 +1,15 @@
 """What a source's folders are taken for, refused before any file is opened where that can't be right."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from chest_cancer.parameters import DataIngestionParameters
-from chest_cancer.pipelines.data_ingestion.class_checks import check_classes_agree, check_normal_class
+from chest_cancer.pipelines.data_ingestion.class_checks import (
+    check_classes_agree,
+    check_normal_class,
+    check_positive_classes,
+)
 from chest_cancer.pipelines.data_ingestion.layout import OUTSIDE, Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import require_two_classes
 from chest_cancer.sources.foreign import foreign_by_name, holds_no_images
@@ -12,19 +17,26 @@ from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.intake import is_folder_problem, name_problem
 
 
-def recognise_classes(images: ImageFolder, parameters: DataIngestionParameters, normal_class: str | None) -> Layout:
+def recognise_classes(
+    images: ImageFolder,
+    parameters: DataIngestionParameters,
+    normal_class: str | None,
+    positive_classes: Sequence[str] | None = None,
+) -> Layout:
     """Read classes and splits off the folders, those that could not be taken included.
 
     Args:
         images: The files, and what was refused of the source.
         parameters: The block `data_ingestion`.
         normal_class: The class without disease, or None.
+        positive_classes: What sensitivity is about; None for all but the normal class.
 
     Returns:
         The layout.
 
     Raises:
-        ValueError: The folders may be no classes, are fewer than two, differ between splits, or `normal_class` is none.
+        ValueError: The folders may be no classes, are fewer than two, differ between splits, or `normal_class` is none,
+            or `positive_classes` are not some of the others.
     """
     refused = [(path, reason) for path, reason in images.refused if path != "." and name_problem(path) is None]
     lost_folders = [path for path, reason in refused if is_folder_problem(path, reason)]
@@ -45,6 +57,7 @@ def recognise_classes(images: ImageFolder, parameters: DataIngestionParameters, 
     require_two_classes(counts, sorted([*images.refused, *outside, *empty]), "files")
     check_classes_agree(folders)
     check_normal_class(normal_class, sorted(counts))
+    check_positive_classes(positive_classes, normal_class, sorted(counts))
     if loose := [path for path, reason in outside if reason == OUTSIDE]:
         note = f"{len(loose)} file(s) lie in no class folder and were left out, such as `{loose[0]}`."
         return replace(layout, notes=(*layout.notes, note))

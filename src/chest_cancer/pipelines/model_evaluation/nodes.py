@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
@@ -23,13 +24,14 @@ def predict_test_images(
 
     Args:
         images: The source's files.
-        split_table: A row per image, with `path`, `pixel_sha256`, `label`, `group` and `split`.
+        split_table: A row per image, with `path`, `pixel_sha256`, `label`, `group`, `split` and, where known,
+            `patient`.
         classifier: The trained classifier.
 
     Returns:
-        A row per distinct test image: `path`, `label`, `group`, `predicted` (the class that the rule chooses),
-        `distance` from the training images, `reason` why that is no answer (None where it is) and
-        `probability_<class>`; and `evidence` of each image, float32 [n, K, h, w], in the same order.
+        A row per distinct test image: `path`, `label`, `group`, `patient` where there is one, `predicted` (the class
+        that the rule chooses), `distance` from the training images, `reason` why that is no answer (None where it is)
+        and `probability_<class>`; and `evidence` of each image, float32 [n, K, h, w], in the same order.
 
     Raises:
         ValueError: A file is not the image that was indexed.
@@ -49,7 +51,8 @@ def predict_test_images(
     rows = [(answer.leaning, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
     columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]
     said = pd.DataFrame(rows, columns=columns, index=test.index)
-    table = test[["path", "label", "group"]].join(said).reset_index(drop=True)
+    known = test.columns.intersection(["path", "label", "group", "patient"], sort=False)
+    table = test[known].join(said).reset_index(drop=True)
     return table, {"evidence": np.stack([answer.evidence for answer in predictions])}
 
 
@@ -78,6 +81,8 @@ def measure_performance(
         parameters,
         seed,
         manifest.temperature,
+        positive_classes=manifest.positive_classes,
+        patient_rule=PatientRule.of(manifest),
     )
     measured: dict[str, Any] = unknown_as_none(figures)
     return measured

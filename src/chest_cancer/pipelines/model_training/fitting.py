@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import roc_curve
 
 from chest_cancer.network.graph import EmbeddingSpace
-from chest_cancer.network.manifest import Limits, OperatingPoint, Validation
+from chest_cancer.network.manifest import Limits, OperatingPoint, PatientPoint, Validation
 
 
 class Calibration(NamedTuple):
@@ -21,6 +21,7 @@ class Calibration(NamedTuple):
         abstention: When no answer is given.
         space: Where training images lie.
         validation: How well all of this works on the images that it was fitted on.
+        patient_rule: How a patient's slices become one answer; None where patients are not known.
     """
 
     temperature: float
@@ -28,6 +29,7 @@ class Calibration(NamedTuple):
     abstention: Limits
     space: EmbeddingSpace
     validation: Validation
+    patient_rule: PatientPoint | None = None
 
 
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -61,7 +63,7 @@ def fit_threshold(scores: NDArray[np.float64], diseased: NDArray[np.bool_], targ
     for nothing where the two are told apart well.
 
     Args:
-        scores: Probability of disease, 0..1, [n].
+        scores: Probability of disease, 0..1, or another score that is higher for the diseased, [n].
         diseased: [n], of both kinds.
         target_sensitivity: Share of the diseased that must reach the threshold, 0..1.
 

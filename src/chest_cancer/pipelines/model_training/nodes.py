@@ -13,7 +13,7 @@ from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.classifier import Classifier, self_test_image
-from chest_cancer.network.features import class_names, label_features
+from chest_cancer.network.features import class_names, label_features, label_patients
 from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import (
     History,
@@ -34,10 +34,12 @@ from chest_cancer.network.manifest import (
     SelfTest,
     Validation,
 )
+from chest_cancer.network.predictions import positive_numbers
 from chest_cancer.network.vgg16 import KerasModel, Weights, build_vgg16, whole_model
 from chest_cancer.parameters import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.fitting import Calibration, fit_temperature, fit_threshold
+from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.storage.arrays import Arrays
 
@@ -87,16 +89,12 @@ def train_head(
         The trained model from the base's features to logits [N, K], and its loss and accuracy of each epoch.
 
     Raises:
-        ValueError: `normal_class` is not one of the classes.
+        ValueError: `normal_class` is not one of the classes, or `positive_classes` are not some of the others.
     """
     import keras
 
     classes = class_names(split_table)
-    if parameters.normal_class is not None and parameters.normal_class not in classes:
-        raise ValueError(
-            f"Invalid value for `model_training.normal_class`: expected one of {', '.join(classes)}, or null where no "
-            f"class is without disease. Received: {parameters.normal_class}"
-        )
+    _check_classes(classes, parameters)
     keras.utils.set_random_seed(seed)
     inputs, numbers, _ = label_features(features, split_table, "train")
     if len(training_views["pixel_sha256"]):
@@ -116,15 +114,15 @@ def calibrate(
     Args:
         trained_top: From the base's features to logits.
         features: Features of each distinct image.
-        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
+        split_table: A row per image, with `label`, `pixel_sha256`, `group`, `split` and, where known, `patient`.
         parameters: The block `model_training`.
 
     Returns:
-        Temperature, operating point, limits and the space of training images, and how well they work on validation
-        images.
+        Temperature, operating point, limits and the space of training images, how well they work on validation images,
+        and the rule for patients.
     """
     classes = class_names(split_table)
-    inputs, labels, _ = label_features(features, split_table, "validation")
+    inputs, labels, groups = label_features(features, split_table, "validation")
     logits = predict(trained_top, inputs).astype(np.float64)
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits / temperature, axis=1)
@@ -142,6 +140,14 @@ def calibrate(
             images=len(labels),
             loss=float(log_loss(labels, probabilities, labels=range(len(classes)))),
             accuracy=float(accuracy_score(labels, rule.choose(probabilities))),
+        ),
+        fit_patient_rule(
+            probabilities,
+            labels,
+            groups,
+            label_patients(features, split_table, "validation"),
+            positive_numbers(classes, parameters.normal_class, parameters.positive_classes),
+            parameters.target_sensitivity,
         ),
     )
 
@@ -203,6 +209,7 @@ def assemble_classifier(
         **dict(origin),
         format_version=FORMAT_VERSION,
         normal_class=parameters.normal_class,
+        positive_classes=parameters.positive_classes,
         input=Input(name="image", shape=(None, SIDE, SIDE, 3), dtype="uint8", colour="RGB"),
         preprocessing_version=PREPROCESSING_VERSION,
         head=head_choice["head"],
@@ -211,6 +218,7 @@ def assemble_classifier(
         temperature=calibration.temperature,
         operating_point=calibration.operating_point,
         answer_rule="operating threshold",
+        patient_rule=calibration.patient_rule,
         abstention=calibration.abstention,
         validation=calibration.validation,
     )
@@ -218,6 +226,22 @@ def assemble_classifier(
     (said,) = classifier.predict([self_test_image()])
     classifier.manifest = manifest.model_copy(update={"self_test": SelfTest(probabilities=said.probabilities)})
     return classifier, whole_model(build_vgg16(weights), keras_head, calibration.temperature)
+
+
+def _check_classes(classes: list[str], parameters: ModelTrainingParameters) -> None:
+    """Raise where parameters name classes that there are not: the images may have been indexed with other ones."""
+    normal, positive = parameters.normal_class, parameters.positive_classes
+    if normal is not None and normal not in classes:
+        raise ValueError(
+            f"Invalid value for `model_training.normal_class`: expected one of {', '.join(classes)}, or null where no "
+            f"class is without disease. Received: {normal}"
+        )
+    diseases = set(classes) - {normal}
+    if positive is not None and not (set(positive) <= diseases and set(positive) < set(classes)):
+        raise ValueError(
+            f"Invalid value for `model_training.positive_classes`: expected some of {', '.join(sorted(diseases))}, or "
+            f"null for all but `normal_class`. Received: {', '.join(positive)}"
+        )
 
 
 def _operating_point(
