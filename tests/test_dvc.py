@@ -27,7 +27,9 @@ PIPELINES = [
 FOLDERS = {Path("data/08_reporting") / name for name in ("data_audit", "model_audit", "plots")}
 DATASETS = "chest_cancer.datasets."
 # Values of parameters are watched one by one, progress is only told, the rest only names packages.
-SHARED = {f"chest_cancer{name}" for name in ("", ".parameters", ".jobs.progress", ".datasets", ".imaging")}
+SHARED = {
+    f"chest_cancer{name}" for name in ("", ".parameter_types", ".parameters", ".jobs.progress", ".datasets", ".imaging")
+}
 # What no file of the project holds, the caches of features and of the champion, and the secret of this copy of it.
 UNWATCHED = {"params", "provenance", "feature_store", "champion", "patient_key"}
 

@@ -4,40 +4,11 @@
 range stops a run before any work.
 """
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-
-def _as_name(value: Any) -> Any:
-    """Take a whole number for the name that it is; YAML has changed other values beyond recognition."""
-    if isinstance(value, bool):
-        words, example = ("on, yes or true", "yes") if value else ("no, off or false", "no")
-        raise ValueError(f"YAML reads {words} as a truth value: quote the name, as in '{example}'")
-    if isinstance(value, float):
-        raise ValueError(f"YAML reads it as a number: quote the name, as in '{value:g}'")
-    return str(value) if isinstance(value, int) else value
-
-
-def _in_order(limits: tuple[int, int]) -> tuple[int, int]:
-    low, high = limits
-    if low > high:
-        raise ValueError(f"expected the fewest, then the most, as in [{high}, {low}]")
-    return limits
-
-
-Name = Annotated[str, BeforeValidator(_as_name)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=1, le=1000)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-HeadName = Literal["linear", "dense", "kernel"]
-
-
-class Block(BaseModel):
-    """A block of parameters: immutable, and closed to names that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from chest_cancer.parameter_types import Block, FewestAndMost, Fraction, HeadName, Name, PatientWay, Seed
 
 
 class PhantomParameters(Block):
@@ -45,30 +16,12 @@ class PhantomParameters(Block):
 
     images: int = Field(400, ge=2, le=100_000, description="Number of images, shared evenly by the classes.")
     classes: tuple[str, ...] = Field(("normal", "adenocarcinoma"), min_length=2, max_length=4)
-    slices_per_patient: Annotated[tuple[Count, Count], AfterValidator(_in_order)] = Field(
+    slices_per_patient: FewestAndMost = Field(
         (1, 6), description="Fewest and most; the usual number lies a third of the way up."
     )
     patient_signature: Fraction = Field(
         1.0, description="Share of a patient's traits that its slices have in common: 0 none, 1 all but the height."
     )
-
-
-BELOW_CLASS, ABOVE_CLASS = "<class>/<patient>/<file>", "<patient>/<class>/<file>"
-"""Where folders of patients lie, as `data_ingestion.patient`."""
-
-
-def _as_way(value: Any) -> Any:
-    """Take a known way to find patients, or a regular expression with a group `patient`."""
-    if not isinstance(value, str) or value in ("auto", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS):
-        return value
-    expected = f"expected auto, dicom, unknown, '{BELOW_CLASS}', '{ABOVE_CLASS}' or a regular expression"
-    try:
-        groups = re.compile(value).groupindex
-    except re.error as error:
-        raise ValueError(f"{expected}, and this is none: {error}") from error
-    if "patient" not in groups:
-        raise ValueError(f"{expected} with a group (?P<patient>…)")
-    return value
 
 
 class SourceLimits(Block):
@@ -91,7 +44,7 @@ class DataIngestionParameters(Block):
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
     class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
-    patient: Annotated[str, BeforeValidator(_as_way)] = Field(
+    patient: PatientWay = Field(
         "auto",
         description="auto: by DICOM, where there is any; dicom; unknown; <class>/<patient>/<file> or "
         "<patient>/<class>/<file>; or a regular expression on the path with a group (?P<patient>…).",

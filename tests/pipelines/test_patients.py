@@ -14,9 +14,8 @@ from pydantic import ValidationError
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
+from chest_cancer.parameter_types import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.parameters import (
-    ABOVE_CLASS,
-    BELOW_CLASS,
     DataIngestionParameters,
     FeatureExtractionParameters,
     PhantomParameters,

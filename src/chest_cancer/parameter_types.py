@@ -1,0 +1,55 @@
+"""Types of parameters: what a value may be, in words that say what to write instead."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+BELOW_CLASS, ABOVE_CLASS = "<class>/<patient>/<file>", "<patient>/<class>/<file>"
+"""Where folders of patients lie, as `data_ingestion.patient`."""
+
+
+def _as_name(value: Any) -> Any:
+    """Take a whole number for the name that it is; YAML has changed other values beyond recognition."""
+    if isinstance(value, bool):
+        words, example = ("on, yes or true", "yes") if value else ("no, off or false", "no")
+        raise ValueError(f"YAML reads {words} as a truth value: quote the name, as in '{example}'")
+    if isinstance(value, float):
+        raise ValueError(f"YAML reads it as a number: quote the name, as in '{value:g}'")
+    return str(value) if isinstance(value, int) else value
+
+
+def _in_order(limits: tuple[int, int]) -> tuple[int, int]:
+    low, high = limits
+    if low > high:
+        raise ValueError(f"expected the fewest, then the most, as in [{high}, {low}]")
+    return limits
+
+
+def _as_way(value: Any) -> Any:
+    """Take a known way to find patients, or a regular expression with a group `patient`."""
+    if not isinstance(value, str) or value in ("auto", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS):
+        return value
+    expected = f"expected auto, dicom, unknown, '{BELOW_CLASS}', '{ABOVE_CLASS}' or a regular expression"
+    try:
+        groups = re.compile(value).groupindex
+    except re.error as error:
+        raise ValueError(f"{expected}, and this is none: {error}") from error
+    if "patient" not in groups:
+        raise ValueError(f"{expected} with a group (?P<patient>…)")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_as_name)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1, le=1000)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+HeadName = Literal["linear", "dense", "kernel"]
+FewestAndMost = Annotated[tuple[Count, Count], AfterValidator(_in_order)]
+PatientWay = Annotated[str, BeforeValidator(_as_way)]
+
+
+class Block(BaseModel):
+    """A block of parameters: immutable, and closed to names that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
