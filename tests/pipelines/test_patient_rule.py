@@ -85,3 +85,13 @@ def test_a_batch_has_a_row_for_each_patient() -> None:
     assert table["score"][:2].tolist() == pytest.approx([np.log(0.25), np.log(9)])
     assert table["positive"][:2].tolist() == [False, True]
     assert table.loc[2, ["score", "positive"]].isna().all()
+
+
+@pytest.mark.parametrize(("patients", "files"), [({"1": "z"}, [1]), ({}, [])])
+def test_a_batch_of_which_nothing_can_be_read_has_no_scores(patients: dict[str, str], files: list[int]) -> None:
+    nothing = {"path": ["1"], "label": [None], "probability_a": [np.nan], "probability_normal": [np.nan]}
+
+    table = patient_table(pd.DataFrame(nothing), patients, ["a", "normal"], PatientRule("noisy-or", (0,), 0.0))
+
+    assert table["files"].tolist() == files
+    assert table[["score", "positive"]].isna().all(axis=None)

@@ -93,8 +93,8 @@ def score_patients(
     """
     _, members, counts = np.unique(patients, return_inverse=True, return_counts=True)
     by_patient = probabilities[np.argsort(members, kind="stable")]
-    ends = np.cumsum(counts)
-    return np.array([RULES[name](slices, k) for slices in np.split(by_patient, ends[:-1])])
+    parts = np.split(by_patient, np.cumsum(counts))[:-1]  # behind the last one nothing is left
+    return np.array([RULES[name](slices, k) for slices in parts], dtype=np.float64)
 
 
 @dataclass(frozen=True)

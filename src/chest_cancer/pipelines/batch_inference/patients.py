@@ -29,13 +29,12 @@ def patient_table(
     table = predictions.assign(patient=predictions["path"].map(dict(patients)))
     table = table[table["patient"].notna()]
     scored = table[table[columns].notna().all(axis=1)]
-    by_patient = scored.groupby("patient")
-    names = np.unique(scored["patient"].to_numpy(dtype=np.str_))
-    scores = rule.score_patients(scored[columns].to_numpy(dtype=np.float64), scored["patient"].to_numpy(dtype=np.str_))
-    gathered = pd.DataFrame({"files": table.groupby("patient").size()}).sort_index()
-    gathered["scored"] = by_patient.size().reindex(gathered.index, fill_value=0)
-    gathered["declined"] = by_patient["label"].apply(lambda labels: int(labels.isna().sum()))
-    gathered["declined"] = gathered["declined"].fillna(0).astype(int)
+    members = scored["patient"].to_numpy(dtype=np.str_)
+    scores = rule.score_patients(scored[columns].to_numpy(dtype=np.float64), members)
+    names = np.unique(members)
+    gathered = table.groupby("patient").size().rename("files").to_frame()
+    for name, rows in (("scored", scored), ("declined", scored[scored["label"].isna()])):
+        gathered[name] = rows.groupby("patient").size().reindex(gathered.index, fill_value=0)
     gathered["score"] = pd.Series(scores, index=names, dtype=float)
     gathered["positive"] = pd.Series(rule.reads_positive(scores), index=names, dtype="boolean")
     return gathered.rename_axis("patient").reset_index()
