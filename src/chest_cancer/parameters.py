@@ -6,7 +6,7 @@ range stops a run before any work.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def _as_name(value: Any) -> Any:
@@ -23,6 +23,7 @@ Name = Annotated[str, BeforeValidator(_as_name)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 HeadName = Literal["linear", "dense", "kernel"]
+TableRole = Literal["path", "label", "patient", "study", "split"]
 
 
 class Block(BaseModel):
@@ -48,6 +49,23 @@ class SourceLimits(Block):
     min_side: int = Field(32, ge=1, description="Pixels of an image's shorter side.")
 
 
+class TableParameters(Block):
+    """A table of the images: a row for each, with whatever it knows of class, patient, study and split."""
+
+    path: str | None = Field(
+        None, min_length=1, description="CSV, TSV or Parquet, here or inside of the source; null: there is none."
+    )
+    columns: dict[TableRole, Name | None] = Field(
+        default_factory=dict, description="Role to its column, where names leave a doubt; null: the table has none."
+    )
+
+    @model_validator(mode="after")
+    def _columns_are_of_a_table(self) -> "TableParameters":
+        if self.columns and self.path is None:
+            raise ValueError("`columns` are those of a table: set its `path`, too")
+        return self
+
+
 class DataIngestionParameters(Block):
     """Where the images come from."""
 
@@ -60,6 +78,7 @@ class DataIngestionParameters(Block):
     class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
+    table: TableParameters = TableParameters()
     phantom: PhantomParameters = PhantomParameters()
     limits: SourceLimits = SourceLimits()
 
