@@ -59,6 +59,18 @@ MISTAKES = {
         "`data_ingestion.class_names.1.[key]`: Value error, YAML reads on, yes or true as a truth value: quote the "
         "name, as in 'yes'. Received: True",
     ),
+    "role of a column": (
+        "data_ingestion.table.columns",
+        {"patients": "ID"},
+        "`data_ingestion.table.columns.patients.[key]`: Input should be 'path', 'label', 'patient', 'study' or "
+        "'split'. Received: 'patients'",
+    ),
+    "columns of no table": (
+        "data_ingestion.table.columns",
+        {"label": "dx"},
+        "`data_ingestion.table`: Value error, `columns` are those of a table: set its `path`, too. "
+        "Received: {'path': None, 'columns': {'label': 'dx'}}",
+    ),
     "seed": ("seed", -1, "`seed`: Input should be greater than or equal to 0. Received: -1"),
 }
 

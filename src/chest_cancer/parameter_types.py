@@ -28,9 +28,9 @@ def _in_order(limits: tuple[int, int]) -> tuple[int, int]:
 
 def _as_way(value: Any) -> Any:
     """Take a known way to find patients, or a regular expression with a group `patient`."""
-    if not isinstance(value, str) or value in ("auto", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS):
+    if not isinstance(value, str) or value in ("auto", "table", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS):
         return value
-    expected = f"expected auto, dicom, unknown, '{BELOW_CLASS}', '{ABOVE_CLASS}' or a regular expression"
+    expected = f"expected auto, table, dicom, unknown, '{BELOW_CLASS}', '{ABOVE_CLASS}' or a regular expression"
     try:
         groups = re.compile(value).groupindex
     except re.error as error:
@@ -45,6 +45,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 HeadName = Literal["linear", "dense", "kernel"]
+TableRole = Literal["path", "label", "patient", "study", "split"]
 FewestAndMost = Annotated[tuple[Count, Count], AfterValidator(_in_order)]
 PatientWay = Annotated[str, BeforeValidator(_as_way)]
 

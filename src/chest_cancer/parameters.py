@@ -6,9 +6,9 @@ range stops a run before any work.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from chest_cancer.parameter_types import Block, FewestAndMost, Fraction, HeadName, Name, PatientWay, Seed
+from chest_cancer.parameter_types import Block, FewestAndMost, Fraction, HeadName, Name, PatientWay, Seed, TableRole
 
 
 class PhantomParameters(Block):
@@ -34,6 +34,23 @@ class SourceLimits(Block):
     min_side: int = Field(32, ge=1, description="Pixels of an image's shorter side.")
 
 
+class TableParameters(Block):
+    """A table of the images: a row for each, with whatever it knows of class, patient, study and split."""
+
+    path: str | None = Field(
+        None, min_length=1, description="CSV, TSV or Parquet, here or inside of the source; null: there is none."
+    )
+    columns: dict[TableRole, Name | None] = Field(
+        default_factory=dict, description="Role to its column, where names leave a doubt; null: the table has none."
+    )
+
+    @model_validator(mode="after")
+    def _columns_are_of_a_table(self) -> "TableParameters":
+        if self.columns and self.path is None:
+            raise ValueError("`columns` are those of a table: set its `path`, too")
+        return self
+
+
 class DataIngestionParameters(Block):
     """Where the images come from."""
 
@@ -46,11 +63,12 @@ class DataIngestionParameters(Block):
     class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
     patient: PatientWay = Field(
         "auto",
-        description="auto: by DICOM, where there is any; dicom; unknown; <class>/<patient>/<file> or "
+        description="auto: by table or DICOM, where there are any; table; dicom; unknown; <class>/<patient>/<file> or "
         "<patient>/<class>/<file>; or a regular expression on the path with a group (?P<patient>…).",
     )
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
+    table: TableParameters = TableParameters()
     phantom: PhantomParameters = PhantomParameters()
     limits: SourceLimits = SourceLimits()
 

@@ -245,7 +245,7 @@ def test_what_is_no_image_is_quarantined_with_its_reason(tmp_path: Path) -> None
 
     assert set(outcome.quarantine) == {*bad, "normal/huge.png"} - {"__MACOSX/normal/._a.png"} | {"__MACOSX"}
     assert outcome.quarantine["README.txt"] == "text (.txt), no image"
-    assert outcome.quarantine["adenocarcinoma/labels.csv"].startswith("a table (.csv), no image: classes are read off")
+    assert outcome.quarantine["adenocarcinoma/labels.csv"].startswith("a table (.csv), no image: to read classes")
     assert outcome.quarantine["normal/.DS_Store"] == outcome.quarantine["__MACOSX"] == "system or hidden file"
     assert "20000" in outcome.quarantine["normal/huge.png"]
     assert all(outcome.quarantine.values())
@@ -330,7 +330,7 @@ def test_a_folder_without_images_is_reported_and_the_others_go_on(tmp_path: Path
         (pictures("a.png", "b.png"), "Received classes: none. Left out \\(2\\): a.png: not in a class folder"),
         (
             {**pictures("images/a.png"), "images/labels.csv": b"a.png,normal"},
-            r"images/labels.csv: a table \(.csv\), no image: classes are read off folders only, so sort",
+            r"images/labels.csv: a table \(.csv\), no image: to read classes, patients or splits off it, name it in",
         ),
         (
             {"ct.zip": b"PK\x03\x04"},

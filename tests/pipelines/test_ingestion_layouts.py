@@ -437,7 +437,7 @@ def test_a_class_with_too_few_pictures_for_its_splits_stops_the_run(
             "the file is a Git LFS pointer, not the file",
         ),
         ("a.png.dvc", b"outs:\n- md5: 1", "a pointer of DVC (.dvc), not the file itself: run `dvc pull` in the source"),
-        ("labels.csv", b"a,b", "a table (.csv), no image: classes are read off folders only, so sort the images into"),
+        ("labels.csv", b"a,b", "a table (.csv), no image: to read classes, patients or splits off it, name it"),
         ("more.zip", b"PK\x03\x04", "an archive (.zip) inside the source, which is not opened: unpack it in its place"),
         ("more.png", b"PK\x03\x04", "the file is a zip archive; unpack it and pass the images inside"),
         (

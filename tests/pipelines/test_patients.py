@@ -187,7 +187,7 @@ def test_a_way_that_finds_nobody_stops_the_run(index: Index) -> None:
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        ("folders", r"expected auto, dicom, unknown, .* or a regular expression with a group \(\?P<patient>…\)"),
+        ("folders", r"expected auto, table, dicom, unknown, .* or a regular expression with a group \(\?P<patient>…\)"),
         ("(?P<patient>", "or a regular expression, and this is none: "),
     ],
 )

@@ -1,11 +1,12 @@
 """What a file is that is no image, by its name, in words that name it and the cure."""
 
+import posixpath
 from pathlib import PurePosixPath
 
 from chest_cancer.imaging.signatures import begins_like_an_image, foreign_by_content
 
 _TABLE = (
-    "a table ({suffix}), no image: classes are read off folders only, so sort the images into a folder for each class"
+    "a table ({suffix}), no image: to read classes, patients or splits off it, name it in `data_ingestion.table.path`"
 )
 _ARCHIVE = (
     "an archive ({suffix}) inside the source, which is not opened: unpack it in its place, or pass it as the source"
@@ -44,14 +45,14 @@ def foreign_by_name(path: str) -> str | None:
     Returns:
         What it is and what to do about it; None where it may be an image.
     """
-    name = PurePosixPath(path)
-    suffix = name.suffix.lower().removeprefix(".")
-    if name.name.lower().endswith(".nii.gz"):
+    name = posixpath.basename(path)
+    suffix = posixpath.splitext(name.lower())[1].removeprefix(".")
+    if name.lower().endswith(".nii.gz"):
         return _ARRAYS.format(suffix=".nii.gz")
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix].format(suffix=f".{suffix}")
-    if not suffix and name.name.lower() in _TEXTS_WITHOUT_SUFFIX:
-        return _TEXT.format(suffix=name.name)
+    if not suffix and name.lower() in _TEXTS_WITHOUT_SUFFIX:
+        return _TEXT.format(suffix=name)
     return None
 
 
@@ -59,6 +60,12 @@ def holds_no_images(path: str) -> bool:
     """Whether a file's name says that no image is lost with it: a table, text, a program; no archive, no arrays."""
     kind = foreign_by_name(path)
     return kind is not None and not kind.startswith(_HOLDS_IMAGES)
+
+
+def without_image_suffix(path: str) -> str:
+    """A path without the suffix of a format of images, such as `.png`; another path as it is."""
+    bare, _, suffix = path.rpartition(".")
+    return bare if suffix.lower() in _IMAGE_SUFFIXES and bare and not bare.endswith("/") else path
 
 
 def may_be_image(path: str, start: bytes) -> bool:

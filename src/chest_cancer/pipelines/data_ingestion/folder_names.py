@@ -3,18 +3,9 @@
 import re
 import unicodedata
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "valid": "validation",
-    "val": "validation",
-    "validation": "validation",
-    "validate": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
-_FILLERS = {"set", "data", "dataset", "images", "image", "imgs", "split", "folder"}
+from chest_cancer.sources.split_names import split_of as split_of
+from chest_cancer.sources.split_names import words as words
+
 _MASKS = ("mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "contours")
 _MASKS_ALONE = {"labels", "gt", "bboxes", "boundingboxes", "xmls"}
 _WRAPPERS = {
@@ -39,17 +30,6 @@ def normal_form(name: str) -> str:
 def last_part(folder: str) -> str:
     """Name of a folder without the folders above it."""
     return normal_form(folder.rpartition("/")[2])
-
-
-def words(name: str) -> list[str]:
-    """Words of a name in lower case, whatever stands between them."""
-    return [word for word in re.split(r"[\W_]+", name.casefold()) if word]
-
-
-def split_of(name: str) -> str | None:
-    """Tell which split a folder of this name holds, in any case, with or without `set` or `data`; None: no split."""
-    word = "".join(word for word in words(name) if word not in _FILLERS)
-    return _SPLITS.get(word) or _SPLITS.get(re.sub(r"(?:data)?set$|data$", "", word))
 
 
 def is_fold(name: str) -> bool:

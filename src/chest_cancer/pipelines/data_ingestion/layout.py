@@ -1,7 +1,7 @@
 """Reading class and split of an image off the folders that it lies in."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from chest_cancer.parameter_types import ABOVE_CLASS, BELOW_CLASS
@@ -49,18 +49,24 @@ class Layout:
 
     Attributes:
         class_folders: The class folders, none inside another.
-        left_out: Folders that are no classes, and why.
+        left_out: Folders that are no classes, and files that have none, and why.
         pattern: Such as `<split>/<class>/<file>`.
         notes: What somebody should know of the reading, in sentences.
+        by_file: Class and split of files that a table says more of than their folders.
     """
 
     class_folders: tuple[ClassFolder, ...]
     left_out: tuple[tuple[str, str], ...]
     pattern: str
     notes: tuple[str, ...]
+    by_file: Mapping[str, ClassFolder] = field(default_factory=dict)
 
     def find(self, path: str) -> ClassFolder | None:
         """Find the class folder that a file lies in; None when it lies in none."""
+        if path in self._reasons:
+            return None
+        if path in self.by_file:
+            return self.by_file[path]
         while path := path.rpartition("/")[0]:
             if path in self._reasons:
                 return None
@@ -70,6 +76,8 @@ class Layout:
 
     def reason(self, path: str) -> str:
         """Say why a file that lies in no class folder has no label."""
+        if path in self._reasons:
+            return self._reasons[path]
         while path := path.rpartition("/")[0]:
             if path in self._reasons:
                 return self._reasons[path]
@@ -138,7 +146,7 @@ def read_layout(
     if not certain:
         refuse_folders_that_may_be_no_classes(tree, top, [folder for folder, _ in level])
     labelled = [ClassFolder(folder, names.get(last_part(folder), last_part(folder)), split) for folder, split in level]
-    labelled, case_notes = _one_class_a_spelling(labelled, set(names.values()))
+    labelled, case_notes = one_class_a_spelling(labelled, set(names.values()))
     labelled, kept = _splits_inside_classes(tree, labelled)
     pattern = "<class>/<split>/<file>" if kept else pattern
     notes += [*case_notes, *_depth_notes(tree, labelled)]
@@ -191,8 +199,16 @@ def _require_known(names: Mapping[str, str], folders: Iterable[str]) -> None:
         )
 
 
-def _one_class_a_spelling(folders: list[ClassFolder], chosen: set[str]) -> tuple[list[ClassFolder], list[str]]:
-    """Give labels that differ in case alone one spelling: that of `class_names`, else the one in lower case."""
+def one_class_a_spelling(folders: list[ClassFolder], chosen: set[str]) -> tuple[list[ClassFolder], list[str]]:
+    """Give labels that differ in case alone one spelling.
+
+    Args:
+        folders: Folders with their labels.
+        chosen: Spellings that `class_names` chose.
+
+    Returns:
+        The folders in the same order, with the chosen spelling, else the one in lower case; and sentences on that.
+    """
     spellings: dict[str, set[str]] = {}
     for folder in folders:
         spellings.setdefault(folder.label.casefold(), set()).add(folder.label)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.parameters import DataIngestionParameters, SourceLimits
+from chest_cancer.parameters import DataIngestionParameters, SourceLimits, TableParameters
 from chest_cancer.pipelines.data_ingestion.class_checks import check_enough_images
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
 from chest_cancer.pipelines.data_ingestion.layout import Layout
@@ -21,6 +21,7 @@ from chest_cancer.pipelines.data_ingestion.patients import (
     Identity,
     WhoIsWho,
     count_patients,
+    named_by,
     require_some_patients,
     say_who_is_known,
     suggest_way,
@@ -34,8 +35,10 @@ from chest_cancer.pipelines.data_ingestion.quarantine import (
     require_two_classes,
 )
 from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
+from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
+from chest_cancer.sources.table import ImageTable, read_table
 
 # Missing values stay missing under pandas 2 as well.
 _TEXT = pd.StringDtype(na_value=float("nan"))
@@ -99,6 +102,10 @@ def _open_all(
     return [image for image in examined if isinstance(image, IndexedImage)], refused
 
 
+def _read_table(images: ImageFolder, parameters: TableParameters) -> ImageTable | None:
+    return read_table(parameters, without_masks(images.paths), images.root) if parameters.path else None
+
+
 def index_images(
     raw_images: ImageFolder,
     parameters: DataIngestionParameters,
@@ -127,9 +134,10 @@ def index_images(
     """
     normal = None if normal_class is None else str(normal_class)
     positive = None if positive_classes is None else [str(name) for name in positive_classes]
-    layout = recognise_classes(raw_images, parameters, normal, positive)
+    table = _read_table(raw_images, parameters.table)
+    layout = recognise_classes(raw_images, parameters, normal, positive, table)
     way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
-    who = WhoIsWho(way, patient_key)
+    who = WhoIsWho(way, patient_key, named_by(table))
     readable, refused = _open_all(raw_images, layout, who, parameters.limits)
     images, contradictions = exclude_contradictions(readable)
     left_out = sorted([*raw_images.refused, *refused, *contradictions])

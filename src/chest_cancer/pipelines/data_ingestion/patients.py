@@ -4,8 +4,8 @@ import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pandas as pd
@@ -14,6 +14,7 @@ from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.parameter_types import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout
+from chest_cancer.sources.table import ImageTable
 
 PHANTOM_PATIENTS = r"/(?P<patient>patient_\d+)_slice_\d+\.png$"
 """How phantoms name theirs, whom `auto` knows as well."""
@@ -42,10 +43,12 @@ class WhoIsWho:
     Attributes:
         way: The parameter `data_ingestion.patient`.
         key: Of this project; another one gives other hashes.
+        table: Patient and study by path, as a table names them, for the files of which it names the patient.
     """
 
     way: str
     key: bytes
+    table: Mapping[str, tuple[str, str | None]] = field(default_factory=dict, repr=False)
 
     def identify(self, path: str, folder: ClassFolder, identifiers: Identifiers | None) -> Identity:
         """Say whom an image shows.
@@ -58,6 +61,9 @@ class WhoIsWho:
         Returns:
             Keyed hashes.
         """
+        if self.way in ("auto", "table") and path in self.table:
+            patient, study = self.table[path]
+            return Identity(self._hash("patient", patient), self._hash("study", study))
         if self.way in ("auto", "dicom"):
             found = identifiers or Identifiers("", "", "")
             return Identity(*(self._hash(kind, getattr(found, kind)) for kind in Identity._fields))
@@ -75,6 +81,15 @@ class WhoIsWho:
         return hmac.new(self.key, f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:_DIGITS]
 
 
+def named_by(table: ImageTable | None) -> dict[str, tuple[str, str | None]]:
+    """Read patient and study of each file off a table, for `WhoIsWho`."""
+    if table is None:
+        return {}
+    known = table.rows.dropna(subset=["patient"])
+    studies = known["study"].astype(object).where(known["study"].notna(), None)
+    return dict(zip(known.index, zip(known["patient"], studies, strict=True), strict=True))
+
+
 def _below_class(path: str, folder: ClassFolder) -> str | None:
     first, inside, _ = path.removeprefix(f"{folder.path}/").partition("/")
     return first if inside else None
@@ -86,6 +101,7 @@ def _above_class(_path: str, folder: ClassFolder) -> str | None:
 
 _BY_PATH: dict[str, Callable[[str, ClassFolder], str | None]] = {
     "unknown": lambda _path, _folder: None,
+    "table": lambda _path, _folder: None,
     BELOW_CLASS: _below_class,
     ABOVE_CLASS: _above_class,
 }

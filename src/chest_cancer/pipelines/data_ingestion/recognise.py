@@ -12,9 +12,11 @@ from chest_cancer.pipelines.data_ingestion.class_checks import (
 )
 from chest_cancer.pipelines.data_ingestion.layout import OUTSIDE, Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import require_two_classes
+from chest_cancer.pipelines.data_ingestion.table_layout import add_table, layout_of_table
 from chest_cancer.sources.foreign import foreign_by_name, holds_no_images
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.intake import is_folder_problem, name_problem
+from chest_cancer.sources.table import ImageTable
 
 
 def recognise_classes(
@@ -22,14 +24,16 @@ def recognise_classes(
     parameters: DataIngestionParameters,
     normal_class: str | None,
     positive_classes: Sequence[str] | None = None,
+    table: ImageTable | None = None,
 ) -> Layout:
-    """Read classes and splits off the folders, those that could not be taken included.
+    """Read classes and splits off the folders, those that could not be taken included, and off a table.
 
     Args:
         images: The files, and what was refused of the source.
         parameters: The block `data_ingestion`.
         normal_class: The class without disease, or None.
         positive_classes: What sensitivity is about; None for all but the normal class.
+        table: What a table says of the files, where there is one.
 
     Returns:
         The layout.
@@ -41,7 +45,11 @@ def recognise_classes(
     refused = [(path, reason) for path, reason in images.refused if path != "." and name_problem(path) is None]
     lost_folders = [path for path, reason in refused if is_folder_problem(path, reason)]
     files = [*images.paths, *(path for path, reason in refused if not is_folder_problem(path, reason))]
-    layout = read_layout(files, [*images.folders, *lost_folders], parameters.class_names, parameters.patient)
+    if table is not None and "label" in table.columns:
+        layout = layout_of_table(table, parameters.class_names)
+    else:
+        layout = read_layout(files, [*images.folders, *lost_folders], parameters.class_names, parameters.patient)
+        layout = layout if table is None else add_table(layout, table)
 
     inside = [*(path for path in files if not holds_no_images(path)), *(f"{folder}/" for folder in lost_folders)]
     folders = Counter(folder for path in inside if (folder := layout.find(path)))

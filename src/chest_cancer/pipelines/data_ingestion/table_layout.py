@@ -1,0 +1,70 @@
+"""Class and split of each file by a table, beside what folders say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from chest_cancer.pipelines.data_ingestion.folder_names import is_mask, normal_form
+from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout, one_class_a_spelling
+from chest_cancer.sources.table import ImageTable
+
+BY_TABLE = "a file a row of the table"
+_NO_LABEL = "its row of the table says no class"
+
+
+def without_masks(paths: Sequence[str]) -> list[str]:
+    """Leave out what lies in folders of masks or annotations: these have the names of images."""
+    return [path for path in paths if not any(is_mask(folder) for folder in path.split("/")[:-1])]
+
+
+def layout_of_table(table: ImageTable, class_names: Mapping[str, str]) -> Layout:
+    """Take classes and splits from a table that says the class of each file.
+
+    A folder that is called like another class of the table contradicts it, and the file is left out.
+
+    Args:
+        table: With labels.
+        class_names: Name in the table to class name; other names are classes of their own.
+
+    Returns:
+        A layout without class folders.
+    """
+    left_out = dict([*table.refused, *table.without_row])
+    known = {normal_form(label) for label in table.rows["label"].dropna()}
+    by_file = {}
+    for path, label, split in table.rows[["label", "split"]].itertuples(name=None):
+        folders = path.split("/")[:-1]
+        named = [folder for folder in folders if normal_form(folder) in known]
+        if pd.isna(label):
+            left_out[path] = _NO_LABEL
+        elif named and normal_form(label) not in map(normal_form, named):
+            left_out[path] = f"contradicting labels: {label!r} in the table, and its folder is {named[-1]!r}"
+        else:
+            short = class_names.get(label, label)
+            by_file[path] = ClassFolder("/".join(folders), short, None if pd.isna(split) else split)
+    folders_of, notes = one_class_a_spelling(list(by_file.values()), set(class_names.values()))
+    by_file = dict(zip(by_file, folders_of, strict=True))
+    return Layout((), tuple(left_out.items()), BY_TABLE, (*table.notes, *notes), by_file)
+
+
+def add_table(layout: Layout, table: ImageTable) -> Layout:
+    """Add the splits of a table to classes that folders say.
+
+    Args:
+        layout: What the folders were taken for.
+        table: Without labels.
+
+    Returns:
+        The layout; a file that folder and table put in different splits is left out.
+    """
+    left_out, by_file = dict(table.refused), {}
+    for path, split in table.rows["split"].dropna().items():
+        folder = layout.find(str(path))
+        if folder is None:
+            continue
+        if folder.source_split not in {None, split}:
+            left_out[str(path)] = f"contradicting splits: {split} in the table, and its folder is {folder.source_split}"
+        by_file[str(path)] = replace(folder, source_split=split)
+    notes = (*layout.notes, *table.notes)
+    return replace(layout, left_out=(*layout.left_out, *left_out.items()), notes=notes, by_file=by_file)
