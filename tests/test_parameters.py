@@ -53,6 +53,11 @@ MISTAKES = {
         "`data_ingestion.class_names.1.[key]`: Value error, YAML reads on, yes or true as a truth value: quote the "
         "name, as in 'yes'. Received: True",
     ),
+    "a lone patient": (
+        "data_ingestion.patient_count",
+        1,
+        "`data_ingestion.patient_count`: Input should be greater than or equal to 2. Received: 1",
+    ),
     "seed": ("seed", -1, "`seed`: Input should be greater than or equal to 0. Received: -1"),
 }
 

@@ -58,6 +58,11 @@ class DataIngestionParameters(Block):
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
     class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
+    patient_count: int | None = Field(
+        None,
+        ge=2,
+        description="How many patients there are, where only that is known: names a point of the leakage curve.",
+    )
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
     phantom: PhantomParameters = PhantomParameters()

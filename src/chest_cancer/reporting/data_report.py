@@ -8,7 +8,8 @@ import pandas as pd
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters import FeatureExtractionParameters
 from chest_cancer.reporting.limitations import find_data_limitations
-from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections
+from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections, other_patients_of
+from chest_cancer.statistics.patients import patients_in
 
 _SPLITS = ("train", "validation", "test", "leak", "copy")
 
@@ -38,6 +39,7 @@ def render_data_report(
         fill_sections(audits),
         {},
         odd=odd,
+        other=other_patients_of(audits),
         **_composition(data, split_table, quarantine, audits, with_copies=True),
     )
 
@@ -90,7 +92,7 @@ def _composition(
     kinds = (split_table["format"] + ", " + split_table["mode"]).value_counts()
     return {
         "data": data,
-        "limitations": find_data_limitations(data, audits),
+        "limitations": find_data_limitations(data, audits, patients_in(split_table)),
         "quarantine": quarantine.to_dict("records"),
         "groups": int(split_table["group"].nunique()),
         "formats": [f"{kind} ({count})" for kind, count in kinds.items()],

@@ -1,13 +1,14 @@
 """What the figures of a run do not support, in plain words; derived from the figures and the audits."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from chest_cancer.network.manifest import DataSummary, Manifest
 from chest_cancer.reporting.limitation import Limitation
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import AuditedPart
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.storage.figures import StoredFigure
+from chest_cancer.storage.figures import KNOWN, StoredFigure, patients_of
 
 _LARGEST_CALIBRATION_ERROR = 0.1
 """Where even the lower end of its interval is above, probabilities are not to be read as chances."""
@@ -17,28 +18,29 @@ _UNKNOWN: StoredFigure = {"value": None, "low": 0.0, "high": 1.0, "n": 0}
 
 
 def find_limitations(
-    metrics: Mapping[str, StoredFigure], manifest: Manifest, audits: list[AuditedPart], confidence: float
+    metrics: Mapping[str, Any], manifest: Manifest, audits: list[AuditedPart], confidence: float
 ) -> list[Limitation]:
     """List what a reader must know before the figures are used, the gravest first.
 
     Args:
-        metrics: Figures of the test split.
+        metrics: Figures of the test split, and whether patients are known.
         manifest: The classifier's.
         audits: What the audits found.
         confidence: Confidence level of all intervals, 0..1.
     """
     of_answers = [*_never_answered(metrics, manifest.classes), *_abstention(metrics), *_calibration(metrics)]
-    return [_origin(manifest.data), _size(metrics, confidence), *of_answers, *_of_audits(audits)]
+    return [_origin(manifest.data, patients_of(metrics)), _size(metrics, confidence), *of_answers, *_of_audits(audits)]
 
 
-def find_data_limitations(data: DataSummary, audits: list[AuditedPart]) -> list[Limitation]:
+def find_data_limitations(data: DataSummary, audits: list[AuditedPart], patients: str) -> list[Limitation]:
     """List what a reader must know of the images.
 
     Args:
         data: Summary of the source's images.
         audits: What the audits of the data found.
+        patients: Whether patients are `known` or `unknown`.
     """
-    return [_origin(data), *_of_audits(audits)]
+    return [_origin(data, patients), *_of_audits(audits)]
 
 
 def _of_audits(audits: list[AuditedPart]) -> list[Limitation]:
@@ -48,18 +50,20 @@ def _of_audits(audits: list[AuditedPart]) -> list[Limitation]:
     return [Limitation(**found) for part in audits for found in part.facts.get("limitations", [])]
 
 
-def _origin(data: DataSummary) -> Limitation:
+def _origin(data: DataSummary, patients: str) -> Limitation:
     if data.synthetic:
         text = (
             "The slices are phantoms, drawn by a computer. They show that the program works, and say nothing about "
             "patients."
         )
         return Limitation("Synthetic data", text)
+    one_source = "No slice from another hospital, scanner or population was seen."
+    if patients == KNOWN:
+        return Limitation("One source", one_source)
     return Limitation(
         "One source, unknown patients",
-        "No slice from another hospital, scanner or population was seen. It is not known which slices are of one "
-        "patient: groups of near-duplicates stand in for patients, and slices of a patient that look different may be "
-        "in two splits.",
+        f"{one_source} It is not known which slices are of one patient: groups of near-duplicates stand in for "
+        "patients, and slices of a patient that look different may be in two splits.",
     )
 
 

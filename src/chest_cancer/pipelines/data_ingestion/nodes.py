@@ -118,6 +118,7 @@ def index_images(
     index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, _TEXT))
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(_TEXT)
     summary = _summarise(raw_images, index, readable=len(readable)) | {
+        "patient_count": parameters.patient_count,
         "pattern": layout.pattern,
         "counts": count_images(index),
         "left_out": group_reasons(rows),
