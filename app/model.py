@@ -28,6 +28,7 @@ class Model:
     Attributes:
         classifier: The trained artefact.
         figures: Its test figures by name; empty where nobody put them beside it.
+        patients: Whether it is `known` or `unknown` which of its images are of one patient.
         version: Which one it is in the registry, and since when it is served.
         self_test: Largest difference of a probability in its self-test; None where its manifest has no self-test.
         state: Which content of its folder it was read from.
@@ -35,6 +36,7 @@ class Model:
 
     classifier: Classifier
     figures: dict[str, StoredFigure]
+    patients: str
     version: Version
     self_test: float | None
     state: FolderState
@@ -116,7 +118,8 @@ class ModelSource:
                 classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")
                 self_test = classifier.self_test()
                 classifier.release_graph()
-                model = Model(classifier, folder.figures(), folder.version(), self_test, state)
+                figures, patients = folder.figures(), folder.patients()
+                model = Model(classifier, figures, patients, folder.version(), self_test, state)
                 if state == folder.state():  # else the folder was replaced while it was read
                     break
         except (DatasetError, OSError, ValueError) as error:

@@ -71,6 +71,11 @@ MISTAKES = {
         "`data_ingestion.table`: Value error, `columns` are those of a table: set its `path`, too. "
         "Received: {'path': None, 'columns': {'label': 'dx'}}",
     ),
+    "a lone patient": (
+        "data_ingestion.patient_count",
+        1,
+        "`data_ingestion.patient_count`: Input should be greater than or equal to 2. Received: 1",
+    ),
     "seed": ("seed", -1, "`seed`: Input should be greater than or equal to 0. Received: -1"),
 }
 

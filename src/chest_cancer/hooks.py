@@ -19,6 +19,7 @@ from chest_cancer.jobs import progress
 from chest_cancer.parameters import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
+from chest_cancer.storage.figures import UNKNOWN, figures_in, patients_of
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together
 from chest_cancer.storage.project_lock import hold_project
 
@@ -174,8 +175,10 @@ class SummaryHook:
         manifest, metrics = catalog.load("candidate").manifest, catalog.load("metrics")
         data = manifest.data
         title = "Synthetic phantoms: no statement about patients" if data.synthetic else "Test split"
+        if patients_of(metrics) == UNKNOWN and not data.synthetic:
+            title += ", whose patients may also be in training"
         table = Table("figure", "value", "interval", "n", title=title, title_justify="left")
-        for name, figure in metrics.items():
+        for name, figure in figures_in(metrics).items():
             table.add_row(
                 name,
                 "unknown" if figure["value"] is None else f"{figure['value']:.3f}",
@@ -190,11 +193,25 @@ class SummaryHook:
             f"[bold]Splits[/]  {splits}",
             sep="\n",
         )
+        if "data_audit_leakage" in pipeline.all_outputs():
+            _print_other_patients(console, catalog.load("data_audit_leakage").get("other_patients"))
         console.print(table)
         console.print(
             "[bold]Look[/]    data/08_reporting/report.html · make viz · make mlflow · make serve\n"
             "For research only: not a medical device.",
         )
+
+
+def _print_other_patients(console: Console, other: dict[str, Any] | None) -> None:
+    """Print what the figures may be for other patients; nothing where patients are known, or nothing was measured."""
+    if other is None:
+        return
+    accuracy, area = (
+        " to ".join(f"{other[name][end]['value']:.3f}" for end in ("lowest", "grouped"))
+        for name in ("accuracy", "roc_auc")
+    )
+    ranges = f"[bold]Other patients[/]  accuracy {accuracy}, area under the ROC curve {area}"
+    console.print(ranges, other["sentence"], *filter(None, [other["estimate"]]), sep="\n")
 
 
 class ProgressHook:

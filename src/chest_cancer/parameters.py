@@ -66,6 +66,11 @@ class DataIngestionParameters(Block):
         description="auto: by table or DICOM, where there are any; table; dicom; unknown; <class>/<patient>/<file> or "
         "<patient>/<class>/<file>; or a regular expression on the path with a group (?P<patient>…).",
     )
+    patient_count: int | None = Field(
+        None,
+        ge=2,
+        description="How many patients there are, where only that is known: names a point of the leakage curve.",
+    )
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
     table: TableParameters = TableParameters()

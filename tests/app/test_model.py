@@ -85,6 +85,16 @@ def test_a_model_that_no_run_promoted_has_no_figures_and_no_version(project, mak
     assert "Not known" in make_app(project).test_client().get("/").get_data(as_text=True)
 
 
+@pytest.mark.parametrize(
+    ("told", "said"), [({}, True), ({"patients": "unknown"}, True), ({"patients": "known"}, False)]
+)
+def test_the_page_says_where_patients_of_test_images_may_also_be_in_training(project, make_app, told, said):
+    promote(project / CLASSIFIER, tiny_classifier(), told | FIGURES)
+    assert ModelSource(project, "local").get().figures == FIGURES
+    text = make_app(project).test_client().get("/").get_data(as_text=True)
+    assert ("patients of the test images may also be in training" in text) is said
+
+
 def test_figures_of_another_run_are_never_shown_whatever_their_time(project):
     (project / "data/08_reporting").mkdir()
     (project / "data/08_reporting/metrics.json").write_text(json.dumps(NEW_FIGURES))

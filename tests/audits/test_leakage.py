@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chest_cancer.audits.leakage.audit import audit_leakage
+from chest_cancer.audits.leakage.other_patients import range_for_other_patients
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import NearestImage, compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.audits.leakage.words import describe_curve
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.statistics.sampling import sample_groups
 
 CLASSES = ["adenocarcinoma", "normal"]
@@ -172,6 +174,86 @@ def test_the_words_say_when_nothing_points_to_memory() -> None:
     assert found["fall_from"] is found["look_up_as_good_to"] is None
     assert "does not lower the score measurably" in found["sentence"]
     assert "it does more than remember" in found["sentence"]
+
+
+def grouped(score: float) -> dict:
+    return {"grouped": {"accuracy": figure(score), "roc_auc": figure(score), "groups": 70}}
+
+
+def curve_of(*points: dict) -> dict:
+    return {"points": list(points), "stopped": None, "images_left_out": 0}
+
+
+FALLING = curve_of(point(1.0, 0.95, 0.9, 0.0, 100), point(0.9, 0.80, 0.7, 0.15, 62), point(0.88, 0.82, 0.7, 0.13, 55))
+
+
+def test_the_range_goes_from_the_lowest_point_of_the_curve_to_the_grouped_score() -> None:
+    found = range_for_other_patients(grouped(0.9), FALLING, 0.97, None)
+
+    assert found is not None
+    for name in ("accuracy", "roc_auc"):
+        assert found[name]["lowest"] == figure(0.80) | {"similarity": 0.9, "groups": 62}
+        assert found[name]["grouped"] == figure(0.9) | {"similarity": 0.97, "groups": 70}
+    assert "measured on a public set of 662 slices of 340 patients" in found["sentence"]
+    assert "lower still" not in found["sentence"]
+    assert found["estimate"] is None
+
+
+def test_the_range_says_where_the_curve_ends_before_its_last_similarity() -> None:
+    found = range_for_other_patients(grouped(0.9), FALLING | {"stopped": "at 0.86 one group holds most"}, 0.97, None)
+
+    assert found is not None
+    assert found["sentence"].endswith("The curve ends at cosine 0.88: the score may be lower still.")
+
+
+def test_the_range_is_one_score_where_the_curve_is_nowhere_lower() -> None:
+    found = range_for_other_patients(grouped(0.79), FALLING, 0.97, None)
+
+    assert found is not None
+    assert found["accuracy"]["lowest"] == found["accuracy"]["grouped"]
+
+
+def test_without_a_grouped_score_or_a_curve_there_is_no_range() -> None:
+    assert range_for_other_patients(None, FALLING, 0.97, 60) is None
+    assert range_for_other_patients(grouped(0.9), curve_of(), 0.97, 60) is None
+
+
+@pytest.mark.parametrize(
+    ("patients", "words"),
+    [
+        (60, "has 62 groups, 2 more than patients (cosine 0.90): accuracy 0.80 [0.78, 0.82], AUC 0.80"),
+        (56, "has 55 groups, 1 fewer than patients (cosine 0.88): accuracy 0.82 [0.80, 0.84], AUC 0.82"),
+        (100, "has 100 groups, as many as patients (cosine 1.00): accuracy 0.95 [0.93, 0.97], AUC 0.95"),
+    ],
+)
+def test_where_the_number_of_patients_is_told_the_nearest_point_is_an_estimate(patients: int, words: str) -> None:
+    found = range_for_other_patients(grouped(0.9), FALLING, 0.97, patients)
+
+    assert found is not None
+    assert words in found["estimate"]
+    assert "Equal counts don't mean that patients were found" in found["estimate"]
+
+
+def test_groups_of_a_sample_are_not_counted_against_all_patients() -> None:
+    found = range_for_other_patients(grouped(0.9), FALLING | {"images_left_out": 7}, 0.97, 60)
+
+    assert found is not None
+    assert found["estimate"].startswith("There are 60 patients, but 7 images were left out of the leakage curve")
+
+
+def audit(told: int | None, **columns: object) -> dict:
+    table, features = pure_memory()
+    groups = FeatureExtractionParameters.model_validate({"groups": {"similarity": 0.95}})
+    return audit_leakage(table.assign(**columns), features, {"patient_count": told}, groups, PARAMETERS, 0).facts
+
+
+def test_the_audit_gives_a_range_only_where_a_patient_is_unknown() -> None:
+    unknown = audit(24, patient=["a", None] * 80)["other_patients"]
+
+    assert unknown["accuracy"]["grouped"]["similarity"] == 0.95
+    assert unknown["accuracy"]["lowest"]["value"] <= unknown["accuracy"]["grouped"]["value"]
+    assert "24 groups, as many as patients" in unknown["estimate"]
+    assert audit(24, patient="a")["other_patients"] is None
 
 
 def test_the_naive_score_is_above_the_grouped_one_where_patients_are_remembered() -> None:

@@ -31,7 +31,10 @@ def saved(**arrays: object) -> bytes:
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "HEIC, which is not read; save it as PNG or JPEG"),
         (b"\xff\x0a" + bytes(99), "JPEG XL, which is not read; save it as PNG or JPEG"),
         (b"\x5c\x01\0\0" + bytes(340) + b"n+1\0" + bytes(999), "a NIfTI volume; save its axial slices as DICOM or PNG"),
-        (gzip.compress(bytes(999), mtime=0), r"compressed with gzip .*\.nii\.gz, are\); unpack it, or save its axial slices"),
+        (
+            gzip.compress(bytes(999), mtime=0),
+            r"compressed with gzip .*\.nii\.gz, are\); unpack it, or save its axial slices",
+        ),
         (b"NRRD0005\n", "an NRRD volume; save its axial slices as DICOM or PNG"),
         (b"ObjectType = Image\nNDims = 3\n", "a MetaImage .* volume; save its axial slices as DICOM or PNG"),
         (saved(), r"a NumPy array \(\.npy\); save its images as PNG, one a file"),

@@ -124,7 +124,7 @@ def test_the_summary_counts_copies_and_what_was_left_out(tmp_path: Path) -> None
         tmp_path, {**files, "normal/copy.png": files["normal/a.png"], "normal/a.bmp": same_pixels, "x": b""}
     )
 
-    new = {"pattern", "counts", "left_out", "notes", "odd"}
+    new = {"patient_count", "pattern", "counts", "left_out", "notes", "odd"}
     summary = {name: value for name, value in outcome.summary.items() if name not in new}
     assert summary | {"digest": ""} == {
         "location": str(tmp_path / "source"),
@@ -142,6 +142,12 @@ def test_the_summary_counts_copies_and_what_was_left_out(tmp_path: Path) -> None
         "classes": {"adenocarcinoma": {"images": 3, "distinct": 3}, "normal": {"images": 5, "distinct": 4}},
     }
     assert len(outcome.index) == 8
+
+
+def test_the_summary_says_how_many_patients_were_told(tmp_path: Path) -> None:
+    outcome = ingest(tmp_path, three("normal", "adenocarcinoma"), patient_count=4)
+
+    assert outcome.summary["patient_count"] == 4
 
 
 def test_the_digest_depends_on_images_labels_and_splits_but_not_on_names(tmp_path: Path) -> None:

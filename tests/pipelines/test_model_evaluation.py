@@ -28,6 +28,7 @@ from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_roc
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure
+from chest_cancer.storage.figures import figures_in, patients_of
 from conftest import Pixels
 from manifests import manifest_of
 
@@ -307,14 +308,25 @@ def test_only_test_images_are_predicted_each_in_its_row(
 def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifier) -> None:
     table = predictions(BINARY, count=30).assign(reason=None)
 
-    metrics = measure_performance(table, trained, FEW, 0)
+    metrics = measure_performance(table, table, trained, FEW, 0)
     history = pd.DataFrame({"loss": [1.0], "val_loss": [1.0]}, index=[1])
     plots = plot_evaluation(table, metrics, trained, history, FEW)
 
     temperature = trained.manifest.temperature
-    assert metrics == measure(table, BINARY, "normal", None, FEW, 0, temperature)
+    assert figures_in(metrics) == measure(table, BINARY, "normal", None, FEW, 0, temperature)
     assert "threshold_sensitivity" not in metrics
     assert [len(plot.data) for plot in plots] == [1, 2, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("patients", "said"), [({}, "unknown"), ({"patient": None}, "unknown"), ({"patient": "a"}, "known")]
+)
+def test_the_figures_say_whether_the_patient_of_every_image_is_known(
+    trained: Classifier, patients: dict[str, Any], said: str
+) -> None:
+    table = predictions(BINARY, count=30).assign(reason=None)
+
+    assert patients_of(measure_performance(table, table.assign(**patients), trained, FEW, 0)) == said
 
 
 def test_the_pipeline_goes_from_classifier_and_images_to_figures_and_the_gate() -> None:

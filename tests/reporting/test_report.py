@@ -150,6 +150,19 @@ def figure(value: float | None, half: float = 0.05, n: int = 20) -> dict[str, An
     return {"value": value, "low": value - half, "high": value + half, "n": n}
 
 
+OTHER_PATIENTS = {
+    **{
+        name: {
+            "lowest": figure(low) | {"similarity": 0.88, "groups": 342},
+            "grouped": figure(high) | {"similarity": 0.97, "groups": 470},
+        }
+        for name, low, high in (("accuracy", 0.751, 0.811), ("roc_auc", 0.826, 0.892))
+    },
+    "sentence": "Patients aren't known.",
+    "estimate": None,
+}
+
+
 def suspicious_audits() -> dict[str, dict[str, Any]]:
     """What audits say of data in which everything is wrong."""
     score = {"accuracy": figure(0.9), "roc_auc": figure(0.95)}
@@ -171,7 +184,7 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
     row = {"perturbation": "noise", "strength": 0.1, "label": "noise, SD 5 %", "abstained": figure(0.0), **score}
     refused = {"refused": figure(0.5), "sources": 8}
     return {
-        "leakage": {"naive_and_grouped": pair, "curve": curve},
+        "leakage": {"naive_and_grouped": pair, "curve": curve, "other_patients": OTHER_PATIENTS},
         "shortcuts": {"model": score, "baselines": [baseline], "verdict": "the model adds nothing over brightness"},
         "black_lungs": {"classes": {"a": figure(0.2), "b": figure(0.01), "c": figure(0.4)}, "most_black": 0.2},
         "duplicates": {
@@ -383,6 +396,55 @@ def test_known_patients_are_counted_and_unknown_ones_are_a_limitation() -> None:
     assert "It is not known which slices are of one patient" in unknown["One source, unknown patients"]
 
 
+ALSO_IN_TRAINING = "test split, whose patients may also be in training"
+
+
+def pages_of(metrics: dict[str, Any], audits: list[AuditedPart]) -> tuple[str, str]:
+    page = render_report(metrics, manifest(), quarantine(), audits, {}, 0.95, PROMOTION, EXAMPLES)
+    return page, render_model_card(metrics, manifest(), ANSWERS, audits, 0.95)
+
+
+def test_where_patients_are_unknown_a_range_comes_before_the_figures_of_the_test_split() -> None:
+    page, card = pages_of(SUSPICIOUS | {"patients": "unknown"}, parts(suspicious_audits(), SUSPICIOUS, "data"))
+
+    screen = page[: page.index("What these figures do not support")]
+    tiles = re.findall(r'<div class="card">(.*?)<b>(.*?)</b>', screen)
+    assert tiles == [
+        ("accuracy for other patients, by cross-validation", "0.751 to 0.811"),
+        ("area under the ROC curve for other patients, by cross-validation", "0.826 to 0.892"),
+        ("answered rightly (accuracy)", "0.750"),
+    ]
+    ends = ("0.751 [0.701, 0.801] at cosine 0.88: 20 images in 342 groups", "at cosine 0.97: 20 images in 470 groups")
+    for words in (*ends, "Patients aren&#39;t known.", ALSO_IN_TRAINING):
+        assert words in screen
+    assert screen.index("0.751 to 0.811") < screen.index("Patients aren") < screen.index(ALSO_IN_TRAINING)
+    row = "| accuracy | 0.751 [0.701, 0.801] | cosine 0.88, 20 images in 342 groups | 0.811 [0.761, 0.861] | cosine"
+    assert card.index("Patients aren't known.") < card.index(row) < card.index(ALSO_IN_TRAINING)
+
+
+def test_where_patients_are_known_the_figures_of_the_test_split_come_first() -> None:
+    audits = suspicious_audits()
+    audits["leakage"]["other_patients"] = None
+
+    for text in pages_of(SUSPICIOUS | {"patients": "known"}, parts(audits, SUSPICIOUS, "data")):
+        assert ALSO_IN_TRAINING not in text
+        assert "other patients" not in text
+
+
+def test_without_a_range_report_and_card_say_that_other_patients_were_not_measured() -> None:
+    for text in pages_of(METRICS, []):
+        assert "how the answers are for other patients was not measured" in text
+        assert ALSO_IN_TRAINING in text
+
+
+def test_where_the_number_of_patients_is_told_the_estimate_stands_beside_the_range() -> None:
+    audits = suspicious_audits()
+    audits["leakage"]["other_patients"] = OTHER_PATIENTS | {"estimate": "There are 60 patients."}
+
+    for text in pages_of(SUSPICIOUS, parts(audits, SUSPICIOUS, "data")):
+        assert "There are 60 patients." in text
+
+
 def test_report_and_card_say_the_same_limitations() -> None:
     limits = Limits(
         distance_limit=1.5, confidence_limit=0.6, validation_images=11, validation_refused=0.0, validation_unsure=0.1
@@ -508,6 +570,7 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
     page = render_data_report(manifest().data, ODD, table, quarantine(("<i>.png", "not an image")), audits)
 
     assert "No classifier was trained for this page" in page
+    assert page.index("0.751 to 0.811") < page.index("What to know before using these images")
     assert re.search(r"<th[^>]*>train</th><th[^>]*>test</th><th[^>]*>copy</th><th[^>]*>all</th>", page)
     assert re.search(r"<td>a</td><td[^>]*>1</td><td[^>]*>0</td><td[^>]*>1</td><td[^>]*>2</td>", page)
     for title in ("Shortcuts", "Random splits", "Memory", "Copies"):
@@ -533,4 +596,6 @@ def test_with_audits_off_none_is_made(audit: Any) -> None:
 
 
 def test_data_that_nobody_audited_say_so() -> None:
-    assert [found.title for found in find_data_limitations(manifest().data, [])] == ["Synthetic data", "Not audited"]
+    found = find_data_limitations(manifest().data, [])
+
+    assert [limitation.title for limitation in found] == ["Synthetic data", "Not audited"]

@@ -35,7 +35,7 @@ class Audit(NamedTuple):
         name: Name of its folder, of its facts and of its place in the report.
         title: What the report calls it.
         subject: `data` for what needs no trained classifier, `model` for what does.
-        inputs: Names of the catalog entries that `run` takes.
+        inputs: Names of the catalog entries that `run` takes; a block of parameters, `params:<block>`, by its own name.
         run: Takes the inputs, `parameters` (the block `model_evaluation`) and `seed` by name, and returns a `Finding`.
         plots: Names of the plots that it draws.
     """
@@ -73,7 +73,8 @@ def node_of(audit: Audit) -> Node:
     make.__doc__ = audit.run.__doc__
     return Node(
         func=make,
-        inputs={"parameters": "params:model_evaluation", "seed": "params:seed"} | {name: name for name in audit.inputs},
+        inputs={"parameters": "params:model_evaluation", "seed": "params:seed"}
+        | {name.removeprefix("params:"): name for name in audit.inputs},
         outputs=list(audit.datasets),
         name=f"audit_{audit.name}_node",
     )

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from chest_cancer.storage.figures import FIRST_FIGURES as FIRST_FIGURES  # the app takes all three from here
 from chest_cancer.storage.figures import StoredFigure as StoredFigure
+from chest_cancer.storage.figures import figures_in, patients_of
 from chest_cancer.storage.figures import title_of as title_of
 
 METRICS_FILE = "metrics.json"
@@ -51,7 +52,11 @@ class ModelFolder:
 
     def figures(self) -> dict[str, StoredFigure]:
         """Read the test figures that were measured before it was promoted; none where it did not come that way."""
-        return self._read(METRICS_FILE)
+        return figures_in(self._read(METRICS_FILE))
+
+    def patients(self) -> str:
+        """Say whether it is `known` or `unknown` which images are of one patient."""
+        return patients_of(self._read(METRICS_FILE))
 
     def version(self) -> Version:
         """Read which version it is, and since when it is served."""

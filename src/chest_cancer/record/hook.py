@@ -24,6 +24,7 @@ from chest_cancer.record.ending import at_end
 from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
+from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.recoverable_folder import locked
 
 if TYPE_CHECKING:
@@ -94,10 +95,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         elif dataset_name == "search_trials":
             _log_trials(data)
         elif dataset_name == "metrics":
+            figures: dict[str, Any] = figures_in(data)
             _log_metrics(
                 {
                     figure_name(name, part): [number]
-                    for name, figure in data.items()
+                    for name, figure in figures.items()
                     for part, number in figure.items()
                     if number is not None
                 }
@@ -129,16 +131,16 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         folder = catalog[_CANDIDATE].folder
         manifest = (folder / MANIFEST_FILE).read_bytes()
         facts, metrics = Manifest.read(manifest), catalog.load("metrics")
-        run_id = facts.provenance.mlflow_run_id
+        run_id, figures = facts.provenance.mlflow_run_id, figures_in(metrics)
         try:
             submitted = self._submit(folder, manifest, metrics, pipeline, catalog)
             submitted = KeptChampion(catalog[_SERVED].folder).serve(submitted, facts)
         except ConnectionError as error:
             reason = f"Not decided: {error} `kedro record send` registers the model, and serves it if it is promoted."
-            progress.report("promotion", promoted=False, reason=reason, run_id=run_id, figures=metrics)
+            progress.report("promotion", promoted=False, reason=reason, run_id=run_id, figures=figures)
             raise
         is_served, reason = submitted.is_champion, submitted.reason
-        progress.report("promotion", promoted=is_served, reason=reason, run_id=run_id, figures=metrics)
+        progress.report("promotion", promoted=is_served, reason=reason, run_id=run_id, figures=figures)
         logger.info("%s, version %s: %s", registry.MODEL, submitted.version, reason)
 
     def _submit(

@@ -69,7 +69,7 @@ def record(
         classifier: Folder of the classifier.
         split_table: A row per image, with `path`, `pixel_sha256` and `split`: what the model has learnt from.
         test_predictions: A row per test image, with `path` and `probability_<class>`.
-        metrics: Test figures of the classifier.
+        metrics: What `metrics.json` holds: test figures of the classifier, and whether patients are known.
     """
     import mlflow
     from mlflow.utils import requirements_utils

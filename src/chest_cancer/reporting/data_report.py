@@ -8,7 +8,7 @@ import pandas as pd
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters import FeatureExtractionParameters
 from chest_cancer.reporting.limitations import find_data_limitations
-from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections
+from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections, other_patients_of
 
 _SPLITS = ("train", "validation", "test", "leak", "copy")
 
@@ -38,6 +38,7 @@ def render_data_report(
         fill_sections(audits),
         {},
         odd=odd,
+        other=other_patients_of(audits),
         **_composition(data, split_table, quarantine, audits, with_copies=True),
     )
 

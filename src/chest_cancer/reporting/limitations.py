@@ -1,6 +1,7 @@
 """What the figures of a run do not support, in plain words; derived from the figures and the audits."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from chest_cancer.network.manifest import DataSummary, Manifest
 from chest_cancer.reporting.limitation import Limitation
@@ -17,12 +18,12 @@ _UNKNOWN: StoredFigure = {"value": None, "low": 0.0, "high": 1.0, "n": 0}
 
 
 def find_limitations(
-    metrics: Mapping[str, StoredFigure], manifest: Manifest, audits: list[AuditedPart], confidence: float
+    metrics: Mapping[str, Any], manifest: Manifest, audits: list[AuditedPart], confidence: float
 ) -> list[Limitation]:
     """List what a reader must know before the figures are used, the gravest first.
 
     Args:
-        metrics: Figures of the test split.
+        metrics: Figures of the test split, and whether patients are known.
         manifest: The classifier's.
         audits: What the audits found.
         confidence: Confidence level of all intervals, 0..1.

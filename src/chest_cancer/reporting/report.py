@@ -10,9 +10,16 @@ from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.reporting.limitations import find_limitations
 from chest_cancer.reporting.style import percent
-from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, divisions, fill_page, fill_sections
+from chest_cancer.reporting.templates import (
+    TEMPLATES,
+    AuditedPart,
+    divisions,
+    fill_page,
+    fill_sections,
+    other_patients_of,
+)
 from chest_cancer.statistics.metrics import METRICS
-from chest_cancer.storage.figures import FIRST_FIGURES, StoredFigure, title_of
+from chest_cancer.storage.figures import FIRST_FIGURES, StoredFigure, figures_in, patients_of, title_of
 
 
 class Row(NamedTuple):
@@ -33,7 +40,7 @@ class ClassAnswers(NamedTuple):
 
 
 def render_report(
-    metrics: dict[str, StoredFigure],
+    metrics: dict[str, Any],
     manifest: Manifest,
     quarantine: pd.DataFrame,
     audits: list[AuditedPart],
@@ -45,7 +52,7 @@ def render_report(
     """Fill the report's template.
 
     Args:
-        metrics: Figures of the test split.
+        metrics: Figures of the test split, and whether patients are known.
         manifest: The classifier's manifest.
         quarantine: `path` and `reason` of each file that was not used.
         audits: What the audits found, in the order of the page.
@@ -69,7 +76,7 @@ def render_report(
 
 
 def render_model_card(
-    metrics: dict[str, StoredFigure],
+    metrics: dict[str, Any],
     manifest: Manifest,
     test_predictions: pd.DataFrame,
     audits: list[AuditedPart],
@@ -78,7 +85,7 @@ def render_model_card(
     """Fill the model card's template.
 
     Args:
-        metrics: Figures of the test split.
+        metrics: Figures of the test split, and whether patients are known.
         manifest: The classifier's manifest.
         test_predictions: A row per distinct test image, with `label`, `predicted` and `reason`.
         audits: What the audits found.
@@ -97,10 +104,8 @@ def render_model_card(
     )
 
 
-def _about(
-    metrics: dict[str, StoredFigure], manifest: Manifest, audits: list[AuditedPart], confidence: float
-) -> dict[str, Any]:
-    rows = {name: Row(name, title_of(name), figure) for name, figure in metrics.items()}
+def _about(metrics: dict[str, Any], manifest: Manifest, audits: list[AuditedPart], confidence: float) -> dict[str, Any]:
+    rows = {name: Row(name, title_of(name), figure) for name, figure in figures_in(metrics).items()}
     groups: dict[str, list[Row]] = {}
     for metric in METRICS:
         if metric.name in rows:
@@ -115,6 +120,8 @@ def _about(
         ],
         "groups": groups,
         "by_class": [row for name, row in rows.items() if name not in grouped],
+        "patients": patients_of(metrics),
+        "other": other_patients_of(audits),
         "limitations": find_limitations(metrics, manifest, audits, confidence),
         "manifest": manifest,
         "data": manifest.data,

@@ -94,6 +94,11 @@ def fill_sections(parts: list[AuditedPart], **known: Any) -> list[Section]:
     ]
 
 
+def other_patients_of(parts: list[AuditedPart]) -> dict[str, Any] | None:
+    """Take what the leakage audit says of other patients; None where it says nothing."""
+    return next((part.facts.get("other_patients") for part in parts if part.name == "leakage"), None)
+
+
 def fill_page(template: str, sections: list[Section], plots: Mapping[str, str], **values: Any) -> str:
     """Fill a page: HTML that needs no network. Plotly's script is included once if there is a plot.
 

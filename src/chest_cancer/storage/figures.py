@@ -1,6 +1,7 @@
 """Measured figures, in memory and in `metrics.json`, and what people call them."""
 
-from typing import Generic, TypedDict, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, TypedDict, TypeVar
 
 _Value = TypeVar("_Value", float, float | None)
 
@@ -19,6 +20,10 @@ Figure = _Figure[float]
 
 StoredFigure = _Figure[float | None]
 """In a file: None where the value is unknown, for JSON has no NaN."""
+
+PATIENTS = "patients"
+"""What `metrics.json` says beside its figures: whether it is known which images are of one patient."""
+KNOWN, UNKNOWN = "known", "unknown"
 
 FIRST_FIGURES = ("coverage", "accuracy", "wrong", "selective_accuracy", "sensitivity", "specificity", "roc_auc")
 """What reports and pages show first: of the answers that a user gets, and the area under the ROC curve."""
@@ -63,6 +68,16 @@ _OF_CLASSES = {
 PATIENT = "patient_"
 """What the names of figures of patients begin with."""
 _AT_THRESHOLD, _AT_PREVALENCE = "threshold_", "_at_prevalence_"
+
+
+def figures_in(metrics: Mapping[str, Any]) -> dict[str, StoredFigure]:
+    """Take the figures out of what `metrics.json` holds."""
+    return {name: figure for name, figure in metrics.items() if name != PATIENTS}
+
+
+def patients_of(metrics: Mapping[str, Any]) -> str:
+    """Read whether patients are `known` or, as where `metrics.json` says nothing of them, `unknown`."""
+    return str(metrics.get(PATIENTS, UNKNOWN))
 
 
 def title_of(name: str) -> str:

@@ -5,18 +5,26 @@ from typing import Any
 import pandas as pd
 
 from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.leakage.other_patients import range_for_other_patients
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.network.features import class_names
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
+from chest_cancer.statistics.patients import patients_in
 from chest_cancer.storage.arrays import Arrays
+from chest_cancer.storage.figures import KNOWN
 
 
 def audit_leakage(
-    split_table: pd.DataFrame, features: Arrays, parameters: ModelEvaluationParameters, seed: int
+    split_table: pd.DataFrame,
+    features: Arrays,
+    data_summary: dict[str, Any],
+    feature_extraction: FeatureExtractionParameters,
+    parameters: ModelEvaluationParameters,
+    seed: int,
 ) -> Finding:
     """Compare the naive score with the grouped one, and draw how it falls as look-alikes are kept together.
 
@@ -25,16 +33,22 @@ def audit_leakage(
     Args:
         split_table: A row per image file.
         features: `pixel_sha256` and `embedding` of each distinct image.
+        data_summary: Summary of the images; `patient_count` where it was told.
+        feature_extraction: The block `feature_extraction`: the similarity that groups near-duplicates.
         parameters: The block `model_evaluation`.
         seed: Random seed for folds and draws.
 
     Returns:
-        `naive_and_grouped` and `curve`, and the curve's plot.
+        `naive_and_grouped`, `curve` and `other_patients` (None where patients are known), and the curve's plot.
     """
     classes, model = class_names(split_table), quick_linear_head()
     compared = compare_naive_and_grouped(split_table, features, classes, model, parameters, seed)
     curve = draw_leakage_curve(split_table, features, classes, model, parameters, seed)
-    facts = {"naive_and_grouped": compared, "curve": curve}
+    other = None
+    if patients_in(split_table) != KNOWN:
+        similarity = feature_extraction.groups.similarity
+        other = range_for_other_patients(compared, curve, similarity, data_summary.get("patient_count"))
+    facts = {"naive_and_grouped": compared, "curve": curve, "other_patients": other}
     plots = {"leakage": plot_leakage_curve(curve, parameters.confidence)}
     return Finding(facts | listed(find_limitations(facts)), plots)
 
@@ -58,7 +72,7 @@ LEAKAGE = Audit(
     name="leakage",
     title="Leakage: how much of the score is memory",
     subject="data",
-    inputs=("split_table", "features"),
+    inputs=("split_table", "features", "data_summary", "params:feature_extraction"),
     run=audit_leakage,
     plots=("leakage",),
 )

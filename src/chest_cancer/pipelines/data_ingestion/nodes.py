@@ -151,6 +151,7 @@ def index_images(
     require_some_patients(index, way)
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(_TEXT)
     summary = _summarise(raw_images, index, readable=len(readable)) | {
+        "patient_count": parameters.patient_count,
         "pattern": layout.pattern,
         "counts": count_images(index),
         "left_out": group_reasons(rows),

@@ -14,7 +14,9 @@ from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure
+from chest_cancer.statistics.patients import patients_in
 from chest_cancer.storage.arrays import Arrays
+from chest_cancer.storage.figures import PATIENTS
 
 
 def predict_test_images(
@@ -57,18 +59,24 @@ def predict_test_images(
 
 
 def measure_performance(
-    test_predictions: pd.DataFrame, classifier: Classifier, parameters: ModelEvaluationParameters, seed: int
+    test_predictions: pd.DataFrame,
+    split_table: pd.DataFrame,
+    classifier: Classifier,
+    parameters: ModelEvaluationParameters,
+    seed: int,
 ) -> dict[str, Any]:
     """Measure the classifier on the locked test images.
 
     Args:
         test_predictions: A row per distinct test image.
+        split_table: A row per image: says whether patients are known.
         classifier: Has the classes and the operating threshold, both fixed before the test images were looked at.
         parameters: The block `model_evaluation`.
         seed: Random seed for the bootstrap.
 
     Returns:
-        Each figure as `{"value", "low", "high", "n"}` under its plain name; the value is None where it is unknown.
+        Each figure as `{"value", "low", "high", "n"}` under its plain name; the value is None where it is unknown. And
+        `patients`, `known` or `unknown`.
     """
     manifest = classifier.manifest
     operating_point = manifest.operating_point
@@ -84,5 +92,4 @@ def measure_performance(
         positive_classes=manifest.positive_classes,
         patient_rule=PatientRule.of(manifest),
     )
-    measured: dict[str, Any] = unknown_as_none(figures)
-    return measured
+    return {PATIENTS: patients_in(split_table), **unknown_as_none(figures)}

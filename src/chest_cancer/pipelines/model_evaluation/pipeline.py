@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=measure_performance,
-                inputs=["test_predictions", "candidate", "params:model_evaluation", "params:seed"],
+                inputs=["test_predictions", "split_table", "candidate", "params:model_evaluation", "params:seed"],
                 outputs="metrics",
                 name="measure_performance_node",
             ),

@@ -47,7 +47,7 @@ def plot_evaluation(
 
 
 def write_report(
-    metrics: dict[str, StoredFigure],
+    metrics: dict[str, Any],
     classifier: Classifier,
     quarantine: pd.DataFrame,
     parameters: ModelEvaluationParameters,
@@ -58,7 +58,7 @@ def write_report(
     """Write the report: one HTML page that needs no network.
 
     Args:
-        metrics: What was measured on the test images.
+        metrics: What was measured on the test images, and whether patients are known.
         classifier: Its manifest says what it was trained on.
         quarantine: Files that were not used, with the reason.
         parameters: The block `model_evaluation`.
@@ -82,7 +82,7 @@ def write_report(
 
 
 def write_model_card(
-    metrics: dict[str, StoredFigure],
+    metrics: dict[str, Any],
     classifier: Classifier,
     test_predictions: pd.DataFrame,
     parameters: ModelEvaluationParameters,
@@ -91,7 +91,7 @@ def write_model_card(
     """Write the model card, in Markdown.
 
     Args:
-        metrics: What was measured on the test images.
+        metrics: What was measured on the test images, and whether patients are known.
         classifier: Its manifest says what it was trained on.
         test_predictions: A row per distinct test image.
         parameters: The block `model_evaluation`.
