@@ -195,7 +195,8 @@ def test_history_and_figures_are_recorded(results: Path, record: sqlite3.Connect
     latest = dict(rows(record, "select key, value from latest_metrics"))
     for name, figure in figures_in(read_json(results / "08_reporting" / "metrics.json")).items():
         for suffix, part in {"": "value", "_low": "low", "_high": "high", "_n": "n"}.items():
-            assert latest[f"test/{name}{suffix}"] == pytest.approx(figure[part])
+            known = figure[part] is not None  # of so few patients some figures are not
+            assert latest.get(f"test/{name}{suffix}") == (pytest.approx(figure[part]) if known else None)
 
 
 def test_the_record_says_which_data_which_code_and_which_machine(
