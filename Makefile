@@ -23,7 +23,7 @@ inspect: .venv/train  ## Look at images before training: make inspect SOURCE=<zi
 test: .venv/dev  ## Run the tests, with coverage.
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
-record-test: .venv/dev  ## Check the record and the served place: real MLflow servers, outages, PostgreSQL if it is installed.
+record-test: .venv/dev  ## Check the record, the served place and DVC: real MLflow servers, outages, PostgreSQL if it is installed.
 	$(BIN)/pytest tests/record
 
 ship-test: .venv/dev .venv/ship/installed  ## Check what ships: deployment under load, workflows, AWS steps.
