@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,16 +46,15 @@ class SecretKeyDataset(AbstractDataset[NoReturn, bytes]):
 
     def _make(self) -> None:
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        descriptor, name = tempfile.mkstemp(prefix=f".{self._filepath.name}.", dir=self._filepath.parent)
+        with os.fdopen(descriptor, "w") as file:  # only its owner can read it
             file.write(secrets.token_hex(_BYTES) + "\n")
         try:
-            os.link(temporary, self._filepath)
+            os.link(name, self._filepath)
         except FileExistsError:
             pass
         finally:
-            temporary.unlink()
+            Path(name).unlink()
 
     def save(self, data: NoReturn) -> None:
         """Refuse.
