@@ -87,7 +87,7 @@ def test_columns_are_known_by_their_usual_names(read: Read, role: str, names: li
     for name in names:
         row = {"path": ("path", "a.png")} | {role: (name, value)}
         table = read(",".join(head for head, _ in row.values()) + "\n" + ",".join(cell for _, cell in row.values()))
-        assert table.columns[role] == name  # type: ignore[index]
+        assert table.columns[role] == name  # type: ignore[index]  # parametrize gives plain text
         assert role == "path" or facts(table, role) == {"COVID/a.png": value}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # nor does this part of it
 
 from chest_cancer.imaging.signatures import foreign_by_content
 from chest_cancer.sources.foreign import without_image_suffix
