@@ -1,7 +1,7 @@
 """What a table says of each image: class, patient, study and split, by the files that its rows mean."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from chest_cancer.sources.split_names import split_of
 from chest_cancer.sources.table_columns import find_columns
 from chest_cancer.sources.table_file import TEXT, read_cells
 from chest_cancer.sources.table_matching import FileFinder
+from chest_cancer.sources.wording import some
 
 _FACTS: tuple[TableRole, ...] = ("label", "patient", "study", "split")
 _SHOWABLE = ("label", "split")
@@ -107,7 +108,7 @@ def _locate(path: str | None, paths: Sequence[str], root: Path) -> Path:
     raise ValueError(
         "Invalid value received for `data_ingestion.table.path`. Expected a CSV, TSV or Parquet file, by its path from "
         f"here or from the folder of the source. Received: {path!r}."
-        + (f" The source has {_some(inside)}." if inside else "")
+        + (f" The source has {some(inside, _SHOWN)}." if inside else "")
     )
 
 
@@ -128,11 +129,13 @@ def _require_files(matches: pd.DataFrame, columns: Mapping[TableRole, str], imag
     if matches["path"].notna().any():
         return
     written = matches["written"].dropna()
-    example = f", such as {_some(written[:1])}" if len(written) and columns["path"] != columns.get("patient") else ""
+    example = (
+        f", such as {some(written[:1], _SHOWN)}" if len(written) and columns["path"] != columns.get("patient") else ""
+    )
     shared = int(matches["shared"].notna().sum())
     raise ValueError(
         "Invalid value received for `data_ingestion.table.path`. Expected rows of files of the source: "
-        f"{_some(images) or 'it has none'}. Received {file}, where none of {len(matches)} paths in the column "
+        f"{some(images, _SHOWN) or 'it has none'}. Received {file}, where none of {len(matches)} paths in the column "
         f"`{columns['path']}` is of a file{example}. "
         + (f"{shared} may be of several files: write their folders, too. " if shared else "")
         + "If another column has the paths, name it: `data_ingestion.table.columns: {path: <column>}`."
@@ -149,7 +152,7 @@ def _read_facts(cells: pd.DataFrame, columns: Mapping[TableRole, str], file: Pat
     names = facts["split"].dropna().unique()
     splits = {name: split_of(name) for name in names}
     if unknown := sorted(name for name, split in splits.items() if split is None):
-        received = _some(unknown) if len(unknown) <= _MOST_NAMES else f"{len(unknown)} other names"
+        received = some(unknown, _SHOWN) if len(unknown) <= _MOST_NAMES else f"{len(unknown)} other names"
         raise ValueError(
             f"Invalid value received for the column `{columns['split']}` of {file}. Expected names of splits, such as "
             f"train, validation, val, dev, test, testing_set. Received also: {received}. Correct them, or say that the "
@@ -179,7 +182,7 @@ def _contradictions(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
             known.update([value] if isinstance(value, str) else [])
     reasons = {
         path: ", ".join(
-            f"{role} {_some(sorted(known))}" if role in _SHOWABLE else f"{len(known)} values of {role}"
+            f"{role} {some(sorted(known), _SHOWN)}" if role in _SHOWABLE else f"{len(known)} values of {role}"
             for role, known in zip(_FACTS, of_path, strict=True)
             if len(known) > 1
         )
@@ -199,7 +202,7 @@ def _row_notes(matches: pd.DataFrame, *, show: bool) -> list[str]:
         (doubted["written"], "Rows of the table whose file has another folder or suffix: {}. They were used."),
     ]
     said = [
-        note.format(f"{len(names)} of {len(matches)}" + (f", such as {_some(names)}" if show else ""))
+        note.format(f"{len(names)} of {len(matches)}" + (f", such as {some(names, _SHOWN)}" if show else ""))
         for names, note in notes
         if len(names)
     ]
@@ -214,21 +217,17 @@ def _file_notes(
     said = []
     known = set(of_files.index.tolist())
     if without := [path for path in images if path not in known]:
-        said.append(f"Files without a row in the table: {len(without)} of {len(images)}, such as {_some(without)}.")
+        said.append(
+            f"Files without a row in the table: {len(without)} of {len(images)}, such as {some(without, _SHOWN)}."
+        )
     repeated = set(of_files.index[of_files.index.duplicated()])
     if agreeing := sorted(repeated.intersection(rows.index)):
         said.append(
-            f"Files with more than one row in the table: {len(agreeing)}, such as {_some(agreeing)}. Their rows agree, "
-            "and other columns are from the first one."
+            f"Files with more than one row in the table: {len(agreeing)}, such as {some(agreeing, _SHOWN)}. Their rows "
+            "agree, and other columns are from the first one."
         )
     for role in _FACTS:
         missing = int(rows[role].isna().sum())
         if role in columns and missing:
             said.append(f"Files whose row has no {role}: {missing} of {len(rows)}. `NA` and the like count as none.")
     return said
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    text = ", ".join(f"`{name}`" for name in listed[:_SHOWN])
-    return text if len(listed) <= _SHOWN else f"{text} and {len(listed) - _SHOWN} more"

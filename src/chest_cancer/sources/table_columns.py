@@ -1,12 +1,13 @@
 """Which column of a table holds what: path, label, patient, study, split."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import get_args
 
 import pandas as pd
 
 from chest_cancer.parameter_types import TableRole
 from chest_cancer.sources.split_names import split_of, words
+from chest_cancer.sources.wording import named
 
 ROLES: tuple[TableRole, ...] = get_args(TableRole)
 
@@ -53,7 +54,7 @@ def find_columns(
     if "path" not in found:
         raise ValueError(
             "Invalid value received for `data_ingestion.table.path`. Expected a column with paths or names of images "
-            f"in {table}, such as `path` or `filename`. Received columns: {_named(names)}. If one of them has these, "
+            f"in {table}, such as `path` or `filename`. Received columns: {named(names)}. If one of them has these, "
             f"name it: `data_ingestion.table.columns: {{path: {names[0]!r}}}`."
         )
     if "split" in chosen or "split" in found:
@@ -70,7 +71,7 @@ def _only(role: TableRole, candidates: list[str], table: str) -> str:
     none = "" if role == "path" else f", or none of them, by `{{{role}: null}}`"
     raise ValueError(
         f"Invalid value received for `data_ingestion.table.path`. Expected one column for the {role} in {table}. "
-        f"Received {len(candidates)} that may be it: {_named(candidates)}. Choose one, by "
+        f"Received {len(candidates)} that may be it: {named(candidates)}. Choose one, by "
         f"`data_ingestion.table.columns: {{{role}: {candidates[0]!r}}}`{none}."
     )
 
@@ -83,7 +84,7 @@ def _chosen(role: TableRole, name: str, names: list[str], table: str) -> str:
         return alike[0]
     raise ValueError(
         f"Invalid value received for `data_ingestion.table.columns.{role}`. Expected a column of {table}: "
-        f"{_named(names)}. Received: {name!r}."
+        f"{named(names)}. Received: {name!r}."
     )
 
 
@@ -93,7 +94,3 @@ def _names_splits(values: "pd.Series[str]") -> bool:
 
 def _bare(name: str) -> str:
     return "".join(words(name)) or name
-
-
-def _named(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

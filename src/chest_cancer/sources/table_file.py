@@ -13,6 +13,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # nor does this pa
 
 from chest_cancer.imaging.signatures import foreign_by_content
 from chest_cancer.sources.foreign import without_image_suffix
+from chest_cancer.sources.wording import named
 
 # Missing values stay missing under pandas 2 as well.
 TEXT = pd.StringDtype(na_value=float("nan"))
@@ -61,7 +62,7 @@ def _read_parquet(file: Path, data: bytes) -> tuple[pd.DataFrame, list[str]]:
     cells = pa.table(columns, names=table.column_names).to_pandas()
     if not left_out:
         return cells, []
-    return cells, [f"Columns of {file.name} that hold no text or numbers were left out: {_named(left_out)}."]
+    return cells, [f"Columns of {file.name} that hold no text or numbers were left out: {named(left_out)}."]
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -137,7 +138,7 @@ def _without_blanks(column: "pd.Series[str]") -> "pd.Series[str]":
 def _require_distinct_names(file: Path, cells: pd.DataFrame) -> None:
     twice = [str(name) for name, count in Counter(cells.columns).items() if count > 1]
     if twice:
-        raise _unreadable(file, f"more than one column {_named(twice)}", "Rename or remove all but one.")
+        raise _unreadable(file, f"more than one column {named(twice)}", "Rename or remove all but one.")
 
 
 def _unreadable(file: Path, received: str, cure: str) -> ValueError:
@@ -145,7 +146,3 @@ def _unreadable(file: Path, received: str, cure: str) -> ValueError:
         "Invalid value received for `data_ingestion.table.path`. Expected a table (CSV, TSV or Parquet) with a first "
         f"row of different names, and a row for each image. Received {file}: {received}. {cure}"
     )
-
-
-def _named(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

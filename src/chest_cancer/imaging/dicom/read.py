@@ -126,8 +126,9 @@ def decode_dicom(
         pixels = grey_to_rgb(grey)
     else:
         raise UnreadableImageError(f"DICOM photometric interpretation {photometric} is not supported; save it as RGB")
-    found = [text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS]
-    identifiers = Identifiers(*found) if with_identifiers else None
+    identifiers = None
+    if with_identifiers:
+        identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS))
     return DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling, identifiers)
 
 

@@ -13,9 +13,10 @@ from chest_cancer.pipelines.data_ingestion.folder_names import (
     is_wrapper,
     last_part,
     original_of,
-    split_of,
 )
 from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
+from chest_cancer.sources.split_names import split_of
+from chest_cancer.sources.wording import some
 
 _LONGEST_BLOCK = 12
 _IF_PATIENTS = f"If they are patients with classes inside, set `data_ingestion.patient: '{ABOVE_CLASS}'`."
@@ -35,7 +36,7 @@ def refuse_splits_without_classes(tree: FolderTree, splits: Mapping[str, str]) -
     filled = [folder for folder in splits if tree.files_below(folder)]
     if filled:
         _refuse(
-            f"{_named(filled)}: called like splits, and without class folders inside",
+            f"{some(filled)}: called like splits, and without class folders inside",
             tree.show(filled[0].rpartition("/")[0]),
             "Put the files of each class into a folder of its own, as <split>/<class>/<file>. "
             + _if_classes(last_part(folder) for folder in filled),
@@ -56,7 +57,7 @@ def refuse_splits_inside_splits(tree: FolderTree, top: str, candidates: list[str
     if found := [folder for folder in candidates if split_of(last_part(folder))]:
         names = sorted({last_part(folder) for folder in found})
         _refuse(
-            f"{_named(found)}: called like splits, and inside of a split",
+            f"{some(found)}: called like splits, and inside of a split",
             tree.show(top),
             f"Put the files of each class into one folder. {_if_classes(names)}",
         )
@@ -87,7 +88,7 @@ def refuse_folders_that_may_be_no_classes(tree: FolderTree, top: str, candidates
         inside[last_part(folder)].update(_inner_names(tree, folder))
     if repeated := sorted({inner for name in names for inner in inside[name] - {name}}.intersection(names)):
         _refuse(
-            f"folders {_named(repeated)} both as classes and inside of another class",
+            f"folders {some(repeated)} both as classes and inside of another class",
             tree_shown,
             f"Put all images of a class into one folder. {_if_classes(names)}",
         )
@@ -100,7 +101,7 @@ def refuse_folders_that_may_be_no_classes(tree: FolderTree, top: str, candidates
         if len(names) < 2 or not all(is_kind(name) for name in names):
             continue
         _refuse(
-            f"folders that are called like {kind}, {_named(names)}, not like classes",
+            f"folders that are called like {kind}, {some(names)}, not like classes",
             tree_shown,
             f"Put the images into a folder for each class, as <class>/<file>. {cure}{_if_classes(names)}",
         )
@@ -138,7 +139,7 @@ def _refuse_repeated(names: list[str], inside: Mapping[str, set[str]], tree_show
             "Rename them to train, validation and test, or put the images of all folds together, as <class>/<file>."
         )
     _refuse(
-        f"the same folders, {_named(inner)}, inside of {_named(names)}",
+        f"the same folders, {some(inner)}, inside of {some(names)}",
         tree_shown,
         f"{cure}\n{_if_classes(inner, place='inner ')}",
     )
@@ -148,9 +149,7 @@ def _if_classes(names: Iterable[str], place: str = "") -> str:
     listed = list(names)
     block = class_names_block({name: name for name in listed[:_LONGEST_BLOCK]})
     more = f"    # and {len(listed) - _LONGEST_BLOCK} more\n" if len(listed) > _LONGEST_BLOCK else ""
-    return (
-        f"If the {place}folders {_named(listed)} are the classes, say so in conf/local/parameters.yml:\n{block}{more}"
-    )
+    return f"If the {place}folders {some(listed)} are the classes, say so in conf/local/parameters.yml:\n{block}{more}"
 
 
 def _refuse(received: str, tree_shown: str, cure: str) -> NoReturn:
@@ -158,8 +157,3 @@ def _refuse(received: str, tree_shown: str, cure: str) -> NoReturn:
         "Invalid value received for `data_ingestion.source`. Expected a folder for each class, as <class>/<file> or "
         f"<split>/<class>/<file>. Received {received}:\n{tree_shown}\n{cure}"
     )
-
-
-def _named(names: list[str], shown: int = 4) -> str:
-    text = ", ".join(f"`{name}`" for name in names[:shown])
-    return text if len(names) <= shown else f"{text} and {len(names) - shown} more"

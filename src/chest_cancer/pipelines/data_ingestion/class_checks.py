@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from chest_cancer.pipelines.data_ingestion.ambiguity import class_names_block
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
-from chest_cancer.pipelines.data_ingestion.folder_names import last_part, split_of, words
+from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder
+from chest_cancer.sources.split_names import split_of, words
+from chest_cancer.sources.wording import named
 
 _ALIKE = 0.6
 _SPLITS = ("train", "validation", "test")
@@ -44,7 +46,7 @@ def check_classes_agree(folders: Iterable[ClassFolder]) -> None:
         cure = f"If these are the same classes, say so in conf/local/parameters.yml:\n{class_names_block(names)}"
     alone = sorted(label for label in apart if label not in pairs and label not in pairs.values())
     if names and alone:
-        cure += f"Add the missing images of {_named(alone)}, or take them out of the source."
+        cure += f"Add the missing images of {named(alone)}, or take them out of the source."
     raise ValueError(
         "Invalid value received for `data_ingestion.source`. Expected the same classes in every split. Received:\n"
         + "\n".join(lines)
@@ -71,7 +73,7 @@ def check_normal_class(normal_class: str | None, classes: Sequence[str]) -> None
         else "Set it to the class without disease."
     )
     raise ValueError(
-        f"Invalid value received for `model_training.normal_class`. Expected one of the classes: {_named(classes)}. "
+        f"Invalid value received for `model_training.normal_class`. Expected one of the classes: {named(classes)}. "
         f"Received: {normal_class!r}. {cure} docs/data.md says more."
     )
 
@@ -95,14 +97,14 @@ def check_positive_classes(
     if set(positive_classes) <= set(diseases) and set(positive_classes) < set(classes):
         return
     meant = [name if name in diseases else next(iter(_meant(name, diseases)), None) for name in positive_classes]
-    named = [name for name in dict.fromkeys(meant) if name is not None]
+    closest = [name for name in dict.fromkeys(meant) if name is not None]
     cure = "Set it to what sensitivity is about, or to null for all classes but `model_training.normal_class`."
-    if named and None not in meant and len(named) < len(classes):
-        proposal = ", ".join(f"'{name}'" for name in named)
-        cure = f"Did you mean {_named(named)}? Write [{proposal}]. {cure}"
+    if closest and None not in meant and len(closest) < len(classes):
+        proposal = ", ".join(f"'{name}'" for name in closest)
+        cure = f"Did you mean {named(closest)}? Write [{proposal}]. {cure}"
     limit = "some of the classes" if normal_class is None else f"some of the classes other than `{normal_class}`"
     raise ValueError(
-        f"Invalid value received for `model_training.positive_classes`. Expected {limit}: {_named(diseases)}"
+        f"Invalid value received for `model_training.positive_classes`. Expected {limit}: {named(diseases)}"
         f"{', not all' if normal_class is None else ''}. Received: {list(positive_classes)}. {cure}"
     )
 
@@ -182,7 +184,3 @@ def _bare(name: str) -> str:
     """A name without case, separators, plural and leading zeros."""
     joined = "".join(words(name)) or name.casefold()
     return re.sub(r"(?<=[a-z]{3})(?:es|s)$", "", joined).lstrip("0") or joined
-
-
-def _named(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

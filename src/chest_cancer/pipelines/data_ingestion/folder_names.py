@@ -3,8 +3,7 @@
 import re
 import unicodedata
 
-from chest_cancer.sources.split_names import split_of as split_of
-from chest_cancer.sources.split_names import words as words
+from chest_cancer.sources.split_names import words
 
 _MASKS = ("mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "contours")
 _MASKS_ALONE = {"labels", "gt", "bboxes", "boundingboxes", "xmls"}

@@ -15,9 +15,10 @@ from chest_cancer.pipelines.data_ingestion.folder_names import (
     is_wrapper,
     last_part,
     normal_form,
-    split_of,
 )
 from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
+from chest_cancer.sources.split_names import split_of
+from chest_cancer.sources.wording import some
 
 OUTSIDE = "not in a class folder"
 
@@ -140,7 +141,7 @@ def read_layout(
         pattern = pattern.replace("<class>", "<patient>/<class>")
     elif ignored:
         pattern = pattern.replace("<class>", "<folder>/<class>")
-        notes.append(f"The folders above those of `class_names` were ignored: {_some(ignored)}.")
+        notes.append(f"The folders above those of `class_names` were ignored: {some(ignored)}.")
     _require_known(names, (folder for folder, _ in level))
     certain = patients in (ABOVE_CLASS, BELOW_CLASS) or any(last_part(folder) in names for folder, _ in level)
     if not certain:
@@ -217,7 +218,7 @@ def one_class_a_spelling(folders: list[ClassFolder], chosen: set[str]) -> tuple[
         for key, labels in spellings.items()
     }
     notes = [
-        f"{_some(sorted(labels))} differ in case alone: taken as one class, `{one[key]}`."
+        f"{some(sorted(labels))} differ in case alone: taken as one class, `{one[key]}`."
         for key, labels in spellings.items()
         if len(labels) > 1
     ]
@@ -241,7 +242,7 @@ def _splits_inside_classes(tree: FolderTree, folders: list[ClassFolder]) -> tupl
 def _masks_notes(masks: list[str]) -> list[str]:
     if not masks:
         return []
-    return [f"Folders of masks or annotations were left out, because these are no slices: {_some(masks)}."]
+    return [f"Folders of masks or annotations were left out, because these are no slices: {some(masks)}."]
 
 
 def _depth_notes(tree: FolderTree, folders: list[ClassFolder]) -> list[str]:
@@ -251,15 +252,10 @@ def _depth_notes(tree: FolderTree, folders: list[ClassFolder]) -> list[str]:
     others = [inner for inner in below if not split_of(last_part(inner))]
     notes = []
     if splits:
-        notes.append(f"Names of splits below class folders were ignored: {_some(splits)}.")
+        notes.append(f"Names of splits below class folders were ignored: {some(splits)}.")
     if others:
         notes.append(
-            f"{len(others)} folders lie below the class folders, as in {BELOW_CLASS}: {_some(others)}. They were taken "
+            f"{len(others)} folders lie below the class folders, as in {BELOW_CLASS}: {some(others)}. They were taken "
             "for parts of their class."
         )
     return notes
-
-
-def _some(folders: Sequence[str], shown: int = 4) -> str:
-    named = ", ".join(f"`{folder}`" for folder in folders[:shown])
-    return named if len(folders) <= shown else f"{named} and {len(folders) - shown} more"

@@ -39,9 +39,8 @@ from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table import ImageTable, read_table
+from chest_cancer.sources.table_file import TEXT
 
-# Missing values stay missing under pandas 2 as well.
-_TEXT = pd.StringDtype(na_value=float("nan"))
 _TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
 _TEXT_COLUMNS += ["format", "mode", "scaling", *Identity._fields]
 
@@ -146,10 +145,10 @@ def index_images(
     require_no_class_is_lost(images, lost)
     require_two_classes(Counter(image.label for image in images), rows)
 
-    index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, _TEXT))
+    index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
     index, notes = without_shared_identifiers(index, way)
     require_some_patients(index, way)
-    quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(_TEXT)
+    quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
     summary = _summarise(raw_images, index, readable=len(readable)) | {
         "patient_count": parameters.patient_count,
         "pattern": layout.pattern,

@@ -15,7 +15,7 @@ _NO_LABEL = "its row of the table says no class"
 
 def without_masks(paths: Sequence[str]) -> list[str]:
     """Leave out what lies in folders of masks or annotations: these have the names of images."""
-    return [path for path in paths if not any(is_mask(folder) for folder in path.split("/")[:-1])]
+    return [path for path in paths if not any(is_mask(normal_form(folder)) for folder in path.split("/")[:-1])]
 
 
 def layout_of_table(table: ImageTable, class_names: Mapping[str, str]) -> Layout:
