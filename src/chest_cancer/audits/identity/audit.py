@@ -8,6 +8,7 @@ import pandas as pd
 from chest_cancer.audits.audit import NOTHING, Audit, Finding
 from chest_cancer.audits.identity.finders import count_pairs, look_up_patients
 from chest_cancer.audits.identity.folds import compare_folds
+from chest_cancer.network.features import known_patients
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
@@ -37,7 +38,7 @@ def audit_identity(
         `look_up` (`look_up_patients`), and `images_left_out` of data that are too large. Nothing where the patient of
         any image is not known.
     """
-    if split_table["patient"].isna().any():
+    if known_patients(split_table) is None:
         return NOTHING
     rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
     patients = pd.factorize(rows["patient"])[0].astype(np.int64)

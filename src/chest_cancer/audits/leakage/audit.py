@@ -8,14 +8,12 @@ from chest_cancer.audits.audit import Audit, Finding
 from chest_cancer.audits.leakage.other_patients import range_for_other_patients
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
-from chest_cancer.network.features import class_names
+from chest_cancer.network.features import class_names, known_patients
 from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.statistics.patients import patients_in
 from chest_cancer.storage.arrays import Arrays
-from chest_cancer.storage.figures import KNOWN
 
 
 def audit_leakage(
@@ -45,7 +43,7 @@ def audit_leakage(
     compared = compare_naive_and_grouped(split_table, features, classes, model, parameters, seed)
     curve = draw_leakage_curve(split_table, features, classes, model, parameters, seed)
     other = None
-    if patients_in(split_table) != KNOWN:
+    if known_patients(split_table) is None:
         similarity = feature_extraction.groups.similarity
         other = range_for_other_patients(compared, curve, similarity, data_summary.get("patient_count"))
     facts = {"naive_and_grouped": compared, "curve": curve, "other_patients": other}

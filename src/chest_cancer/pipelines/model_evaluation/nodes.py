@@ -8,15 +8,15 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.features import known_patients
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure
-from chest_cancer.statistics.patients import patients_in
 from chest_cancer.storage.arrays import Arrays
-from chest_cancer.storage.figures import PATIENTS
+from chest_cancer.storage.figures import KNOWN, PATIENTS, UNKNOWN
 
 
 def predict_test_images(
@@ -92,4 +92,5 @@ def measure_performance(
         positive_classes=manifest.positive_classes,
         patient_rule=PatientRule.of(manifest),
     )
-    return {PATIENTS: patients_in(split_table), **unknown_as_none(figures)}
+    patients = UNKNOWN if known_patients(split_table) is None else KNOWN
+    return {PATIENTS: patients, **unknown_as_none(figures)}
