@@ -1,11 +1,9 @@
 """The rule for patients is chosen on validation patients, and says by what."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from chest_cancer.network.patients import RULES, PatientRule
-from chest_cancer.pipelines.batch_inference.patients import patient_table
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 
 # Slices of each positive and negative patient, such that one rule alone tells all of them apart.
@@ -65,33 +63,3 @@ def test_without_patients_or_without_both_kinds_there_is_no_rule() -> None:
     assert fit_patient_rule(probabilities, labels, groups, None, (0,), 0.9) is None
     assert fit_patient_rule(probabilities, labels, groups, patients, None, 0.9) is None
     assert fit_patient_rule(probabilities, labels, groups, np.full(24, "one"), (0,), 0.9) is None
-
-
-def test_a_batch_has_a_row_for_each_patient() -> None:
-    predictions = pd.DataFrame(
-        {
-            "path": ["1", "2", "3", "4", "5"],
-            "label": ["a", None, None, "normal", "a"],
-            "probability_a": [0.9, 0.6, np.nan, 0.2, 0.9],
-            "probability_normal": [0.1, 0.4, np.nan, 0.8, 0.1],
-        }
-    )
-    rule = PatientRule("top-k mean", (0,), 0.0, 1)
-
-    table = patient_table(predictions, {"1": "y", "2": "y", "3": "z", "4": "x"}, ["a", "normal"], rule)
-
-    assert table["patient"].tolist() == ["x", "y", "z"]
-    assert table[["files", "scored", "declined"]].to_numpy().tolist() == [[1, 1, 0], [2, 2, 1], [1, 0, 0]]
-    assert table["score"][:2].tolist() == pytest.approx([np.log(0.25), np.log(9)])
-    assert table["positive"][:2].tolist() == [False, True]
-    assert table.loc[2, ["score", "positive"]].isna().all()
-
-
-@pytest.mark.parametrize(("patients", "files"), [({"1": "z"}, [1]), ({}, [])])
-def test_a_batch_of_which_nothing_can_be_read_has_no_scores(patients: dict[str, str], files: list[int]) -> None:
-    nothing = {"path": ["1"], "label": [None], "probability_a": [np.nan], "probability_normal": [np.nan]}
-
-    table = patient_table(pd.DataFrame(nothing), patients, ["a", "normal"], PatientRule("noisy-or", (0,), 0.0))
-
-    assert table["files"].tolist() == files
-    assert table[["score", "positive"]].isna().all(axis=None)

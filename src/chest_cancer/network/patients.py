@@ -1,4 +1,4 @@
-"""From a patient's slices to one score: the one rule of training, evaluation and batches.
+"""From a patient's slices to one score: the one rule of training and evaluation.
 
 Which rule it is was chosen on validation patients and is part of the artefact, by what the manifest says. Needs nothing
 but NumPy and the manifest.
