@@ -18,7 +18,7 @@ from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.keras_head import without_tuning
 from chest_cancer.network.runtime import Network, resolve_precision
 from chest_cancer.network.vgg16 import trainable_top
-from chest_cancer.parameters import Parameters
+from chest_cancer.parameters.blocks import Parameters
 
 if TYPE_CHECKING:
     import keras

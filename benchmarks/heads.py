@@ -24,7 +24,7 @@ from chest_cancer.network.graph import LAST_MAP
 from chest_cancer.network.heads.logistic import quick_kernel_head, quick_linear_head
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import KerasModel
-from chest_cancer.parameters import Parameters
+from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.pipelines.model_training.selection import compare_heads
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.cross_validation import (

@@ -14,7 +14,7 @@ from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
 from chest_cancer.network.classifier import GRAPH_FILE, QUANTISED_FILES
 from chest_cancer.network.features import label_features
 from chest_cancer.network.runtime import resolve_precision
-from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.selection import compare_heads
 
 DRAWS = 5

@@ -24,7 +24,7 @@ from chest_cancer.audits.shortcuts.baselines import compare_with_baselines, look
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.parameters import FeatureExtractionParameters, Parameters, StandardisationParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters, Parameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap

@@ -28,7 +28,16 @@ FOLDERS = {Path("data/08_reporting") / name for name in ("data_audit", "model_au
 DATASETS = "chest_cancer.datasets."
 # Values of parameters are watched one by one, progress is only told, the rest only names packages.
 SHARED = {
-    f"chest_cancer{name}" for name in ("", ".parameter_types", ".parameters", ".jobs.progress", ".datasets", ".imaging")
+    f"chest_cancer{name}"
+    for name in (
+        "",
+        ".parameters",
+        ".parameters.blocks",
+        ".parameters.values",
+        ".jobs.progress",
+        ".datasets",
+        ".imaging",
+    )
 }
 # What no file of the project holds, the caches of features and of the champion, and the secret of this copy of it.
 UNWATCHED = {"params", "provenance", "feature_store", "champion", "patient_key"}

@@ -8,7 +8,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from pydantic import ValidationError
 
-from chest_cancer.parameters import Parameters
+from chest_cancer.parameters.blocks import Parameters
 from conftest import PROJECT
 
 MISTAKES = {

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chest_cancer.jobs import progress
-from chest_cancer.parameters import Parameters
+from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
 from chest_cancer.storage.figures import UNKNOWN, figures_in, patients_of

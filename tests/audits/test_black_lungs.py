@@ -11,7 +11,7 @@ from PIL import Image
 from chest_cancer.audits.black_lungs.audit import audit_black_lungs
 from chest_cancer.imaging.body import measure_black
 from chest_cancer.imaging.phantoms.generate import generate_phantom
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 
 PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=100)

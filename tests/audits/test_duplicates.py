@@ -25,7 +25,7 @@ from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.parameters.blocks import StandardisationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.near_duplicates import group_near_duplicates
 

@@ -12,7 +12,7 @@ from PIL import Image
 from chest_cancer.audits.audit import NOTHING
 from chest_cancer.audits.identity.audit import IDENTITY, audit_identity, find_limitations
 from chest_cancer.audits.identity.finders import count_pairs
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from chest_cancer.sources.image_folder import ImageFolder
 

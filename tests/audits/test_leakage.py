@@ -12,7 +12,7 @@ from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import NearestImage, compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.audits.leakage.words import describe_curve
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.statistics.sampling import sample_groups
 
 CLASSES = ["adenocarcinoma", "normal"]

@@ -14,7 +14,7 @@ from chest_cancer.audits.shortcuts.baselines import compare_baselines, compare_w
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
 from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas

@@ -17,7 +17,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from chest_cancer.audits.audit import Audit, Finding
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 
 

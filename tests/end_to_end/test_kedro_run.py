@@ -22,7 +22,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.manifest import SelfTest
-from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.parameters.blocks import StandardisationParameters
 from chest_cancer.pipeline_registry import ON_REQUEST
 from chest_cancer.storage.figures import figures_in
 from conftest import PROJECT, copy_project

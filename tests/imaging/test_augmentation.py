@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from chest_cancer.imaging.augmentation import augment
-from chest_cancer.parameters import AugmentationParameters
+from chest_cancer.parameters.blocks import AugmentationParameters
 from conftest import Pixels
 
 NOTHING = AugmentationParameters(

@@ -18,7 +18,7 @@ from chest_cancer.imaging.standardise import (
     preprocessing_key,
     standardise,
 )
-from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.parameters.blocks import StandardisationParameters
 from conftest import Pixels
 
 BRIGHTNESS, CROP = ("none", "percentile", "equalise", "clahe"), ("none", "body")

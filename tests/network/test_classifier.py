@@ -16,7 +16,7 @@ from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.parameters.blocks import StandardisationParameters
 from conftest import Pixels
 from dicom_files import dicom
 from manifests import manifest_of

@@ -9,8 +9,8 @@ import pytest
 
 from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.heads.registry import HEADS, quick_head
-from chest_cancer.parameter_types import HeadName
-from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters
+from chest_cancer.parameters.values import HeadName
 from manifests import manifest_of
 
 

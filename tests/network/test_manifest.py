@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chest_cancer.network.manifest import Manifest
-from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.parameters.blocks import StandardisationParameters
 from manifests import FACTS, manifest_of
 
 LATER = ("head_reason", "preprocessing_version", "split_digest")

@@ -12,7 +12,7 @@ from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.parameters import BatchInferenceParameters
+from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
 from chest_cancer.sources.image_folder import ImageFolder

@@ -15,7 +15,7 @@ from kedro.runner import SequentialRunner
 from PIL import Image
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
-from chest_cancer.parameters import DataIngestionParameters
+from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion import create_pipeline
 
 EMPTY = "class folder holds no readable image"

@@ -9,7 +9,7 @@ from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.runtime import Network, resolve_precision
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.parameters import FeatureExtractionParameters, ModelTrainingParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelTrainingParameters
 from chest_cancer.pipelines.model_training.selection import compare_heads
 
 DEFAULT = FeatureExtractionParameters()

@@ -24,7 +24,7 @@ from chest_cancer.network.graph import classifier, frozen_base
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.parameters import FeatureExtractionParameters, StandardisationParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction import create_pipeline, nodes
 from chest_cancer.pipelines.feature_extraction.extraction import extract
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images

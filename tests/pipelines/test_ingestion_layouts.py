@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chest_cancer.parameters import DataIngestionParameters
+from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 

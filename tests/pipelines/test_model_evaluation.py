@@ -20,7 +20,7 @@ from chest_cancer.network.graph import classifier as classifier_graph
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation import create_pipeline
 from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, predict_test_images
 from chest_cancer.pipelines.reporting.nodes import plot_evaluation

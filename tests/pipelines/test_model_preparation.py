@@ -5,7 +5,7 @@ import pytest
 from onnx import numpy_helper
 
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.parameters import ModelPreparationParameters
+from chest_cancer.parameters.blocks import ModelPreparationParameters
 from chest_cancer.pipelines.model_preparation import create_pipeline
 from chest_cancer.pipelines.model_preparation.nodes import choose_weights, cut_vgg16
 

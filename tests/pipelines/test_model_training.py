@@ -19,7 +19,7 @@ from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import build_model, fit, tuned_weights
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.vgg16 import Weights, trainable_top
-from chest_cancer.parameters import ModelTrainingParameters, StandardisationParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters, StandardisationParameters
 from chest_cancer.pipelines.model_training import create_pipeline
 from chest_cancer.pipelines.model_training.fitting import fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.nodes import (

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.parameter_types import ABOVE_CLASS, BELOW_CLASS
-from chest_cancer.parameters import (
+from chest_cancer.parameters.blocks import (
     DataIngestionParameters,
     FeatureExtractionParameters,
     PhantomParameters,
 )
+from chest_cancer.parameters.values import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.pipelines.feature_extraction.nodes import split_images
 from chest_cancer.pipelines.feature_extraction.splitting import SPLITS, check_no_group_crosses

@@ -12,7 +12,7 @@ from PIL import Image
 
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
 from chest_cancer.record.champion import Champion, Decision, Line, Served
 from chest_cancer.sources.image_folder import ImageFolder

@@ -16,7 +16,7 @@ from chest_cancer.network import graph
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.heads.dense import LinearHead
 from chest_cancer.network.vgg16 import LAYERS
-from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.quantisation import quantise, quantise_classifier
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 from manifests import manifest_of

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chest_cancer.parameters import SplitParameters
+from chest_cancer.parameters.blocks import SplitParameters
 from chest_cancer.pipelines.feature_extraction.splitting import SPLITS, check_no_group_crosses, split_by_group
 
 SHARES = SplitParameters()

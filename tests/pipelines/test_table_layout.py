@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from chest_cancer.parameters import DataIngestionParameters
+from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.sources.image_folder import ImageFolder
 from pipelines.test_ingestion_layouts import KEY, picture

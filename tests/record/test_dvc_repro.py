@@ -144,7 +144,7 @@ def test_the_second_time_no_stage_runs_and_it_takes_no_ten_seconds(first: str, d
         ("src/chest_cancer/pipelines/model_evaluation/nodes.py", ["model_evaluation"]),
         ("src/chest_cancer/pipelines/model_training/fitting.py", ["model_training"]),
         ("src/chest_cancer/imaging/phantoms/generate.py", ["data_ingestion"]),
-        ("src/chest_cancer/parameters.py", []),
+        ("src/chest_cancer/parameters/blocks.py", []),
         ("src/chest_cancer/hooks.py", []),
     ],
 )

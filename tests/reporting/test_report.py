@@ -19,7 +19,7 @@ from chest_cancer.audits.registry import AUDITS
 from chest_cancer.audits.robustness import audit as robustness
 from chest_cancer.audits.shortcuts import audit as shortcuts
 from chest_cancer.network.manifest import Limits, Manifest, PatientArea, PatientPoint
-from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
 from chest_cancer.reporting.limitation import listed
 from chest_cancer.reporting.limitations import find_data_limitations, find_limitations

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.held_out_patients import PATIENT_METRICS
 from chest_cancer.statistics.intervals import unknown_as_none, wilson
 from chest_cancer.statistics.metrics import measure

@@ -24,7 +24,7 @@ from sklearn.metrics import (
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_reliability
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, equal_mass_bins, reliability

@@ -31,7 +31,7 @@ from chest_cancer.imaging.phantoms.generate import generate_phantoms
 from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.runtime import Network
-from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.parameters.blocks import StandardisationParameters
 from conftest import PROJECT, copy_project
 
 WALKS = int(os.environ.get("WALKS", "3"))

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import plotly.graph_objects as go
 from kedro.pipeline import Node
 
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart
 from chest_cancer.statistics.intervals import unknown_as_none
 

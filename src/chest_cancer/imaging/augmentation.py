@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chest_cancer.parameters import AugmentationParameters
+from chest_cancer.parameters.blocks import AugmentationParameters
 
 AUGMENTATION_VERSION = 1
 """Changes with every change here that changes views."""

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from chest_cancer.imaging.body import find_body
 from chest_cancer.imaging.frame import SIDE, WHOLE_IMAGE, Frame
 from chest_cancer.imaging.pixels import grey_to_rgb, scale
-from chest_cancer.parameters import StandardisationParameters
+from chest_cancer.parameters.blocks import StandardisationParameters
 
 Pixels = NDArray[np.uint8]
 

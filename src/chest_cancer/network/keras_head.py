@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from chest_cancer.jobs import progress
 from chest_cancer.network.embedding import by_kind
 from chest_cancer.network.heads.registry import HEADS
-from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 
 if TYPE_CHECKING:
     import keras

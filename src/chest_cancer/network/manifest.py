@@ -9,8 +9,8 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
-from chest_cancer.parameter_types import Block, HeadName
-from chest_cancer.parameters import KernelParameters, StandardisationParameters
+from chest_cancer.parameters.blocks import KernelParameters, StandardisationParameters
+from chest_cancer.parameters.values import Block, HeadName
 
 FORMAT_VERSION = 1
 

@@ -18,7 +18,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from chest_cancer.jobs import progress
 from chest_cancer.network.classifier import MANIFEST_FILE
 from chest_cancer.network.manifest import Manifest
-from chest_cancer.parameter_types import Block
+from chest_cancer.parameters.values import Block
 from chest_cancer.record import delivery, registered_files, registry, tracking
 from chest_cancer.record.ending import at_end
 from chest_cancer.record.kept_champion import KeptChampion

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from chest_cancer.network.manifest import DataSummary
-from chest_cancer.parameters import FeatureExtractionParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters
 from chest_cancer.reporting.limitations import find_data_limitations
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections, other_patients_of
 

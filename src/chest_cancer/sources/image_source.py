@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from chest_cancer.parameters import DataIngestionParameters, PhantomParameters, SourceLimits
+from chest_cancer.parameters.blocks import DataIngestionParameters, PhantomParameters, SourceLimits
 
 SourceKind = Literal["phantom", "google_drive", "https", "zip", "folder"]
 

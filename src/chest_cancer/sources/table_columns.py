@@ -5,7 +5,7 @@ from typing import get_args
 
 import pandas as pd
 
-from chest_cancer.parameter_types import TableRole
+from chest_cancer.parameters.values import TableRole
 from chest_cancer.sources.split_names import split_of, words
 from chest_cancer.sources.wording import named
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chest_cancer.network.features import known_patients
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.predictions import disease_class, positive_numbers, probability_columns
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, confidence_and_hits, equal_mass_bins
 from chest_cancer.statistics.held_out_patients import HeldOutPatients, Mask, Numbers, Patients

@@ -24,7 +24,7 @@ import pandas as pd
 
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.held_out import HeldOut
 from chest_cancer.statistics.held_out_patients import PATIENT_METRICS, HeldOutPatients, Mask
 from chest_cancer.statistics.intervals import mean_of, predictive_values

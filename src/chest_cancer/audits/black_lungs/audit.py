@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from chest_cancer.audits.audit import Audit, Finding
 from chest_cancer.imaging.body import measure_black
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import in_words, share

@@ -11,7 +11,7 @@ from chest_cancer.audits.duplicates.copies import (
     group_duplicates,
     show_duplicates,
 )
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.storage.arrays import Arrays

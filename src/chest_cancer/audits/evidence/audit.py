@@ -14,7 +14,7 @@ from chest_cancer.audits.evidence.agreement import (
 )
 from chest_cancer.audits.evidence.plot import plot_deletion
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import in_words

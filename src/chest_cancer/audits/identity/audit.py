@@ -9,7 +9,7 @@ from chest_cancer.audits.audit import NOTHING, Audit, Finding
 from chest_cancer.audits.identity.finders import count_pairs, look_up_patients
 from chest_cancer.audits.identity.folds import compare_folds
 from chest_cancer.network.features import known_patients
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import in_words

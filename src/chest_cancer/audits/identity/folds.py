@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.network.features import class_names, embeddings_of
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import Weights, accuracies, areas
 from chest_cancer.statistics.cross_validation import (

@@ -10,7 +10,7 @@ from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.network.features import class_names, known_patients
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.parameters import FeatureExtractionParameters, ModelEvaluationParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.storage.arrays import Arrays

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from chest_cancer.audits.leakage.words import describe_curve
 from chest_cancer.network.embedding import directions, means_of
 from chest_cancer.network.features import embeddings_of
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
 from chest_cancer.statistics.cross_validation import (

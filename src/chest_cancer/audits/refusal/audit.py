@@ -9,7 +9,7 @@ from chest_cancer.audits.audit import NOTHING, Audit, Finding
 from chest_cancer.audits.refusal.detection import measure_refusal, predict_foreign_images
 from chest_cancer.audits.refusal.plot import plot_refusal
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.storage.figures import StoredFigure

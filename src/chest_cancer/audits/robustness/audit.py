@@ -8,7 +8,7 @@ from chest_cancer.audits.audit import Audit, Finding
 from chest_cancer.audits.robustness.changes import measure_robustness, predict_perturbed_images
 from chest_cancer.audits.robustness.plot import plot_robustness
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import in_words

@@ -8,7 +8,7 @@ from chest_cancer.audits.audit import NOTHING, Audit, Finding
 from chest_cancer.audits.shortcuts.baselines import compare_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed, sentence
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.storage.arrays import Arrays

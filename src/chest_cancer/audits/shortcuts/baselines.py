@@ -16,7 +16,7 @@ from tqdm import tqdm
 from chest_cancer.imaging.afar import Looks, look_from_afar
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.network.features import embeddings_of
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from chest_cancer.network.heads.head import Array, Constants, Head, read_standardisation, read_weights
-from chest_cancer.parameters import KernelParameters, ModelTrainingParameters
+from chest_cancer.parameters.blocks import KernelParameters, ModelTrainingParameters
 
 if TYPE_CHECKING:
     import keras

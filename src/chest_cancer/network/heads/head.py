@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chest_cancer.parameters import KernelParameters, ModelTrainingParameters
+from chest_cancer.parameters.blocks import KernelParameters, ModelTrainingParameters
 
 if TYPE_CHECKING:
     import keras

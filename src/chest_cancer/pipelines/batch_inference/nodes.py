@@ -7,7 +7,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.parameters import BatchInferenceParameters
+from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 

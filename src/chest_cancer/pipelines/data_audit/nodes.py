@@ -7,7 +7,7 @@ import pandas as pd
 from chest_cancer.audits.audit import parts_of
 from chest_cancer.audits.registry import DATA_AUDITS
 from chest_cancer.network.manifest import DataSummary
-from chest_cancer.parameters import FeatureExtractionParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
 
 

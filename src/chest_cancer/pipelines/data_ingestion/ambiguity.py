@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import yaml  # type: ignore[import-untyped]  # PyYAML ships no types
 
-from chest_cancer.parameter_types import ABOVE_CLASS, BELOW_CLASS
+from chest_cancer.parameters.values import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.folder_names import (
     is_fold,
     is_patient,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from chest_cancer.parameter_types import ABOVE_CLASS, BELOW_CLASS
+from chest_cancer.parameters.values import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.ambiguity import (
     refuse_folders_that_may_be_no_classes,
     refuse_splits_inside_splits,

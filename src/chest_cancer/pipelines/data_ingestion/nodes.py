@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.parameters import DataIngestionParameters, SourceLimits, TableParameters
+from chest_cancer.parameters.blocks import DataIngestionParameters, SourceLimits, TableParameters
 from chest_cancer.pipelines.data_ingestion.class_checks import check_enough_images
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
 from chest_cancer.pipelines.data_ingestion.layout import Layout

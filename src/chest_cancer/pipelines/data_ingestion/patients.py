@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from chest_cancer.imaging.pixels import Identifiers
-from chest_cancer.parameter_types import ABOVE_CLASS, BELOW_CLASS
+from chest_cancer.parameters.values import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout
 from chest_cancer.sources.table import ImageTable

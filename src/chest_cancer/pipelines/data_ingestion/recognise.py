@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chest_cancer.parameters import DataIngestionParameters
+from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion.class_checks import (
     check_classes_agree,
     check_normal_class,

@@ -14,7 +14,11 @@ from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
 from chest_cancer.imaging.standardise import preprocessing_key, standardise
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
-from chest_cancer.parameters import AugmentationParameters, FeatureExtractionParameters, StandardisationParameters
+from chest_cancer.parameters.blocks import (
+    AugmentationParameters,
+    FeatureExtractionParameters,
+    StandardisationParameters,
+)
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
 from chest_cancer.pipelines.feature_extraction.splitting import IDENTITIES, check_no_group_crosses, split_by_group
 from chest_cancer.sources.image_folder import ImageFolder

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from chest_cancer.parameters import SplitParameters
+from chest_cancer.parameters.blocks import SplitParameters
 
 SPLITS = ("train", "validation", "test")
 IDENTITIES = ("patient", "study")

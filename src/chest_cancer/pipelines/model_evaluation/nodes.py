@@ -11,7 +11,7 @@ from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.features import known_patients
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure

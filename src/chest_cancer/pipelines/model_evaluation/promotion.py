@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.record.champion import Champion, Champions, Decision, Line, Served
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap

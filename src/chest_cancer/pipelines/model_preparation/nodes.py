@@ -4,7 +4,7 @@ from onnx import ModelProto
 
 from chest_cancer.network.runtime import resolve_precision
 from chest_cancer.network.vgg16 import KerasModel, Weights
-from chest_cancer.parameters import ModelPreparationParameters
+from chest_cancer.parameters.blocks import ModelPreparationParameters
 
 
 def choose_weights(parameters: ModelPreparationParameters) -> str:

@@ -16,7 +16,7 @@ from sklearn.covariance import ledoit_wolf
 from chest_cancer.network.embedding import directions, means_of
 from chest_cancer.network.graph import EmbeddingSpace
 from chest_cancer.network.manifest import Limits
-from chest_cancer.parameters import AbstentionParameters
+from chest_cancer.parameters.blocks import AbstentionParameters
 
 _CERTAINTY = 0.95
 """With which the distance limit keeps its promise, for slices like the validation ones."""

@@ -36,7 +36,7 @@ from chest_cancer.network.manifest import (
 )
 from chest_cancer.network.predictions import positive_numbers
 from chest_cancer.network.vgg16 import KerasModel, Weights, build_vgg16, whole_model
-from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
 from chest_cancer.pipelines.model_training.fitting import Calibration, fit_temperature, fit_threshold
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule

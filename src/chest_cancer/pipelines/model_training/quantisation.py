@@ -14,7 +14,7 @@ from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier, Prediction, self_test_image
 from chest_cancer.network.manifest import Agreement, Int8Decision, SelfTest
 from chest_cancer.network.runtime import Quantised
-from chest_cancer.parameters import ModelTrainingParameters, StandardisationParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters, StandardisationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 
 Image = NDArray[np.uint8]

@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
 from chest_cancer.network.heads.logistic import quick_kernel_head, quick_linear_head
-from chest_cancer.parameters import ModelTrainingParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, fewest_groups
 
 _FOLDS = 5

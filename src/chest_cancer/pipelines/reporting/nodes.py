@@ -9,7 +9,7 @@ from PIL import Image
 from chest_cancer.audits.audit import parts_of
 from chest_cancer.audits.registry import AUDITS
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.parameters import ModelEvaluationParameters
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_reliability, plot_roc
 from chest_cancer.reporting.report import render_model_card, render_report
 from chest_cancer.storage.figures import StoredFigure

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from chest_cancer.parameter_types import Block, FewestAndMost, Fraction, HeadName, Name, PatientWay, Seed, TableRole
+from chest_cancer.parameters.values import Block, FewestAndMost, Fraction, HeadName, Name, PatientWay, Seed, TableRole
 
 
 class PhantomParameters(Block):
