@@ -1,22 +1,18 @@
 """One model on three kinds of folds: random, of near-duplicates, and of patients."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from chest_cancer.network.features import class_names, embeddings_of
 from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
-from chest_cancer.statistics.comparison import Weights, accuracies, areas
+from chest_cancer.statistics.comparison import accuracies, areas, in_draws_of_folds
 from chest_cancer.statistics.cross_validation import (
     FEWEST_GROUPS,
     REPEATS,
-    Numbers,
-    Scores,
     draw_folds,
     fewest_groups,
     measure_scores,
@@ -64,7 +60,9 @@ def compare_folds(
     optimism: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS[:-1]}
     for name, statistic in (("accuracy", accuracies), ("roc_auc", areas)):
         drawn = {
-            kind: _draw(statistic, numbers, scores[kind], bootstrap.weights, np.random.default_rng([seed, place]))
+            kind: in_draws_of_folds(
+                statistic, numbers, scores[kind], bootstrap.weights, np.random.default_rng([seed, place])
+            )
             for place, kind in enumerate(KINDS)
         }
         for kind, measured in optimism.items():
@@ -75,24 +73,3 @@ def compare_folds(
         for kind, together in kept.items()
     }
     return {"folds": folds, "optimism": optimism}
-
-
-def _draw(
-    statistic: Callable[[Numbers, Scores, Weights], NDArray[np.float64]],
-    numbers: Numbers,
-    scores: Scores,
-    weights: Weights,
-    generator: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Compute a statistic in each draw of patients, as the mean over draws of the folds that are drawn again as well.
-
-    The two sides of a difference have other folds. What these do by chance is as large as what patients do: without it
-    a fourth of the intervals would lie beside 0 where there is no difference.
-
-    Returns:
-        [1 + repetitions], of which the first is of all patients and all folds.
-    """
-    each = np.stack([statistic(numbers, repeat[None], weights) for repeat in scores])
-    chosen = generator.integers(len(each), size=each.shape)
-    chosen[:, 0] = np.arange(len(each))
-    return np.asarray(np.take_along_axis(each, chosen, axis=0).mean(axis=0))
