@@ -7,11 +7,7 @@ and whatever goes wrong inside Pillow or pydicom comes out as one exception with
 
 import io
 import struct
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import TracebackType
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.damage import check_jpeg, check_png, check_tiff
 from chest_cancer.imaging.grey import to_eight_bits
 from chest_cancer.imaging.pixels import (
@@ -27,7 +24,6 @@ from chest_cancer.imaging.pixels import (
     UnreadableImageError,
     check_single_frame,
     check_size,
-    describe,
     grey_to_rgb,
 )
 from chest_cancer.imaging.signatures import identify
@@ -76,7 +72,7 @@ def decode_image(
             DICOM of another kind than a slice.
     """
     kind = identify(data)
-    with _as_unreadable("DICOM" if kind is None else str(kind.format)):
+    with as_unreadable("DICOM" if kind is None else str(kind.format), extra="dicom"):
         if kind is None:
             # Imported on use: pydicom costs start-up time that most runs need not pay.
             from chest_cancer.imaging.dicom.read import decode_dicom
@@ -106,24 +102,10 @@ def without_identifiers(data: bytes, hashed: Callable[[str, str], str], *, max_p
     """
     if identify(data) is not None:
         return data
-    from chest_cancer.imaging.dicom.deidentify import hide_identifiers  # on use, as above
+    with as_unreadable("DICOM", extra="dicom"):
+        from chest_cancer.imaging.dicom.deidentify import hide_identifiers  # on use, as above
 
-    with _as_unreadable("DICOM"):
         return hide_identifiers(data, 4 * max_pixels, hashed)
-
-
-@contextmanager
-def _as_unreadable(name: str) -> Iterator[None]:
-    """Give whatever goes wrong while a file of this format is read one type, with the reason."""
-    try:
-        with _quiet:
-            yield
-    except UnreadableImageError:
-        raise
-    except Exception as error:  # no file may end a run or a request, and on hostile bytes decoders raise nearly
-        # anything: OSError, SyntaxError, struct.error, zlib.error, AttributeError, MemoryError, RecursionError ...
-        msg = f"{name} file is damaged, cut short or of an unsupported kind: {describe(error)}"
-        raise UnreadableImageError(msg) from error
 
 
 def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
@@ -190,35 +172,3 @@ def _to_rgb(image: Image.Image, negative: bool, unsigned: bool) -> tuple[NDArray
         black.paste(rgba, mask=rgba)
         return np.asarray(black), "8 bits"
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), "8 bits"
-
-
-class _QuietDecoders:
-    """Ignores the warnings of Pillow and pydicom while any thread is inside.
-
-    `warnings.catch_warnings` swaps the filters of the whole process: were each thread to use it, overlapping threads
-    would restore them out of order. So the first one in saves them and the last one out restores them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._saved = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._saved = warnings.catch_warnings()
-                self._saved.__enter__()
-                warnings.filterwarnings("ignore", module=r"(PIL|pydicom)\.")
-            self._inside += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._saved.__exit__(None, None, None)
-
-
-_quiet = _QuietDecoders()

@@ -11,16 +11,31 @@ AIR = -1000.0
 """Hounsfield units of air, and of what was not measured: padding around the round field of a scanner."""
 
 _LUNG_LEVEL, _LUNG_WIDTH = -600.0, 1500.0
-_LOWEST = -1024.0  # Scanners write no tissue and no air below it.
+_LOWEST = -1024.0
 _SHIFT = 32768  # Public sets keep Hounsfield units in unsigned 16-bit PNG files with this added.
 _SHARES = (0.005, 0.995)
 _FOURTEEN_BITS = 2**14
 
 
 def see_lungs(hounsfield: NDArray[Any]) -> NDArray[np.uint8]:
-    """Map Hounsfield units -1350..150 (the lung window, -600/1500) to 0..255; below -1024 and NaN count as air."""
-    measured = np.where(hounsfield >= _LOWEST, hounsfield, AIR)
-    return scale(measured, _LUNG_LEVEL - _LUNG_WIDTH / 2, _LUNG_LEVEL + _LUNG_WIDTH / 2)
+    """Map Hounsfield units to 0..255 through the lung window, -600/1500; see `window`."""
+    return window(hounsfield, _LUNG_LEVEL, _LUNG_WIDTH)
+
+
+def window(hounsfield: NDArray[Any], level: float, width: float) -> NDArray[np.uint8]:
+    """Map Hounsfield units to 0..255: those up to half the width below the level to 0, those as far above it to 255.
+
+    Args:
+        hounsfield: Of any shape; below -1024 and NaN count as air.
+        level: Hounsfield units in the middle of the window.
+        width: Hounsfield units from black to white, above 0.
+    """
+    return scale(fill_with_air(hounsfield), level - width / 2, level + width / 2)
+
+
+def fill_with_air(hounsfield: NDArray[Any]) -> NDArray[Any]:
+    """Put air where nothing was measured: below -1024, where scanners write no tissue and no air, and for NaN."""
+    return np.where(hounsfield >= _LOWEST, hounsfield, AIR)
 
 
 def holds_hounsfield(values: NDArray[Any]) -> bool:

@@ -38,24 +38,47 @@ def text_of(dataset: Dataset, keyword: str) -> str:
 def number_of(dataset: Dataset, keyword: str) -> float | None:
     """Return the first value of an element, or None where it is missing or empty.
 
-    The text is read here: pydicom refuses what some devices write, such as `-1024,`.
-
     Raises:
         UnreadableImageError: It is no finite number.
     """
+    text = next(iter(_texts_of(dataset, keyword)), "")
+    return _number(keyword, text) if text else None
+
+
+def numbers_of(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
+    """Return all values of an element.
+
+    Raises:
+        UnreadableImageError: It is missing, has another number of values, or one that is no finite number.
+    """
+    texts = _texts_of(dataset, keyword)
+    if len(texts) != count:
+        value = shown("\\".join(texts)) or "missing"
+        raise UnreadableImageError(f"DICOM {name_of(keyword)} is {value}: expected {count} numbers; {CURE}")
+    return tuple(_number(keyword, text) for text in texts)
+
+
+def _texts_of(dataset: Dataset, keyword: str) -> list[str]:
+    """Return an element's values, none where it is missing or empty.
+
+    The text is read here: pydicom refuses what some devices write, such as `-1024,`.
+    """
     tag = Tag(keyword)
     if tag not in dataset:
-        return None
+        return []
     element: Any = dataset.get_item(tag)
+    values: Any
     if isinstance(element, RawDataElement) and element.VR in _TEXT_VRS:
-        value: object = (element.value or b"").decode("ascii", "replace").split("\\")[0]
+        values = (element.value or b"").decode("ascii", "replace").split("\\")
     else:
-        value = dataset[tag].value
-        if isinstance(value, MultiValue | list):
-            value = value[0] if value else None
-    text = "" if value is None else str(value).strip(" \0,;")
-    if not text:
-        return None
+        values = dataset[tag].value
+        if not isinstance(values, MultiValue | list):
+            values = [values]
+    texts = ["" if value is None else str(value).strip(" \0,;") for value in values]
+    return texts if any(texts) else []
+
+
+def _number(keyword: str, text: str) -> float:
     try:
         number = float(text)
     except ValueError:

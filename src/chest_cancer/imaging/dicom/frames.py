@@ -4,8 +4,10 @@ Files may be hostile, and decoders trust what a codestream says of itself. So it
 before it is decoded, and of JPEG Lossless, whose decoder can be crashed by a malformed head, the head is written anew.
 """
 
+import itertools
 import struct
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 from pydicom import uid
@@ -35,17 +37,39 @@ _PLUGINS: dict[str, str] = {
 _JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
 _JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 _LOSSLESS_JPEG = (uid.JPEGLossless, uid.JPEGLosslessSV1)
+_OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 
 
-def decode_pixels(dataset: Dataset, syntax: uid.UID) -> tuple[NDArray[Any], str, int]:
-    """Decompress the only frame.
+class Frame(NamedTuple):
+    """The stored values of one frame.
+
+    Attributes:
+        values: `[H, W]` or `[H, W, 3]` as stored (YBR made RGB).
+        photometric: Their photometric interpretation.
+        bits: Bits per sample.
+    """
+
+    values: NDArray[Any]
+    photometric: str
+    bits: int
+
+
+def decode_pixels(dataset: Dataset, syntax: uid.UID) -> Frame:
+    """Decompress the only frame; see `decode_frames`."""
+    return next(decode_frames(dataset, syntax, 1))
+
+
+def decode_frames(dataset: Dataset, syntax: uid.UID, frames: int) -> Iterator[Frame]:
+    """Decompress one frame after the other.
 
     Args:
-        dataset: The elements that describe the pixels, and the pixels; Rows and Columns are within the limits.
+        dataset: The elements that describe the pixels, and the pixels, of which compressed ones are taken out; Rows
+            and Columns are within the limits.
         syntax: The transfer syntax.
+        frames: How many there are.
 
-    Returns:
-        `[H, W]` or `[H, W, 3]` as stored (YBR made RGB), its photometric interpretation, and bits per sample.
+    Yields:
+        Each frame as it is stored.
 
     Raises:
         UnreadableImageError: There is no decoder, or the pixels are damaged.
@@ -58,25 +82,62 @@ def decode_pixels(dataset: Dataset, syntax: uid.UID) -> tuple[NDArray[Any], str,
     if decoder.is_encapsulated and plugin not in decoder.available_plugins:
         raise no_decoder(syntax)
     try:
-        if decoder.is_encapsulated and plugin != "pydicom":
-            frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+        if not decoder.is_encapsulated:
+            for index in range(frames):
+                yield _frame(*decoder.as_array(dataset, index=index))
+            return
+        for frame in frame_bytes(dataset, syntax, frames):
             dataset.PixelData = encapsulate([_checked(frame, dataset, syntax)])
-        stored, properties = decoder.as_array(dataset, index=0, decoding_plugin=plugin)
+            dataset.NumberOfFrames = 1
+            for keyword in _OFFSETS:  # They were those of all frames.
+                dataset.pop(keyword, None)
+            yield _frame(*decoder.as_array(dataset, index=0, decoding_plugin=plugin))
     except Exception as error:  # Part of the boundary in `decode_image`: here the transfer syntax can be named.
         raise UnreadableImageError(
             f"DICOM pixels in {syntax.name} cannot be decoded: {describe(error)}; save the file uncompressed or as PNG"
         ) from error
-    return stored, str(properties["photometric_interpretation"]), int(properties["bits_stored"])
+
+
+def frame_bytes(dataset: Dataset, syntax: uid.UID, frames: int) -> Iterator[bytes]:
+    """Yield the bytes of each frame, as they are stored.
+
+    Raises:
+        ValueError: There are fewer frames than the file says.
+    """
+    pixels = dataset.PixelData
+    if syntax.is_encapsulated:
+        table, lengths = (dataset.get(keyword) for keyword in _OFFSETS)
+        offsets = (table, lengths) if table and lengths else None
+        stored = generate_frames(pixels, number_of_frames=frames, extended_offsets=offsets)
+    else:
+        size = len(pixels) // frames
+        stored = (pixels[size * index : size * (index + 1)] for index in range(frames))
+    found = 0
+    for frame in itertools.islice(stored, frames):
+        found += 1
+        yield frame
+    if found < frames:
+        raise ValueError(f"{found} frames; expected {frames} as NumberOfFrames says")
+
+
+def _frame(values: NDArray[Any], properties: Mapping[str, Any]) -> Frame:
+    return Frame(values, str(properties["photometric_interpretation"]), int(properties["bits_stored"]))
 
 
 def no_decoder(syntax: uid.UID) -> UnreadableImageError:
-    """Return the refusal of a transfer syntax."""
+    """Return the refusal of a transfer syntax that nothing here decodes."""
     name = f"{syntax.name} ({syntax})" if syntax.name != syntax else syntax[:64]
+    if syntax in _PLUGINS:
+        return UnreadableImageError(
+            f"the decoder of the DICOM transfer syntax {name} is not installed; install chest_cancer[dicom]"
+        )
     return UnreadableImageError(f"no decoder for the DICOM transfer syntax {name}; save it uncompressed or as PNG")
 
 
 def _checked(frame: bytes, dataset: Dataset, syntax: uid.UID) -> bytes:
     """Return a frame fit for its decoder, which would otherwise believe whatever size the codestream announces."""
+    if syntax == uid.RLELossless:
+        return frame  # pydicom's own decoder believes nothing.
     expected = (int(dataset.Columns), int(dataset.Rows), int(dataset.SamplesPerPixel))
     announced = _size_of_jpeg_2000(frame) if syntax in _JPEG_2000 else _size_of_jpeg(frame)
     if announced != expected:

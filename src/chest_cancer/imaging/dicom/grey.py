@@ -33,22 +33,52 @@ def make_eight_bits(stored: NDArray[Any], dataset: Dataset, *, any_modality: boo
     """
     padding = _padding(stored, dataset)
     values = _rescale(stored, dataset)
-    modality = dataset.get("Modality")
-    if modality == "CT" or not modality:
-        rescaled = any(keyword in dataset for keyword in ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"))
-        if (modality == "CT" and rescaled) or holds_hounsfield(values[~padding]):
-            values[padding] = AIR
-            return see_lungs(values), "HU, lung window"
-        if modality and not any_modality:
-            raise UnreadableImageError(
-                f"DICOM CT slice without {name_of('RescaleSlope')} and {name_of('RescaleIntercept')}, and its values, "
-                f"{values.min():g} to {values.max():g}, are no Hounsfield units; add them, or save the file as PNG"
-            )
+    if _are_hounsfield(values[~padding], dataset):
+        values[padding] = AIR
+        return see_lungs(values), "HU, lung window"
+    if dataset.get("Modality") == "CT" and not any_modality:
+        raise _no_hounsfield(values)
     grey, scaling = _as_the_file_says(values, padding, dataset)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 255 - grey
     grey[padding] = 0
     return grey, scaling
+
+
+@np.errstate(all="ignore")
+def make_hounsfield(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.float64]:
+    """Make stored values Hounsfield units.
+
+    Args:
+        stored: `[H, W]` integers as stored.
+        dataset: As in `make_eight_bits`.
+
+    Returns:
+        Hounsfield units `[H, W]`; padding is air.
+
+    Raises:
+        UnreadableImageError: An element can't be used, or the values are no Hounsfield units.
+    """
+    padding = _padding(stored, dataset)
+    values = _rescale(stored, dataset)
+    if not _are_hounsfield(values[~padding], dataset):
+        raise _no_hounsfield(values)
+    values[padding] = AIR
+    return values
+
+
+def _are_hounsfield(measured: NDArray[np.float64], dataset: Dataset) -> bool:
+    """Say whether rescaled values are Hounsfield units, as far as the elements tell, else by the values themselves."""
+    modality = dataset.get("Modality")
+    rescaled = any(keyword in dataset for keyword in ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"))
+    return (modality == "CT" and rescaled) or ((modality == "CT" or not modality) and holds_hounsfield(measured))
+
+
+def _no_hounsfield(values: NDArray[np.float64]) -> UnreadableImageError:
+    return UnreadableImageError(
+        f"DICOM CT slice without {name_of('RescaleSlope')} and {name_of('RescaleIntercept')}, and its values, "
+        f"{values.min():g} to {values.max():g}, are no Hounsfield units; add them, or save the file as PNG"
+    )
 
 
 def _padding(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_]:

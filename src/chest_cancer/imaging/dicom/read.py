@@ -22,6 +22,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 
 from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
+from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import make_eight_bits
 from chest_cancer.imaging.dicom.kinds import require_slice
 from chest_cancer.imaging.pixels import (
@@ -76,8 +77,6 @@ ELEMENTS: list[BaseTag | int] = [
         "PixelData",
     )
 ]
-# Of multi-frame files: the groups that hold what single-frame files have outside of any group.
-_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 
 
 def decode_dicom(
@@ -107,7 +106,7 @@ def decode_dicom(
         raise UnreadableImageError(
             f"DICOM file without an image ({kind}, no {', '.join(missing)}); expected a CT slice"
         )
-    _lift_functional_groups(dataset)
+    dataset = of_frame(dataset, 0)
     if not any_modality:
         require_slice(dataset)
     width, height = int(dataset.Columns), int(dataset.Rows)
@@ -161,17 +160,6 @@ def read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tup
     if syntax.is_private or not syntax.is_transfer_syntax:
         raise no_decoder(syntax)
     return read_dataset(file, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=tags), syntax
-
-
-def _lift_functional_groups(dataset: Dataset) -> None:
-    """Put what functional groups say of grey values beside the other elements, then drop the groups."""
-    for kind in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for groups in (dataset.get(kind) or [])[:1]:
-            for name in _GROUPS:
-                for group in (groups.get(name) or [])[:1]:
-                    dataset.update(group)
-        if kind in dataset:
-            del dataset[kind]
 
 
 def _highest_bits(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
