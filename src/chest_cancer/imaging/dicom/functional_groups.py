@@ -10,6 +10,7 @@ from chest_cancer.imaging.pixels import UnreadableImageError
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 _KINDS = (Tag(_SHARED), Tag(_PER_FRAME))
 _GROUPS = (
+    "FrameContentSequence",
     "PixelValueTransformationSequence",
     "FrameVOILUTSequence",
     "PixelMeasuresSequence",

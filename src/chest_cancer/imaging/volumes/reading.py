@@ -1,0 +1,225 @@
+"""The ways in: files of a study to series and volumes, whatever keeps them.
+
+Files may be hostile. A format is known by how its bytes begin, sizes are checked before anything is allocated, no
+header opens a file that wasn't passed, and whatever goes wrong comes out as `UnreadableImageError` with a reason.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from chest_cancer.imaging.boundary import as_unreadable
+from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.imaging.signatures import identify
+from chest_cancer.imaging.volumes.metaimage import read_metaimage
+from chest_cancer.imaging.volumes.nrrd import read_nrrd
+from chest_cancer.imaging.volumes.series import Refusal, Series, Slice, sort_slices
+from chest_cancer.imaging.volumes.volume import Limits, Note, Volume, make_axial, plane_of
+from chest_cancer.imaging.volumes.voxels import Beside
+
+OpenFile = Callable[[str], bytes]
+
+_LIMITS = Limits()
+_SIGNATURES = {
+    "NIfTI": re.compile(rb".{344}(n\+1|ni1)\0|.{4}(n\+2|ni2)\0|\x1f\x8b", re.DOTALL),
+    "MetaImage": re.compile(rb"(ObjectType|NDims|Comment)\s*="),
+    "NRRD": re.compile(rb"NRRD000"),
+}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What files hold, before their pixels are decoded.
+
+    Attributes:
+        series: Of DICOM files.
+        volumes: Names of files that hold a volume each: NIfTI, MetaImage, NRRD.
+        notes: What was odd about the files; each series has its own.
+        refused: What isn't used, and why.
+    """
+
+    series: tuple[Series, ...]
+    volumes: tuple[str, ...]
+    notes: tuple[Note, ...]
+    refused: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The volumes of some files.
+
+    Attributes:
+        volumes: Each with its notes.
+        notes: What was odd about the files.
+        refused: What isn't used, and why.
+    """
+
+    volumes: tuple[Volume, ...]
+    notes: tuple[Note, ...]
+    refused: tuple[Refusal, ...]
+
+
+def read_study(files: Iterable[str], open_file: OpenFile, *, reslice: bool = False, limits: Limits = _LIMITS) -> Study:
+    """Read all volumes that some files hold, each into memory.
+
+    Args:
+        files: Their names, with `/` between folders, in any order.
+        open_file: Returns the bytes of one of them.
+        reslice: Make coronal and sagittal series axial, instead of refusing them.
+        limits: What is read.
+
+    Returns:
+        Volumes, and what was refused. An `.mhd` or `.nhdr` may name one of the files in its folder for its values.
+    """
+    names = list(files)
+    found = survey(names, open_file, reslice=reslice, limits=limits)
+    volumes: list[Volume] = []
+    refused = list(found.refused)
+    for series in found.series:
+        try:
+            volumes.append(read_series(series, open_file, limits=limits))
+        except UnreadableImageError as error:
+            refused.append(Refusal(series.files, str(error)))
+    used: set[str] = set()
+    for name in found.volumes:
+        beside = partial(_open_beside, PurePosixPath(name).parent, names, open_file, used)
+        try:
+            volumes.append(replace(read_volume(open_file(name), beside=beside, limits=limits), files=(name,)))
+        except UnreadableImageError as error:
+            refused.append(Refusal((name,), str(error)))
+    return Study(
+        tuple(volumes), found.notes, tuple(refusal for refusal in refused if not used.issuperset(refusal.files))
+    )
+
+
+def _open_beside(
+    folder: PurePosixPath, names: Collection[str], open_file: OpenFile, used: set[str], name: str
+) -> bytes:
+    """Open a file that a header names, if it was passed."""
+    path = str(folder / name)
+    if path not in names:
+        raise UnreadableImageError(f"the header names {name!r} for its values, which isn't beside it; pass both")
+    used.add(path)
+    return open_file(path)
+
+
+def survey(files: Iterable[str], open_file: OpenFile, *, reslice: bool = False, limits: Limits = _LIMITS) -> Survey:
+    """Find series and volumes, without decoding pixels; of many files only one at a time is in memory.
+
+    Args:
+        files: As in `read_study`, and so are the others.
+        open_file: See there.
+        reslice: See there.
+        limits: See there.
+    """
+    slices: list[Slice] = []
+    volumes: list[str] = []
+    directories: list[str] = []
+    refused: list[Refusal] = []
+    for name in files:
+        data = open_file(name)
+        if _kind_of_volume(data):
+            volumes.append(name)
+            continue
+        try:
+            found = _slices_of(name, data, limits)
+        except UnreadableImageError as error:
+            refused.append(Refusal((name,), str(error)))
+            continue
+        if found is None:
+            directories.append(name)
+        else:
+            slices += found
+    series, not_axial = sort_slices(slices, reslice=reslice)
+    notes = (Note("directory", f"{len(directories)} DICOMDIR, which only list files, are not needed"),)
+    return Survey(tuple(series), tuple(volumes), notes if directories else (), (*refused, *not_axial))
+
+
+def read_series(series: Series, open_file: OpenFile, *, limits: Limits = _LIMITS) -> Volume:
+    """Decode a DICOM series.
+
+    Args:
+        series: One of `survey`.
+        open_file: As in `read_study`, and so is `limits`.
+        limits: See there.
+
+    Returns:
+        Its volume, with the notes of the series.
+
+    Raises:
+        UnreadableImageError: A size outside the limits, no decoder for a compression, damaged pixels, or values that
+            are no Hounsfield units.
+    """
+    first, count = series.slices[0], len(series.slices)
+    limits.check_voxels(count, first.rows, first.columns)
+    place = {(slice_.file, slice_.frame): number for number, slice_ in enumerate(series.slices)}
+    stack = np.empty((count, first.rows, first.columns), np.int16)
+    with as_unreadable("DICOM", extra="dicom"):
+        from chest_cancer.imaging.volumes.slices import decode_slices
+
+        for file in series.files:
+            for frame, hounsfield in enumerate(decode_slices(open_file(file), limits)):
+                if (file, frame) in place:
+                    stack[place[file, frame]] = hounsfield
+    along, down = np.reshape(first.orientation, (2, 3))
+    plane, positions, across, notes = plane_of(first.normal), None, first.normal, series.notes
+    if plane == "axial":
+        positions = series.positions
+    else:
+        across = np.subtract(series.slices[-1].corner, first.corner) / (count - 1)
+        notes += (Note("resliced", f"made from {count} {plane} slices, {np.linalg.norm(across):.2f} mm apart"),)
+    steps = np.stack([across, down * first.spacing[0], along * first.spacing[1]])
+    volume = make_axial(stack, steps, np.array(first.corner), positions)
+    limits.check_slices(*volume.hounsfield.shape[1:])
+    if plane == "axial" and not np.allclose(volume.orientation, first.orientation, atol=0.01):
+        notes += (Note("turned", "slices were stored turned or flipped; they are shown from the feet, the back below"),)
+    return replace(volume, notes=notes, files=series.files, identifiers=first.identifiers)
+
+
+def read_volume(data: bytes, *, beside: Beside | None = None, limits: Limits = _LIMITS) -> Volume:
+    """Read a file that holds one volume: NIfTI, MetaImage or NRRD.
+
+    Args:
+        data: The whole file.
+        beside: Returns the bytes of the file of a plain name that lies beside an `.mhd` or `.nhdr`, and raises
+            `UnreadableImageError` where there is none; None where nothing may be opened, as for uploads.
+        limits: What is read.
+
+    Raises:
+        UnreadableImageError: The bytes are of another format, damaged, outside the limits, or name another file; or
+            the values are no Hounsfield units, or nobody knows left from right.
+    """
+    kind = _kind_of_volume(data)
+    if kind is None:
+        raise UnreadableImageError(f"no NIfTI, MetaImage or NRRD: received bytes that begin {data[:8]!r}")
+    with as_unreadable(kind, extra="volumes"):
+        if kind == "MetaImage":
+            return read_metaimage(data, limits, beside)
+        if kind == "NRRD":
+            return read_nrrd(data, limits, beside)
+        from chest_cancer.imaging.volumes.nifti import read_nifti
+
+        return read_nifti(data, limits)
+
+
+def _kind_of_volume(data: bytes) -> str | None:
+    return next((kind for kind, signature in _SIGNATURES.items() if signature.match(data)), None)
+
+
+def _slices_of(name: str, data: bytes, limits: Limits) -> list[Slice] | None:
+    """Return the slices of a DICOM file, or None for a DICOMDIR."""
+    if (picture := identify(data)) is not None:
+        raise UnreadableImageError(
+            f"the file is a picture ({picture.format}): expected slices of a CT; pass it by itself"
+        )
+    with as_unreadable("DICOM", extra="dicom"):
+        from chest_cancer.imaging.volumes.slices import DirectoryError, read_slices
+
+        try:
+            return read_slices(name, data, limits)
+        except DirectoryError:
+            return None

@@ -1,0 +1,133 @@
+"""DICOM slices: where each lies and to which series it belongs, and their Hounsfield units."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import UID
+
+from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of, numbers_of, shown, text_of
+from chest_cancer.imaging.dicom.frames import decode_frames, frame_bytes
+from chest_cancer.imaging.dicom.functional_groups import of_frame
+from chest_cancer.imaging.dicom.grey import make_hounsfield
+from chest_cancer.imaging.dicom.kinds import require_slice
+from chest_cancer.imaging.dicom.read import ELEMENTS, IDENTIFIERS, read_elements
+from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
+from chest_cancer.imaging.volumes.series import Slice
+from chest_cancer.imaging.volumes.volume import Limits, make_int16
+
+_GEOMETRY = ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "AcquisitionNumber")
+_TAGS = [*ELEMENTS, *map(Tag, (*IDENTIFIERS, *_GEOMETRY, "DirectoryRecordSequence"))]
+_TOLERANCE = 0.01
+_FARTHEST, _WIDEST = 100_000.0, 100.0  # mm, of a position and of a pixel
+
+
+class DirectoryError(UnreadableImageError):
+    """A DICOMDIR: it lists files, and holds no image."""
+
+
+class _File(NamedTuple):
+    dataset: Dataset
+    syntax: UID
+    frames: int
+
+
+def read_slices(file: str, data: bytes, limits: Limits) -> list[Slice]:
+    """Read where the slices of a DICOM file lie.
+
+    Args:
+        file: Its name.
+        data: The whole file.
+        limits: What is read.
+
+    Returns:
+        One for each frame.
+
+    Raises:
+        DirectoryError: It is a DICOMDIR.
+        UnreadableImageError: See `reading.survey`.
+        Exception: Anything that pydicom raises on damaged files.
+    """
+    dataset, syntax, frames = _read(data, limits)
+    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
+    stored = frame_bytes(dataset, syntax, frames)
+    return [
+        _slice_of(of_frame(dataset, index), file, index, identifiers, pixels) for index, pixels in enumerate(stored)
+    ]
+
+
+def decode_slices(data: bytes, limits: Limits) -> Iterator[NDArray[np.int16]]:
+    """Yield the Hounsfield units of each frame of a DICOM file, `[rows, columns]`.
+
+    Raises:
+        UnreadableImageError: See `reading.read_series`.
+        Exception: Anything that pydicom raises on damaged files.
+    """
+    dataset, syntax, frames = _read(data, limits)
+    elements = [of_frame(dataset, index) for index in range(frames)]
+    for groups, frame in zip(elements, decode_frames(dataset, syntax, frames), strict=True):
+        yield make_int16(make_hounsfield(frame.values, groups))
+
+
+def _read(data: bytes, limits: Limits) -> _File:
+    dataset, syntax = read_elements(data, 4 * limits.voxels, _TAGS)
+    if "DirectoryRecordSequence" in dataset:
+        raise DirectoryError("a DICOMDIR, which only lists files; pass the files themselves")
+    if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
+        kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
+        raise UnreadableImageError(
+            f"DICOM file without an image ({kind}, no {', '.join(missing)}); expected a CT slice"
+        )
+    modality = text_of(dataset, "Modality")
+    if modality not in ("", "CT"):
+        raise UnreadableImageError(f"DICOM {name_of('Modality')} is {shown(modality)}: expected CT; leave it out")
+    require_slice(of_frame(dataset, 0))
+    samples = int(number_of(dataset, "SamplesPerPixel") or 1)
+    if samples != 1:
+        raise UnreadableImageError(f"DICOM {name_of('SamplesPerPixel')} is {samples}: expected 1, grey; leave it out")
+    frames = int(number_of(dataset, "NumberOfFrames") or 1)
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    limits.check_voxels(frames, rows, columns)
+    if frames > 1 and len(dataset.get("PerFrameFunctionalGroupsSequence") or []) != frames:
+        raise UnreadableImageError(
+            f"DICOM {name_of('PerFrameFunctionalGroupsSequence')} has not the {frames} items of "
+            f"{name_of('NumberOfFrames')}, which say where the frames lie; export the series as single slices"
+        )
+    return _File(dataset, syntax, frames)
+
+
+def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers, pixels: bytes) -> Slice:
+    orientation = numbers_of(elements, "ImageOrientationPatient", 6)
+    along, down = np.reshape(orientation, (2, 3))
+    lengths = np.array([along @ along, down @ down])
+    if np.abs(lengths - 1).max() > _TOLERANCE or abs(along @ down) > _TOLERANCE:
+        raise _refusal("ImageOrientationPatient", orientation, "two unit vectors at right angles")
+    spacing = numbers_of(elements, "PixelSpacing", 2)
+    if not 0 < min(spacing) <= max(spacing) <= _WIDEST:
+        raise _refusal("PixelSpacing", spacing, f"millimetres above 0, up to {_WIDEST:.0f}")
+    corner = numbers_of(elements, "ImagePositionPatient", 3)
+    if np.abs(corner).max() > _FARTHEST:
+        raise _refusal("ImagePositionPatient", corner, "millimetres of a scanner's room")
+    digest = hashlib.sha256(pixels)
+    digest.update("\n".join(text_of(elements, keyword) for keyword in ("RescaleSlope", "RescaleIntercept")).encode())
+    return Slice(
+        file=file,
+        frame=frame,
+        identifiers=identifiers,
+        acquisition=text_of(elements, "FrameAcquisitionNumber") or text_of(elements, "AcquisitionNumber"),
+        rows=int(elements.Rows),
+        columns=int(elements.Columns),
+        spacing=spacing,
+        orientation=orientation,
+        corner=corner,
+        digest=digest.digest(),
+    )
+
+
+def _refusal(keyword: str, values: tuple[float, ...], expected: str) -> UnreadableImageError:
+    value = shown("\\".join(f"{value:g}" for value in values))
+    return UnreadableImageError(f"DICOM {name_of(keyword)} is {value}: expected {expected}; {CURE}")

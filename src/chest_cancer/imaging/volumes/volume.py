@@ -1,0 +1,153 @@
+"""A volume: axial slices of Hounsfield units in order, whatever way a file keeps them."""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chest_cancer.imaging.grey import fill_with_air
+from chest_cancer.imaging.pixels import Identifiers, TooManyPixelsError, UnreadableImageError, check_size
+
+Plane = Literal["axial", "coronal", "sagittal", "oblique"]
+
+_LARGEST_TILT = 35.0
+"""Degrees by which slices may lean out of their plane: gantries tilt by up to 30."""
+_PLANES: tuple[Plane, ...] = ("sagittal", "coronal", "axial")  # By the axis that their normal is nearest to: x, y or z.
+_ACROSS = np.eye(3)[::-1]  # Slices go to the head (z), rows to the back (y), columns to the patient's left (x).
+_HIGHEST = 32767
+
+
+class Limits(NamedTuple):
+    """What is read.
+
+    Attributes:
+        voxels: Most values of a volume; each takes two bytes of memory, and some more while it is read.
+        side: Fewest rows and columns.
+    """
+
+    voxels: int = 400_000_000
+    side: int = 32
+
+    def check_voxels(self, *shape: int) -> None:
+        """Raise `UnreadableImageError` for a stack outside the limit; to be called before anything is allocated."""
+        size = " x ".join(map(str, shape))
+        if min(shape) < 1:
+            raise UnreadableImageError(f"a volume of {size} values; expected at least one along each axis")
+        if math.prod(shape) > self.voxels:
+            raise TooManyPixelsError(
+                f"a volume of {size} values exceeds the limit of {self.voxels:,}; pass fewer slices at a time"
+            )
+
+    def check_slices(self, rows: int, columns: int) -> None:
+        """Raise `UnreadableImageError` for slices outside the limits."""
+        check_size(columns, rows, self.voxels, self.side)
+
+
+class Note(NamedTuple):
+    """Something odd about slices that was handled.
+
+    Attributes:
+        kind: `doubled` (a position that several files show), `gap` (slices are missing), `uneven` (spacing), `mixed` (a
+            series whose files differ in size, spacing or orientation), `acquisitions` (several in one series), `turned`
+            (rows or columns ran another way), `resliced` (from coronal or sagittal slices), or `directory` (a DICOMDIR,
+            which the files themselves make needless).
+        text: The same for people, with numbers, and without anything that says whom it shows.
+    """
+
+    kind: Literal["doubled", "gap", "uneven", "mixed", "acquisitions", "turned", "resliced", "directory"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Axial slices in order, as radiologists look at them: seen from the feet, the patient's back below.
+
+    Attributes:
+        hounsfield: int16 `[slices, rows, columns]`, read-only; air where nothing was measured.
+        positions: Millimetres along the normal of the slices, float64 `[slices]`, ascending from the feet to the head.
+        spacing: Millimetres from row to row, and from column to column.
+        orientation: Unit vectors along a row and along a column, x to the patient's left, y to the back, z to the head:
+            six numbers, as in DICOM's ImageOrientationPatient.
+        notes: What was odd.
+        files: Names of the files that it was read from, in the order in which slices came first.
+        identifiers: Whom it shows; None where the format doesn't say.
+    """
+
+    hounsfield: NDArray[np.int16]
+    positions: NDArray[np.float64]
+    spacing: tuple[float, float]
+    orientation: tuple[float, ...]
+    notes: tuple[Note, ...] = ()
+    files: tuple[str, ...] = ()
+    identifiers: Identifiers | None = None
+
+
+def make_int16(hounsfield: NDArray[Any]) -> NDArray[np.int16]:
+    """Round Hounsfield units; below -1024 and NaN become air, -1000, and what is above 32767 becomes that."""
+    return np.asarray(np.rint(np.minimum(fill_with_air(hounsfield), _HIGHEST)), np.int16)
+
+
+def plane_of(normal: NDArray[np.float64]) -> Plane:
+    """Say in which plane slices lie, by the unit vector across them."""
+    nearest = int(np.abs(normal).argmax())
+    return _PLANES[nearest] if _degrees_off(normal, nearest) <= _LARGEST_TILT else "oblique"
+
+
+def make_axial(
+    hounsfield: NDArray[np.int16],
+    steps: NDArray[np.float64],
+    corner: NDArray[np.float64],
+    positions: NDArray[np.float64] | None = None,
+) -> Volume:
+    """Turn and flip a stack until its slices are axial; no value changes.
+
+    Args:
+        hounsfield: `[slices, rows, columns]` as stored, in whatever order and plane.
+        steps: `[3, 3]` from slice to slice, from row to row and from column to column, each as x, y, z in mm.
+        corner: Centre of the first voxel, x, y, z in mm.
+        positions: For axial slices at uneven distances: theirs along the first step, ascending.
+
+    Raises:
+        UnreadableImageError: The slices lean too far, or the steps span no volume.
+    """
+    lengths = np.linalg.norm(steps, axis=1)
+    if not (np.isfinite(steps).all() and np.isfinite(corner).all() and lengths.min() > 0):
+        raise UnreadableImageError("spacing, directions or origin of the volume are no usable numbers; correct them")
+    axes = _nearest_axes(steps / lengths[:, None])
+    steps, lengths = steps[axes], lengths[axes]
+    stack = hounsfield.transpose(axes)
+    back = (steps * _ACROSS).sum(axis=1) < 0
+    corner = corner + sum((n - 1) * step for n, step, flipped in zip(stack.shape, steps, back, strict=True) if flipped)
+    steps = np.where(back[:, None], -steps, steps)
+    down, along = steps[1] / lengths[1], steps[2] / lengths[2]
+    normal = np.cross(along, down)
+    normal /= np.linalg.norm(normal)
+    if plane_of(normal) != "axial":
+        raise UnreadableImageError(
+            f"the slices lean by {_degrees_off(normal, 2):.0f} degrees: expected axial slices, leaning by at most "
+            f"{_LARGEST_TILT:.0f}; pass an axial reconstruction"
+        )
+    if positions is None:
+        positions = corner @ normal + np.arange(len(stack)) * (steps[0] @ normal)
+    elif back[0]:
+        positions = -positions[::-1]
+    turned = np.ascontiguousarray(stack[tuple(slice(None, None, -1 if flipped else 1) for flipped in back)])
+    turned.setflags(write=False)
+    return Volume(turned, positions, (float(lengths[1]), float(lengths[2])), (*along.tolist(), *down.tolist()))
+
+
+def _nearest_axes(directions: NDArray[np.float64]) -> list[int]:
+    """Return which stored axis goes to the head, to the back and to the left, for unit vectors `[3, 3]`."""
+    if abs(np.linalg.det(directions)) < np.cos(np.radians(_LARGEST_TILT + 10)):
+        raise UnreadableImageError("the directions of the volume's axes are not at right angles; correct them")
+    return max(
+        (list(axes) for axes in itertools.permutations(range(3))),
+        key=lambda axes: float(np.abs((directions[axes] * _ACROSS).sum(axis=1)).sum()),
+    )
+
+
+def _degrees_off(normal: NDArray[np.float64], axis: int) -> float:
+    return float(np.degrees(np.arccos(min(abs(normal[axis]), 1.0))))
