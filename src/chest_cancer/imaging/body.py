@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from chest_cancer.imaging.regions import largest_region
+
 _SIDE = 128
 """Cells of the thumbnail on which the body is looked for: thin lines and small letters fade in it."""
 _MARGIN_LEVEL = 128
@@ -51,7 +53,7 @@ def find_body(pixels: NDArray[np.uint8]) -> Body:
     bright = grey[inside] > _otsu_threshold(grey[inside])
     background = _dark_edge(colours[inside], bright)
     region = np.zeros(grey.shape, dtype=bool)
-    region[inside] = _largest_region(bright)
+    region[inside] = largest_region(bright)
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     if region.mean() < _SMALLEST_AREA or min(np.ptp(rows), np.ptp(columns)) + 1 < _SMALLEST_SIDE * _SIDE:
         return Body((0, 0, width, height), background)
@@ -75,7 +77,7 @@ def measure_black(pixels: NDArray[np.uint8]) -> float:
     """
     grey = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
     grey = grey[_without_bright_margin(grey)]
-    region = _largest_region(grey > _otsu_threshold(grey))
+    region = largest_region(grey > _otsu_threshold(grey))
     body = _between(region) & _between(region.T).T
     return float((grey[body] <= _BLACK).mean()) if body.any() else 0.0
 
@@ -116,23 +118,3 @@ def _otsu_threshold(grey: Grey) -> int:
     above = below[-1] - below
     apart = (sums * below[-1] - sums[-1] * below) ** 2
     return int(np.divide(apart, below * above, out=np.zeros_like(apart), where=below * above > 0).argmax())
-
-
-def _largest_region(mask: Mask) -> Mask:
-    """The largest set of true cells that touch by their sides, all false where none is true."""
-    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
-    spread = _spread(_spread(labels).T).T
-    while (spread != labels).any():
-        labels, spread = spread, _spread(_spread(spread).T).T
-    counts = np.bincount(labels.ravel())
-    counts[0] = 0
-    return np.asarray(mask & (labels == counts.argmax()))
-
-
-def _spread(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give each run of labelled cells in a row its highest label."""
-    padded = np.pad(labels, ((0, 0), (0, 1)))  # so that no run goes on in the next row
-    flat = padded.ravel()
-    starts = np.flatnonzero(np.diff(flat > 0, prepend=~(flat[:1] > 0)))
-    runs = np.diff(starts, append=flat.size)
-    return np.repeat(np.maximum.reduceat(flat, starts), runs).reshape(padded.shape)[:, :-1]
