@@ -2,56 +2,22 @@
 
 import base64
 import io
-import struct
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pydicom import uid
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import generate_frames
 from pydicom.filereader import dcmread
 from pydicom.pixels.decoders.base import get_decoder
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.dicom.frames import _PLUGINS
 from chest_cancer.imaging.pixels import UnreadableImageError
-from dicom_files import STORED, dicom, shipped
+from dicom_files import STORED, dicom, lossless_jpeg, recompressed, shipped
 
 pytestmark = pytest.mark.filterwarnings("error")
 SLICE = (STORED + 1024).astype(np.uint16)
-
-
-def recompressed(frame: bytes, syntax: uid.UID, source: bytes | None = None, **elements: object) -> bytes:
-    dataset = dcmread(io.BytesIO(source or dicom(SLICE, RescaleIntercept=-1024)))
-    dataset.file_meta.TransferSyntaxUID = syntax
-    dataset.PixelData = encapsulate([frame])
-    dataset["PixelData"].is_undefined_length = True
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, implicit_vr=False, little_endian=True)
-    return buffer.getvalue()
-
-
-def lossless_jpeg(values: NDArray[np.uint16], predictor: int = 1) -> bytes:
-    """Code each difference to the left (above, in the first column) by a category of five bits and its bits."""
-    rows, columns = values.shape
-    counts = bytes(4) + b"\x11" + bytes(11)  # 17 codes of five bits.
-    head = b"\xff\xd8" + b"\xff\xc4" + struct.pack(">HB", 2 + 1 + 16 + 17, 0) + counts + bytes(range(17))
-    head += b"\xff\xc3" + struct.pack(">HBHHBBBB", 11, 16, rows, columns, 1, 1, 0x11, 0)
-    head += b"\xff\xda" + struct.pack(">HBBBBBB", 8, 1, 1, 0, predictor, 0, 0)
-    bits = ""
-    for y in range(rows):
-        for x in range(columns):
-            before = 1 << 15 if x == y == 0 else values[y, x - 1] if x else values[y - 1, 0]
-            difference = (int(values[y, x]) - int(before) + 32768) % 65536 - 32768
-            category = abs(difference).bit_length()
-            bits += f"{category:05b}"
-            if 0 < category < 16:
-                bits += f"{difference if difference > 0 else difference + (1 << category) - 1:0{category}b}"
-    bits += "1" * (-len(bits) % 8)
-    coded = int(bits, 2).to_bytes(len(bits) // 8).replace(b"\xff", b"\xff\0")
-    return head + coded + b"\xff\xd9"
+PLAIN = dicom(SLICE, RescaleIntercept=-1024)
 
 
 @pytest.mark.parametrize("syntax", [uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless])
@@ -67,7 +33,7 @@ def test_lossless_compression_changes_nothing(syntax: uid.UID) -> None:
 
 @pytest.mark.parametrize("syntax", [uid.JPEGLossless, uid.JPEGLosslessSV1])
 def test_jpeg_lossless_changes_nothing(syntax: uid.UID) -> None:
-    decoded = decode_image(recompressed(lossless_jpeg(SLICE), syntax))
+    decoded = decode_image(recompressed(lossless_jpeg(SLICE), syntax, PLAIN))
 
     np.testing.assert_array_equal(decoded.pixels, decode_image(dicom()).pixels)
 
@@ -146,7 +112,7 @@ def test_a_malformed_head_of_jpeg_lossless_is_refused(where: bytes, byte: bytes,
     assert where in frame
 
     with pytest.raises(UnreadableImageError, match=rf"^DICOM pixels in JPEG Lossless.* cannot be decoded: .*{reason}"):
-        decode_image(recompressed(frame.replace(where, byte, 1), uid.JPEGLosslessSV1))
+        decode_image(recompressed(frame.replace(where, byte, 1), uid.JPEGLosslessSV1, PLAIN))
 
 
 def test_jpeg_ls_that_is_cut_short_is_refused() -> None:

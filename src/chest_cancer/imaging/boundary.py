@@ -26,8 +26,9 @@ def as_unreadable(name: str, *, extra: str) -> Iterator[None]:
     except UnreadableImageError:
         raise
     except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
         raise UnreadableImageError(
-            f"{name} is read by the packages of the extra `{extra}`: expected {error.name} to be installed; install "
+            f"{name} is read by the packages of the extra `{extra}`: expected {package} to be installed; install "
             f"chest_cancer[{extra}]"
         ) from error
     except Exception as error:

@@ -67,13 +67,15 @@ def _header_of(start: bytes) -> Any:
     Raises:
         UnreadableImageError: The values are in another file.
     """
-    if start[344:348] == b"ni1\0" or start[4:8] == b"ni2\0":
+    magic = start[344:347] if start[344:346] == b"n+" or start[344:346] == b"ni" else start[4:7]
+    if magic in (b"ni1", b"ni2"):
         raise UnreadableImageError(
             "NIfTI header without its values, which are in an .img file; save both as one .nii.gz"
         )
-    kind = nibabel.Nifti1Header if start[344:348] == b"n+1\0" else nibabel.Nifti2Header
-    size = kind.template_dtype.itemsize
-    return kind(start[:size])
+    if magic not in (b"n+1", b"n+2"):
+        raise UnreadableImageError("a gzip file without a NIfTI volume inside; unpack it and pass what is inside")
+    kind = nibabel.Nifti1Header if magic == b"n+1" else nibabel.Nifti2Header
+    return kind(start[: kind.template_dtype.itemsize])
 
 
 class _Slices:

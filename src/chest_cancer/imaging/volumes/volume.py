@@ -121,7 +121,7 @@ def make_axial(
     stack = hounsfield.transpose(axes)
     back = (steps * _ACROSS).sum(axis=1) < 0
     corner = corner + sum((n - 1) * step for n, step, flipped in zip(stack.shape, steps, back, strict=True) if flipped)
-    steps = np.where(back[:, None], -steps, steps)
+    steps = np.where(back[:, None], -steps, steps) + 0.0  # No -0.
     down, along = steps[1] / lengths[1], steps[2] / lengths[2]
     normal = np.cross(along, down)
     normal /= np.linalg.norm(normal)
