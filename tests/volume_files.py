@@ -43,7 +43,7 @@ def stack(slices: int = 8) -> Stack:
 
 
 def ct_slice(hounsfield: Stack, position: float, **elements: object) -> bytes:
-    """A CT slice as scanners write it, at a height in mm."""
+    """A CT slice as scanners write it, at a height in mm; None leaves an element out."""
     given = {
         "RescaleIntercept": -1024,
         "ImageOrientationPatient": list(AXIAL),
@@ -53,7 +53,8 @@ def ct_slice(hounsfield: Stack, position: float, **elements: object) -> bytes:
         "StudyInstanceUID": "1.2.3",
         "SeriesInstanceUID": "1.2.3.4",
     }
-    return dicom((hounsfield + 1024).astype(np.uint16), **(given | elements))
+    elements = {keyword: value for keyword, value in (given | elements).items() if value is not None}
+    return dicom((hounsfield + 1024).astype(np.uint16), **elements)
 
 
 def heights(count: int) -> list[float]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.grey import window
 
 GENERATOR = np.random.default_rng(0)
 PICTURE = GENERATOR.integers(20, 190, (12, 12)).repeat(16, 0).repeat(16, 1) + GENERATOR.integers(0, 9, (192, 192))
@@ -137,3 +138,17 @@ def test_a_mask_of_few_pixels_stays_visible() -> None:
 
     assert decoded.scaling == "minimum to maximum"
     assert decoded.pixels[30, 31, 0] == 255
+
+
+@pytest.mark.parametrize(("level", "width"), [(-600, 400), (40, 400), (300, 1300)])
+def test_a_window_is_linear_between_its_edges(level: float, width: float) -> None:
+    edges = np.array([level - width, level - width / 2, level, level + width / 2, level + width])
+
+    assert window(edges, level, width).tolist() == [0, 0, 128, 255, 255]
+
+
+def test_what_was_not_measured_is_seen_as_air() -> None:
+    values = np.array([-3024, -1025, np.nan, -1000])
+
+    assert len(set(window(values, -600, 1500).tolist())) == 1
+    assert window(values, -1000, 100).tolist() == [128] * 4

@@ -135,7 +135,7 @@ def survey(files: Iterable[str], open_file: OpenFile, *, reslice: bool = False, 
         else:
             slices += found
     series, not_axial = sort_slices(slices, reslice=reslice)
-    notes = (Note("directory", f"{len(directories)} DICOMDIR, which only list files, are not needed"),)
+    notes = (Note("directory", f"left out, as it only lists files: DICOMDIR ({len(directories)})"),)
     return Survey(tuple(series), tuple(volumes), notes if directories else (), (*refused, *not_axial))
 
 

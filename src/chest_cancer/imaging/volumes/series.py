@@ -153,7 +153,7 @@ def _without_doubled(stack: Series) -> Iterator[Series]:
     kept = [list({slice_.digest: slice_ for slice_ in reversed(place)}.values()) for place in places]
     notes = stack.notes
     if doubled := sum(len(place) - len(once) for place, once in zip(places, kept, strict=True)):
-        notes += (Note("doubled", f"{doubled} slices are there twice, with the same position and values; one is kept"),)
+        notes += (Note("doubled", f"slices left out, whose position and values another has: {doubled}"),)
     rest = [slice_ for place in kept for slice_ in place]
     if len(rest) == len(kept):
         yield Series(tuple(rest), notes)
@@ -195,7 +195,7 @@ def _notes_of_spacing(positions: NDArray[np.float64]) -> tuple[Note, ...]:
     if gaps:
         missing = sum(round(times[step]) - 1 for step in gaps)
         where = _listed([f"{positions[step]:.1f} and {positions[step + 1]:.1f} mm" for step in gaps])
-        notes += (Note("gap", f"{missing} slices are missing at a spacing of {usual:.2f} mm: between {where}"),)
+        notes += (Note("gap", f"slices missing at a spacing of {usual:.2f} mm: {missing}, between {where}"),)
     if len(odd) > len(gaps):
         text = f"slices lie {steps.min():.2f} to {steps.max():.2f} mm apart, most of them {usual:.2f} mm"
         notes += (Note("uneven", text),)
