@@ -51,13 +51,12 @@ def select_slices(
 
 def _spread(places: NDArray[np.float64], every_mm: float, most: int | None) -> NDArray[np.intp]:
     """Return which of ascending places are the nearest to even ones, each once."""
-    length = float(np.ptp(places))
-    count = len(places) if every_mm == 0 else int(length / every_mm + 1e-6) + 1
-    if most is not None:
-        count = min(count, most)
-    if count >= len(places):
+    smallest = float(np.diff(places).min(initial=np.inf))
+    if every_mm <= smallest and (most is None or most >= len(places)):
         return np.arange(len(places))
-    step = max(every_mm, length / count)
+    length, step = float(np.ptp(places)), max(every_mm, smallest)
+    count = int(length / step + 1e-6) + 1
+    if most is not None and most < count:
+        count, step = most, length / most
     wanted = (places[0] + places[-1]) / 2 + step * (np.arange(count) - (count - 1) / 2)
-    nearest: NDArray[np.intp] = np.abs(places[:, None] - wanted).argmin(axis=0)
-    return np.unique(nearest)
+    return np.unique(np.searchsorted((places[1:] + places[:-1]) / 2, wanted))
