@@ -104,6 +104,8 @@ def enhanced(
         "RescaleIntercept": None,
         "SharedFunctionalGroupsSequence": Sequence([shared]),
         "PerFrameFunctionalGroupsSequence": Sequence(frames),
+        "PatientID": "4711",
+        "StudyInstanceUID": "1.2.3",
         "SeriesInstanceUID": "1.2.3.5",
         "SOPClassUID": sop_class,
     }

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -189,8 +190,8 @@ def _open_again(run: "Run") -> None:
 def describe_machine() -> dict[str, Any]:
     """Describe this machine: Python, processor, cores, and the versions of the project's direct dependencies."""
     project = tomllib.loads((project_path() / "pyproject.toml").read_text())["project"]
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["train"]]
-    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements}
+    requirements = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements} - {project["name"]}
     installed = {name: version for name in sorted(names) if (version := _version(name))}
     model = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
     return {

@@ -12,6 +12,7 @@ from pydicom.data import get_testdata_file
 from pydicom.filereader import dcmread
 from pydicom.pixels.processing import apply_modality_lut
 
+from chest_cancer.imaging.decoding import without_identifiers
 from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.imaging.volumes.reading import Study, read_study
 from chest_cancer.imaging.volumes.series import Slice, sort_slices
@@ -133,6 +134,17 @@ def test_slices_that_run_another_way_are_turned(orientation: tuple[int, ...], tu
     assert volume.spacing == (1.5, 1.25)
     assert (np.diff(volume.positions) == STEP).all()
     assert kinds(study) == ["turned"]
+
+
+@pytest.mark.parametrize("files", [series(SLICES), {"CT": enhanced(SLICES, HEIGHTS)}], ids=["single", "multi-frame"])
+def test_copies_without_identifiers_give_the_same_volume(files: Files) -> None:
+    copies = {name: without_identifiers(data, lambda kind, _: f"{kind} 0") for name, data in files.items()}
+
+    ((volume,), (original,)) = study_of(copies).volumes, study_of(files).volumes
+
+    np.testing.assert_array_equal(volume.hounsfield, original.hounsfield)
+    np.testing.assert_array_equal(volume.positions, original.positions)
+    assert volume.identifiers == Identifiers("patient 0", "study 0", "series 0")
 
 
 # --- what is odd -----------------------------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ _SEQUENCES = [
 ]
 _INSIDE_SEQUENCES = (
     *("PixelValueTransformationSequence", "FrameVOILUTSequence", "PixelMeasuresSequence", "PlanePositionSequence"),
-    *("PlaneOrientationSequence", "LUTDescriptor", "ModalityLUTType", "LUTData"),
+    *("PlaneOrientationSequence", "FrameContentSequence", "FrameAcquisitionNumber"),
+    *("LUTDescriptor", "ModalityLUTType", "LUTData"),
 )
 _KEPT = [*ELEMENTS, *map(Tag, _ALSO_KEPT)]
 _KEPT_INSIDE = {*_KEPT, *map(Tag, _INSIDE_SEQUENCES)}
