@@ -341,7 +341,7 @@ def whole_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return WHOLE_FILES[request.param](tmp_path_factory.mktemp("whole"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_damaged_files_are_read_or_refused(whole_file: bytes, data: st.DataObject) -> None:
     damaged = bytearray(whole_file)

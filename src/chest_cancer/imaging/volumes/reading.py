@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.pixels import UnreadableImageError
@@ -111,10 +112,10 @@ def survey(files: Iterable[str], open_file: OpenFile, *, reslice: bool = False, 
     """Find series and volumes, without decoding pixels; of many files only one at a time is in memory.
 
     Args:
-        files: As in `read_study`, and so are the others.
-        open_file: See there.
-        reslice: See there.
-        limits: See there.
+        files: Their names, with `/` between folders, in any order.
+        open_file: Returns the bytes of one of them.
+        reslice: Keep coronal and sagittal series, to make them axial.
+        limits: What is read.
     """
     slices: list[Slice] = []
     volumes: list[str] = []
@@ -144,8 +145,8 @@ def read_series(series: Series, open_file: OpenFile, *, limits: Limits = _LIMITS
 
     Args:
         series: One of `survey`.
-        open_file: As in `read_study`, and so is `limits`.
-        limits: See there.
+        open_file: Returns the bytes of a file of that name.
+        limits: What is read.
 
     Returns:
         Its volume, with the notes of the series.
@@ -156,15 +157,8 @@ def read_series(series: Series, open_file: OpenFile, *, limits: Limits = _LIMITS
     """
     first, count = series.slices[0], len(series.slices)
     limits.check_voxels(count, first.rows, first.columns)
-    place = {(slice_.file, slice_.frame): number for number, slice_ in enumerate(series.slices)}
-    stack = np.empty((count, first.rows, first.columns), np.int16)
     with as_unreadable("DICOM", extra="dicom"):
-        from chest_cancer.imaging.volumes.slices import decode_slices
-
-        for file in series.files:
-            for frame, hounsfield in enumerate(decode_slices(open_file(file), limits)):
-                if (file, frame) in place:
-                    stack[place[file, frame]] = hounsfield
+        stack = _decode(series, open_file, limits)
     along, down = np.reshape(first.orientation, (2, 3))
     plane, positions, across, notes = plane_of(first.normal), None, first.normal, series.notes
     if plane == "axial":
@@ -178,6 +172,21 @@ def read_series(series: Series, open_file: OpenFile, *, limits: Limits = _LIMITS
     if plane == "axial" and not np.allclose(volume.orientation, first.orientation, atol=0.01):
         notes += (Note("turned", "slices were stored turned or flipped; they are shown from the feet, the back below"),)
     return replace(volume, notes=notes, files=series.files, identifiers=first.identifiers)
+
+
+def _decode(series: Series, open_file: OpenFile, limits: Limits) -> NDArray[np.int16]:
+    """Decode the slices of a series, file by file, into `[slices, rows, columns]`."""
+    from chest_cancer.imaging.volumes.slices import decode_slices  # on use: pydicom is an extra
+
+    place = {(slice_.file, slice_.frame): number for number, slice_ in enumerate(series.slices)}
+    stack = np.empty((len(place), series.slices[0].rows, series.slices[0].columns), np.int16)
+    for file in series.files:
+        for frame, hounsfield in enumerate(decode_slices(open_file(file), limits)):
+            if (file, frame) in place:
+                stack[place.pop((file, frame))] = hounsfield
+    if place:
+        raise UnreadableImageError(f"{len(place)} slices of the series are no longer in its files; pass them again")
+    return stack
 
 
 def read_volume(data: bytes, *, beside: Beside | None = None, limits: Limits = _LIMITS) -> Volume:

@@ -24,7 +24,7 @@ class Limits(NamedTuple):
     """What is read.
 
     Attributes:
-        voxels: Most values of a volume; each takes two bytes of memory, and some more while it is read.
+        voxels: Most values of a volume; each takes two bytes of memory, and up to ten more while it is read.
         side: Fewest rows and columns.
     """
 
@@ -61,7 +61,7 @@ class Note(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Volume:
     """Axial slices in order, as radiologists look at them: seen from the feet, the patient's back below.
 
