@@ -71,6 +71,14 @@ def test_a_transfer_syntax_without_a_decoder_is_refused_by_its_name(monkeypatch:
         decode_image(shipped("MR_small_jpeg_ls_lossless.dcm"), any_modality=True)
 
 
+def test_a_decoder_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_PLUGINS, uid.JPEGLSLossless, "of another package")
+
+    reason = r"^the decoder of the DICOM transfer syntax JPEG-LS .* is not installed; install chest_cancer\[dicom\]$"
+    with pytest.raises(UnreadableImageError, match=reason):
+        decode_image(shipped("MR_small_jpeg_ls_lossless.dcm"), any_modality=True)
+
+
 @pytest.mark.parametrize(
     "name",
     ["SC_rgb_jpeg_gdcm.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm", "SC_rgb_jpeg_dcmtk.dcm"],

@@ -50,7 +50,7 @@ def read_metaimage(data: bytes, limits: Limits, beside: Beside | None) -> Volume
         if (found := header.get(key, value)).upper() != value:
             raise _refusal(key, found, value)
     columns, rows, slices = (int(length) for length in _numbers(header, "DimSize", 3))
-    limits.check_voxels(slices, rows, columns)
+    limits.check_stack(slices, rows, columns)
     shape = (slices, rows, columns)
     kind = header.get("ElementType", "")
     if kind not in _TYPES:

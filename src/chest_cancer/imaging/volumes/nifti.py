@@ -43,7 +43,7 @@ def read_nifti(data: bytes, limits: Limits) -> Volume:
     if dtype.kind not in "iuf":
         raise UnreadableImageError(f"NIfTI datatype is {dtype}: expected numbers; save Hounsfield units as int16")
     columns, rows, slices = map(int, shape[:3])
-    limits.check_voxels(slices, rows, columns)
+    limits.check_stack(slices, rows, columns)
     if not 0 <= offset <= _MOST_BEFORE_VALUES:
         raise UnreadableImageError(f"NIfTI vox_offset is {offset}: expected the end of the header; save the file again")
     if not (header["sform_code"] or header["qform_code"]):

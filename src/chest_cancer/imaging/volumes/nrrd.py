@@ -61,7 +61,7 @@ def read_nrrd(data: bytes, limits: Limits, beside: Beside | None) -> Volume:
         if fields.get(name, value) != value:
             raise _refusal(name, fields[name], value)
     columns, rows, slices = (int(length) for length in _numbers(fields, "sizes", 3))
-    limits.check_voxels(slices, rows, columns)
+    limits.check_stack(slices, rows, columns)
     shape = (slices, rows, columns)
     dtype = _dtype(fields)
     encoding = fields.get("encoding", "").lower()

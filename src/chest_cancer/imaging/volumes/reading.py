@@ -156,7 +156,7 @@ def read_series(series: Series, open_file: OpenFile, *, limits: Limits = _LIMITS
             are no Hounsfield units.
     """
     first, count = series.slices[0], len(series.slices)
-    limits.check_voxels(count, first.rows, first.columns)
+    limits.check_stack(count, first.rows, first.columns)
     with as_unreadable("DICOM", extra="dicom"):
         stack = _decode(series, open_file, limits)
     along, down = np.reshape(first.orientation, (2, 3))

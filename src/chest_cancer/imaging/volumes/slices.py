@@ -91,7 +91,7 @@ def _read(data: bytes, limits: Limits) -> _File:
         raise UnreadableImageError(f"DICOM {name_of('SamplesPerPixel')} is {samples}: expected 1, grey; leave it out")
     frames = int(number_of(dataset, "NumberOfFrames") or 1)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
-    limits.check_voxels(frames, rows, columns)
+    limits.check_stack(frames, rows, columns)
     if frames > 1 and len(dataset.get("PerFrameFunctionalGroupsSequence") or []) != frames:
         raise UnreadableImageError(
             f"DICOM {name_of('PerFrameFunctionalGroupsSequence')} has not the {frames} items of "

@@ -1,7 +1,6 @@
 """A volume: axial slices of Hounsfield units in order, whatever way a file keeps them."""
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -25,25 +24,29 @@ class Limits(NamedTuple):
 
     Attributes:
         voxels: Most values of a volume; each takes two bytes of memory, and up to ten more while it is read.
+        pixels: Most values of a slice, in whatever plane it is stored; each takes some 30 bytes while it is read.
         side: Fewest rows and columns.
     """
 
-    voxels: int = 400_000_000
+    voxels: int = 300_000_000
+    pixels: int = 2048 * 2048
     side: int = 32
 
-    def check_voxels(self, *shape: int) -> None:
-        """Raise `UnreadableImageError` for a stack outside the limit; to be called before anything is allocated."""
-        size = " x ".join(map(str, shape))
-        if min(shape) < 1:
-            raise UnreadableImageError(f"a volume of {size} values; expected at least one along each axis")
-        if math.prod(shape) > self.voxels:
+    def check_stack(self, slices: int, rows: int, columns: int) -> None:
+        """Raise `UnreadableImageError` for a size outside the limits; to be called before anything is allocated."""
+        if min(slices, rows, columns) < 1:
+            raise UnreadableImageError(
+                f"a volume of {slices} x {rows} x {columns} values; expected at least one along each axis"
+            )
+        if slices * rows * columns > self.voxels or rows * columns > self.pixels:
             raise TooManyPixelsError(
-                f"a volume of {size} values exceeds the limit of {self.voxels:,}; pass fewer slices at a time"
+                f"a volume of {slices} x {rows} x {columns} values exceeds the limit of {self.voxels:,} values, "
+                f"{self.pixels:,} a slice; pass fewer or smaller slices"
             )
 
     def check_slices(self, rows: int, columns: int) -> None:
         """Raise `UnreadableImageError` for slices outside the limits."""
-        check_size(columns, rows, self.voxels, self.side)
+        check_size(columns, rows, self.pixels, self.side)
 
 
 class Note(NamedTuple):
