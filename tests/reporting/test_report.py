@@ -516,7 +516,7 @@ def data_card(audits: list[AuditedPart], *refused: tuple[str, str], **parameters
             ("<b>", "PNG", "RGB", 310, 210, 2, "train"),
         ],
         columns=["label", "format", "mode", "width", "height", "group", "split"],
-    ).assign(source_split=None, scaling=["8 bits", "8 bits", "8 bits", "HU, lung window"])
+    ).assign(source_split=None, scaling=["8 bits", "8 bits", "8 bits", "HU"])
     block = FeatureExtractionParameters.model_validate(parameters)
     return render_data_card(manifest(images=4).data, ODD, table, quarantine(*refused), audits, block)
 
@@ -529,7 +529,7 @@ def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
         "| a | 1 | 1 | 1 |",
         "| &lt;b> | 1 | 0 | 0 |",
         "| formats | PNG, RGB (3), JPEG, L (1) |",
-        "| grey levels | 8 bits (3); HU, lung window (1) |",
+        "| grey levels | 8 bits (3); HU (1) |",
         "What looks odd:\n\n- `b`: only 1 of its 3 &lt;images> are distinct",
         "| width and height | 300 to 512 and 200 to 400 pixels |",
         "- not an image: 2\n- no pixels: 1",

@@ -1,4 +1,4 @@
-"""The one decoder of the project: the bytes of an image file in, upright 8-bit RGB pixels out.
+"""The one decoder of the project: the bytes of an image file in, upright 8-bit RGB pixels or Hounsfield units out.
 
 Training, evaluation, batch prediction and the web upload all call `decode_image`, so a file means the same pixels
 everywhere. The bytes may be hostile: only listed formats are opened, size limits are checked before pixels are decoded,
@@ -8,6 +8,7 @@ and whatever goes wrong inside Pillow or pydicom comes out as one exception with
 import io
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.damage import check_jpeg, check_png, check_tiff
-from chest_cancer.imaging.grey import to_eight_bits
+from chest_cancer.imaging.grey import compact, find_hounsfield, to_eight_bits
 from chest_cancer.imaging.pixels import (
     DecodedImage,
     UnreadableImageError,
@@ -27,6 +28,7 @@ from chest_cancer.imaging.pixels import (
     grey_to_rgb,
 )
 from chest_cancer.imaging.signatures import identify
+from chest_cancer.imaging.windows import see_lungs
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -53,8 +55,8 @@ def decode_image(
 ) -> DecodedImage:
     """Decode the bytes of one image file into upright RGB.
 
-    Alpha is composited on black. Grey of more than eight bits is seen through the lung window where it is Hounsfield
-    units, else scaled so that extremes darken nothing: see `imaging.grey`, and for DICOM `imaging.dicom`. Of a JPEG
+    Alpha is composited on black. Grey of more than eight bits is kept as Hounsfield units where it is such, else scaled
+    so that extremes darken nothing: see `imaging.grey`, and for DICOM `imaging.dicom`. Of a JPEG
     that carries further pictures (MPO, a gain map) the main one is taken.
 
     Args:
@@ -124,8 +126,8 @@ def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixe
     elif reader in _CHECKS:
         _CHECKS[reader](data)
     image.load()
-    pixels, scaling = _to_rgb(_turn_upright(image), negative, unsigned)
-    return DecodedImage(pixels, str(reader.format), mode, width, height, scaling)
+    pixels, scaling, hounsfield = _read_pixels(_turn_upright(image), negative, unsigned)
+    return DecodedImage(pixels, str(reader.format), mode, width, height, scaling, hounsfield=hounsfield)
 
 
 def _open(reader: type[ImageFile.ImageFile], data: bytes) -> ImageFile.ImageFile:
@@ -161,14 +163,20 @@ def _turn_upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _to_rgb(image: Image.Image, negative: bool, unsigned: bool) -> tuple[NDArray[np.uint8], str]:
-    """Return `[H, W, 3]`, and how it was scaled."""
+def _read_pixels(
+    image: Image.Image, negative: bool, unsigned: bool
+) -> tuple[NDArray[np.uint8], str, NDArray[Any] | None]:
+    """Return RGB `[H, W, 3]`, how it was scaled, and Hounsfield units `[H, W]` where it holds them."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey, scaling = to_eight_bits(np.asarray(image).view(np.uint32) if unsigned else np.asarray(image))
-        return grey_to_rgb(255 - grey if negative else grey), scaling
+        values = np.asarray(image).view(np.uint32) if unsigned else np.asarray(image)
+        if not negative and (found := find_hounsfield(values)):
+            hounsfield = compact(found[0])
+            return see_lungs(hounsfield), found[1], hounsfield
+        grey, scaling = to_eight_bits(values)
+        return grey_to_rgb(255 - grey if negative else grey), scaling, None
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         black = Image.new("RGB", image.size)
         black.paste(rgba, mask=rgba)
-        return np.asarray(black), "8 bits"
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), "8 bits"
+        return np.asarray(black), "8 bits", None
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), "8 bits", None

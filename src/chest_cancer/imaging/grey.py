@@ -1,4 +1,4 @@
-"""Grey values of more than eight bits made 0..255: Hounsfield units through one window, anything else robustly."""
+"""Grey values of more than eight bits: Hounsfield units where they are such, else made 0..255 robustly."""
 
 from typing import Any
 
@@ -10,27 +10,10 @@ from chest_cancer.imaging.pixels import scale
 AIR = -1000.0
 """Hounsfield units of air, and of what was not measured: padding around the round field of a scanner."""
 
-_LUNG_LEVEL, _LUNG_WIDTH = -600.0, 1500.0
 _LOWEST = -1024.0
 _SHIFT = 32768  # Public sets keep Hounsfield units in unsigned 16-bit PNG files with this added.
 _SHARES = (0.005, 0.995)
 _FOURTEEN_BITS = 2**14
-
-
-def see_lungs(hounsfield: NDArray[Any]) -> NDArray[np.uint8]:
-    """Map Hounsfield units to 0..255 through the lung window, -600/1500; see `window`."""
-    return window(hounsfield, _LUNG_LEVEL, _LUNG_WIDTH)
-
-
-def window(hounsfield: NDArray[Any], level: float, width: float) -> NDArray[np.uint8]:
-    """Map Hounsfield units to 0..255: those up to half the width below the level to 0, those as far above it to 255.
-
-    Args:
-        hounsfield: Of any shape; below -1024 and NaN count as air.
-        level: Hounsfield units in the middle of the window.
-        width: Hounsfield units from black to white, above 0.
-    """
-    return scale(fill_with_air(hounsfield), level - width / 2, level + width / 2)
 
 
 def fill_with_air(hounsfield: NDArray[Any]) -> NDArray[Any]:
@@ -53,17 +36,43 @@ def holds_hounsfield(values: NDArray[Any]) -> bool:
     return bool(air >= 0.01 and tissue >= 0.01 and np.quantile(measured, 0.999, method="lower") <= 4000)
 
 
-def to_eight_bits(values: NDArray[Any], *, may_be_hounsfield: bool = True) -> tuple[NDArray[np.uint8], str]:
-    """Make grey of unknown meaning 0..255.
+def find_hounsfield(values: NDArray[Any]) -> tuple[NDArray[Any], str] | None:
+    """Recognise Hounsfield units in grey of unknown meaning: as they are, or with 32768 added.
 
-    Hounsfield units, as they are or with 32768 added, are recognised and seen through the lung window. Values that
-    eight bits hold (also times 256 or 257) are those eight bits, and what fills more than 14 bits is sixteen bits: so
-    a picture is the same in 8 and in 16 bits. Anything else is stretched from the 0.5th to the 99.5th percentile: one
-    hot pixel darkens nothing.
+    Args:
+        values: Integers or real numbers of any shape.
+
+    Returns:
+        Hounsfield units of the same shape, and what they were, for `DecodedImage.scaling`; None where they are none.
+    """
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if finite.size and finite.min() < 0 and holds_hounsfield(finite):
+        return values, "HU"
+    if values.dtype.kind == "u" and finite.size and finite.max() >= _SHIFT - 1000:
+        shifted = values.astype(np.int32) - _SHIFT
+        if holds_hounsfield(shifted):
+            return shifted, "HU + 32768"
+    return None
+
+
+@np.errstate(all="ignore")
+def compact(hounsfield: NDArray[Any]) -> NDArray[Any]:
+    """Make Hounsfield units int16 where they are whole numbers, else float32; what was not measured is air."""
+    filled = fill_with_air(hounsfield)
+    whole = np.rint(filled)
+    fits = bool((whole == filled).all()) and abs(whole).max(initial=0) < 2**15
+    return whole.astype(np.int16) if fits else filled.astype(np.float32)
+
+
+def to_eight_bits(values: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
+    """Make grey that is no Hounsfield units 0..255.
+
+    Values that eight bits hold (also times 256 or 257) are those eight bits, and what fills more than 14 bits is
+    sixteen bits: so a picture is the same in 8 and in 16 bits. Anything else is stretched from the 0.5th to the 99.5th
+    percentile: one hot pixel darkens nothing.
 
     Args:
         values: Integers or real numbers of any shape; NaN becomes 0.
-        may_be_hounsfield: False where a file says that it is no CT.
 
     Returns:
         Grey of the same shape, and what was done, for `DecodedImage.scaling`.
@@ -73,12 +82,6 @@ def to_eight_bits(values: NDArray[Any], *, may_be_hounsfield: bool = True) -> tu
         return np.zeros(values.shape, np.uint8), "nothing measured"
     lowest, highest = float(finite.min()), float(finite.max())
     low, high = (float(np.quantile(finite, _SHARES[i], method=("higher", "lower")[i])) for i in (0, 1))
-    if may_be_hounsfield and lowest < 0 and holds_hounsfield(finite):
-        return see_lungs(values), "HU, lung window"
-    if may_be_hounsfield and values.dtype.kind == "u" and high >= _SHIFT - 1000:
-        shifted = values.astype(np.int32) - _SHIFT
-        if holds_hounsfield(shifted):
-            return see_lungs(shifted), "HU + 32768, lung window"
     if lowest >= 0 and (factor := _eight_bits_times(finite, highest)):
         return scale(values, 0.0, 255.0 * factor), "8 bits"
     if lowest >= 0 and highest <= 65535 and high - low >= _FOURTEEN_BITS:

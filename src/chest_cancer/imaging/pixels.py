@@ -36,15 +36,18 @@ class DecodedImage:
     """One decoded slice and what its file said about it.
 
     Attributes:
-        pixels: `[H, W, 3]` uint8, RGB 0..255, upright, read-only.
+        pixels: `[H, W, 3]` uint8, RGB 0..255, upright, read-only; Hounsfield units as the lung window shows them.
         format: What the bytes are, whatever the file's name: PNG, JPEG, TIFF, BMP, GIF, WEBP, AVIF, JPEG2000 or DICOM.
         mode: Pixel mode as stored, e.g. "L", "RGBA", "I;16"; for DICOM the photometric interpretation.
         width: Columns as stored, before any EXIF rotation.
         height: Rows as stored, before any EXIF rotation.
-        scaling: How stored grey or colour became 0..255: "8 bits" as it is, "16 bits" by its full range, "HU, lung
-            window", "HU + 32768, lung window", "window of the file", "VOI LUT", "percentiles 0.5 to 99.5", "minimum to
+        scaling: How stored grey or colour became 0..255: "8 bits" as it is, "16 bits" by its full range, "HU",
+            "HU + 32768", "window of the file", "VOI LUT", "percentiles 0.5 to 99.5", "minimum to
             maximum", or "nothing measured" (only NaN).
         identifiers: Whom a DICOM file shows; None for other formats, and where nobody asked.
+        hounsfield: Hounsfield units, int16 (float32 where they are no whole numbers) `[H, W]`, air where nothing was
+            measured; None for what is a picture.
+        own_window: Level and width that the file names for them, in Hounsfield units.
     """
 
     pixels: NDArray[np.uint8]
@@ -54,10 +57,17 @@ class DecodedImage:
     height: int
     scaling: str
     identifiers: Identifiers | None = None
+    hounsfield: NDArray[Any] | None = None
+    own_window: tuple[float, float] | None = None
+
+    @property
+    def digest(self) -> str:
+        """What the image is known by, whatever file it came in: SHA-256 of its Hounsfield units, or of its pixels."""
+        return pixel_digest(self.pixels if self.hounsfield is None else self.hounsfield)
 
 
-def pixel_digest(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 over the shape and the values of an image: what it is known by, whatever file it came in."""
+def pixel_digest(pixels: NDArray[Any]) -> str:
+    """SHA-256 over the shape and the values of an image."""
     digest = hashlib.sha256(str(pixels.shape).encode())
     digest.update(pixels.tobytes())
     return digest.hexdigest()

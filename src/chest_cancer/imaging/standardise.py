@@ -39,7 +39,7 @@ def standardise(pixels: Pixels, parameters: StandardisationParameters) -> Standa
     """Make an image the network's input.
 
     Args:
-        pixels: Decoded image, uint8 [H, W, 3], RGB 0..255.
+        pixels: Decoded image through `parameters.window`, uint8 [H, W, 3], RGB 0..255.
         parameters: What is done to frame and brightness.
 
     Returns:
@@ -64,9 +64,17 @@ def preprocessing_key(parameters: StandardisationParameters) -> str:
         parameters: What is done to frame and brightness.
 
     Returns:
-        E.g. `2-percentile-body`; the same exactly where the same file gives the same pixels.
+        E.g. `2-percentile-body` and, through another window than that of the lung, `2-percentile-body-mediastinum`; the
+        same exactly where the same file gives the same pixels.
     """
-    return f"{PREPROCESSING_VERSION}-{parameters.brightness}-{parameters.crop}"
+    key = f"{PREPROCESSING_VERSION}-{parameters.brightness}-{parameters.crop}"
+    match parameters.window:
+        case "lung":
+            return key
+        case str() as name:
+            return f"{key}-{name}"
+        case (level, width):
+            return f"{key}-{level:g}/{width:g}"
 
 
 def check_available(parameters: StandardisationParameters) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, SAME_PIXELS_SINCE, check_available, standardise
+from chest_cancer.imaging.windows import see
 from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
@@ -181,7 +182,7 @@ class Classifier:
             image: What `decode_image` made of the file.
 
         Returns:
-            Its pixels, uint8 [H, W, 3] RGB, for `predict`.
+            Its pixels, uint8 [H, W, 3] RGB, through the window of `standardisation`, for `predict`.
 
         Raises:
             UnreadableImageError: The file has grey of more than 8 bits, as DICOM has, and the classifier is older than
@@ -193,7 +194,7 @@ class Classifier:
                 f"{image.format} image in grey of more than 8 bits, which is read in another way since this "
                 "classifier was trained; expected 8 bits, or train the model again with this version of chest_cancer"
             )
-        return image.pixels
+        return see(image, self.standardisation.window)
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify images.

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from chest_cancer.parameters.values import Block, FewestAndMost, Fraction, HeadName, Name, PatientWay, Seed, TableRole
+from chest_cancer.parameters.values import (
+    Block,
+    FewestAndMost,
+    Fraction,
+    HeadName,
+    Name,
+    PatientWay,
+    Seed,
+    TableRole,
+    Window,
+)
 
 
 class PhantomParameters(Block):
@@ -110,6 +120,11 @@ class SplitParameters(Block):
 class StandardisationParameters(Block):
     """What every image goes through before the network sees it, in training and in service."""
 
+    window: Window = Field(
+        "lung",
+        description="For Hounsfield units: lung, mediastinum, bone, three (these as channels), file (what the file "
+        "says), or [level, width]. Pictures stay as they are.",
+    )
     brightness: Literal["none", "percentile", "equalise", "clahe"] = Field(
         "none",
         description="percentile: stretch percentiles 1 to 99; equalise: flat histogram; clahe: the same in tiles.",

@@ -40,6 +40,18 @@ def _as_way(value: Any) -> Any:
     return value
 
 
+def _as_window(value: Any) -> Any:
+    """Take the name of a window, or its level and width in Hounsfield units."""
+    if value in WINDOW_NAMES:
+        return value
+    match value:
+        case [int() | float() as level, int() | float() as width] if width > 0:
+            return (float(level), float(width))
+    names = ", ".join(WINDOW_NAMES)
+    raise ValueError(f"expected {names}, or [level, width] with a width above 0, such as [40, 400]")
+
+
+WINDOW_NAMES = ("lung", "mediastinum", "bone", "three", "file")
 Name = Annotated[str, BeforeValidator(_as_name)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1, le=1000)]
@@ -47,6 +59,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 HeadName = Literal["linear", "dense", "kernel"]
 TableRole = Literal["path", "label", "patient", "study", "split"]
 FewestAndMost = Annotated[tuple[Count, Count], AfterValidator(_in_order)]
+Window = Annotated[str | tuple[float, float], BeforeValidator(_as_window)]
 PatientWay = Annotated[str, BeforeValidator(_as_way)]
 
 

@@ -42,7 +42,7 @@ def draw_evidence_examples(
     rows = -(-len(drawn) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * _WIDTH, rows * _HEIGHT), "white")
     for place, (row, image) in enumerate(zip(drawn.index, drawn.to_dict("records"), strict=True)):
-        pixels = images.pixels(image["path"])
+        pixels = images.pixels(image["path"], window=classifier.standardisation.window)
         cells = class_evidence(test_evidence["evidence"][row], classifier.classes.index(image["predicted"]))
         evidence = draw_evidence(cells, standardise(pixels, classifier.standardisation).frame)
         down, across = divmod(place, _COLUMNS)

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.imaging.pixels import pixel_digest
+from chest_cancer.imaging.standardise import Standardised, standardise
+from chest_cancer.imaging.windows import see
+from chest_cancer.parameters.blocks import StandardisationParameters
+from chest_cancer.parameters.values import Window
 from chest_cancer.sources.image_source import SourceKind
 
 RECORD = ".source.json"
@@ -99,12 +102,13 @@ class ImageFolder:
         """
         return self._inside(path).read_bytes()
 
-    def pixels(self, path: str, pixel_sha256: str | None = None) -> NDArray[np.uint8]:
+    def pixels(self, path: str, pixel_sha256: str | None = None, window: Window = "lung") -> NDArray[np.uint8]:
         """Decode an image that the index holds. Its size was checked when it was indexed, and is not checked again.
 
         Args:
             path: One of `paths`.
             pixel_sha256: Digest that the index has of its pixels: given where a result is kept under it.
+            window: Through which Hounsfield units are seen.
 
         Returns:
             RGB, uint8 [H, W, 3].
@@ -113,13 +117,28 @@ class ImageFolder:
             UnreadableImageError: The file is no image.
             ValueError: It is not the image that was indexed.
         """
-        pixels = decode_image(self.read(path), max_pixels=sys.maxsize, min_side=1).pixels
-        if pixel_sha256 is not None and (received := pixel_digest(pixels)) != pixel_sha256:
+        image = decode_image(self.read(path), max_pixels=sys.maxsize, min_side=1)
+        if pixel_sha256 is not None and (received := image.digest) != pixel_sha256:
             raise ValueError(
                 f"{path} is not the image that was indexed: expected pixels with SHA-256 {pixel_sha256[:12]}. "
                 f"Received: {received[:12]}. The images changed since: run `kedro run --pipelines data_ingestion`."
             )
-        return pixels
+        return see(image, window)
+
+    def standardised(
+        self, path: str, parameters: StandardisationParameters, pixel_sha256: str | None = None
+    ) -> Standardised:
+        """Make an image that the index holds the network's input.
+
+        Args:
+            path: One of `paths`.
+            parameters: How.
+            pixel_sha256: As for `pixels`, which says what is raised as well.
+
+        Returns:
+            The input, and where in the image it lies.
+        """
+        return standardise(self.pixels(path, pixel_sha256, parameters.window), parameters)
 
     def lesion_mask(self, path: str) -> NDArray[np.bool_] | None:
         """Read where a phantom's lesion is.

@@ -16,7 +16,6 @@ from chest_cancer.audits.evidence.maps import (
     shuffle_head,
 )
 from chest_cancer.imaging.evidence import Cells, class_evidence
-from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.sources.image_folder import ImageFolder
@@ -84,7 +83,7 @@ def compare_with_masks(
         mask = images.lesion_mask(image["path"])
         if mask is None or not mask.any():
             continue
-        frame = standardise(images.pixels(image["path"]), classifier.standardisation).frame
+        frame = images.standardised(image["path"], classifier.standardisation).frame
         lesion = lesion_cells(mask, frame)
         if lesion.any():
             compared = overlap(class_evidence(evidence, classifier.classes.index(image["predicted"])), lesion)
@@ -119,7 +118,7 @@ def delete_cells(
     classes = list(classifier.classes)
     rows = []
     known = test_predictions.to_dict("records")
-    seen = [standardise(images.pixels(image["path"]), classifier.standardisation).pixels for image in known]
+    seen = [images.standardised(image["path"], classifier.standardisation).pixels for image in known]
     others = shuffled.predict_standardised(seen)
     for image, pixels, evidence, other in tqdm(
         zip(known, seen, maps, others, strict=True),

@@ -62,7 +62,7 @@ def predict_perturbed_images(
     total = len(test_predictions) * len(PERTURBATIONS)
     with tqdm(total=total, desc="Perturbing images", unit="image", mininterval=0.5) as bar:
         for number, (path, label, group) in enumerate(known):
-            original = images.pixels(path)
+            original = images.pixels(path, window=classifier.standardisation.window)
             changed = [
                 perturbation(original, np.random.default_rng([seed, number, i]))
                 for i, perturbation in enumerate(PERTURBATIONS)

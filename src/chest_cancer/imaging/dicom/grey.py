@@ -1,10 +1,6 @@
-"""Stored grey of a DICOM file made 0..255: CT in Hounsfield units through the lung window, others as the file says.
+"""Stored grey of a DICOM file: Hounsfield units of CT slices, and 0..255 of others, as the file says."""
 
-All CT slices are seen through one window, whatever window a file carries: in the usual one, of soft tissue, lungs are
-black.
-"""
-
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +8,27 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
 from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of
-from chest_cancer.imaging.grey import AIR, holds_hounsfield, see_lungs, to_eight_bits
+from chest_cancer.imaging.grey import AIR, holds_hounsfield, to_eight_bits
 from chest_cancer.imaging.pixels import UnreadableImageError, describe, scale
 
 
+class Grey(NamedTuple):
+    """Stored grey as it may be used: Hounsfield units, or what the file says is to be seen.
+
+    Attributes:
+        values: `[H, W]`: Hounsfield units, or uint8 0..255, dark where little was measured.
+        is_hounsfield: Which of them.
+        scaling: How it was made, for `DecodedImage.scaling`.
+    """
+
+    values: NDArray[Any]
+    is_hounsfield: bool
+    scaling: str
+
+
 @np.errstate(all="ignore")
-def make_eight_bits(stored: NDArray[Any], dataset: Dataset, *, any_modality: bool) -> tuple[NDArray[np.uint8], str]:
-    """Make stored grey 0..255.
+def read_grey(stored: NDArray[Any], dataset: Dataset, *, any_modality: bool) -> Grey:
+    """Make stored grey Hounsfield units, or else 0..255.
 
     Args:
         stored: `[H, W]` integers as stored.
@@ -26,7 +36,7 @@ def make_eight_bits(stored: NDArray[Any], dataset: Dataset, *, any_modality: boo
         any_modality: Show a CT image whose values are no Hounsfield units as well.
 
     Returns:
-        Grey, dark where little was measured, and how it was made, for `DecodedImage.scaling`.
+        Hounsfield units, air where there is padding; or what the file says is to be seen.
 
     Raises:
         UnreadableImageError: An element can't be used, or a CT slice can't be made Hounsfield units.
@@ -35,14 +45,20 @@ def make_eight_bits(stored: NDArray[Any], dataset: Dataset, *, any_modality: boo
     values = _rescale(stored, dataset)
     if _are_hounsfield(values[~padding], dataset):
         values[padding] = AIR
-        return see_lungs(values), "HU, lung window"
+        return Grey(values, True, "HU")
     if dataset.get("Modality") == "CT" and not any_modality:
         raise _no_hounsfield(values)
     grey, scaling = _as_the_file_says(values, padding, dataset)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 255 - grey
     grey[padding] = 0
-    return grey, scaling
+    return Grey(grey, False, scaling)
+
+
+def own_window(dataset: Dataset) -> tuple[float, float] | None:
+    """Return level and width of the first window that a slice's file names, in Hounsfield units."""
+    level, width = number_of(dataset, "WindowCenter"), number_of(dataset, "WindowWidth")
+    return None if level is None or width is None or width <= 0 else (level, width)
 
 
 @np.errstate(all="ignore")
@@ -51,7 +67,7 @@ def make_hounsfield(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.float6
 
     Args:
         stored: `[H, W]` integers as stored.
-        dataset: As in `make_eight_bits`.
+        dataset: As in `read_grey`.
 
     Returns:
         Hounsfield units `[H, W]`; padding is air.
@@ -122,7 +138,7 @@ def _as_the_file_says(
     if centre is None or width is None or width <= (function == "LINEAR"):
         measured = values.copy()
         measured[padding] = np.nan
-        return to_eight_bits(measured, may_be_hounsfield=False)
+        return to_eight_bits(measured)
     if function == "SIGMOID":
         return scale(1.0 / (1.0 + np.exp(-4.0 * (values - centre) / width)), 0.0, 1.0), "window of the file"
     if function == "LINEAR":  # PS3.3 C.11.2.1.2: the window spans whole pixel values, half a value off centre.

@@ -3,8 +3,8 @@
 Keeps the elements that describe pixels and, where they are asked for, the three identifiers that say which slices
 belong together: all other patient data is skipped unread.
 
-Grey of CT becomes Hounsfield units seen through the lung window, other grey is shown as the file says: see
-`imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `imaging.decoding` calls this module.
+Grey of CT becomes Hounsfield units, other grey is shown as the file says: see `imaging.dicom.grey`. What is no slice is
+refused: see `imaging.dicom.kinds`. Only `imaging.decoding` calls this module.
 """
 
 import io
@@ -23,8 +23,9 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
 from chest_cancer.imaging.dicom.functional_groups import of_frame
-from chest_cancer.imaging.dicom.grey import make_eight_bits
+from chest_cancer.imaging.dicom.grey import own_window, read_grey
 from chest_cancer.imaging.dicom.kinds import require_slice
+from chest_cancer.imaging.grey import compact
 from chest_cancer.imaging.pixels import (
     DecodedImage,
     Identifiers,
@@ -33,6 +34,7 @@ from chest_cancer.imaging.pixels import (
     check_size,
     grey_to_rgb,
 )
+from chest_cancer.imaging.windows import see_lungs
 
 # pydicom logs every warning, and quotes malformed values in it: nothing of an uploaded file belongs in our logs.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
@@ -112,22 +114,31 @@ def decode_dicom(
     width, height = int(dataset.Columns), int(dataset.Rows)
     check_size(width, height, max_pixels, min_side)
     check_single_frame(int(number_of(dataset, "NumberOfFrames") or 1))
-    stored, photometric, bits = decode_pixels(dataset, syntax)
-    scaling = "8 bits"
-    if photometric == "RGB":
-        pixels = _highest_bits(stored, bits)
-    elif photometric == "PALETTE COLOR":
-        bits = int(dataset.RedPaletteColorLookupTableDescriptor[2])
-        pixels = _highest_bits(apply_color_lut(stored, dataset), bits)
-    elif photometric in ("MONOCHROME1", "MONOCHROME2"):
-        grey, scaling = make_eight_bits(stored, dataset, any_modality=any_modality)
-        pixels = grey_to_rgb(grey)
-    else:
-        raise UnreadableImageError(f"DICOM photometric interpretation {photometric} is not supported; save it as RGB")
+    pixels, scaling, hounsfield = _read_pixels(dataset, syntax, any_modality=any_modality)
     identifiers = None
     if with_identifiers:
         identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
-    return DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling, identifiers)
+    mode, window = str(dataset.PhotometricInterpretation), None if hounsfield is None else own_window(dataset)
+    return DecodedImage(pixels, "DICOM", mode, width, height, scaling, identifiers, hounsfield, window)
+
+
+def _read_pixels(
+    dataset: Dataset, syntax: UID, *, any_modality: bool
+) -> tuple[NDArray[np.uint8], str, NDArray[Any] | None]:
+    """Return RGB `[H, W, 3]`, how it was scaled, and Hounsfield units `[H, W]` of a CT slice."""
+    stored, photometric, bits = decode_pixels(dataset, syntax)
+    if photometric == "RGB":
+        return _highest_bits(stored, bits), "8 bits", None
+    if photometric == "PALETTE COLOR":
+        bits = int(dataset.RedPaletteColorLookupTableDescriptor[2])
+        return _highest_bits(apply_color_lut(stored, dataset), bits), "8 bits", None
+    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise UnreadableImageError(f"DICOM photometric interpretation {photometric} is not supported; save it as RGB")
+    grey = read_grey(stored, dataset, any_modality=any_modality)
+    if not grey.is_hounsfield:
+        return grey_to_rgb(grey.values), grey.scaling, None
+    hounsfield = compact(grey.values)
+    return see_lungs(hounsfield), grey.scaling, hounsfield
 
 
 def read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tuple[Dataset, UID]:

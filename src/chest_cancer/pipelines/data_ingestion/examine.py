@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.imaging.pixels import TooManyPixelsError, UnreadableImageError, pixel_digest
+from chest_cancer.imaging.pixels import TooManyPixelsError, UnreadableImageError
 from chest_cancer.parameters.blocks import SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.patients import WhoIsWho
@@ -68,7 +68,7 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
         **who.identify(path, folder, decoded.identifiers)._asdict(),
         source_split=folder.source_split,
         content_sha256=hashlib.sha256(data).hexdigest(),
-        pixel_sha256=pixel_digest(decoded.pixels),
+        pixel_sha256=decoded.digest,
         perceptual_hash=perceptual_hash(decoded.pixels),
         format=decoded.format,
         mode=decoded.mode,

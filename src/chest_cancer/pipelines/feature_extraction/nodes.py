@@ -11,7 +11,7 @@ import pandas as pd
 from onnx import ModelProto
 
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
-from chest_cancer.imaging.standardise import preprocessing_key, standardise
+from chest_cancer.imaging.standardise import preprocessing_key
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
 from chest_cancer.parameters.blocks import (
@@ -182,7 +182,7 @@ def _outputs(
 
 
 def _load(images: ImageFolder, path: str, pixel_sha256: str, standardisation: StandardisationParameters) -> Image:
-    return standardise(images.pixels(path, pixel_sha256), standardisation).pixels
+    return images.standardised(path, standardisation, pixel_sha256).pixels
 
 
 def _view_name(augmentation: AugmentationParameters, seed: int, number: int) -> str:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.features import known_patients
 from chest_cancer.network.patients import PatientRule
@@ -48,7 +47,7 @@ def predict_test_images(
         mininterval=0.5,
     )
     predictions = classifier.predict_standardised(
-        standardise(images.pixels(*file), classifier.standardisation).pixels for file in files
+        images.standardised(path, classifier.standardisation, digest).pixels for path, digest in files
     )
     rows = [(answer.leaning, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
     columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
@@ -163,5 +162,5 @@ def _scores(
     keys = split_table.set_index("path")["pixel_sha256"].loc[paths]
     if champion.test_scores.keys() >= set(keys):
         return np.array([champion.test_scores[key] for key in keys])
-    said = old.predict_standardised(standardise(images.pixels(path), old.standardisation).pixels for path in paths)
+    said = old.predict_standardised(images.standardised(path, old.standardisation).pixels for path in paths)
     return np.array([list(prediction.probabilities.values()) for prediction in said])

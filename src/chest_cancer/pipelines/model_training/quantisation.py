@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier, Prediction, self_test_image
 from chest_cancer.network.manifest import Agreement, Int8Decision, SelfTest
 from chest_cancer.network.runtime import Quantised
@@ -111,7 +110,7 @@ def quantise(graph: bytes, images: Iterator[Image], count: int) -> Quantised:
 
 
 def _load(images: ImageFolder, paths: Sequence[str], standardisation: StandardisationParameters) -> Iterator[Image]:
-    return (standardise(images.pixels(path), standardisation).pixels for path in paths)
+    return (images.standardised(path, standardisation).pixels for path in paths)
 
 
 def _compare(precision: str, said: list[Prediction], exact: list[Prediction], labels: pd.Series) -> Agreement:
