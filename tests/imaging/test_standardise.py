@@ -202,6 +202,8 @@ def test_without_a_crop_the_network_sees_the_whole_image() -> None:
 def test_keys_of_stored_features_differ_with_every_choice() -> None:
     assert len({preprocessing_key(parameters) for parameters in CHOICES}) == len(CHOICES)
     assert preprocessing_key(NOTHING) == "2-none-none"
+    others = [preprocessing_key(NOTHING.model_copy(update={"window": window})) for window in ("file", (40.0, 400.0))]
+    assert others == ["2-none-none-file", "2-none-none-40/400"]
 
 
 def test_clahe_without_its_package_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,12 @@ def find_odd(index: pd.DataFrame, lost: Mapping[str, Refused]) -> list[str]:
         said += _differs_by_class(name, values, index["label"])
     if not any(sentence.startswith("Sizes") for sentence in said):
         said += _medians_differ(index)
+    hounsfield = index["scaling"].str.startswith("HU")
+    if hounsfield.any() and not hounsfield.all():
+        said.append(
+            f"{hounsfield.sum()} of {len(index)} images hold Hounsfield units, the others are pictures: a window is "
+            "chosen for the first alone, and a model may tell them apart."
+        )
     return said
 
 
