@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -547,6 +547,7 @@ def check_nothing_is_dropped_or_mislabelled(folder: ImageFolder) -> bool:
     return True
 
 
+@example(folders={"fold1", "fold2"}, others={("docs", "notes")})
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(folders=st.sets(FOLDERS, min_size=1, max_size=8), others=st.sets(st.tuples(FOLDERS, OTHERS), max_size=4))
 def test_of_any_tree_the_classes_are_right_or_the_run_stops_and_nothing_is_dropped(

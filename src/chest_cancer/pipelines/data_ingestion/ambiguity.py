@@ -94,6 +94,19 @@ def refuse_folders_that_may_be_no_classes(tree: FolderTree, top: str, candidates
         )
     if _repeat(inside):
         _refuse_repeated(names, inside, tree_shown)
+    refuse_names_of_no_classes(names, tree_shown)
+
+
+def refuse_names_of_no_classes(names: list[str], tree_shown: str) -> None:
+    """Raise where all classes are called like something else.
+
+    Args:
+        names: Of the classes, sorted: all folders at their level, or later those that have images.
+        tree_shown: The folders of the source.
+
+    Raises:
+        ValueError: Says what they would be taken for, and the words that settle it.
+    """
     for kind, is_kind, cure in (
         ("patients or series", is_patient, f"{_IF_PATIENTS} "),
         ("folds of a cross-validation", is_fold, ""),

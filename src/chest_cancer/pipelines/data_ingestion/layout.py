@@ -54,6 +54,7 @@ class Layout:
         pattern: Such as `<split>/<class>/<file>`.
         notes: What somebody should know of the reading, in sentences.
         by_file: Class and split of files that a table says more of than their folders.
+        is_certain: Whether somebody has said what the classes are.
     """
 
     class_folders: tuple[ClassFolder, ...]
@@ -61,6 +62,7 @@ class Layout:
     pattern: str
     notes: tuple[str, ...]
     by_file: Mapping[str, ClassFolder] = field(default_factory=dict)
+    is_certain: bool = True
 
     def find(self, path: str) -> ClassFolder | None:
         """Find the class folder that a file lies in; None when it lies in none."""
@@ -151,7 +153,8 @@ def read_layout(
     labelled, kept = _splits_inside_classes(tree, labelled)
     pattern = "<class>/<split>/<file>" if kept else pattern
     notes += [*case_notes, *_depth_notes(tree, labelled)]
-    return Layout(tuple(sorted(labelled, key=lambda folder: folder.path)), tuple(left_out), pattern, tuple(notes))
+    labelled.sort(key=lambda folder: folder.path)
+    return Layout(tuple(labelled), tuple(left_out), pattern, tuple(notes), is_certain=certain)
 
 
 def _skip_wrappers(tree: FolderTree, names: Mapping[str, str]) -> str:

@@ -12,8 +12,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from chest_cancer.parameters.blocks import DataIngestionParameters, SourceLimits, TableParameters
+from chest_cancer.pipelines.data_ingestion.ambiguity import refuse_names_of_no_classes
 from chest_cancer.pipelines.data_ingestion.class_checks import check_enough_images
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
+from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
 from chest_cancer.pipelines.data_ingestion.patients import (
@@ -146,7 +148,10 @@ def index_images(
     lost = lost_by_class(layout, left_out)
     rows = sorted([*left_out, *empty_class_folders(layout, readable)])
     require_no_class_is_lost(images, lost)
-    require_two_classes(Counter(image.label for image in images), rows)
+    labels = Counter(image.label for image in images)
+    require_two_classes(labels, rows)
+    if not layout.is_certain:
+        refuse_names_of_no_classes(sorted(labels), FolderTree(raw_images.paths, raw_images.folders).show())
 
     index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
     index, notes = without_shared_identifiers(index, way)
