@@ -18,13 +18,9 @@ from chest_cancer.network.patients import (
     why_no_rule,
 )
 from chest_cancer.network.predictions import positive_numbers
-from manifests import manifest_of
+from manifests import PATIENT_RULE, manifest_of
 
 CLASSES = ("benign", "malignant", "normal")
-POINT = {
-    "rule": "noisy-or", "k": 3, "threshold": 0.5, "target_sensitivity": 0.9, "reason": "asked for",
-    "positive": 12, "negative": 13, "compared": [],
-}  # fmt: skip
 SLICES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
@@ -76,8 +72,8 @@ def test_every_patient_is_scored_by_its_own_slices_in_alphabetical_order() -> No
 
 def test_the_manifest_says_which_rule_and_about_which_classes() -> None:
     assert PatientRule.of(manifest_of()) is None
-    of_all = PatientRule.of(manifest_of(classes=CLASSES, patient_rule=POINT))
-    asked = PatientRule.of(manifest_of(classes=CLASSES, patient_rule=POINT, positive_classes=["malignant"]))
+    of_all = PatientRule.of(manifest_of(classes=CLASSES, patient_rule=PATIENT_RULE))
+    asked = PatientRule.of(manifest_of(classes=CLASSES, patient_rule=PATIENT_RULE, positive_classes=["malignant"]))
 
     assert of_all == PatientRule("noisy-or", (0, 1), 0.5, 3)
     assert asked == PatientRule("noisy-or", (1,), 0.5, 3)

@@ -23,7 +23,7 @@ from chest_cancer.pipelines.batch_inference.patients import gather_patients
 from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
 from dicom_files import STORED, dicom
-from manifests import manifest_of
+from manifests import PATIENT_RULE, manifest_of
 
 CLASSES = ["adenocarcinoma", "normal"]
 KEY = bytes(32)
@@ -216,10 +216,7 @@ def test_phantoms_are_known_without_a_word(
     assert predict(folder, trained)["patient"].isna().all()
 
 
-POINT = {
-    "rule": "top-k mean", "k": 1, "threshold": 0.0, "target_sensitivity": 0.9, "reason": "asked for",
-    "positive": 12, "negative": 13, "compared": [],
-}  # fmt: skip
+RULE = PATIENT_RULE | {"rule": "top-k mean", "k": 1, "threshold": 0.0}
 PREDICTIONS = pd.DataFrame(
     {
         "path": ["1", "2", "3", "4", "5", "6", "7"],
@@ -233,7 +230,7 @@ PREDICTIONS = pd.DataFrame(
 
 
 def test_a_batch_has_a_row_for_each_patient_who_is_known() -> None:
-    ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=POINT))
+    ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=RULE))
 
     table = gather_patients(PREDICTIONS, ruled)
 
@@ -261,7 +258,7 @@ def test_a_classifier_without_a_rule_answers_for_no_patient_and_says_why() -> No
 
 
 def test_a_batch_of_unknown_patients_gives_an_empty_table_of_the_same_types() -> None:
-    ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=POINT))
+    ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=RULE))
     nobody = PREDICTIONS.assign(patient=pd.Series([None] * len(PREDICTIONS), dtype=object))
 
     empty, table = gather_patients(nobody, ruled), gather_patients(PREDICTIONS, ruled)

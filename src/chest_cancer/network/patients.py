@@ -105,7 +105,7 @@ class PatientReading(NamedTuple):
         rule: Which of `RULES`.
         score: Log-odds.
         threshold: Log-odds from which on a patient reads as positive.
-        probability: The score's logistic, 0..1: the form of a probability, but not calibrated as one.
+        probability: The score by `as_probability`: it has the form of one, and is not calibrated as one.
         reads_positive: Whether the score reaches the threshold.
     """
 
@@ -148,7 +148,7 @@ class PatientRule:
         """
         score = RULES[self.name](probability_of(probabilities, self.positive), self.k)
         positive = self.reads_positive(np.array(score)).item()
-        return PatientReading(self.name, score, self.threshold, 1 / (1 + math.exp(-score)), positive)
+        return PatientReading(self.name, score, self.threshold, as_probability(score), positive)
 
     def score_patients(
         self, probabilities: NDArray[np.float64], patients: Sequence[str] | NDArray[Any]
@@ -167,6 +167,11 @@ class PatientRule:
     def reads_positive(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Say which patients read as positive, [m], by their scores, [m]."""
         return np.asarray(scores >= self.threshold)
+
+
+def as_probability(log_odds: float) -> float:
+    """Turn log-odds into a probability, 0..1, by the logistic function."""
+    return 1 / (1 + math.exp(-log_odds))
 
 
 def why_no_rule(manifest: Manifest) -> str:
