@@ -104,8 +104,8 @@ def test_the_page_answers_about_the_patient_above_the_slices(client_of, send, th
         "0",
         "noisy-or",
     )
-    assert f"and {threshold:.2f}" in facts["Score and threshold in log-odds"]
-    assert "chosen on 25\n    validation patients" in text
+    assert facts["positive from"] == f"{threshold:.2f}" != facts["Score in log-odds"]
+    assert "set on 25\n    validation patients" in text
     assert text.count("From a model trained on synthetic phantoms") == 4
 
 

@@ -594,7 +594,7 @@ def test_the_data_report_shows_pictures_of_several_patients_with_paths_and_hashe
     sections = {each.name: each.html for each in fill_sections(parts(facts, METRICS, "data"))}
     section = sections["duplicates"]
 
-    assert "13 pictures are filed under more than one of 20 patients" in section
+    assert "13 pictures are filed under more than one patient, 20 patients in all" in section
     assert "The 1 of most patients are shown." in section
     assert '<img src="data:image/jpeg;base64,AAAA"' in section
     assert "normal/&lt;1&gt;.png<br><code>1111111111111111</code>" in section
