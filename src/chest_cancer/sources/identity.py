@@ -1,21 +1,18 @@
 """Whom an image shows: as its file or its path says, and outside of this process's memory as a keyed hash alone."""
 
-import hashlib
-import hmac
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pandas as pd
 
 from chest_cancer.imaging.pixels import Identifiers
+from chest_cancer.sources.identifiers import keyed_hash
 
 PHANTOM_PATIENTS = r"/(?P<patient>patient_\d+)_slice_\d+\.png$"
 """How phantoms name theirs, whom `auto` knows as well."""
 
 MAY_FIND_NOBODY = ("auto", "unknown")
 """Ways to find patients under which it is no mistake that there are none."""
-
-_DIGITS = 16
 
 
 class Identity(NamedTuple):
@@ -25,32 +22,17 @@ class Identity(NamedTuple):
     study: str | None = None
     series: str | None = None
 
+    @classmethod
+    def of(cls, key: bytes, *, patient: str | None = None, study: str | None = None, series: str | None = None) -> Self:
+        """Hash identifiers under the key of this project; they are None or empty where there are none."""
+        given = {"patient": patient, "study": study, "series": series}
+        return cls(**{kind: keyed_hash(key, kind, name) for kind, name in given.items() if name})
 
-def keyed_hash(key: bytes, kind: str, identifier: str | None) -> str | None:
-    """Hash by HMAC with SHA-256 (RFC 2104), so that nobody without the key can try all identifiers.
-
-    Args:
-        key: Of this project; another one gives other hashes.
-        kind: What is identified, such as `patient`: equal identifiers of two kinds get two hashes.
-        identifier: As it was given; None or empty where there is none.
-
-    Returns:
-        16 hexadecimal digits; None where there is no identifier.
-    """
-    if not identifier:
-        return None
-    return hmac.new(key, f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:_DIGITS]
-
-
-def identity_in_file(identifiers: Identifiers | None, key: bytes) -> Identity:
-    """Say whom a file shows by what it says itself.
-
-    Args:
-        identifiers: What a DICOM file says; None for other formats.
-        key: Of this project.
-    """
-    found = identifiers or Identifiers("", "", "")
-    return Identity(*(keyed_hash(key, kind, getattr(found, kind)) for kind in Identity._fields))
+    @classmethod
+    def in_file(cls, key: bytes, identifiers: Identifiers | None) -> Self:
+        """Take what a DICOM file says of itself; None for other formats."""
+        found = identifiers or Identifiers("", "", "")
+        return cls.of(key, patient=found.patient, study=found.study, series=found.series)
 
 
 def patient_in_path(path: str, expression: str) -> str | None:

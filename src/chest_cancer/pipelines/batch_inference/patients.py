@@ -9,7 +9,7 @@ from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.patients import PatientReading, PatientRule, why_no_rule
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.sources.identity import Identity, identity_in_file, keyed_hash, patient_in_path
+from chest_cancer.sources.identity import Identity, patient_in_path
 from chest_cancer.sources.table_file import TEXT
 
 _TYPES: dict[str, Any] = {
@@ -34,9 +34,9 @@ def identify(path: str, identifiers: Identifiers | None, way: str, key: bytes) -
         Keyed hashes.
     """
     if way in ("auto", "dicom"):
-        return identity_in_file(identifiers, key)
+        return Identity.in_file(key, identifiers)
     name = None if way == "unknown" else patient_in_path(path, way)
-    return Identity(patient=keyed_hash(key, "patient", name))
+    return Identity.of(key, patient=name)
 
 
 def gather_patients(predictions: pd.DataFrame, classifier: Classifier) -> pd.DataFrame:

@@ -48,12 +48,13 @@ _TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha25
 _TEXT_COLUMNS += ["format", "mode", "scaling", *Identity._fields]
 
 
-def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSource:
+def describe_source(parameters: DataIngestionParameters, seed: int, patient_key: bytes) -> ImageSource:
     """Say where the images come from; saving that brings them.
 
     Args:
         parameters: Source, limits, and what the phantoms are like.
         seed: Random seed for the phantoms.
+        patient_key: Of this project, for what stands in copied files in the place of identifiers.
 
     Returns:
         The source.
@@ -68,6 +69,8 @@ def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSour
         retries=parameters.retries,
         limits=parameters.limits,
         phantom=parameters.phantom,
+        table=parameters.table,
+        key=patient_key,
         seed=seed,
     )
 

@@ -10,7 +10,7 @@ from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.parameters.values import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout
-from chest_cancer.sources.identity import Identity, identity_in_file, keyed_hash, patient_in_path
+from chest_cancer.sources.identity import Identity, patient_in_path
 from chest_cancer.sources.table import ImageTable
 
 # What may name patients: several for each class, of several images each, and none of which has most of the images.
@@ -48,12 +48,12 @@ class WhoIsWho:
         """
         if self.way in ("auto", "table") and path in self.table:
             patient, study = self.table[path]
-            return Identity(keyed_hash(self.key, "patient", patient), keyed_hash(self.key, "study", study))
+            return Identity.of(self.key, patient=patient, study=study)
         if self.way in ("auto", "dicom"):
-            return identity_in_file(identifiers, self.key)
-        by_folder = _BY_FOLDER.get(self.way)
-        name = by_folder(path, folder) if by_folder else patient_in_path(path, self.way)
-        return Identity(patient=keyed_hash(self.key, "patient", name))
+            return Identity.in_file(self.key, identifiers)
+        read = _BY_PATH.get(self.way)
+        name = read(path, folder) if read else patient_in_path(path, self.way)
+        return Identity.of(self.key, patient=name)
 
 
 def named_by(table: ImageTable | None) -> dict[str, tuple[str, str | None]]:
@@ -74,7 +74,7 @@ def _above_class(_path: str, folder: ClassFolder) -> str | None:
     return last_part(folder.path.rpartition("/")[0]) or None
 
 
-_BY_FOLDER: dict[str, Callable[[str, ClassFolder], str | None]] = {
+_BY_PATH: dict[str, Callable[[str, ClassFolder], str | None]] = {
     "unknown": lambda _path, _folder: None,
     "table": lambda _path, _folder: None,
     BELOW_CLASS: _below_class,
