@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from typing import cast
 
@@ -20,6 +21,7 @@ from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
 from chest_cancer.pipelines.batch_inference.patients import gather_patients
+from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
 from dicom_files import STORED, dicom
@@ -143,19 +145,24 @@ def slices(**elements: Callable[[int], object]) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.parametrize("in_files", [str, partial(hidden, KEY, "patient")], ids=["as they are", "as in copies"])
 def test_patients_of_dicom_are_known_by_hashes_and_unknown_where_that_is_asked_for(
-    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels]
+    trained: Classifier,
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+    picture: Callable[..., Pixels],
+    in_files: Callable[[str], str],
 ) -> None:
     files = slices(
-        PatientID=lambda number: f"Jane Doe {number // 2}", StudyInstanceUID=lambda number: f"1.2.{number // 2}"
+        PatientID=lambda number: in_files(f"Jane Doe {number // 2}"),
+        StudyInstanceUID=lambda number: f"1.2.{number // 2}",
     )
     folder = image_folder(files | {"a.png": png(picture(0, 40, 48))})
 
     table = predict(folder, trained).set_index("path")
     unknown = predict(folder, trained, "unknown")
 
-    assert table["patient"].dropna().str.fullmatch("[0-9a-f]{16}").all()
-    assert table.loc["0.dcm", "patient"] == table.loc["1.dcm", "patient"] != table.loc["2.dcm", "patient"]
+    first, second = (keyed_hash(KEY, "patient", f"Jane Doe {number}") for number in range(2))
+    assert table["patient"][:4].tolist() == [first, first, second, second]
     assert table["patient"].isna().tolist() == [False] * 4 + [True]
     assert unknown["patient"].isna().all()
     assert "Jane" not in table.to_csv()
