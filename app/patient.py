@@ -69,14 +69,10 @@ def answer_patient(answers: list[Answer], model: Model) -> PatientAnswer:
 
 def patient_record(one: PatientAnswer) -> dict[str, Any]:
     """Write the answer about a patient for programs, as a JSON object."""
-    reading = one.reading
+    said = one.reading._asdict() if one.reading else dict.fromkeys(PatientReading._fields)
     return {
-        "reads_positive": reading and reading.reads_positive,
+        **{name: round(value, 6) if isinstance(value, float) else value for name, value in said.items()},
         "positive_classes": list(one.positive_classes),
-        "probability": reading and round(reading.probability, 6),
-        "score": reading and round(reading.score, 6),
-        "threshold": reading and round(reading.threshold, 6),
-        "rule": reading and reading.rule,
         "slices": one.slices,
         "copies": one.copies,
         "declined": one.declined,

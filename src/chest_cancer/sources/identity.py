@@ -56,7 +56,7 @@ def without_shared_identifiers(index: pd.DataFrame, way: str) -> tuple[pd.DataFr
         return index, []
     note = (
         f"All {len(known)} DICOM files have the same PatientID, but are of {studies} studies: it was "
-        "replaced when they were made anonymous, and no patient is taken from it."
+        "replaced when they were made anonymous, and no patient is taken from it. The way `dicom` takes it at its word."
     )
     return index.assign(patient=index["patient"].mask(index["patient"].notna())), [note]
 
