@@ -17,6 +17,7 @@ from chest_cancer.parameters.values import (
     PatientWay,
     Seed,
     TableRole,
+    UnlabelledPatientWay,
     Window,
 )
 
@@ -257,6 +258,11 @@ class BatchInferenceParameters(Block):
 
     source: str = Field(
         "phantom", min_length=1, description="Like `data_ingestion.source`; class folders are optional."
+    )
+    patient: UnlabelledPatientWay = Field(
+        "auto",
+        description="auto: by DICOM, where there are any; dicom; unknown; or a regular expression on the path with a "
+        "group (?P<patient>…).",
     )
 
 

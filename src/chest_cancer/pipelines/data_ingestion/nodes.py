@@ -19,15 +19,11 @@ from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
 from chest_cancer.pipelines.data_ingestion.patients import (
-    PHANTOM_PATIENTS,
-    Identity,
     WhoIsWho,
     count_patients,
     named_by,
-    require_some_patients,
     say_who_is_known,
     suggest_way,
-    without_shared_identifiers,
 )
 from chest_cancer.pipelines.data_ingestion.quarantine import (
     empty_class_folders,
@@ -38,6 +34,13 @@ from chest_cancer.pipelines.data_ingestion.quarantine import (
 )
 from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
 from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
+from chest_cancer.sources.identity import (
+    MAY_FIND_NOBODY,
+    PHANTOM_PATIENTS,
+    Identity,
+    finds_nobody,
+    without_shared_identifiers,
+)
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table import ImageTable, read_table
@@ -155,7 +158,8 @@ def index_images(
 
     index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
     index, notes = without_shared_identifiers(index, way)
-    require_some_patients(index, way)
+    if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
+        raise finds_nobody(way, "data_ingestion.patient", index["path"].iloc[0])
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
     summary = _summarise(raw_images, index, readable=len(readable)) | {
         "patient_count": parameters.patient_count,
