@@ -1,6 +1,7 @@
 """Decoded pixels: what every reader of image files returns, checks and refuses with."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,8 @@ class DecodedImage:
             window", "HU + 32768, lung window", "window of the file", "VOI LUT", "percentiles 0.5 to 99.5", "minimum to
             maximum", or "nothing measured" (only NaN).
         identifiers: Whom a DICOM file shows; None for other formats, and where nobody asked.
+        attributes: What a DICOM file says of patient, scanner and site, by name, where somebody asked: not for logs,
+            and kept in groups alone.
     """
 
     pixels: NDArray[np.uint8]
@@ -54,6 +57,7 @@ class DecodedImage:
     height: int
     scaling: str
     identifiers: Identifiers | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def pixel_digest(pixels: NDArray[np.uint8]) -> str:

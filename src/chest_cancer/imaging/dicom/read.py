@@ -1,7 +1,8 @@
 """DICOM slices to RGB.
 
 Keeps the elements that describe pixels and, where they are asked for, the three identifiers that say which slices
-belong together: all other patient data is skipped unread.
+belong together and the attributes of groups of patients (`imaging.dicom.attributes`): all other patient data is skipped
+unread.
 
 Grey of CT becomes Hounsfield units seen through the lung window, other grey is shown as the file says: see
 `imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `decoding.decode_image` calls this
@@ -11,6 +12,8 @@ module.
 import io
 import logging
 import zlib
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from chest_cancer.imaging.dicom.attributes import ATTRIBUTES, read_attributes
 from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
 from chest_cancer.imaging.dicom.grey import make_eight_bits
@@ -91,7 +95,7 @@ def decode_dicom(
         max_pixels: Largest accepted rows x columns.
         min_side: Smallest accepted rows and columns, in pixels.
         any_modality: Decode what is no CT slice and no radiograph as well.
-        with_identifiers: Read whom it shows, too.
+        with_identifiers: Read whom it shows and its attributes, too.
 
     Returns:
         The decoded image; its mode is the stored photometric interpretation.
@@ -101,7 +105,8 @@ def decode_dicom(
             compression, or an element that can't be used.
         Exception: Anything that pydicom raises on damaged files; `decoding.decode_image` gives it its reason.
     """
-    tags = [*_ELEMENTS, *map(Tag, _IDENTIFIERS)] if with_identifiers else _ELEMENTS
+    asked = (*_IDENTIFIERS, *chain.from_iterable(ATTRIBUTES.values())) if with_identifiers else ()
+    tags = [*_ELEMENTS, *map(Tag, asked)]
     dataset, syntax = _read_elements(data, 4 * max_pixels, tags)
     if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
         kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
@@ -126,10 +131,11 @@ def decode_dicom(
         pixels = grey_to_rgb(grey)
     else:
         raise UnreadableImageError(f"DICOM photometric interpretation {photometric} is not supported; save it as RGB")
-    identifiers = None
-    if with_identifiers:
-        identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS))
-    return DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling, identifiers)
+    decoded = DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling)
+    if not with_identifiers:
+        return decoded
+    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS))
+    return replace(decoded, identifiers=identifiers, attributes=read_attributes(dataset))
 
 
 def _read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tuple[Dataset, UID]:
