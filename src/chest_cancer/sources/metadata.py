@@ -206,3 +206,17 @@ def _round_number_between(low: float, high: float) -> str:
         if low < float(rounded) < high:
             return rounded
     return f"{(low + high) / 2!r}"
+
+
+def groups_of(image_metadata: pd.DataFrame, paths: "pd.Series[str]") -> pd.DataFrame:
+    """Look up the groups of images.
+
+    Args:
+        image_metadata: `path`, and a column of groups for each thing that is known; a row for each image of the index.
+        paths: Which images, [n].
+
+    Returns:
+        The columns, n rows in the order of `paths`; what is missing reads `not stated`.
+    """
+    known = image_metadata.set_index("path").loc[paths.tolist()]
+    return known.astype(TEXT).fillna(NOT_STATED).reset_index(drop=True)
