@@ -531,6 +531,18 @@ def test_the_model_card_answers_reporting_items_from_the_run_and_lists_the_other
     assert "| 26 | 12c, 21 | selection of the model | the linear one was asked for; one model was trained |" in card
     assert "| 30 | | robustness | not measured: audits were off |" in card
     assert "- Performance on external data, and between sites (CLAIM 33;" in card
+    assert "- Fairness between groups of patients (TRIPOD+AI 14)" in card
+
+
+def test_the_model_card_says_whether_subgroups_were_measured() -> None:
+    audits = suspicious_audits()
+    known = render_model_card(METRICS, manifest(), ANSWERS, parts(audits, SUSPICIOUS), 0.95)
+    nothing = [AuditedPart("metadata", "", {"columns": []}, {})]
+    unknown = render_model_card(METRICS, manifest(), ANSWERS, nothing, 0.95)
+
+    assert "| | 14, 23a | subgroups of patients | `report.html`, Subgroups |" in known
+    assert "Fairness between groups" not in known
+    assert "| subgroups of patients | not measured: neither a table nor DICOM files say sex, age," in unknown
 
 
 ODD = ["`b`: only 1 of its 3 <images> are distinct; copies count once."]

@@ -27,9 +27,10 @@ def audit_subgroups(
 ) -> Finding:
     """Measure the answers for each group of test patients, and test whether they differ from those for the others.
 
-    CLAIM 2024 (Tejani et al., Radiology: Artificial Intelligence) and TRIPOD+AI (items 14 and 23a) ask for performance
-    in subgroups; DeGrave, Janizek and Lee (2021, AI for radiographic COVID-19 detection selects shortcuts over signal,
-    Nature Machine Intelligence) show how a good score can hide that a model fails elsewhere.
+    CLAIM 2024 (Tejani et al., Radiology: Artificial Intelligence) asks who the patients are and where a model fails,
+    TRIPOD+AI (item 23a) for performance in subgroups. DeGrave, Janizek and Lee (2021, AI for radiographic COVID-19
+    detection selects shortcuts over signal, Nature Machine Intelligence) show how a good score can hide that a model
+    fails elsewhere.
 
     Args:
         test_predictions: A row per distinct test image.
