@@ -73,7 +73,7 @@ def test_a_group_that_the_model_fails_in_is_found_after_correction_and_no_other(
     assert facts["questions"] == 4 + 3 * 4  # both sexes ask the same, and the rare scanner is too small to ask
     (limitation,) = facts["limitations"]
     assert limitation["title"] == "Subgroups that differ"
-    assert limitation["text"].startswith("Where `scanner` is `old`, figures are worse than for the others. Answered r")
+    assert limitation["text"].startswith("Where `scanner` is `old`, figures are worse than for the others. Accuracy: ")
     assert limitation["text"].count("Where ") == 1
     assert "16 comparisons; p by permutation of patients, after Holm's correction." in limitation["text"]
     old = next(row for row in facts["columns"][1]["groups"] if row["group"] == "old")

@@ -256,7 +256,7 @@ SUSPICIOUS = METRICS | {"false_refusal": figure(0.1)}
 SAID = {
     "Shortcuts": "The model adds nothing over brightness.",
     "Classes that differ in metadata": "`sex` goes most surely with the class (Cramér's V 0.60 [0.55, 0.65]).",
-    "Subgroups that differ": "Where `sex` is `F`, figures are worse than for the others. Answered rightly (accu",
+    "Subgroups that differ": "Where `sex` is `F`, figures are worse than for the others. Accuracy: 0.60 [0.55",
     "Random splits of patients": "with each patient on one side it is 0.95 [0.90, 1.00], lower by 0.10",
     "Fingerprints": "in 0.80 [0.75, 0.85] of the images, where chance gives 0.10",
     "Random splits": "0.90 [0.85, 0.95]; with copies, look-alikes and known patients together it is 0.80 [0.75,",

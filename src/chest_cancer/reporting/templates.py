@@ -12,7 +12,6 @@ from plotly.offline import get_plotlyjs
 from chest_cancer.reporting.limitation import sentence
 from chest_cancer.reporting.style import percent
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.storage.figures import title_of
 
 
 class AuditedPart(NamedTuple):
@@ -62,7 +61,6 @@ TEMPLATES.filters |= {
     "sentence": sentence,
     "plain": _for_markdown,
     "with_code": _with_code,
-    "title_of": title_of,
 }
 
 

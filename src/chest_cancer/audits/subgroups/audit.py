@@ -15,7 +15,6 @@ from chest_cancer.sources.metadata import FEWEST_PATIENTS, groups_of
 from chest_cancer.statistics.held_out import HeldOut
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.statistics.sampling import sample_groups
-from chest_cancer.storage.figures import title_of
 
 
 def audit_subgroups(
@@ -102,11 +101,11 @@ def _is_worse(figure: dict[str, Any], smallest_p: float) -> bool:
 
 
 def _in_words(column: str, group: str, worse: dict[str, dict[str, Any]]) -> str:
-    first, *others = worse
-    figure = worse[first]
-    also = f" So are: {', '.join(map(title_of, others))}." if others else ""
+    first, *others = (name.replace("roc_auc", "AUC") for name in worse)
+    figure = next(iter(worse.values()))
+    also = f" So are: {', '.join(others)}." if others else ""
     return (
-        f"Where `{column}` is `{group}`, figures are worse than for the others. {title_of(first).capitalize()}: "
+        f"Where `{column}` is `{group}`, figures are worse than for the others. {first[0].upper()}{first[1:]}: "
         f"{in_words(figure['measured'])} (n {figure['measured']['n']}), for the others {in_words(figure['others'])}, p "
         f"{figure['p_holm']:.2g}.{also}"
     )

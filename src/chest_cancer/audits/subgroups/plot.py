@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from chest_cancer.reporting.style import BLUE, ORANGE, percent, styled, whiskers
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.storage.figures import Figure, title_of
+from chest_cancer.storage.figures import Figure
 
 _ROW, _FRAME = 26, 170
 """Pixels of a row, and of what stands around the rows."""
@@ -28,7 +29,7 @@ def plot_subgroups(facts: dict[str, Any], confidence: float) -> go.Figure:
     if not rows:
         return go.Figure()
     names = list(facts["figures"])
-    titles = [title_of(name).replace("area under the ROC curve", "AUC") for name in names]
+    titles = [name.replace("roc_auc", "AUC") for name in names]
     figure = make_subplots(cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.02)
     labels = [f"{column}: {row['group']} ({row['patients']})" for column, row in rows]
     for place, name in enumerate(names, start=1):
@@ -41,7 +42,7 @@ def plot_subgroups(facts: dict[str, Any], confidence: float) -> go.Figure:
             ]
             _add(figure, drawn, colour, place)
         whole = facts["figures"][name]
-        if whole["value"] is not None:
+        if np.isfinite(whole["value"]):
             figure.add_vline(x=whole["value"], line_dash="dot", line_color="#999", row=1, col=place)
         figure.update_xaxes(range=[-0.02, 1.02], tickvals=[0, 0.5, 1], row=1, col=place)
     figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1])
