@@ -92,16 +92,30 @@ def test_where_no_group_is_different_none_is_found() -> None:
     assert facts["questions"] == 16
 
 
-def test_where_sides_mean_nothing_a_small_p_is_as_rare_as_it_says_though_images_of_a_patient_are_alike() -> None:
+@pytest.mark.parametrize("by", ["patient", "image"])
+def test_where_sides_mean_nothing_a_small_p_is_as_rare_as_it_says_though_images_of_a_patient_are_alike(by: str) -> None:
     generator = np.random.default_rng(11)
     groups = np.repeat(np.arange(30), 4)
     small = 0
     for seed in range(200):
-        hits = generator.random(len(groups)) < generator.random(30)[groups]
-        p = p_of_difference(share_of_units(hits), (generator.permutation(30) < 12)[groups], groups, seed)
+        hits = generator.random(len(groups)) < generator.beta(0.3, 0.1, 30)[groups]
+        sides = generator.permutation(30)[groups] < 12 if by == "patient" else generator.random(len(groups)) < 0.1
+        p = p_of_difference(share_of_units(hits), sides, groups, seed)
         small += p is not None and p <= 0.05
 
     assert small <= 20  # 10 are expected
+
+
+def test_images_of_one_patient_on_both_sides_are_compared_with_each_other() -> None:
+    groups = np.repeat(np.arange(40), 2)
+    inside = np.tile([True, False], 40)
+    alike = np.repeat(np.random.default_rng(5).random(40) < 0.7, 2)
+
+    found = p_of_difference(share_of_units(alike & ~(inside & (groups < 14))), inside, groups, 0)
+
+    assert found is not None
+    assert found < 0.05
+    assert p_of_difference(share_of_units(alike), inside, groups, 0) == 1
 
 
 def test_small_groups_are_listed_without_figures() -> None:

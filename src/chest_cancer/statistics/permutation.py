@@ -17,7 +17,7 @@ Units are what is drawn whole. The function returns the value in each draw, [dra
 
 _DRAWS = 10_000
 _BLOCK = 1_000
-_ENOUGH = 50  # Differences as large, from which on more draws would not make a difference of what is shown.
+_ENOUGH = 50  # Differences as large, from which on more draws would not change what is said.
 _SAME = 1e-12  # Differences that rounding alone makes.
 
 
@@ -78,10 +78,10 @@ def _wins(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> NDArr
 def p_of_difference(statistic: Statistic, inside: NDArray[np.bool_], groups: Numbers, seed: int) -> float | None:
     """Test whether a statistic of some images differs from that of the rest, by permutation, two-sided.
 
-    Whole groups change sides, so that images of a patient stay together (Good, 2005, Permutation, parametric and
-    bootstrap tests of hypotheses). A group with images on both sides counts as one on each, which makes the test no
-    more likely to find a difference. Draws end early where many differences are as large (Besag and Clifford, 1991,
-    Sequential Monte Carlo p-values); the smallest p is 0.0001.
+    Groups change sides whole, so that images of a patient stay together; in a group with images on both sides these
+    images change sides among each other (restricted permutation: Good, 2005, Permutation, parametric and bootstrap
+    tests of hypotheses). Draws end early where many differences are as large (Besag and Clifford, 1991, Sequential
+    Monte Carlo p-values); the smallest p is 0.0001.
 
     Args:
         statistic: `share_of_units` or `area_of_units` of these images.
@@ -94,19 +94,34 @@ def p_of_difference(statistic: Statistic, inside: NDArray[np.bool_], groups: Num
     """
     if inside.all() or not inside.any():
         return None
-    units, members = np.unique(np.stack([groups, inside]), axis=1, return_inverse=True)
-    sides, in_draws = units[1].astype(float), statistic(members.ravel())
+    units, sides, strata = _units(inside, groups)
+    in_draws = statistic(units)
     (observed,) = in_draws(sides[None]) - in_draws(1 - sides[None])
     if np.isnan(observed):
         return None
     generator = np.random.default_rng(seed)
-    larger = known = 0
-    while known < _DRAWS and larger < _ENOUGH:
-        drawn = generator.permuted(np.tile(sides, (_BLOCK, 1)), axis=1)
+    in_order = np.broadcast_to(sides[np.argsort(strata, kind="stable")], (_BLOCK, len(sides)))
+    drawn = np.empty(in_order.shape)
+    larger = known = draws = 0
+    while draws < _DRAWS and larger < _ENOUGH:
+        # Sorted by stratum, and at random inside of each.
+        places = np.argsort(strata + generator.random(drawn.shape), axis=1)
+        np.put_along_axis(drawn, places, in_order, axis=1)
         differences = in_draws(drawn) - in_draws(1 - drawn)
+        draws += _BLOCK
         known += int(np.isfinite(differences).sum())
         larger += int((np.abs(differences) >= abs(observed) - _SAME).sum())
     return (1 + larger) / (1 + known)
+
+
+def _units(inside: NDArray[np.bool_], groups: Numbers) -> tuple[Numbers, NDArray[np.float64], Numbers]:
+    """Unit of each image, [n]; side of each unit, 0 or 1, and the stratum in which it changes sides, [units]."""
+    members = np.unique(groups, return_inverse=True)[1]
+    within = np.bincount(members, inside) / np.bincount(members)
+    is_mixed = ((within > 0) & (within < 1))[members]
+    alone = len(within) + np.arange(len(inside))
+    _, first, units = np.unique(np.where(is_mixed, alone, members), return_index=True, return_inverse=True)
+    return units, inside[first].astype(float), np.where(is_mixed, members + 1, 0)[first]
 
 
 def holm(p: Sequence[float]) -> list[float]:
