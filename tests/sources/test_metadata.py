@@ -102,6 +102,15 @@ def test_columns_that_identify_are_left_out_by_name_and_no_value_is_told(name: s
     assert not any(value in note for value in values if len(value) > 2)
 
 
+@pytest.mark.parametrize("who", ["Doe^{}", "10020{}", "1950-03-0{}", "3/{}/1950"])
+def test_what_looks_like_a_name_a_date_or_an_identifier_is_not_written_though_patients_are_unknown(who: str) -> None:
+    nobody = pd.Series([None] * PATIENTS, dtype=TEXT)
+
+    assert grouped([who.format(number // 30 + 1) for number in range(PATIENTS)], patients=nobody) is None
+    some = ["0.703125"] * 25 + ["1.25"] * 20 + [who.format(1)] * 15
+    assert grouped(some, patients=nobody) == ["0.703125"] * 25 + ["1.25"] * 20 + [OTHER] * 15
+
+
 def test_a_column_that_says_the_same_of_all_is_left_out_and_the_name_of_a_device_is_none_of_a_patient() -> None:
     table = cells(modality=["CT"] * PATIENTS, model_name=["Sensation", "Aquilion"] * (PATIENTS // 2))
 
@@ -115,7 +124,7 @@ def test_one_spelling_is_kept_where_values_differ_in_case_or_blanks_alone() -> N
     assert grouped(["Male", "male", " male", "FEMALE"] * 15) == ["male", "male", "male", "FEMALE"] * 15
 
 
-words = st.sampled_from(["F", "f", "M", "other", "Other", "OTHER", "B30f", "unknown", "Jane Doe", "2020-01-01", ""])
+words = st.sampled_from(["F", "f", "M", "other", "Other", "OTHER", "B30f", "unknown", "2020-01-01", "Doe^J", ""])
 numbers = st.one_of(st.integers(-30, 200_000).map(str), st.floats(-50, 50).map("{:.2f}".format), st.just("1,5"))
 ages = st.integers(0, 130).map("{:03}Y".format)
 

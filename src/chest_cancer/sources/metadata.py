@@ -22,16 +22,16 @@ OTHER = "other"
 NOT_STATED = "not stated"
 """What people read for a missing value."""
 
-Text = "pd.Series[str]"
-
 # As the last word of a column's name; a device may have a name.
 _IDENTIFYING = frozenset(
     "id ids uid mrn name names initials birth dob date address email phone accession".split()  # noqa: SIM905  # shorter
 )
 _DEVICES = frozenset({"kernel", "manufacturer", "model", "protocol", "scanner"})
+# A number of six digits, a date, or a name as DICOM writes it: never written, whoever has it.
+_TELLING = r"(?<![.,\d])\d{6}|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\^"
 _MOST_VALUES = 12
 _MOST_BANDS = 3
-_LARGEST_NUMBER = 100_000  # Longer ones are dates and identifiers.
+_LARGEST_NUMBER = 100_000
 _NEARLY_ALL = 0.95
 _AGE = re.compile(r"0*(\d{1,3}(?:\.\d+)?) ?([ymwd]?)[a-z]*")
 _IN_A_YEAR = {"": 1, "y": 1, "m": 12, "w": 52, "d": 365}
@@ -44,8 +44,8 @@ def group_columns(cells: pd.DataFrame, patients: "pd.Series[str]") -> tuple[pd.D
     A value that fewer than ten patients have becomes `other`, and is missing where fewer than ten have any such value.
     Ages become bands of twenty years; other numbers, where most are of few patients or there are more than twelve, are
     cut in up to three bands of as many patients each. Left out are columns in which most values are of few patients
-    (names, notes, dates), those that number patients or images, those whose names say that they identify, and those
-    that say the same of all images.
+    or are dates, names as DICOM writes them or numbers of six digits; those that number patients or images; those whose
+    names say that they identify; and those that say the same of all images.
 
     Args:
         cells: A row per image; columns of any text, missing where nothing is stated.
@@ -119,7 +119,11 @@ def _stated(column: "pd.Series[str]") -> "pd.Series[str]":
 
 
 def _group(values: "pd.Series[str]", people: NDArray[np.int64], *, is_age: bool) -> "pd.Series[str] | None":
-    """Groups of a column, or None where most of its values are of few patients."""
+    """Groups of a column, or None where most of its values are of few patients, or are names, dates or identifiers."""
+    telling = values.str.contains(_TELLING).fillna(False).astype(bool)
+    if telling.sum() > values.notna().sum() / 2:
+        return None
+    values = values.mask(telling, OTHER)
     if is_age:
         values = values.map(_age_band).astype(TEXT)
     else:
