@@ -110,12 +110,14 @@ def _identifies(name: str) -> bool:
 
 def _stated(column: "pd.Series[str]") -> "pd.Series[str]":
     """Values without blanks around them, in one spelling where they differ in case alone, the most frequent one."""
-    values = column.astype(TEXT).str.replace(r"\s+", " ", regex=True).str.strip()
-    values = values.mask(values.str.lower().isin({*NOBODY, NOT_STATED, ""}))
-    spellings = values.value_counts().rename_axis("value").reset_index()
+    counts = column.astype(TEXT).value_counts()
+    spellings = pd.DataFrame({"written": counts.index, "value": [" ".join(name.split()) for name in counts.index]})
+    spellings["count"] = counts.groupby(spellings["value"].to_numpy()).transform("sum").to_numpy()
     spellings["key"] = spellings["value"].str.casefold()
-    first = spellings.sort_values(["count", "value"], ascending=[False, True]).drop_duplicates("key")
-    return values.str.casefold().map({**first.set_index("key")["value"], OTHER: OTHER}).astype(TEXT)
+    spellings = spellings[~spellings["key"].isin({*NOBODY, NOT_STATED, ""})]
+    most = spellings.sort_values(["count", "value"], ascending=[False, True]).groupby("key")["value"].first()
+    known = spellings["key"].map({**most.to_dict(), OTHER: OTHER}).set_axis(spellings["written"])
+    return column.map(known).astype(TEXT)
 
 
 def _group(values: "pd.Series[str]", people: NDArray[np.int64], *, is_age: bool) -> "pd.Series[str] | None":
@@ -144,21 +146,21 @@ def _group(values: "pd.Series[str]", people: NDArray[np.int64], *, is_age: bool)
 
 def _is_rare(values: "pd.Series[str]", people: NDArray[np.int64]) -> "pd.Series[bool]":
     """Which values too few patients have; `other`, which is of many values, may take more up."""
-    sizes = _pairs(values, people)["value"].value_counts()
-    return values.map(sizes).lt(FEWEST_PATIENTS)
+    return values.map(_count_patients(values, people)).lt(FEWEST_PATIENTS)
 
 
 def _rare_share(values: "pd.Series[str]", people: NDArray[np.int64]) -> float:
     """Share of what patients have that too few patients have; 0 where nothing is stated."""
-    pairs = _pairs(values, people)
-    if pairs.empty:
-        return 0.0
-    return float(pairs["value"].map(pairs["value"].value_counts()).lt(FEWEST_PATIENTS).mean())
+    patients = _count_patients(values, people)
+    return float(patients[patients < FEWEST_PATIENTS].sum() / patients.sum()) if len(patients) else 0.0
 
 
-def _pairs(values: "pd.Series[str]", people: NDArray[np.int64]) -> pd.DataFrame:
-    """What each patient has, once."""
-    return pd.DataFrame({"value": values.to_numpy(), "who": people}).dropna().drop_duplicates()
+def _count_patients(values: "pd.Series[str]", people: NDArray[np.int64]) -> "pd.Series[int]":
+    """Number of patients that have each value."""
+    codes, names = pd.factorize(values)
+    base = int(people.max(initial=0)) + 2
+    pairs = pd.unique((codes * base + people + 1)[codes >= 0])
+    return pd.Series(np.bincount(pairs // base, minlength=len(names)), index=names)
 
 
 def _age_band(value: str | float) -> str | float:
