@@ -97,6 +97,7 @@ def test_one_patient_id_for_all_studies_is_none(index: Index) -> None:
     assert summary["patients"] is None
     (note,) = summary["notes"]
     assert note.startswith("All 12 DICOM files have the same PatientID, but are of 6 studies: it was replaced")
+    assert note.endswith("The way `dicom` takes it at its word.")
     assert "ANONYMOUS" not in note
 
 

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from chest_cancer.parameters.values import Block, FewestAndMost, Fraction, HeadName, Name, PatientWay, Seed, TableRole
+from chest_cancer.parameters.values import (
+    Block,
+    FewestAndMost,
+    Fraction,
+    HeadName,
+    Name,
+    PatientWay,
+    Seed,
+    TableRole,
+    UnlabelledPatientWay,
+)
 
 
 class PhantomParameters(Block):
@@ -242,6 +252,11 @@ class BatchInferenceParameters(Block):
 
     source: str = Field(
         "phantom", min_length=1, description="Like `data_ingestion.source`; class folders are optional."
+    )
+    patient: UnlabelledPatientWay = Field(
+        "auto",
+        description="auto: by DICOM, where there are any; dicom; unknown; or a regular expression on the path with a "
+        "group (?P<patient>…).",
     )
 
 

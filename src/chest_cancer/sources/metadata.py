@@ -111,7 +111,8 @@ def _identifies(name: str) -> bool:
 def _stated(column: "pd.Series[str]") -> "pd.Series[str]":
     """Values without blanks around them, in one spelling where they differ in case alone, the most frequent one."""
     counts = column.astype(TEXT).value_counts()
-    spellings = pd.DataFrame({"written": counts.index, "value": [" ".join(name.split()) for name in counts.index]})
+    plain = [" ".join(name.split()) for name in counts.index]
+    spellings = pd.DataFrame({"written": counts.index, "value": plain}, dtype=TEXT)
     spellings["count"] = counts.groupby(spellings["value"].to_numpy()).transform("sum").to_numpy()
     spellings["key"] = spellings["value"].str.casefold()
     spellings = spellings[~spellings["key"].isin({*NOBODY, NOT_STATED, ""})]

@@ -5,8 +5,7 @@ belong together and the attributes of groups of patients (`imaging.dicom.attribu
 unread.
 
 Grey of CT becomes Hounsfield units seen through the lung window, other grey is shown as the file says: see
-`imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `decoding.decode_image` calls this
-module.
+`imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `imaging.decoding` calls this module.
 """
 
 import io
@@ -41,8 +40,8 @@ from chest_cancer.imaging.pixels import (
 # pydicom logs every warning, and quotes malformed values in it: nothing of an uploaded file belongs in our logs.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
-_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
-_ELEMENTS: list[BaseTag | int] = [
+IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
+ELEMENTS: list[BaseTag | int] = [
     Tag(keyword)
     for keyword in (
         "ImageType",
@@ -105,9 +104,9 @@ def decode_dicom(
             compression, or an element that can't be used.
         Exception: Anything that pydicom raises on damaged files; `decoding.decode_image` gives it its reason.
     """
-    asked = (*_IDENTIFIERS, *chain.from_iterable(ATTRIBUTES.values())) if with_identifiers else ()
-    tags = [*_ELEMENTS, *map(Tag, asked)]
-    dataset, syntax = _read_elements(data, 4 * max_pixels, tags)
+    asked = (*IDENTIFIERS, *chain.from_iterable(ATTRIBUTES.values())) if with_identifiers else ()
+    tags = [*ELEMENTS, *map(Tag, asked)]
+    dataset, syntax = read_elements(data, 4 * max_pixels, tags)
     if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
         kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
         raise UnreadableImageError(
@@ -134,12 +133,21 @@ def decode_dicom(
     decoded = DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling)
     if not with_identifiers:
         return decoded
-    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS))
+    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
     return replace(decoded, identifiers=identifiers, attributes=read_attributes(dataset))
 
 
-def _read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tuple[Dataset, UID]:
-    """Return those of the elements that the file has, and the transfer syntax."""
+def read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tuple[Dataset, UID]:
+    """Return those of the elements that the file has, and the transfer syntax.
+
+    Args:
+        data: The whole file.
+        max_bytes: Most bytes that a deflated file may inflate to.
+        tags: What is read; all else is skipped.
+
+    Raises:
+        UnreadableImageError: No transfer syntax, one that nobody knows, or too many bytes.
+    """
     file = io.BytesIO(data)
     if data[128:132] == b"DICM":
         file.seek(132)

@@ -18,15 +18,11 @@ from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.metadata import describe_images
 from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
 from chest_cancer.pipelines.data_ingestion.patients import (
-    PHANTOM_PATIENTS,
-    Identity,
     WhoIsWho,
     count_patients,
     named_by,
-    require_some_patients,
     say_who_is_known,
     suggest_way,
-    without_shared_identifiers,
 )
 from chest_cancer.pipelines.data_ingestion.quarantine import (
     empty_class_folders,
@@ -37,6 +33,13 @@ from chest_cancer.pipelines.data_ingestion.quarantine import (
 )
 from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
 from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
+from chest_cancer.sources.identity import (
+    MAY_FIND_NOBODY,
+    PHANTOM_PATIENTS,
+    Identity,
+    finds_nobody,
+    without_shared_identifiers,
+)
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table import ImageTable, read_table
@@ -46,12 +49,13 @@ _TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha25
 _TEXT_COLUMNS += ["format", "mode", "scaling", *Identity._fields]
 
 
-def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSource:
+def describe_source(parameters: DataIngestionParameters, seed: int, patient_key: bytes) -> ImageSource:
     """Say where the images come from; saving that brings them.
 
     Args:
         parameters: Source, limits, and what the phantoms are like.
         seed: Random seed for the phantoms.
+        patient_key: Of this project, for what stands in copied files in the place of identifiers.
 
     Returns:
         The source.
@@ -66,6 +70,8 @@ def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSour
         retries=parameters.retries,
         limits=parameters.limits,
         phantom=parameters.phantom,
+        table=parameters.table,
+        key=patient_key,
         seed=seed,
     )
 
@@ -150,7 +156,8 @@ def index_images(
     rows_of_index = pd.DataFrame([asdict(image) for image in images]).drop(columns="attributes")
     index = rows_of_index.astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
     index, notes = without_shared_identifiers(index, way)
-    require_some_patients(index, way)
+    if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
+        raise finds_nobody(way, "data_ingestion.patient", index["path"].iloc[0])
     metadata, metadata_notes = describe_images(index, table, [image.attributes for image in images])
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
     summary = _summarise(raw_images, index, readable=len(readable)) | {

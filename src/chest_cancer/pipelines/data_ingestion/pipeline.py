@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=describe_source,
-                inputs=["params:data_ingestion", "params:seed"],
+                inputs=["params:data_ingestion", "params:seed", "patient_key"],
                 outputs="raw_images",
                 name="describe_source_node",
             ),
