@@ -52,7 +52,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "section.html").write_text(SECTION)
     registry = package / "audits" / "registry.py"
     insert_before(registry, "\nAUDITS", "from chest_cancer.audits.sizes.audit import SIZES\n")
-    registry.write_text(registry.read_text().replace("ROBUSTNESS)", "ROBUSTNESS, SIZES)", 1))
+    insert_before(registry, ")\nDATA_AUDITS", "    SIZES,\n")
     insert_before(package / "statistics" / "metrics.py", '    Metric("accuracy"', METRIC)
     succeed(project, "run", "--env", "test", PYTHONPATH=str(project / "src"))
     return project

@@ -226,3 +226,32 @@ def test_damaged_files_decode_or_are_refused(name: str, data: st.DataObject) -> 
 def test_random_bytes_after_the_preamble_are_refused(tail: bytes) -> None:
     with pytest.raises(UnreadableImageError):
         decode_image(bytes(128) + b"DICM" + tail)
+
+
+# --- attributes ------------------------------------------------------------------------------------------------------
+
+
+def test_attributes_of_patient_scanner_and_site_are_read_where_somebody_asks() -> None:
+    data = dicom(
+        PatientSex="F", PatientAge="057Y", PatientWeight="71", Manufacturer="Maker", ManufacturerModelName="Scan 64",
+        ConvolutionKernel="B30f", SliceThickness="1.250", InstitutionName="A Hospital",
+    )  # fmt: skip
+
+    assert decode_image(data, with_identifiers=True).attributes == {
+        "sex": "F", "age": "057Y", "scanner": "Maker Scan 64", "kernel": "B30f", "slice thickness (mm)": "1.250",
+        "site": "A Hospital",
+    }  # fmt: skip
+    assert decode_image(data).attributes == {}
+    assert "A Hospital" not in repr(decode_image(data, with_identifiers=True))
+
+
+def test_no_picture_is_refused_for_a_malformed_attribute() -> None:
+    data = dicom(SliceThickness="5.0", PatientAge="057Y", ConvolutionKernel="B30f")
+    for good, bad in ((b"5.0 ", b"a\xff\\b"), (b"057Y", b"\xff\xfe\0\\"), (b"B30f", b"\\\\\\\\")):
+        assert data.count(good) == 1
+        data = data.replace(good, bad)
+
+    decoded = decode_image(data, with_identifiers=True)
+
+    assert all(isinstance(text, str) for text in decoded.attributes.values())
+    np.testing.assert_array_equal(decoded.pixels, decode_image(dicom()).pixels)

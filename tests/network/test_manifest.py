@@ -14,7 +14,7 @@ from manifests import FACTS, manifest_of
 LATER = ("head_reason", "preprocessing_version", "split_digest")
 WHOLE = FACTS | {
     "preprocessing_version": 1,
-    "standardisation": {"brightness": "clahe", "crop": "body"},
+    "standardisation": {"window": "lung", "brightness": "clahe", "crop": "body"},
     "head": "kernel",
     "kernel": {"width": 0.7, "landmarks": 30},
     "answer_rule": "operating threshold",
@@ -69,7 +69,7 @@ def test_what_a_manifest_got_by_default_in_a_part_is_written_out() -> None:
 
     written = json.loads(manifest_of(standardisation=chosen).to_json())
 
-    assert written["standardisation"] == {"brightness": "none", "crop": "body"}
+    assert written["standardisation"] == {"window": "lung", "brightness": "none", "crop": "body"}
 
 
 def test_the_manifest_of_an_older_classifier_says_what_held_then() -> None:

@@ -54,7 +54,7 @@ def make_folder(root: Path, files: dict[str, bytes], refused: tuple[tuple[str, s
 def index_folder(
     folder: ImageFolder, normal_class: Any = "normal", positive_classes: Any = None, **parameters: Any
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
-    index, quarantine, summary = index_images(
+    index, quarantine, summary, _ = index_images(
         folder, DataIngestionParameters(**parameters), normal_class, KEY, positive_classes
     )
     return index, dict(zip(quarantine["path"], quarantine["reason"], strict=True)), summary

@@ -37,7 +37,7 @@ def index(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Index:
     """Index files; return the index, by path, and the summary."""
 
     def run(files: dict[str, bytes], way: str = "auto", key: bytes = KEY) -> tuple[pd.DataFrame, dict[str, Any]]:
-        found, _, summary = index_images(image_folder(files), DataIngestionParameters(patient=way), "normal", key)
+        found, _, summary, _ = index_images(image_folder(files), DataIngestionParameters(patient=way), "normal", key)
         return found.set_index("path"), summary
 
     return run
@@ -255,7 +255,7 @@ def test_the_patients_of_phantoms_are_known(tmp_path: Path) -> None:
     images = ImageFolderDataset(filepath=str(tmp_path / "images"))
     images.save(ImageSource(location="phantom", phantom=PhantomParameters(images=20, slices_per_patient=(2, 2))))
 
-    found, _, summary = index_images(images.load(), DataIngestionParameters(), "normal", KEY)
+    found, _, summary, _ = index_images(images.load(), DataIngestionParameters(), "normal", KEY)
 
     assert summary["patients"] == found["patient"].nunique() == 10
     assert (found.groupby("patient")["label"].agg(set).str.len() == 1).all()

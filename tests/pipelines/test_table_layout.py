@@ -24,7 +24,7 @@ def ingest(image_folder: Callable[[dict[str, bytes]], ImageFolder], tmp_path: Pa
         file.write_text(table)
         files = {name: picture(seed) for seed, name in enumerate(names)}
         block = DataIngestionParameters.model_validate({"table": {"path": str(file)}, **parameters})
-        index, quarantine, summary = index_images(image_folder(files), block, "normal", KEY)
+        index, quarantine, summary, _ = index_images(image_folder(files), block, "normal", KEY)
         return index.set_index("path"), dict(zip(quarantine["path"], quarantine["reason"], strict=True)), summary
 
     return run

@@ -14,10 +14,12 @@ from chest_cancer.audits.duplicates import audit as duplicates
 from chest_cancer.audits.evidence import audit as evidence
 from chest_cancer.audits.identity import audit as identity
 from chest_cancer.audits.leakage import audit as leakage
+from chest_cancer.audits.metadata import audit as metadata
 from chest_cancer.audits.refusal import audit as refusal
 from chest_cancer.audits.registry import AUDITS
 from chest_cancer.audits.robustness import audit as robustness
 from chest_cancer.audits.shortcuts import audit as shortcuts
+from chest_cancer.audits.subgroups import audit as subgroups
 from chest_cancer.network.manifest import Limits, Manifest, PatientArea, PatientPoint
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
@@ -183,7 +185,27 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
     deletion = {"strongest": 0.1, "random": 0.1, "p": 0.4, "n": 20, "groups": 20}
     row = {"perturbation": "noise", "strength": 0.1, "label": "noise, SD 5 %", "abstained": figure(0.0), **score}
     refused = {"refused": figure(0.5), "sources": 8}
+    group = {"group": "F", "images": 20, "patients": 12}
+    column = {"name": "sex", "association": figure(0.6), "groups": [{**group, "classes": {"normal": 5, "b": 15}}]}
+    worse = {
+        "measured": figure(0.6), "others": figure(0.9), "difference": figure(-0.3), "p": 0.001, "p_holm": 0.004,
+    }  # fmt: skip
     return {
+        "metadata": {
+            "columns": [column],
+            "images": 20,
+            "patients": None,
+            "baseline": {"metadata": score, "model": score, "model_adds": figure(0.0), "most_frequent": figure(0.5)},
+        },
+        "subgroups": {
+            "columns": [{"name": "sex", "groups": [{**group, "figures": {"accuracy": worse, "roc_auc": worse}}]}],
+            "figures": {"accuracy": figure(0.8), "roc_auc": figure(0.9)},
+            "questions": 4,
+            "images": 40,
+            "patients": 24,
+            "are_patients": True,
+            "smallest_p": 0.05,
+        },
         "leakage": {"naive_and_grouped": pair, "curve": curve, "other_patients": OTHER_PATIENTS},
         "shortcuts": {"model": score, "baselines": [baseline], "verdict": "the model adds nothing over brightness"},
         "black_lungs": {"classes": {"a": figure(0.2), "b": figure(0.01), "c": figure(0.4)}, "most_black": 0.2},
@@ -214,6 +236,8 @@ def parts(audits: dict[str, dict[str, Any]], metrics: dict[str, Any], subject: s
     """What these facts are to the report: each audit's, with the limitations that it finds in them."""
     finders = {
         "identity": identity.find_limitations,
+        "metadata": metadata.find_limitations,
+        "subgroups": subgroups.find_limitations,
         "leakage": leakage.find_limitations,
         "shortcuts": shortcuts.find_limitations,
         "black_lungs": black_lungs.find_limitations,
@@ -232,6 +256,8 @@ def parts(audits: dict[str, dict[str, Any]], metrics: dict[str, Any], subject: s
 SUSPICIOUS = METRICS | {"false_refusal": figure(0.1)}
 SAID = {
     "Shortcuts": "The model adds nothing over brightness.",
+    "Classes that differ in metadata": "`sex` goes most surely with the class (Cramér's V 0.60 [0.55, 0.65]).",
+    "Subgroups that differ": "Where `sex` is `F`, figures are worse than for the others. Accuracy: 0.60 [0.55",
     "Random splits of patients": "with each patient on one side it is 0.95 [0.90, 1.00], lower by 0.10",
     "Fingerprints": "in 0.80 [0.75, 0.85] of the images, where chance gives 0.10",
     "Random splits": "0.90 [0.85, 0.95]; with copies, look-alikes and known patients together it is 0.80 [0.75,",
@@ -263,6 +289,9 @@ def test_what_no_audit_found_is_none() -> None:
     audits["black_lungs"]["classes"] = {"a": figure(0.05)}
     audits["identity"]["compared"]["optimism"]["random"] = {"accuracy": figure(0.0), "roc_auc": figure(0.0)}
     audits["identity"]["look_up"]["border"] = figure(0.1)
+    audits["metadata"]["baseline"]["metadata"] = {"accuracy": figure(0.5), "roc_auc": figure(0.52)}
+    for each in audits["subgroups"]["columns"][0]["groups"][0]["figures"].values():
+        each["p_holm"] = 0.06
     audits["evidence"]["overlaps"]["pointing_exact"] = {"measured": figure(0.9), "chance": 0.2}
     audits["evidence"]["deletion"]["p"] = 0.001
     audits["robustness"]["changes"] = audits["robustness"]["changes"][:1]
@@ -503,6 +532,18 @@ def test_the_model_card_answers_reporting_items_from_the_run_and_lists_the_other
     assert "| 26 | 12c, 21 | selection of the model | the linear one was asked for; one model was trained |" in card
     assert "| 30 | | robustness | not measured: audits were off |" in card
     assert "- Performance on external data, and between sites (CLAIM 33;" in card
+    assert "- Fairness between groups of patients (TRIPOD+AI 14)" in card
+
+
+def test_the_model_card_says_whether_subgroups_were_measured() -> None:
+    audits = suspicious_audits()
+    known = render_model_card(METRICS, manifest(), ANSWERS, parts(audits, SUSPICIOUS), 0.95)
+    nothing = [AuditedPart("metadata", "", {"columns": []}, {})]
+    unknown = render_model_card(METRICS, manifest(), ANSWERS, nothing, 0.95)
+
+    assert "| | 14, 23a | subgroups of patients | `report.html`, Subgroups |" in known
+    assert "Fairness between groups" not in known
+    assert "| subgroups of patients | not measured: neither a table nor DICOM files say sex, age," in unknown
 
 
 ODD = ["`b`: only 1 of its 3 <images> are distinct; copies count once."]
@@ -576,7 +617,7 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
     assert re.search(r"<td>a</td><td[^>]*>1</td><td[^>]*>0</td><td[^>]*>1</td><td[^>]*>2</td>", page)
     for title in ("Shortcuts", "Random splits", "Memory", "Copies"):
         assert f"<strong>{title}.</strong>" in page
-    for heading in ("shortcuts", "black_lungs", "leakage", "duplicates"):
+    for heading in ("shortcuts", "black_lungs", "metadata", "leakage", "duplicates"):
         assert f'<h2 id="{heading}">' in page
         assert f'href="#{heading}"' in page
     assert "&lt;i&gt;.png" in page

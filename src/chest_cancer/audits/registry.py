@@ -6,10 +6,23 @@ from chest_cancer.audits.duplicates.audit import DUPLICATES
 from chest_cancer.audits.evidence.audit import EVIDENCE
 from chest_cancer.audits.identity.audit import IDENTITY
 from chest_cancer.audits.leakage.audit import LEAKAGE
+from chest_cancer.audits.metadata.audit import METADATA
 from chest_cancer.audits.refusal.audit import REFUSAL
 from chest_cancer.audits.robustness.audit import ROBUSTNESS
 from chest_cancer.audits.shortcuts.audit import SHORTCUTS
+from chest_cancer.audits.subgroups.audit import SUBGROUPS
 
-AUDITS: tuple[Audit, ...] = (SHORTCUTS, BLACK_LUNGS, IDENTITY, LEAKAGE, DUPLICATES, REFUSAL, EVIDENCE, ROBUSTNESS)
+AUDITS: tuple[Audit, ...] = (
+    SHORTCUTS,
+    BLACK_LUNGS,
+    METADATA,
+    IDENTITY,
+    LEAKAGE,
+    DUPLICATES,
+    SUBGROUPS,
+    REFUSAL,
+    EVIDENCE,
+    ROBUSTNESS,
+)
 DATA_AUDITS = tuple(audit for audit in AUDITS if audit.subject == "data")
 MODEL_AUDITS = tuple(audit for audit in AUDITS if audit.subject == "model")

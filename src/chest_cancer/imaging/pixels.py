@@ -1,6 +1,7 @@
 """Decoded pixels: what every reader of image files returns, checks and refuses with."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +49,8 @@ class DecodedImage:
         hounsfield: Hounsfield units, int16 (float32 where they are no whole numbers) `[H, W]`, air where nothing was
             measured; None for what is a picture.
         own_window: Level and width that the file names for them, in Hounsfield units.
+        attributes: What a DICOM file says of patient, scanner and site, by name, where somebody asked: not for logs,
+            and kept in groups alone.
     """
 
     pixels: NDArray[np.uint8]
@@ -59,6 +62,7 @@ class DecodedImage:
     identifiers: Identifiers | None = None
     hounsfield: NDArray[Any] | None = None
     own_window: tuple[float, float] | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def digest(self) -> str:

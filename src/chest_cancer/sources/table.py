@@ -12,16 +12,13 @@ from chest_cancer.parameters.values import TableRole
 from chest_cancer.sources.foreign import holds_no_images
 from chest_cancer.sources.split_names import split_of
 from chest_cancer.sources.table_columns import find_columns
-from chest_cancer.sources.table_file import TEXT, read_cells
+from chest_cancer.sources.table_file import NOBODY, NOTHING, TEXT, read_cells
 from chest_cancer.sources.table_matching import FileFinder
 from chest_cancer.sources.wording import some
 
 _FACTS: tuple[TableRole, ...] = ("label", "patient", "study", "split")
 _SHOWABLE = ("label", "split")
 _SUFFIXES = (".csv", ".tsv", ".parquet")
-# What programs write into empty cells; a class may well be called `none` or `unknown`.
-_NOTHING = {"na", "n/a", "#n/a", "nan", "<na>", "null"}
-_NOBODY = _NOTHING | {"none", "unknown", "?", "-"}
 _MOST_NAMES = 10
 _SHOWN = 3
 
@@ -148,7 +145,7 @@ def _read_facts(cells: pd.DataFrame, columns: Mapping[TableRole, str], file: Pat
     for role in _FACTS:
         if role in columns:
             values = cells[columns[role]]
-            facts[role] = values.mask(values.str.lower().isin(_NOTHING if role == "label" else _NOBODY))
+            facts[role] = values.mask(values.str.lower().isin(NOTHING if role == "label" else NOBODY))
     names = facts["split"].dropna().unique()
     splits = {name: split_of(name) for name in names}
     if unknown := sorted(name for name, split in splits.items() if split is None):

@@ -18,6 +18,10 @@ from chest_cancer.sources.wording import named
 # Missing values stay missing under pandas 2 as well.
 TEXT = pd.StringDtype(na_value=float("nan"))
 
+# What programs write into empty cells; a class may well be called `none` or `unknown`.
+NOTHING = frozenset({"na", "n/a", "#n/a", "nan", "<na>", "null"})
+NOBODY = NOTHING | {"none", "unknown", "?", "-"}
+
 _SPREADSHEETS = (".xls", ".xlsx", ".xlsm", ".ods")
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # The comma last: it is also in numbers and sentences.

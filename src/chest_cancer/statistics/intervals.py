@@ -187,6 +187,27 @@ def _ratio(above: Figure, below: Figure) -> tuple[float, float, float]:
     return a / b if b else np.inf, low, high
 
 
+def difference_of(first: Figure, second: Figure) -> Figure:
+    """Subtract a figure from another one that rests on other groups, with an interval from theirs.
+
+    Zou and Donner, 2008, Construction of confidence limits about effect measures: a general approach. For shares it is
+    Newcombe's (1998, Interval estimation for the difference between independent proportions, method 10).
+
+    Args:
+        first: A figure between 0 and 1.
+        second: The figure that is subtracted, likewise.
+
+    Returns:
+        The difference, -1..1; NaN in that whole range where either is unknown.
+    """
+    value, n = first["value"] - second["value"], first["n"] + second["n"]
+    if np.isnan(value):
+        return {"value": value, "low": -1.0, "high": 1.0, "n": n}
+    below = np.hypot(first["value"] - first["low"], second["high"] - second["value"])
+    above = np.hypot(first["high"] - first["value"], second["value"] - second["low"])
+    return {"value": value, "low": float(max(-1, value - below)), "high": float(min(1, value + above)), "n": n}
+
+
 def mean_of(figures: list[Figure], correlation: NDArray[np.float64], n: int) -> Figure:
     """Average figures, with an interval from theirs by the method of variance estimates recovery.
 

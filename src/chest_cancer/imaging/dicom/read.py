@@ -1,7 +1,8 @@
 """DICOM slices to RGB.
 
 Keeps the elements that describe pixels and, where they are asked for, the three identifiers that say which slices
-belong together: all other patient data is skipped unread.
+belong together and the attributes of groups of patients (`imaging.dicom.attributes`): all other patient data is skipped
+unread.
 
 Grey of CT becomes Hounsfield units, other grey is shown as the file says: see `imaging.dicom.grey`. What is no slice is
 refused: see `imaging.dicom.kinds`. Only `imaging.decoding` calls this module.
@@ -10,6 +11,8 @@ refused: see `imaging.dicom.kinds`. Only `imaging.decoding` calls this module.
 import io
 import logging
 import zlib
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from chest_cancer.imaging.dicom.attributes import ATTRIBUTES, read_attributes
 from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
 from chest_cancer.imaging.dicom.functional_groups import of_frame
@@ -91,7 +95,7 @@ def decode_dicom(
         max_pixels: Largest accepted rows x columns.
         min_side: Smallest accepted rows and columns, in pixels.
         any_modality: Decode what is no CT slice and no radiograph as well.
-        with_identifiers: Read whom it shows, too.
+        with_identifiers: Read whom it shows and its attributes, too.
 
     Returns:
         The decoded image; its mode is the stored photometric interpretation.
@@ -101,7 +105,8 @@ def decode_dicom(
             compression, or an element that can't be used.
         Exception: Anything that pydicom raises on damaged files; `decoding.decode_image` gives it its reason.
     """
-    tags = [*ELEMENTS, *map(Tag, IDENTIFIERS)] if with_identifiers else ELEMENTS
+    asked = (*IDENTIFIERS, *chain.from_iterable(ATTRIBUTES.values())) if with_identifiers else ()
+    tags = [*ELEMENTS, *map(Tag, asked)]
     dataset, syntax = read_elements(data, 4 * max_pixels, tags)
     if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
         kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
@@ -115,11 +120,12 @@ def decode_dicom(
     check_size(width, height, max_pixels, min_side)
     check_single_frame(int(number_of(dataset, "NumberOfFrames") or 1))
     pixels, scaling, hounsfield = _read_pixels(dataset, syntax, any_modality=any_modality)
-    identifiers = None
-    if with_identifiers:
-        identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
     mode, window = str(dataset.PhotometricInterpretation), None if hounsfield is None else own_window(dataset)
-    return DecodedImage(pixels, "DICOM", mode, width, height, scaling, identifiers, hounsfield, window)
+    decoded = DecodedImage(pixels, "DICOM", mode, width, height, scaling, hounsfield=hounsfield, own_window=window)
+    if not with_identifiers:
+        return decoded
+    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
+    return replace(decoded, identifiers=identifiers, attributes=read_attributes(dataset))
 
 
 def _read_pixels(

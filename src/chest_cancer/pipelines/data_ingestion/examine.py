@@ -1,7 +1,8 @@
 """Opening one file: a row of the index, or the reason why it can't be one."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
@@ -15,7 +16,7 @@ from chest_cancer.sources.image_folder import ImageFolder
 
 @dataclass(frozen=True, kw_only=True)
 class IndexedImage:
-    """One readable image: a row of the image index."""
+    """One readable image: a row of the image index, and the attributes that its file has, which are not in the row."""
 
     path: str
     label: str
@@ -32,6 +33,7 @@ class IndexedImage:
     width: int
     height: int
     bytes: int
+    attributes: Mapping[str, str] = field(repr=False)
 
 
 def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limits: SourceLimits) -> IndexedImage | str:
@@ -76,4 +78,5 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
         width=decoded.width,
         height=decoded.height,
         bytes=len(data),
+        attributes=decoded.attributes,
     )

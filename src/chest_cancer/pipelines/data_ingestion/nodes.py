@@ -17,6 +17,7 @@ from chest_cancer.pipelines.data_ingestion.class_checks import check_enough_imag
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
 from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
 from chest_cancer.pipelines.data_ingestion.layout import Layout
+from chest_cancer.pipelines.data_ingestion.metadata import describe_images
 from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
 from chest_cancer.pipelines.data_ingestion.patients import (
     WhoIsWho,
@@ -119,7 +120,7 @@ def index_images(
     normal_class: str | int | None,
     patient_key: bytes,
     positive_classes: Sequence[str | int] | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Open every file, and sort it into the index or, with a reason, into quarantine.
 
     Args:
@@ -132,7 +133,8 @@ def index_images(
     Returns:
         The index (one row an image: path, label, patient, study, series and source_split or missing, content_sha256,
         pixel_sha256, perceptual_hash, format, mode, scaling, width, height, bytes), the quarantine table (path,
-        reason), both sorted by path, and the summary.
+        reason), both sorted by path, the summary, and the metadata of each image of the index in groups (path, and a
+        column for each thing that is known).
 
     Raises:
         ValueError: When it is not certain what the classes are, fewer than two have a readable image, one lost all of
@@ -156,19 +158,21 @@ def index_images(
     if not layout.is_certain:
         refuse_names_of_no_classes(sorted(labels), FolderTree(raw_images.paths, raw_images.folders).show())
 
-    index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
+    rows_of_index = pd.DataFrame([asdict(image) for image in images]).drop(columns="attributes")
+    index = rows_of_index.astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
     index, notes = without_shared_identifiers(index, way)
     if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
         raise finds_nobody(way, "data_ingestion.patient", index["path"].iloc[0])
+    metadata, metadata_notes = describe_images(index, table, [image.attributes for image in images])
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
     summary = _summarise(raw_images, index, readable=len(readable)) | {
         "patient_count": parameters.patient_count,
         "pattern": layout.pattern,
         "counts": count_images(index),
         "left_out": group_reasons(rows),
-        "notes": [*layout.notes, *notes, *suggest_way(index, layout)],
+        "notes": [*layout.notes, *notes, *metadata_notes, *suggest_way(index, layout)],
         "odd": [*find_odd(index, lost), *say_who_is_known(index)],
     }
     log_overview(summary, lost)
     check_enough_images(images)
-    return index, quarantine, summary
+    return index, quarantine, summary, metadata

@@ -24,7 +24,7 @@ def create_pipeline() -> Pipeline:
                     "patient_key",
                     "params:model_training.positive_classes",
                 ],
-                outputs=["image_index", "quarantine", "data_summary"],
+                outputs=["image_index", "quarantine", "data_summary", "image_metadata"],
                 name="index_images_node",
             ),
         ],

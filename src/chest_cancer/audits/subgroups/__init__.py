@@ -1,0 +1,1 @@
+"""Subgroups: for whom the figures do not hold."""
