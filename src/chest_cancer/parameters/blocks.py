@@ -4,7 +4,7 @@
 range stops a run before any work.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,9 @@ class PhantomParameters(Block):
     )
     patient_signature: Fraction = Field(
         1.0, description="Share of a patient's traits that its slices have in common: 0 none, 1 all but the height."
+    )
+    scanner: Literal["a", "b"] = Field(
+        "a", description="b: another site's, with other patients, more noise, a sharper kernel and a narrower window."
     )
 
 
@@ -51,8 +54,14 @@ class TableParameters(Block):
         return self
 
 
-class DataIngestionParameters(Block):
-    """Where the images come from."""
+class SourceParameters(Block):
+    """Where labelled images come from, and how they are read.
+
+    Attributes:
+        block: Name of the block, for messages.
+    """
+
+    block: ClassVar[str]
 
     source: str = Field(
         "phantom",
@@ -66,16 +75,23 @@ class DataIngestionParameters(Block):
         description="auto: by table or DICOM, where there are any; table; dicom; unknown; <class>/<patient>/<file> or "
         "<patient>/<class>/<file>; or a regular expression on the path with a group (?P<patient>…).",
     )
-    patient_count: int | None = Field(
-        None,
-        ge=2,
-        description="How many patients there are, where only that is known: names a point of the leakage curve.",
-    )
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
     table: TableParameters = TableParameters()
     phantom: PhantomParameters = PhantomParameters()
     limits: SourceLimits = SourceLimits()
+
+
+class DataIngestionParameters(SourceParameters):
+    """The images that a model is trained and tested on."""
+
+    block: ClassVar[str] = "data_ingestion"
+
+    patient_count: int | None = Field(
+        None,
+        ge=2,
+        description="How many patients there are, where only that is known: names a point of the leakage curve.",
+    )
 
 
 class ModelPreparationParameters(Block):
@@ -237,6 +253,20 @@ class ModelEvaluationParameters(Block):
     )
 
 
+class ExternalValidationParameters(SourceParameters):
+    """Another site's labelled images, which a trained model is measured on."""
+
+    block: ClassVar[str] = "external_validation"
+
+    model: Literal["served", "candidate"] = Field(
+        "served", description="served: what is served, or the candidate where nothing is; candidate: trained last."
+    )
+    recalibration_share: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of the patients that a new temperature is tried out on."
+    )
+    phantom: PhantomParameters = PhantomParameters(images=200, scanner="b")
+
+
 class BatchInferenceParameters(Block):
     """The images to predict."""
 
@@ -274,5 +304,6 @@ class Parameters(Block):
     feature_extraction: FeatureExtractionParameters = FeatureExtractionParameters()
     model_training: ModelTrainingParameters = ModelTrainingParameters()
     model_evaluation: ModelEvaluationParameters = ModelEvaluationParameters()
+    external_validation: ExternalValidationParameters = ExternalValidationParameters()
     batch_inference: BatchInferenceParameters = BatchInferenceParameters()
     hyperparameter_search: HyperparameterSearchParameters = HyperparameterSearchParameters()
