@@ -187,6 +187,32 @@ def _ratio(above: Figure, below: Figure) -> tuple[float, float, float]:
     return a / b if b else np.inf, low, high
 
 
+def difference_of(first: Figure | StoredFigure, second: Figure | StoredFigure) -> Figure | None:
+    """Subtract a figure from another one that rests on other images, independent of its own.
+
+    Zou and Donner, 2008, Construction of confidence limits about effect measures: a general approach. The interval
+    follows from both intervals, so that it holds where these hold, at shares of 0 and 1 as well.
+
+    Args:
+        first: A figure with its interval.
+        second: The one that is subtracted.
+
+    Returns:
+        The difference; n counts the images of both. None where either is unknown.
+    """
+    if any(figure["value"] is None or np.isnan(figure["value"]) for figure in (first, second)):
+        return None
+    (one, one_low, one_high), (other, other_low, other_high) = (
+        (float(figure["value"] or 0.0), figure["low"], figure["high"]) for figure in (first, second)
+    )
+    return {
+        "value": one - other,
+        "low": one - other - float(np.hypot(one - one_low, other_high - other)),
+        "high": one - other + float(np.hypot(one_high - one, other - other_low)),
+        "n": first["n"] + second["n"],
+    }
+
+
 def mean_of(figures: list[Figure], correlation: NDArray[np.float64], n: int) -> Figure:
     """Average figures, with an interval from theirs by the method of variance estimates recovery.
 
