@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from chest_cancer.parameters.search import HyperparameterSearchParameters
 from chest_cancer.parameters.values import Block, FewestAndMost, Fraction, HeadName, Name, PatientWay, Seed, TableRole
 
 
@@ -23,7 +24,7 @@ class PhantomParameters(Block):
         1.0, description="Share of a patient's traits that its slices have in common: 0 none, 1 all but the height."
     )
     scanner: Literal["a", "b"] = Field(
-        "a", description="b: another site's, with other patients, more noise, a sharper kernel and a narrower window."
+        "a", description="b: another site's, with other patients, more noise, a softer kernel and a wider window."
     )
 
 
@@ -273,26 +274,6 @@ class BatchInferenceParameters(Block):
     source: str = Field(
         "phantom", min_length=1, description="Like `data_ingestion.source`; class folders are optional."
     )
-
-
-class Range(Block):
-    """Range from which a number is drawn, evenly on a logarithmic scale."""
-
-    low: float = Field(gt=0.0)
-    high: float = Field(gt=0.0)
-
-
-class HyperparameterSearchParameters(Block):
-    """Which parameters of the head are tried, and how often."""
-
-    trials: int = Field(30, ge=1, le=10_000)
-    folds: int = Field(
-        5, ge=3, le=20, description="Folds of training images: one measures, one stops, the others train."
-    )
-    heads: tuple[HeadName, ...] = Field(("linear", "kernel"), min_length=1)
-    l2: Range = Range(low=0.001, high=1.0)
-    learning_rate: Range = Range(low=0.0003, high=0.01)
-    kernel_width: Range = Range(low=0.1, high=10.0)
 
 
 class Parameters(Block):

@@ -34,7 +34,8 @@ class Scanner(NamedTuple):
 
 SCANNERS: dict[ScannerName, Scanner] = {
     "a": Scanner(noise=(6, 18), kernel=(0.0, 0.2), grain=(0, 0.3)),
-    "b": Scanner((30, 60), (0.0, 0.02), (0, 0.1), level=-80.0, width=0.8, first_patient=1_000_000),
+    # A low dose, smoothed, in a window so wide that little contrast is left.
+    "b": Scanner((110, 180), (0.28, 0.33), (0.25, 0.33), level=-350.0, width=2.0, first_patient=1_000_000),
 }
 
 

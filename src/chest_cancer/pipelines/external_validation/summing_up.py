@@ -10,14 +10,14 @@ from chest_cancer.pipelines.external_validation.copies import Copies, counted
 from chest_cancer.record.trained_models import TrainedModel
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.storage.figures import KNOWN, PATIENTS, UNKNOWN, title_of
+from chest_cancer.storage.figures import KNOWN, PATIENTS, UNKNOWN, Figure, title_of
 
 logger = logging.getLogger(__name__)
 
 _FEW = 10
 """Patients of a class below which its figures say little."""
-_FIRST = ("patient_roc_auc", "roc_auc", "accuracy")
-"""What the model is judged by: the first of these that is known at both sites."""
+_JUDGED_BY = (("patient_roc_auc", "roc_auc"), ("accuracy",))
+"""What the model is judged by, how it tells classes apart and what it answers: of each the first that is known."""
 
 
 def sum_up(
@@ -80,26 +80,25 @@ def _groups_of(compared: pd.DataFrame, name: str) -> int:
 
 
 def _verdict(figures: dict[str, Any]) -> str:
-    """Say whether the model does worse there, as far as the interval of the difference tells."""
-    for name in _FIRST:
-        sides = figures.get(name)
-        if sides is None or sides["difference"] is None:
-            continue
-        there, here, difference = sides["external"], sides["internal"], sides["difference"]
-        told = (
-            "the model does worse there"
-            if difference["high"] < 0
-            else "the model does better there"
-            if difference["low"] > 0
-            else "the images do not tell whether the model does better or worse there"
-        )
-        title = title_of(name)
-        return (
-            f"{title[0].upper()}{title[1:]} {in_words(there, 3)} at the other site (n {there['n']}), "
-            f"{in_words(here, 3)} on the model's own test images (n {here['n']}). The difference is "
-            f"{in_words(difference, 3)}: {told}."
-        )
-    return "Nothing can be compared with the model's own test images: no figure is known of both."
+    """Say whether the model does worse there, as far as the intervals of the differences tell."""
+    judged = [next((name for name in names if figures.get(name, {}).get("difference")), None) for names in _JUDGED_BY]
+    said = [_compare(title_of(name), **figures[name]) for name in judged if name is not None]
+    return (
+        " ".join(said) or "Nothing can be compared: no figure is known both there and of the model's own test images."
+    )
+
+
+def _compare(title: str, external: Figure, internal: Figure, difference: Figure) -> str:
+    told = "the images do not tell whether the model does better or worse there"
+    if difference["high"] < 0:
+        told = "the model does worse there"
+    elif difference["low"] > 0:
+        told = "the model does better there"
+    return (
+        f"{title[0].upper()}{title[1:]}: {in_words(external, 3)} at the other site (n {external['n']}), "
+        f"{in_words(internal, 3)} on the model's own test images (n {internal['n']}), a difference of "
+        f"{in_words(difference, 3)}: {told}."
+    )
 
 
 def _limitations(facts: dict[str, Any], model: TrainedModel) -> list[Limitation]:
