@@ -1,6 +1,5 @@
 """All that came of an external validation, in one place, and what it does not support."""
 
-import logging
 from typing import Any
 
 import pandas as pd
@@ -11,8 +10,6 @@ from chest_cancer.record.trained_models import TrainedModel
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.storage.figures import KNOWN, PATIENTS, UNKNOWN, Figure, title_of
-
-logger = logging.getLogger(__name__)
 
 _FEW = 10
 """Patients of a class below which its figures say little."""
@@ -71,7 +68,6 @@ def sum_up(
         "recalibration": external_recalibration,
         "shift": external_shift,
     }
-    logger.info("%s", facts["verdict"])
     return facts | listed(_limitations(facts, model))
 
 
