@@ -55,7 +55,7 @@ def _numbers(facts: dict[str, Any]) -> Iterator[tuple[str, float]]:
 
 def _run_of(run_id: str | None) -> "Run | None":
     """Find the run that trained a model in the record here; it may be known by its id on the server."""
-    if run_id is None:
+    if run_id is None or not run_id.isalnum():  # a manifest from elsewhere may say anything
         return None
     for where in (f"attributes.run_id = '{run_id}'", f"tags.{SERVER_RUN_TAG} = '{run_id}'"):
         if found := tracking.runs_here(where):

@@ -11,7 +11,7 @@ from chest_cancer.network.answered_images import answer_images
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.storage.arrays import Arrays
 
-LEVELS = 256
+_LEVELS = 256
 Pixels = NDArray[np.uint8]
 
 
@@ -35,7 +35,7 @@ def look_at(
 
     def loaded(path: str, key: str) -> Pixels:
         pixels = standardise(load(path, key), classifier.standardisation).pixels
-        counts = np.bincount(pixels.mean(axis=2).astype(np.uint8).ravel(), minlength=LEVELS)
+        counts = np.bincount(pixels.mean(axis=2).astype(np.uint8).ravel(), minlength=_LEVELS)
         grey.append((counts / counts.sum()).astype(np.float32))
         return pixels
 

@@ -110,7 +110,7 @@ def leave_out_copies(
     logger.info("%s", copies["words"])
     if left_out.notna().all():
         raise ValueError(
-            f"Invalid value received for `external_validation.source`. Expected images of another site. Received "
+            "Invalid value received for `external_validation.source`. Expected images of another site. Received "
             f"{len(left_out)} images, all of which are or resemble images that the model has learnt from. Name other "
             "images."
         )
