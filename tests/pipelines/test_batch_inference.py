@@ -111,11 +111,11 @@ def test_an_empty_folder_gives_an_empty_table(
 
 def test_a_source_that_is_none_is_refused_under_its_own_name() -> None:
     with pytest.raises(ValueError, match=r"`batch_inference\.source`.*Received: '/no/such/folder'"):
-        describe_inference_source(BatchInferenceParameters(source="/no/such/folder"))
+        describe_inference_source(BatchInferenceParameters(source="/no/such/folder"), bytes(32))
 
 
 def test_the_pipeline_goes_from_a_source_and_the_classifier_to_predictions() -> None:
     pipeline = create_pipeline()
 
-    assert pipeline.inputs() == {"params:batch_inference", "classifier"}
+    assert pipeline.inputs() == {"params:batch_inference", "patient_key", "classifier"}
     assert "predictions" in pipeline.all_outputs()

@@ -117,7 +117,7 @@ def test_what_is_said_of_the_files_names_the_block_that_they_were_read_by(site: 
 
 def test_a_source_that_is_none_is_refused_under_its_own_name() -> None:
     with pytest.raises(ValueError, match=r"`external_validation\.source`.*Received: '/no/such/folder'"):
-        describe_external_source(ExternalValidationParameters(source="/no/such/folder"), 17)
+        describe_external_source(ExternalValidationParameters(source="/no/such/folder"), 17, b"key")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from kedro.io import DatasetError
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.sources.image_source import ImageSource
+from dicom_files import dicom
 
 DRIVE_ID = "1z0mreUtRmR-P-magILsDR3T7M6IkGXtY"
 GDOWN_BLOCK = 512 * 1024  # what is received of an unfinished block is lost
@@ -40,7 +41,7 @@ def make_zip(seed: int = 0) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in ("normal/a.png", "normal/b.png", "adenocarcinoma/c.png"):
-            content = b"".join(hashlib.sha256(f"{seed}{name}{i}".encode()).digest() for i in range(17_000))
+            content = b"BM" + b"".join(hashlib.sha256(f"{seed}{name}{i}".encode()).digest() for i in range(17_000))
             archive.writestr(zipfile.ZipInfo(name), content)  # a fixed date: the same bytes at any second
     return buffer.getvalue()
 
@@ -412,6 +413,23 @@ def test_an_archive_is_downloaded_once(
 
     assert other.load().paths == dataset.load().paths
     assert len(drive.asked) == 1
+
+
+def test_an_archive_that_may_name_patients_is_deleted_and_not_fetched_again(
+    drive: FakeDrive, dataset: ImageFolderDataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("normal/a.dcm", dicom(PatientID="Planted"))
+    drive.data = buffer.getvalue()
+    caplog.set_level("INFO")
+
+    dataset.save(from_drive())
+    dataset.save(from_drive())
+
+    assert len(drive.asked) == 1
+    assert list(tmp_path.rglob("*.zip")) == []
+    assert "after unpacking: DICOM files and tables in it may name patients." in caplog.text
 
 
 def test_a_kept_archive_with_another_checksum_is_downloaded_again(

@@ -18,7 +18,7 @@ from chest_cancer.parameters.blocks import SourceLimits
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 
-GOOD = {"normal/a.png": b"first", "adenocarcinoma/b.png": b"second"}
+GOOD = {"normal/a.png": b"BM first", "adenocarcinoma/b.png": b"BM second"}
 Take = Callable[..., ImageFolder]
 
 
@@ -81,12 +81,12 @@ def test_a_member_with_an_unusable_name_is_refused_and_the_rest_taken(
 
     assert images.refused == ((name, reason),)
     assert images.paths == ("adenocarcinoma/b.png", "normal/a.png")
-    assert images.read("normal/a.png") == b"first"
+    assert images.read("normal/a.png") == b"BM first"
     assert not list(tmp_path.rglob("*escaped*"))
 
 
 def test_an_archive_of_powershell_5_is_read(take: Take) -> None:
-    images = take(pack({"ct\\normal\\a.png": b"first", "ct\\b\\b.png": b"second", "ct\\empty\\": b""}))
+    images = take(pack({"ct\\normal\\a.png": b"BM first", "ct\\b\\b.png": b"BM second", "ct\\empty\\": b""}))
     assert images.refused == ()
     assert images.paths == ("ct/b/b.png", "ct/normal/a.png")
     assert images.folders == ("ct", "ct/b", "ct/empty", "ct/normal")
@@ -107,7 +107,7 @@ def test_backslashes_lead_nowhere_else_than_slashes_do(
 ) -> None:
     images = take(pack({**GOOD, name: b"x"}))
     assert images.refused == ((refused, reason),)
-    assert images.read("normal/a.png") == b"first"
+    assert images.read("normal/a.png") == b"BM first"
     assert not list(tmp_path.rglob("*escaped*"))
 
 
@@ -165,7 +165,7 @@ def test_encrypted_members_are_refused(take: Take) -> None:
 def test_a_bomb_is_refused_and_the_rest_taken(take: Take) -> None:
     images = take(pack({**GOOD, "normal/bomb.png": bytes(10_000_000)}))
     assert images.refused == (("normal/bomb.png", "unpacks to more than 200 times its size"),)
-    assert images.source.bytes == len(b"firstsecond")
+    assert images.source.bytes == len(b"BM firstBM second")
 
 
 def test_a_bomb_that_hides_its_size_is_refused(take: Take) -> None:
@@ -176,19 +176,21 @@ def test_a_bomb_that_hides_its_size_is_refused(take: Take) -> None:
     images = take(bytes(data))
 
     assert images.refused == (("normal/bomb.png", "damaged in the archive: Bad CRC-32"),)
-    assert images.source.bytes == len(b"firstsecond")
+    assert images.source.bytes == len(b"BM firstBM second")
 
 
 def test_a_member_larger_than_any_image_is_refused(take: Take) -> None:
-    images = take(pack({**GOOD, "normal/large.png": bytes(70_000_000)}), max_pixels=10_000, max_compression_ratio=2000)
+    images = take(
+        pack({**GOOD, "normal/large.png": b"BM" + bytes(70_000_000)}), max_pixels=10_000, max_compression_ratio=2000
+    )
     assert images.refused[0][1].startswith("larger than 67108864 bytes")
     assert images.source.files == 2
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_damaged_member_is_refused_and_leaves_nothing(take: Take, compression: int) -> None:
-    content = bytes(range(256)) * 40
-    data = bytearray(pack({"normal/a.png": content, "adenocarcinoma/b.png": b"second"}, compression))
+    content = b"BM" + bytes(range(256)) * 40
+    data = bytearray(pack({"normal/a.png": content, "adenocarcinoma/b.png": b"BM second"}, compression))
     middle = (30 + data.index(b"adenocarcinoma/b.png")) // 2
     data[middle] ^= 0xFF
 
@@ -197,22 +199,22 @@ def test_a_damaged_member_is_refused_and_leaves_nothing(take: Take, compression:
     assert images.paths == ("adenocarcinoma/b.png",)
     assert [path for path, _ in images.refused] == ["normal/a.png"]
     assert images.refused[0][1].startswith("damaged in the archive: ")
-    assert images.source.bytes == len(b"second")
+    assert images.source.bytes == len(b"BM second")
 
 
 def test_a_second_member_of_the_same_name_is_refused(take: Take) -> None:
     buffer = io.BytesIO(pack(GOOD))
     with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
-        archive.writestr("normal/a.png", b"third")
+        archive.writestr("normal/a.png", b"BM third")
 
     images = take(buffer.getvalue())
 
     assert images.refused == (("normal/a.png", "name is taken by another file or folder"),)
-    assert images.read("normal/a.png") == b"first"
+    assert images.read("normal/a.png") == b"BM first"
 
 
 def test_overlapping_members_are_refused(take: Take) -> None:
-    data = pack({"normal/a.png": b"a" * 50, "normal/b.png": b"b" * 50}, zipfile.ZIP_STORED)
+    data = pack({"normal/a.png": b"BM" + b"a" * 50, "normal/b.png": b"BM" + b"b" * 50}, zipfile.ZIP_STORED)
     second = data.rindex(b"PK\x01\x02")
     overlapping = data[: second + 42] + (10).to_bytes(4, "little") + data[second + 46 :]
 
@@ -223,7 +225,7 @@ def test_overlapping_members_are_refused(take: Take) -> None:
 
 
 def test_names_outside_ascii_are_kept_however_they_are_stored(take: Take) -> None:
-    declared = pack({"normal/é.png": b"1", "Lungenkrebs/größe.png": b"2", "肺/图.png": b"3"})
+    declared = pack({"normal/é.png": b"BM1", "Lungenkrebs/größe.png": b"BM2", "肺/图.png": b"BM3"})
     undeclared = declared
     for signature, offset in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
         parts = undeclared.split(signature)
@@ -273,8 +275,8 @@ def test_a_broken_archive_leaves_the_former_images_alone(
     [
         ({"max_files": 1}, r"exceeds `data_ingestion.limits.max_files`. Expected at most 1. Received: 2 or more"),
         (
-            {"max_total_bytes": 10},
-            r"`data_ingestion.limits.max_total_bytes`. Expected at most 10. Received: 11 or more",
+            {"max_total_bytes": 16},
+            r"`data_ingestion.limits.max_total_bytes`. Expected at most 16. Received: 17 or more",
         ),
     ],
 )
@@ -288,7 +290,7 @@ def test_an_archive_over_a_limit_leaves_nothing(
 
 def test_an_archive_that_does_not_fit_is_not_begun(take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
-    with pytest.raises(DatasetError, match=r"Not enough space for .*unpacks to 11 bytes, 10 are free"):
+    with pytest.raises(DatasetError, match=r"Not enough space for .*unpacks to 17 bytes, 10 are free"):
         take(pack(GOOD))
     assert files_of(tmp_path) == ["data", "source.zip"]
 

@@ -15,7 +15,7 @@ from chest_cancer.parameters.blocks import SourceLimits
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 
-GOOD = {"ct/normal/a.png": b"first", "ct/adenocarcinoma/b.png": b"second"}
+GOOD = {"ct/normal/a.png": b"BM first", "ct/adenocarcinoma/b.png": b"BM second"}
 Take = Callable[..., ImageFolder]
 
 
@@ -86,7 +86,7 @@ def test_what_is_unsafe_in_a_tar_is_refused_and_the_rest_taken(
     ("limits", "message"),
     [
         ({"max_files": 1}, r"exceeds `data_ingestion\.limits\.max_files`. Expected at most 1. Received: 2"),
-        ({"max_total_bytes": 10}, r"`data_ingestion\.limits\.max_total_bytes`. Expected at most 10. Received: 11"),
+        ({"max_total_bytes": 16}, r"`data_ingestion\.limits\.max_total_bytes`. Expected at most 16. Received: 17"),
     ],
 )
 def test_a_tar_over_a_limit_leaves_nothing(take: Take, tmp_path: Path, limits: dict[str, int], message: str) -> None:

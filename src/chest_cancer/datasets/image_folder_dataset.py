@@ -15,8 +15,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from chest_cancer.imaging.phantoms.generate import PHANTOM_VERSION, generate_phantoms
-from chest_cancer.sources.download import fetch, file_sha256, require_checksum
+from chest_cancer.sources.deidentify import Deidentifier
+from chest_cancer.sources.download import archive_of, fetch, file_sha256, require_checksum
 from chest_cancer.sources.foreign import may_be_image
+from chest_cancer.sources.identifiers import hidden
 from chest_cancer.sources.image_folder import LESION_MASKS, RECORD, ImageFolder, SourceRecord
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.intake import FULL, Intake
@@ -26,7 +28,8 @@ from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 2  # of the folder; a change makes every folder stale
+_FORMAT = 3  # of the folder; a change makes every folder stale
+_DELETED = ".sha256"  # in the place of an archive that was unpacked and deleted
 
 
 class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
@@ -107,7 +110,9 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             case "zip":
                 self._bring_archive(source, source.path)
             case _:
-                if source.sha256 is None or not self._is_current(source, source.sha256):
+                deleted = archive_of(source, self._downloads).with_suffix(_DELETED)
+                known = source.sha256 or (deleted.read_text() if deleted.exists() else None)
+                if known is None or not self._is_current(source, known):
                     self._bring_archive(source, fetch(source, self._downloads))
 
     def _bring_files(self, source: ImageSource, entries: list[Entry]) -> None:
@@ -122,11 +127,15 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             return
         ratio = source.limits.max_compression_ratio
         try:
-            self._fill(source, sha256, partial(unpack, archive, max_compression_ratio=ratio), sha256=sha256)
+            may_name = self._fill(source, sha256, partial(unpack, archive, max_compression_ratio=ratio), sha256=sha256)
         except BrokenArchiveError:
             if source.kind != "zip":  # so that the next run fetches it again
                 archive.unlink()
             raise
+        if may_name and source.kind != "zip":
+            archive.with_suffix(_DELETED).write_text(sha256)
+            archive.unlink()
+            logger.info("Deleted %s after unpacking: DICOM files and tables in it may name patients.", archive)
 
     def _is_current(self, source: ImageSource, identity: str) -> bool:
         try:
@@ -140,9 +149,11 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
 
     def _fill(
         self, source: ImageSource, identity: str, bring: Callable[[Intake], None], *, sha256: str | None = None
-    ) -> None:
+    ) -> bool:
+        """Make the folder anew, and say whether files of the source may name patients."""
         with self._folder.replacement() as staging:
-            intake = Intake(staging, source.limits)
+            deidentifier = Deidentifier(source.key, source.table_inside, source.limits.max_pixels)
+            intake = Intake(staging, source.limits, deidentifier.clean)
             bring(intake)
             record = SourceRecord(
                 kind=source.kind,
@@ -155,6 +166,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             )
             ImageFolder(staging, record, tuple(intake.refused)).write_record()
         logger.info("%s: took %d files, refused %d.", source.address, intake.files, len(intake.refused))
+        return deidentifier.may_name_patients
 
     def _require_own_folder(self, source: ImageSource) -> None:
         """Raise rather than delete what somebody else put there."""
@@ -181,7 +193,9 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
 
 
 def _fingerprint(source: ImageSource, identity: str) -> str:
-    parts = (str(_FORMAT), source.kind, source.address, identity, source.limits.model_dump_json())
+    limits, table = source.limits.model_dump_json(), source.table_inside.model_dump_json()
+    key = hidden(source.key, "key", "of these copies")
+    parts = (str(_FORMAT), source.kind, source.address, identity, limits, table, key)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 

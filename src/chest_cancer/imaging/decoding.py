@@ -9,6 +9,8 @@ import io
 import struct
 import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import numpy as np
@@ -74,26 +76,54 @@ def decode_image(
             DICOM of another kind than a slice.
     """
     kind = identify(data)
+    with _as_unreadable("DICOM" if kind is None else str(kind.format)):
+        if kind is None:
+            # Imported on use: pydicom costs start-up time that most runs need not pay.
+            from chest_cancer.imaging.dicom.read import decode_dicom
+
+            image = decode_dicom(
+                data, max_pixels, min_side, any_modality=any_modality, with_identifiers=with_identifiers
+            )
+        else:
+            image = _decode_with_pillow(kind, data, max_pixels, min_side)
+    image.pixels.setflags(write=False)
+    return image
+
+
+def without_identifiers(data: bytes, hashed: Callable[[str, str], str], *, max_pixels: int = 64_000_000) -> bytes:
+    """Return an image file without what says whom it shows, if it is DICOM; another format as it is.
+
+    Args:
+        data: The whole file.
+        hashed: Takes `patient`, `study`, `series` or `site` and an identifier, and returns what is kept in its place.
+        max_pixels: Largest accepted width x height.
+
+    Returns:
+        A file with the same pixels.
+
+    Raises:
+        UnreadableImageError: The bytes are no image of a known format, or DICOM that is damaged.
+    """
+    if identify(data) is not None:
+        return data
+    from chest_cancer.imaging.dicom.deidentify import hide_identifiers  # on use, as above
+
+    with _as_unreadable("DICOM"):
+        return hide_identifiers(data, 4 * max_pixels, hashed)
+
+
+@contextmanager
+def _as_unreadable(name: str) -> Iterator[None]:
+    """Give whatever goes wrong while a file of this format is read one type, with the reason."""
     try:
         with _quiet:
-            if kind is None:
-                # Imported on use: pydicom costs start-up time that most runs need not pay.
-                from chest_cancer.imaging.dicom.read import decode_dicom
-
-                image = decode_dicom(
-                    data, max_pixels, min_side, any_modality=any_modality, with_identifiers=with_identifiers
-                )
-            else:
-                image = _decode_with_pillow(kind, data, max_pixels, min_side)
+            yield
     except UnreadableImageError:
         raise
     except Exception as error:  # no file may end a run or a request, and on hostile bytes decoders raise nearly
         # anything: OSError, SyntaxError, struct.error, zlib.error, AttributeError, MemoryError, RecursionError ...
-        name = "DICOM" if kind is None else kind.format
         msg = f"{name} file is damaged, cut short or of an unsupported kind: {describe(error)}"
         raise UnreadableImageError(msg) from error
-    image.pixels.setflags(write=False)
-    return image
 
 
 def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixels: int, min_side: int) -> DecodedImage:

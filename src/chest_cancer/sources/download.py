@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
+def archive_of(source: ImageSource, folder: Path) -> Path:
+    """Say where the archive of a link is kept, under a name that tells nothing of the link."""
+    return folder / f"{hashlib.sha256(_url(source).encode()).hexdigest()[:16]}.zip"
+
+
 def fetch(source: ImageSource, folder: Path) -> Path:
     """Download a source's archive, unless it was downloaded before.
 
@@ -37,7 +42,7 @@ def fetch(source: ImageSource, folder: Path) -> Path:
     Raises:
         DatasetError: Says what failed and what to do about it.
     """
-    archive = folder / f"{hashlib.sha256(_url(source).encode()).hexdigest()[:16]}.zip"
+    archive = archive_of(source, folder)
     with locked(archive.with_suffix(".lock")):
         if archive.exists():
             if source.sha256 in {None, file_sha256(archive)}:

@@ -62,6 +62,11 @@ def holds_no_images(path: str) -> bool:
     return kind is not None and not kind.startswith(_HOLDS_IMAGES)
 
 
+def is_table_by_name(path: str) -> bool:
+    """Whether a file's name says that it is a table."""
+    return (foreign_by_name(path) or "").startswith(_TABLE.partition(" (")[0])
+
+
 def without_image_suffix(path: str) -> str:
     """A path without the suffix of a format of images, such as `.png`; another path as it is."""
     bare, _, suffix = path.rpartition(".")

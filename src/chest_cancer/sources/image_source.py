@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from chest_cancer.parameters.blocks import DataIngestionParameters, PhantomParameters, SourceLimits
+from chest_cancer.parameters.blocks import DataIngestionParameters, PhantomParameters, SourceLimits, TableParameters
 
 SourceKind = Literal["phantom", "google_drive", "https", "zip", "folder"]
 
@@ -30,6 +30,8 @@ class ImageSource:
         retries: Further tries of a download.
         limits: What is accepted before the source counts as hostile or broken.
         phantom: What to generate when `location` is `phantom`.
+        table: The table of the images.
+        key: Of this project, for the hashes that stand in copies in the place of identifiers; None: nothing does.
         seed: Random seed for the phantoms.
         parameter: Name of the parameter that `location` came from, for error messages.
         kind: What `location` turned out to be.
@@ -41,6 +43,8 @@ class ImageSource:
     retries: int = _DEFAULTS.retries
     limits: SourceLimits = _DEFAULTS.limits
     phantom: PhantomParameters = _DEFAULTS.phantom
+    table: TableParameters = _DEFAULTS.table
+    key: bytes | None = field(default=None, repr=False)
     seed: int = 17
     parameter: str = "data_ingestion.source"
     kind: SourceKind = field(init=False)
@@ -76,6 +80,12 @@ class ImageSource:
     def path(self) -> Path:
         """The local archive, image or folder."""
         return Path(self.location).expanduser()
+
+    @property
+    def table_inside(self) -> TableParameters:
+        """The table of the images where it lies among them; else one without a path."""
+        is_here = self.table.path is None or Path(self.table.path).expanduser().is_file()
+        return _DEFAULTS.table if is_here else self.table
 
 
 def _recognise(location: str) -> SourceKind | None:

@@ -3,7 +3,7 @@
 import errno
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from kedro.io import DatasetError
@@ -30,23 +30,39 @@ class RefusedError(Exception):
     """One file can't be taken; the message is the reason."""
 
 
+def _as_it_is(_name: str, chunks: Iterable[bytes]) -> Iterable[bytes]:
+    return chunks
+
+
 class Intake:
     """A folder being filled.
 
     Attributes:
         root: The folder.
         files: Files taken so far.
-        bytes: Their size.
+        bytes: Their size in the source.
         refused: Path and reason of each file that was not taken.
     """
 
-    def __init__(self, root: Path, limits: SourceLimits) -> None:
-        """Start with an empty folder."""
+    def __init__(
+        self,
+        root: Path,
+        limits: SourceLimits,
+        prepare: Callable[[str, Iterable[bytes]], Iterable[bytes]] = _as_it_is,
+    ) -> None:
+        """Start with an empty folder.
+
+        Args:
+            root: The folder.
+            limits: On files and bytes.
+            prepare: Takes name and content of a file, and returns what is written; may raise `RefusedError`.
+        """
         self.root = root
         self.files = 0
         self.bytes = 0
         self.refused: list[tuple[str, str]] = []
         self._limits = limits
+        self._prepare = prepare
         # Larger than any image within the limit on pixels: it would be read into memory only to be quarantined.
         self._max_file_bytes = max(16 * limits.max_pixels, _ALWAYS_ALLOWED_BYTES)
 
@@ -82,21 +98,26 @@ class Intake:
             self.files -= 1
             self.refuse(name, _name_problem(error))
             return
-        size = 0
+        bytes_before = self.bytes
         try:
             with file:
-                for chunk in chunks:
-                    size += len(chunk)
-                    self.bytes += len(chunk)
-                    self.require_within(total_bytes=self.bytes)
-                    if size > self._max_file_bytes:
-                        raise RefusedError(f"larger than {self._max_file_bytes} bytes, 16 a pixel of the largest image")
+                for chunk in self._prepare(name, self._counted(chunks)):
                     file.write(chunk)
         except RefusedError as reason:
             self.files -= 1
-            self.bytes -= size
+            self.bytes = bytes_before
             path.unlink()
             self.refuse(name, str(reason))
+
+    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            self.bytes += len(chunk)
+            self.require_within(total_bytes=self.bytes)
+            if size > self._max_file_bytes:
+                raise RefusedError(f"larger than {self._max_file_bytes} bytes, 16 a pixel of the largest image")
+            yield chunk
 
     def require_within(self, *, files: int = 0, total_bytes: int = 0) -> None:
         """Raise when so many files or bytes are more than the limits allow.

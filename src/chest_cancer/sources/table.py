@@ -69,7 +69,7 @@ def read_table(parameters: TableParameters, paths: Sequence[str], root: Path) ->
             or no row is of a file.
     """
     file = _locate(parameters.path, paths, root)
-    cells, read_notes = read_cells(file)
+    cells, read_notes = read_cells(file, file.read_bytes())
     columns, column_notes = find_columns(cells, parameters.columns, file.name)
     images = [path for path in paths if not holds_no_images(path)]
     finder = FileFinder(images)

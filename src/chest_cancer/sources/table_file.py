@@ -25,11 +25,12 @@ _SEPARATORS = ("\t", ";", ",")
 _ROWS_LOOKED_AT = 20
 
 
-def read_cells(file: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_cells(file: Path, data: bytes) -> tuple[pd.DataFrame, list[str]]:
     """Read every cell as the text that it is: `NA` is two letters, only an empty cell is missing.
 
     Args:
         file: CSV, TSV or Parquet, with the names of its columns.
+        data: Its content.
 
     Returns:
         The rows that are not empty, and what somebody should know of the reading, in sentences.
@@ -37,7 +38,6 @@ def read_cells(file: Path) -> tuple[pd.DataFrame, list[str]]:
     Raises:
         ValueError: When the file is no such table, has no rows, or names two columns alike.
     """
-    data = file.read_bytes()
     if data.startswith(b"PAR1"):
         cells, notes = _read_parquet(file, data)
     else:

@@ -4,8 +4,7 @@ Keeps the elements that describe pixels and, where they are asked for, the three
 belong together: all other patient data is skipped unread.
 
 Grey of CT becomes Hounsfield units seen through the lung window, other grey is shown as the file says: see
-`imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `decoding.decode_image` calls this
-module.
+`imaging.dicom.grey`. What is no slice is refused: see `imaging.dicom.kinds`. Only `imaging.decoding` calls this module.
 """
 
 import io
@@ -37,8 +36,8 @@ from chest_cancer.imaging.pixels import (
 # pydicom logs every warning, and quotes malformed values in it: nothing of an uploaded file belongs in our logs.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
-_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
-_ELEMENTS: list[BaseTag | int] = [
+IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
+ELEMENTS: list[BaseTag | int] = [
     Tag(keyword)
     for keyword in (
         "ImageType",
@@ -101,8 +100,8 @@ def decode_dicom(
             compression, or an element that can't be used.
         Exception: Anything that pydicom raises on damaged files; `decoding.decode_image` gives it its reason.
     """
-    tags = [*_ELEMENTS, *map(Tag, _IDENTIFIERS)] if with_identifiers else _ELEMENTS
-    dataset, syntax = _read_elements(data, 4 * max_pixels, tags)
+    tags = [*ELEMENTS, *map(Tag, IDENTIFIERS)] if with_identifiers else ELEMENTS
+    dataset, syntax = read_elements(data, 4 * max_pixels, tags)
     if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
         kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
         raise UnreadableImageError(
@@ -128,12 +127,21 @@ def decode_dicom(
         raise UnreadableImageError(f"DICOM photometric interpretation {photometric} is not supported; save it as RGB")
     identifiers = None
     if with_identifiers:
-        identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in _IDENTIFIERS))
+        identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
     return DecodedImage(pixels, "DICOM", str(dataset.PhotometricInterpretation), width, height, scaling, identifiers)
 
 
-def _read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tuple[Dataset, UID]:
-    """Return those of the elements that the file has, and the transfer syntax."""
+def read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tuple[Dataset, UID]:
+    """Return those of the elements that the file has, and the transfer syntax.
+
+    Args:
+        data: The whole file.
+        max_bytes: Most bytes that a deflated file may inflate to.
+        tags: What is read; all else is skipped.
+
+    Raises:
+        UnreadableImageError: No transfer syntax, one that nobody knows, or too many bytes.
+    """
     file = io.BytesIO(data)
     if data[128:132] == b"DICM":
         file.seek(132)

@@ -12,11 +12,12 @@ from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 
 
-def describe_inference_source(parameters: BatchInferenceParameters) -> ImageSource:
+def describe_inference_source(parameters: BatchInferenceParameters, patient_key: bytes) -> ImageSource:
     """Name the images to predict; the catalog fetches them.
 
     Args:
         parameters: The block `batch_inference`.
+        patient_key: Of this project, for what stands in copied files in the place of identifiers.
 
     Returns:
         The source, for the catalog to bring here.
@@ -24,7 +25,7 @@ def describe_inference_source(parameters: BatchInferenceParameters) -> ImageSour
     Raises:
         ValueError: `batch_inference.source` is nothing that images can be taken from.
     """
-    return ImageSource(location=parameters.source, parameter="batch_inference.source")
+    return ImageSource(location=parameters.source, parameter="batch_inference.source", key=patient_key)
 
 
 def predict_images(images: ImageFolder, classifier: Classifier) -> pd.DataFrame:

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=describe_inference_source,
-                inputs="params:batch_inference",
+                inputs=["params:batch_inference", "patient_key"],
                 outputs="inference_images",
                 name="describe_inference_source_node",
             ),

@@ -13,12 +13,13 @@ from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 
 
-def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSource:
+def describe_source(parameters: DataIngestionParameters, seed: int, patient_key: bytes) -> ImageSource:
     """Say where the images come from; saving that brings them.
 
     Args:
         parameters: Source, limits, and what the phantoms are like.
         seed: Random seed for the phantoms.
+        patient_key: Of this project, for what stands in copied files in the place of identifiers.
 
     Returns:
         The source.
@@ -26,15 +27,16 @@ def describe_source(parameters: DataIngestionParameters, seed: int) -> ImageSour
     Raises:
         ValueError: When `source` is nothing that images can be taken from.
     """
-    return source_of(parameters, seed)
+    return source_of(parameters, seed, patient_key)
 
 
-def describe_external_source(parameters: ExternalValidationParameters, seed: int) -> ImageSource:
+def describe_external_source(parameters: ExternalValidationParameters, seed: int, patient_key: bytes) -> ImageSource:
     """Say where another site's images come from; saving that brings them.
 
     Args:
         parameters: Source, limits, and what the phantoms are like.
         seed: Random seed for the phantoms.
+        patient_key: Of this project, for what stands in copied files in the place of identifiers.
 
     Returns:
         The source.
@@ -42,7 +44,7 @@ def describe_external_source(parameters: ExternalValidationParameters, seed: int
     Raises:
         ValueError: When `source` is nothing that images can be taken from.
     """
-    return source_of(parameters, seed)
+    return source_of(parameters, seed, patient_key)
 
 
 def index_images(

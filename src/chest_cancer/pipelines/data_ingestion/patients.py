@@ -1,7 +1,5 @@
 """Who is who: the patient of each image, which leaves this process's memory as a keyed hash alone."""
 
-import hashlib
-import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,12 +12,12 @@ from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.parameters.values import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout
+from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.table import ImageTable
 
 PHANTOM_PATIENTS = r"/(?P<patient>patient_\d+)_slice_\d+\.png$"
 """How phantoms name theirs, whom `auto` knows as well."""
 
-_DIGITS = 16
 # What may name patients: several for each class, of several images each, and none of which has most of the images.
 _SUGGESTED = {
     BELOW_CLASS: "The folders below the class folders",
@@ -75,10 +73,7 @@ class WhoIsWho:
         return found["patient"] if found else None
 
     def _hash(self, kind: str, identifier: str | None) -> str | None:
-        """Hash by HMAC with SHA-256 (RFC 2104), so that nobody without the key can try all identifiers."""
-        if not identifier:
-            return None
-        return hmac.new(self.key, f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+        return keyed_hash(self.key, kind, identifier) if identifier else None
 
 
 def named_by(table: ImageTable | None) -> dict[str, tuple[str, str | None]]:

@@ -16,7 +16,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=describe_source,
-                inputs=["params:data_ingestion", "params:seed"],
+                inputs=["params:data_ingestion", "params:seed", "patient_key"],
                 outputs="raw_images",
                 name="describe_source_node",
             ),
@@ -44,7 +44,7 @@ def create_external_pipeline() -> Pipeline:
         [
             Node(
                 func=describe_external_source,
-                inputs=["params:external_validation", "params:seed"],
+                inputs=["params:external_validation", "params:seed", "patient_key"],
                 outputs="external_images",
                 name="describe_external_source_node",
             ),

@@ -62,12 +62,13 @@ class Read(NamedTuple):
     summary: dict[str, Any]
 
 
-def source_of(parameters: SourceParameters, seed: int) -> ImageSource:
+def source_of(parameters: SourceParameters, seed: int, patient_key: bytes) -> ImageSource:
     """Say where images come from.
 
     Args:
         parameters: Source, limits, and what the phantoms are like.
         seed: Random seed for the phantoms.
+        patient_key: Of this project, for what stands in copied files in the place of identifiers.
 
     Returns:
         The source.
@@ -82,6 +83,8 @@ def source_of(parameters: SourceParameters, seed: int) -> ImageSource:
         retries=parameters.retries,
         limits=parameters.limits,
         phantom=parameters.phantom,
+        table=parameters.table,
+        key=patient_key,
         seed=seed,
         parameter=f"{parameters.block}.source",
     )

