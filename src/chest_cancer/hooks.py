@@ -208,7 +208,7 @@ def _print_external_validation(console: Console, facts: dict[str, Any]) -> None:
     """Print how the model does at the other site, and where to look next."""
     console.print(
         f"\n[bold]Other site[/]  {facts['source']['location']}: {facts['copies']['words']}",
-        facts["verdict"],
+        *facts["verdict"],
         "[bold]Look[/]    data/08_reporting/external_validation.html\nFor research only: not a medical device.",
         sep="\n",
     )

@@ -352,7 +352,7 @@ def test_a_model_is_validated_on_another_scanner_and_not_changed(
     assert sides["difference"]["value"] == pytest.approx(sides["external"]["value"] - sides["internal"]["value"])
     assert sides["difference"]["low"] < sides["difference"]["value"] < sides["difference"]["high"]
     page = (results / "08_reporting" / "external_validation.html").read_text()
-    assert facts["verdict"] in page.replace("&#39;", "'")
+    assert [sentence for sentence in facts["verdict"] if sentence not in page.replace("&#39;", "'")] == []
     assert "3 of 15 distinct images are left out" in page
     assert "not a medical device" in page
     tags = dict(rows(record, "select key, value from tags join runs using (run_uuid) where name like 'external%'"))

@@ -255,8 +255,9 @@ def test_it_is_said_what_the_difference_tells_and_what_the_figures_do_not_suppor
 
     facts = sum_up(tested, SUMMARY, table, copies, figures, {}, {})
 
-    assert facts["verdict"].startswith("Answered rightly (accuracy): 0.")
-    assert facts["verdict"].endswith(": the model does worse there.")
+    (sentence,) = facts["verdict"]
+    assert sentence.startswith("Answered rightly (accuracy): 0.")
+    assert sentence.endswith(": it is lower there.")
     assert facts["compared"]["classes"]["adenocarcinoma"] == {"images": 0, "groups": 0}
     assert facts["patients"] == "unknown"
     assert [found["title"] for found in facts["limitations"]] == [
@@ -276,5 +277,5 @@ def test_without_figures_of_its_own_nothing_is_compared() -> None:
         model(), SUMMARY, table, count_copies(table["left_out"], pd.DataFrame(), set(), 0.97), figures, {}, {}
     )
 
-    assert facts["verdict"].startswith("Nothing can be compared")
+    assert facts["verdict"][0].startswith("Nothing can be compared")
     assert "No figures to compare with" in [found["title"] for found in facts["limitations"]]

@@ -13,8 +13,8 @@ from chest_cancer.storage.figures import KNOWN, PATIENTS, UNKNOWN, Figure, title
 
 _FEW = 10
 """Patients of a class below which its figures say little."""
-_JUDGED_BY = (("patient_roc_auc", "roc_auc"), ("accuracy",))
-"""What the model is judged by, how it tells classes apart and what it answers: of each the first that is known."""
+_JUDGED_BY = (("patient_roc_auc", "roc_auc"), ("accuracy",), ("coverage",))
+"""What the model is judged by: telling classes apart, answering rightly, answering; of each the first that is known."""
 
 
 def sum_up(
@@ -75,21 +75,19 @@ def _groups_of(compared: pd.DataFrame, name: str) -> int:
     return int(compared.loc[compared["label"] == name, "group"].nunique())
 
 
-def _verdict(figures: dict[str, Any]) -> str:
-    """Say whether the model does worse there, as far as the intervals of the differences tell."""
+def _verdict(figures: dict[str, Any]) -> list[str]:
+    """Say in sentences how the model does there, as far as the intervals of the differences tell."""
     judged = [next((name for name in names if figures.get(name, {}).get("difference")), None) for names in _JUDGED_BY]
     said = [_compare(title_of(name), **figures[name]) for name in judged if name is not None]
-    return (
-        " ".join(said) or "Nothing can be compared: no figure is known both there and of the model's own test images."
-    )
+    return said or ["Nothing can be compared: no figure is known both there and of the model's own test images."]
 
 
 def _compare(title: str, external: Figure, internal: Figure, difference: Figure) -> str:
-    told = "the images do not tell whether the model does better or worse there"
+    told = "the images do not tell where it is higher"
     if difference["high"] < 0:
-        told = "the model does worse there"
+        told = "it is lower there"
     elif difference["low"] > 0:
-        told = "the model does better there"
+        told = "it is higher there"
     return (
         f"{title[0].upper()}{title[1:]}: {in_words(external, 3)} at the other site (n {external['n']}), "
         f"{in_words(internal, 3)} on the model's own test images (n {internal['n']}), a difference of "
