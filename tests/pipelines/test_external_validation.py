@@ -11,11 +11,17 @@ from PIL import Image
 
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.parameters.blocks import ExternalValidationParameters, ModelEvaluationParameters
+from chest_cancer.parameters.blocks import (
+    ExternalValidationParameters,
+    FeatureExtractionParameters,
+    ModelEvaluationParameters,
+)
 from chest_cancer.pipelines.data_ingestion.nodes import describe_external_source, index_external_images
 from chest_cancer.pipelines.external_validation.copies import COPY, SIMILAR, TOGETHER, count_copies, find_copies
 from chest_cancer.pipelines.external_validation.figures import compare_figures
+from chest_cancer.pipelines.external_validation.nodes import leave_out_copies
 from chest_cancer.pipelines.external_validation.recalibration import try_recalibration
+from chest_cancer.pipelines.external_validation.report import PLOTS, plot_sites, write_external_report
 from chest_cancer.pipelines.external_validation.shift import measure_shift
 from chest_cancer.pipelines.external_validation.summing_up import sum_up
 from chest_cancer.record.trained_models import TrainedModel
@@ -176,6 +182,14 @@ def test_without_the_model_s_images_it_is_said_how_far_copies_were_looked_for(im
     assert "could not be looked for" in said["words"]
 
 
+def test_a_source_of_training_images_alone_is_refused(images: tuple) -> None:
+    external, looks, *_ = images
+    learnt = model(learnt=frozenset(external["pixel_sha256"]))
+
+    with pytest.raises(ValueError, match="Received 5 images, all of which are or resemble images that the model has"):
+        leave_out_copies(external, looks, pd.DataFrame(), {}, learnt, FeatureExtractionParameters())
+
+
 def test_a_figure_stands_beside_the_model_s_own_with_the_difference() -> None:
     own = {"value": 0.95, "low": 0.9, "high": 0.98, "n": 200}
     table = predictions(400, seed=1)
@@ -279,3 +293,21 @@ def test_without_figures_of_its_own_nothing_is_compared() -> None:
 
     assert facts["verdict"][0].startswith("Nothing can be compared")
     assert "No figures to compare with" in [found["title"] for found in facts["limitations"]]
+
+
+@pytest.mark.parametrize("labels", [CLASSES, ["normal"]])
+def test_the_page_says_what_is_known_of_a_model_whose_images_are_elsewhere(labels: list[str]) -> None:
+    table = predictions(60, seed=2)
+    table["label"] = table["label"].where(table["label"].isin(labels), labels[0])
+    looks = {"grey": np.full((60, 256), 1 / 256, dtype=np.float32)}
+    figures = compare_figures(table, model(), QUICK, seed=3)
+    copies = count_copies(table["left_out"], pd.DataFrame(), set(), 0.97)
+    facts = sum_up(model(), SUMMARY, table, copies, figures, {}, {})
+    plots = dict(zip(PLOTS, plot_sites(table, looks, pd.DataFrame(), {}, model(), QUICK), strict=True))
+
+    page = write_external_report(facts, pd.DataFrame(columns=["path", "reason"]), model(), QUICK, **plots)
+
+    assert "Not measured: the images that the model was made from are not here as they were." in page
+    assert "Too few patients to try another temperature" in page
+    assert "could not be looked for" in page
+    assert ("sensitivity" in plots["roc"].to_json()) == (len(labels) == 2)
