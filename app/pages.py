@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from app.answers import answer
 from app.capacity import Capacity
 from app.model import ModelSource, ModelUnavailableError
+from app.patient import answer_patient, is_one_patient
 from app.problems import ProblemError
 from app.samples import SAMPLES
 from app.slices import read_slices
@@ -33,7 +34,8 @@ def classify() -> ResponseReturnValue:
         uploads = [_read_sample(request.form["sample"])] if "sample" in request.form else read_form(request)
         slices = read_slices(uploads, current_app.config["MAX_PIXELS"], model.classifier, capacity)
         answers = answer(slices, model, capacity)
-        return render_template("index.html", samples=SAMPLES, model=model, answers=answers)
+        patient = answer_patient(answers, model) if is_one_patient(request) else None
+        return render_template("index.html", samples=SAMPLES, model=model, answers=answers, patient=patient)
 
 
 def _read_sample(filename: str) -> Upload:

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.answers import answer, record
 from app.capacity import Capacity
 from app.model import ModelSource
+from app.patient import answer_patient, is_one_patient, patient_record
 from app.problems import ProblemError
 from app.slices import read_slices
 from app.uploads import FIELD, Upload, read_form, read_json
@@ -17,13 +18,18 @@ blueprint = Blueprint("prediction", __name__)
 
 @blueprint.post("/predict")
 def predict() -> ResponseReturnValue:
-    """Classify the images of a form or the image of a JSON body; `?explain=1` adds evidence maps."""
+    """Classify the images of a form or the image of a JSON body; `?explain=1` adds evidence maps.
+
+    A form with `one_patient` gets the answer about the patient, too.
+    """
     model = ModelSource.of(current_app).get()
     explain = request.args.get("explain", "") not in ("", "0", "false")
     capacity = Capacity.of(current_app)
     with capacity.admit():
         slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], model.classifier, capacity)
-        return jsonify([record(one, model, g.request_id, explain) for one in answer(slices, model, capacity)])
+        answers = answer(slices, model, capacity)
+    patient = {"patient": patient_record(answer_patient(answers, model))} if is_one_patient(request) else {}
+    return jsonify([record(one, model, g.request_id, explain) | patient for one in answers])
 
 
 def _read_uploads() -> Iterable[Upload]:

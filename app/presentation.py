@@ -10,6 +10,7 @@ from markupsafe import Markup
 from app.answers import display_name
 from chest_cancer.jobs.model_files import FIRST_FIGURES, StoredFigure, title_of
 from chest_cancer.network.manifest import DataSummary
+from chest_cancer.network.patients import as_probability
 
 _EPOCH_NAMES = {
     "loss": "Training loss",
@@ -23,8 +24,8 @@ _CURVE_WIDTH, _CURVE_HEIGHT = 300, 100
 def init_app(app: Flask) -> None:
     """Give the filters to the templates."""
     for function in (
-        curve_svg, display_name, duration, epoch_figure_name, figure, figure_name, inline_code, is_main, is_share,
-        moment, percent, source_name, step_name,
+        as_probability, curve_svg, display_name, duration, epoch_figure_name, figure, figure_name, inline_code, is_main,
+        is_share, moment, percent, source_name, step_name,
     ):  # fmt: skip
         app.add_template_filter(function)
 

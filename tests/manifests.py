@@ -44,6 +44,12 @@ FACTS: dict[str, Any] = {
 }
 """Those of a classifier of phantoms, without what the first classifiers lacked."""
 
+PATIENT_RULE: dict[str, Any] = {
+    "rule": "noisy-or", "k": 3, "threshold": 0.5, "target_sensitivity": 0.9, "reason": "asked for",
+    "positive": 12, "negative": 13, "compared": [],
+}  # fmt: skip
+"""How one whose patients were known reads them."""
+
 
 def manifest_of(**changes: Any) -> Manifest:
     """Make a manifest; changes to `data` and `provenance` go into what these hold, other ones replace."""

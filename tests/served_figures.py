@@ -5,11 +5,14 @@ import json
 import re
 from collections.abc import Sequence
 from html import unescape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import encode_multipart
 
 from chest_cancer.storage.figures import FIRST_FIGURES, title_of
 from serving import serve
@@ -43,6 +46,45 @@ def check_that_what_is_measured_is_what_is_served(project: Path, log: Path) -> N
         name: "unknown" if value is None else f"{value:.3f}" for name, value in counted.items() if name in shown
     }
     assert {f"recall_{name}" for name in manifest["classes"]} <= set(shown)
+
+
+def check_that_patients_are_served_as_measured(project: Path, log: Path) -> None:
+    """Send every test patient's images to the server together, and compare what it says with `metrics.json`.
+
+    Args:
+        project: Folder of a project after a run whose patients are known.
+        log: Where the server's output goes.
+    """
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    manifest = json.loads((project / "data/06_models/classifier/manifest.json").read_text())
+    table = pd.read_parquet(project / "data/05_model_input/split_table.parquet")
+    test = table[table["split"] == "test"].groupby("patient")
+
+    pairs = []
+    with serve(project, log) as server:
+        for _, slices in test:
+            files = [(project / "data/01_raw/images" / path).read_bytes() for path in slices["path"]]
+            boundary, body = encode_multipart(
+                MultiDict([("one_patient", "1"), *(("image", FileStorage(BytesIO(file), "a")) for file in files)])
+            )
+            kind = f"multipart/form-data; boundary={boundary}"
+            status, received = server.send("POST", "/predict", body, **{"Content-Type": kind})
+            assert status == 200, received
+            assert {answer["patient"]["slices"] for answer in received} == {len(slices)}
+            pairs.append(
+                ((slices["label"] != manifest["normal_class"]).any(), received[0]["patient"]["reads_positive"])
+            )
+
+    ill, well = [said for positive, said in pairs if positive], [said for positive, said in pairs if not positive]
+    counted = {
+        "patient_accuracy": (sum(ill) + well.count(False)) / len(pairs),
+        "patient_sensitivity": sum(ill) / len(ill) if ill else None,
+        "patient_specificity": well.count(False) / len(well) if well else None,
+    }
+    assert metrics["patient_accuracy"]["n"] == len(pairs) > 0
+    assert {name: metrics[name]["value"] for name in counted} == {
+        name: value if value is None else pytest.approx(value) for name, value in counted.items()
+    }
 
 
 def ask(project: Path, log: Path, paths: Sequence[Path]) -> list[dict[str, Any]]:

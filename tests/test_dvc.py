@@ -33,7 +33,7 @@ SHARED = {
         "",
         ".parameters",
         ".parameters.blocks",
-        ".parameters.search",
+        ".parameters.sources",
         ".parameters.values",
         ".jobs.progress",
         ".datasets",

@@ -152,6 +152,8 @@ function start() {
     event.preventDefault();
     const sample = event.submitter?.name === "sample" ? event.submitter : null;
     const body = new FormData();
+    const onePatient = form.elements.one_patient;
+    if (onePatient.checked) body.append(onePatient.name, onePatient.value);
     if (sample) {
       body.append("sample", sample.value);
       return send(body, "the synthetic slice");

@@ -17,6 +17,7 @@ from chest_cancer.audits.duplicates.copies import (
     find_cross_split_twins,
     group_duplicates,
     show_duplicates,
+    show_shared_pictures,
 )
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
@@ -167,6 +168,35 @@ def test_groups_are_shown_with_thumbnails_and_what_differs(planted: Planted) -> 
     thumbnail = Image.open(io.BytesIO(base64.b64decode(first["thumbnail"].removeprefix("data:image/jpeg;base64,"))))
     assert max(thumbnail.size) == 96
     assert json.dumps(shown)
+
+
+def test_a_picture_that_is_filed_under_two_patients_is_shown_with_both_and_its_files(planted: Planted) -> None:
+    # The slice in `exact` is that of another file to the byte, the one in `pixels` to the pixel.
+    who = {"exact": "b" * 16, "pixels": "c" * 16}
+    names = planted.table["path"].str.extract(r"(\w+)\.png")[0]
+    table = planted.table.assign(patient=names.map(who).fillna("a" * 16))
+
+    found = show_shared_pictures(table, planted.images)
+    one = show_shared_pictures(table, planted.images, most_pictures=1, most_files=1)
+
+    assert (found["pictures"], found["patients"], len(found["shown"])) == (2, 3, 2)
+    files = {frozenset(file["patient"] for file in shown["named"]): shown for shown in found["shown"]}
+    of_bytes, of_pixels = files[frozenset({"a" * 16, "b" * 16})], files[frozenset({"a" * 16, "c" * 16})]
+    assert {file["path"].rpartition("/")[2] for file in of_bytes["named"]} == {"0.png", "exact.png"}
+    assert {file["path"].rpartition("/")[2] for file in of_pixels["named"]} == {"1.png", "pixels.png"}
+    thumbnail = of_bytes["thumbnail"].removeprefix("data:image/jpeg;base64,")
+    assert max(Image.open(io.BytesIO(base64.b64decode(thumbnail))).size) == 96
+    assert (one["pictures"], len(one["shown"]), len(one["shown"][0]["named"])) == (2, 1, 1)
+    assert one["shown"][0]["files"] == one["shown"][0]["patients"] == 2
+    assert json.dumps(found)
+
+
+@pytest.mark.parametrize("patients", [[None] * 20, ["a" * 16] * 20])
+def test_copies_of_one_patient_or_of_nobody_are_not_of_several(planted: Planted, patients: list) -> None:
+    table = planted.table.assign(patient=(patients * 2)[: len(planted.table)])
+
+    assert show_shared_pictures(table, planted.images) == {"pictures": 0, "patients": 0, "shown": []}
+    assert show_shared_pictures(planted.table, planted.images)["shown"] == []
 
 
 def made_up(**columns: list) -> pd.DataFrame:

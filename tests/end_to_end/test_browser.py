@@ -12,7 +12,20 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from serving import RUN_ID, TOKEN, Server, make_project, prepare_training, serve
+from manifests import PATIENT_RULE
+from serving import (
+    CLASSIFIER,
+    FIGURES,
+    RUN_ID,
+    TOKEN,
+    Server,
+    make_project,
+    prepare_training,
+    promote,
+    serve,
+    tiny_classifier,
+    with_changes,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -22,6 +35,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get i
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     project = make_project(tmp_path_factory.mktemp("browser") / "project")
+    promote(project / CLASSIFIER, with_changes(tiny_classifier(), patient_rule=PATIENT_RULE), FIGURES)
     settings = {"CHEST_CANCER_TRAIN_TOKEN": TOKEN, "CHEST_CANCER_TRAIN_COMMAND": json.dumps(prepare_training(project))}
     with serve(project, project.parent / "log", **settings) as running:
         yield running
@@ -123,6 +137,28 @@ def test_several_files_each_get_an_answer_and_one_can_be_taken_out(page: Page, i
     expect(page.get_by_role("heading", name="Results 2 images")).to_be_visible()
     assert headings(page) == ["Adenocarcinoma Cancer", "Normal"]
     expect(page.locator("#status")).to_have_text("Done: 2 images classified.")
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_slices_of_one_patient_get_an_answer_above_their_own(
+    browser: Browser, server: Server, images: Path, scripted: bool
+) -> None:
+    with browser.new_context(
+        base_url=server.address, java_script_enabled=scripted, viewport={"width": 360, "height": 800}
+    ) as context:
+        page = context.new_page()
+        page.goto("/")
+        page.set_input_files("#image", [images / "bright.png", images / "dark.png"])
+        choice = page.get_by_role("checkbox", name="These images are slices of one patient")
+        expect(choice).not_to_be_checked()
+        choice.press("Space")
+        page.get_by_role("button", name="Classify", exact=True).click()
+        said = page.get_by_role("article", name="Reads positive: Adenocarcinoma Cancer")
+        expect(said).to_contain_text("Slices that count2")
+        assert headings(page) == ["Adenocarcinoma Cancer", "Normal"]
+        if scripted:  # axe is a script, too
+            assert_accessible(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_what_is_no_image_is_named_and_the_page_stays_usable(page: Page, images: Path) -> None:

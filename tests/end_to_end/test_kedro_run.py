@@ -30,7 +30,7 @@ from chest_cancer.pipeline_registry import ON_REQUEST
 from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.lineage import Ledger
 from conftest import PROJECT, copy_project
-from served_figures import check_that_what_is_measured_is_what_is_served
+from served_figures import check_that_patients_are_served_as_measured, check_that_what_is_measured_is_what_is_served
 
 FOUND = {path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")}
 PIPELINES = sorted(FOUND - set(ON_REQUEST))
@@ -111,6 +111,10 @@ def test_figures_have_value_interval_and_count(results: Path) -> None:
 
 def test_what_is_measured_is_what_is_served(project: Path, output: str, tmp_path: Path) -> None:
     check_that_what_is_measured_is_what_is_served(project, tmp_path / "log")
+
+
+def test_patients_are_served_as_measured(project: Path, output: str, tmp_path: Path) -> None:
+    check_that_patients_are_served_as_measured(project, tmp_path / "log")
 
 
 def test_the_report_says_that_the_data_are_synthetic(results: Path) -> None:
@@ -318,13 +322,16 @@ def test_evaluation_and_batch_inference_work_on_the_results_of_an_earlier_run(
 
     succeed(
         project, "run", "--env", "test", "--pipelines", "model_evaluation,batch_inference",
-        "--params", f"batch_inference.source={tmp_path / 'slices'}",
+        "--params", rf"batch_inference.source={tmp_path / 'slices'},batch_inference.patient=(?P<patient>patient_\d+)",
     )  # fmt: skip
 
     assert read_json(results / "08_reporting" / "metrics.json") == before
     predictions = pd.read_parquet(results / "07_model_output" / "predictions.parquet").set_index("path")
     assert predictions["label"].notna().sum() == 2
     assert isinstance(predictions.loc["notes.txt", "reason"], str)
+    patients = pd.read_parquet(results / "07_model_output" / "patient_predictions.parquet")
+    assert patients["slices"].tolist() == [1, 1]
+    assert patients["reads_positive"].notna().all()
 
 
 def test_a_model_is_validated_on_another_scanner_and_not_changed(

@@ -1,11 +1,16 @@
 """batch_inference: a row for every file, and a reason where there is no prediction."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
+from typing import cast
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from chest_cancer.network.classifier import NOT_SURE, Classifier
 from chest_cancer.network.graph import classifier
@@ -15,12 +20,15 @@ from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
+from chest_cancer.pipelines.batch_inference.patients import gather_patients
+from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
-from dicom_files import dicom
-from manifests import manifest_of
+from dicom_files import STORED, dicom
+from manifests import PATIENT_RULE, manifest_of
 
 CLASSES = ["adenocarcinoma", "normal"]
+KEY = bytes(32)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +41,10 @@ def png(pixels: Pixels) -> bytes:
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def predict(folder: ImageFolder, classifier: Classifier, way: str = "auto", key: bytes = KEY) -> pd.DataFrame:
+    return predict_images(folder, classifier, BatchInferenceParameters(patient=way), key)
 
 
 def test_every_file_has_a_row(
@@ -48,10 +60,11 @@ def test_every_file_has_a_row(
     )
     folder = ImageFolder(folder.root, folder.source, refused=(("huge.png", "too large"),))
 
-    table = predict_images(folder, trained)
+    table = predict(folder, trained)
 
     assert table.columns.tolist() == [
-        "path", "label", "probability", "probability_adenocarcinoma", "probability_normal", "reason"
+        "path", "patient", "label", "probability", "probability_adenocarcinoma", "probability_normal", "reason",
+        "pixel_sha256",
     ]  # fmt: skip
     table = table.set_index("path")
     assert sorted(table.index) == ["a.png", "b.png", "broken.png", "deep/er/c.png", "huge.png"]
@@ -78,7 +91,7 @@ def test_what_is_declined_has_a_reason_and_the_probabilities_but_no_label(
     )
     never_sure = Classifier(trained.graph, trained.manifest.model_copy(update={"abstention": limits}))
 
-    row = predict_images(image_folder({"a.png": png(picture(0, 40, 48))}), never_sure).iloc[0]
+    row = predict(image_folder({"a.png": png(picture(0, 40, 48))}), never_sure).iloc[0]
 
     assert row["reason"] == NOT_SURE
     assert row[["label", "probability"]].isna().all()
@@ -90,7 +103,7 @@ def test_an_older_classifier_answers_what_is_decoded_as_it_was_then(
 ) -> None:
     older = Classifier(trained.graph, trained.manifest.model_copy(update={"preprocessing_version": 1}))
 
-    table = predict_images(image_folder({"a.png": png(picture(0, 40, 48)), "b.dcm": dicom()}), older)
+    table = predict(image_folder({"a.png": png(picture(0, 40, 48)), "b.dcm": dicom()}), older)
 
     assert table["path"].tolist() == ["a.png", "b.dcm"]
     assert table["label"].notna().tolist() == [True, False]
@@ -103,7 +116,7 @@ def test_an_empty_folder_gives_an_empty_table(
     folder = image_folder({"a.png": b""})
     (folder.root / "a.png").unlink()
 
-    table = predict_images(folder, trained)
+    table = predict(folder, trained)
 
     assert table.empty
     assert "probability_normal" in table.columns
@@ -111,11 +124,151 @@ def test_an_empty_folder_gives_an_empty_table(
 
 def test_a_source_that_is_none_is_refused_under_its_own_name() -> None:
     with pytest.raises(ValueError, match=r"`batch_inference\.source`.*Received: '/no/such/folder'"):
-        describe_inference_source(BatchInferenceParameters(source="/no/such/folder"), bytes(32))
+        describe_inference_source(BatchInferenceParameters(source="/no/such/folder"), KEY)
 
 
 def test_the_pipeline_goes_from_a_source_and_the_classifier_to_predictions() -> None:
     pipeline = create_pipeline()
 
-    assert pipeline.inputs() == {"params:batch_inference", "patient_key", "classifier"}
+    assert pipeline.inputs() == {"params:batch_inference", "classifier", "patient_key"}
+    assert pipeline.outputs() == {"patient_predictions"}
     assert "predictions" in pipeline.all_outputs()
+
+
+def slices(**elements: Callable[[int], object]) -> dict[str, bytes]:
+    """Four CT slices, whose elements are made of their number."""
+    return {
+        f"{number}.dcm": dicom(
+            STORED + np.int16(number), **{keyword: make(number) for keyword, make in elements.items()}
+        )
+        for number in range(4)
+    }
+
+
+@pytest.mark.parametrize("in_files", [str, partial(hidden, KEY, "patient")], ids=["as they are", "as in copies"])
+def test_patients_of_dicom_are_known_by_hashes_and_unknown_where_that_is_asked_for(
+    trained: Classifier,
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+    picture: Callable[..., Pixels],
+    in_files: Callable[[str], str],
+) -> None:
+    files = slices(
+        PatientID=lambda number: in_files(f"Jane Doe {number // 2}"),
+        StudyInstanceUID=lambda number: f"1.2.{number // 2}",
+    )
+    folder = image_folder(files | {"a.png": png(picture(0, 40, 48))})
+
+    table = predict(folder, trained).set_index("path")
+    unknown = predict(folder, trained, "unknown")
+
+    first, second = (keyed_hash(KEY, "patient", f"Jane Doe {number}") for number in range(2))
+    assert table["patient"][:4].tolist() == [first, first, second, second]
+    assert table["patient"].isna().tolist() == [False] * 4 + [True]
+    assert unknown["patient"].isna().all()
+    assert "Jane" not in table.to_csv()
+
+
+def test_one_patient_id_for_all_studies_is_taken_at_its_word_only_where_that_is_asked_for(
+    trained: Classifier,
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = image_folder(
+        slices(PatientID=lambda number: "ANONYMOUS", StudyInstanceUID=lambda number: f"1.2.{number // 2}")
+    )
+
+    assert predict(folder, trained)["patient"].isna().all()
+    assert "All 4 DICOM files have the same PatientID, but are of 2 studies" in caplog.text
+    assert "ANONYMOUS" not in caplog.text
+    assert predict(folder, trained, "dicom")["patient"].unique().size == 1
+
+
+def test_patients_are_read_off_paths_by_an_expression_also_of_what_cannot_be_read(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels]
+) -> None:
+    folder = image_folder({"Doe/1.png": png(picture(0, 40, 48)), "Doe/2.png": b"broken", "3.png": b"broken"})
+    folder = ImageFolder(folder.root, folder.source, refused=(("Roe/4.png", "too large"),))
+
+    table = predict(folder, trained, "^(?P<patient>[^/]+)/").set_index("path")
+    other = predict(folder, trained, "^(?P<patient>[^/]+)/", b"another").set_index("path")
+
+    assert table.loc["Doe/1.png", "patient"] == table.loc["Doe/2.png", "patient"] != table.loc["Roe/4.png", "patient"]
+    assert table["patient"].isna().sum() == 1
+    assert not {*table["patient"].dropna()} & {*other["patient"].dropna()}
+
+
+@pytest.mark.parametrize("way", ["dicom", r"case_(?P<patient>\d+)"])
+def test_a_way_that_finds_nobody_stops_the_run_before_anything_is_predicted(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels], way: str
+) -> None:
+    words = r"`batch_inference\.patient`.* which finds none, such as of 'a\.png'\. Correct it, or use `unknown`"
+    with pytest.raises(ValueError, match=words):
+        predict(image_folder({"a.png": png(picture(0, 40, 48))}), cast(Classifier, None), way)
+
+
+@pytest.mark.parametrize("way", ["table", "<class>/<patient>/<file>", "folders"])
+def test_a_way_that_is_none_is_refused_with_those_there_are(way: str) -> None:
+    words = r"expected auto, dicom, unknown or a regular expression with a group \(\?P<patient>…\)"
+    with pytest.raises(ValidationError, match=words):
+        BatchInferenceParameters(patient=way)
+
+
+def test_phantoms_are_known_without_a_word(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels]
+) -> None:
+    folder = image_folder({f"normal/patient_0001_slice_{n}.png": png(picture(n, 40, 48)) for n in range(2)})
+    synthetic = ImageFolder(folder.root, replace(folder.source, kind="phantom", synthetic=True))
+
+    assert predict(synthetic, trained)["patient"].unique().size == 1
+    assert predict(folder, trained)["patient"].isna().all()
+
+
+RULE = PATIENT_RULE | {"rule": "top-k mean", "k": 1, "threshold": 0.0}
+PREDICTIONS = pd.DataFrame(
+    {
+        "path": ["1", "2", "3", "4", "5", "6", "7"],
+        "patient": ["y", "y", "y", "y", "z", "x", None],
+        "label": ["adenocarcinoma", None, None, None, None, "normal", "normal"],
+        "probability_adenocarcinoma": [0.9, 0.6, 0.6, np.nan, np.nan, 0.2, 0.9],
+        "probability_normal": [0.1, 0.4, 0.4, np.nan, np.nan, 0.8, 0.1],
+        "pixel_sha256": ["a", "b", "b", None, None, "c", "d"],
+    }
+)
+
+
+def test_a_batch_has_a_row_for_each_patient_who_is_known() -> None:
+    ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=RULE))
+
+    table = gather_patients(PREDICTIONS, ruled)
+
+    assert table.columns.tolist() == [
+        "patient", "slices", "declined", "unreadable", "rule", "score", "threshold", "probability", "reads_positive",
+        "reason",
+    ]  # fmt: skip
+    assert table["patient"].tolist() == ["x", "y", "z"]
+    counts = table[["slices", "declined", "unreadable"]].to_numpy().tolist()
+    assert counts == [[1, 0, 0], [2, 1, 1], [0, 0, 1]]  # the picture that is there twice counts once
+    assert table["score"][:2].tolist() == pytest.approx([np.log(0.25), np.log(9)])
+    assert table["probability"][:2].tolist() == pytest.approx([0.2, 0.9])
+    assert table["reads_positive"][:2].tolist() == [False, True]
+    assert table.loc[2, ["rule", "score", "threshold", "probability", "reads_positive"]].isna().all()
+    assert table["reason"].isna().tolist() == [True, True, False]
+    assert table["reason"][2] == "none of its files can be read"
+
+
+def test_a_classifier_without_a_rule_answers_for_no_patient_and_says_why() -> None:
+    table = gather_patients(PREDICTIONS, Classifier(b"", manifest_of(classes=CLASSES)))
+
+    assert table["slices"].tolist() == [1, 2, 0]
+    assert set(table["reason"]) == {"the classifier has no rule for patients: its patients were not known in training"}
+    assert table[["rule", "score", "reads_positive"]].isna().all(axis=None)
+
+
+def test_a_batch_of_unknown_patients_gives_an_empty_table_of_the_same_types() -> None:
+    ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=RULE))
+    nobody = PREDICTIONS.assign(patient=pd.Series([None] * len(PREDICTIONS), dtype=object))
+
+    empty, table = gather_patients(nobody, ruled), gather_patients(PREDICTIONS, ruled)
+
+    assert empty.empty
+    assert empty.dtypes.equals(table.dtypes)

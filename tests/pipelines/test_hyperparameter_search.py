@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chest_cancer.parameters.blocks import ModelTrainingParameters
-from chest_cancer.parameters.search import HyperparameterSearchParameters
+from chest_cancer.parameters.blocks import HyperparameterSearchParameters, ModelTrainingParameters
 from chest_cancer.pipelines.hyperparameter_search import create_pipeline
 from chest_cancer.pipelines.hyperparameter_search.nodes import search_hyperparameters
 

@@ -192,6 +192,7 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
             "twins": [],
             "groups": [],
             "twins_in_words": duplicates.count_twins(test_folder),
+            "of_several_patients": {"pictures": 0, "patients": 0, "shown": []},
         },
         "identity": {
             "images": 30,
@@ -582,6 +583,22 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
     assert "<li><code>b</code>: only 1 of its 3 &lt;images&gt; are distinct" in page
     assert "8 bits (3)" in page
     assert "Evidence maps" not in page
+
+
+def test_the_data_report_shows_pictures_of_several_patients_with_paths_and_hashes() -> None:
+    facts = suspicious_audits()
+    named = [{"path": f"normal/<{i}>.png", "label": "normal", "patient": str(i) * 16} for i in range(2)]
+    shown = {"thumbnail": "data:image/jpeg;base64,AAAA", "patients": 2, "files": 3, "named": named}
+    facts["duplicates"]["of_several_patients"] = {"pictures": 13, "patients": 20, "shown": [shown]}
+
+    sections = {each.name: each.html for each in fill_sections(parts(facts, METRICS, "data"))}
+    section = sections["duplicates"]
+
+    assert "13 pictures are filed under more than one patient, 20 patients in all" in section
+    assert "The 1 of most patients are shown." in section
+    assert '<img src="data:image/jpeg;base64,AAAA"' in section
+    assert "normal/&lt;1&gt;.png<br><code>1111111111111111</code>" in section
+    assert "and 1 more" in section
 
 
 @pytest.mark.parametrize("audit", AUDITS, ids=lambda audit: audit.name)

@@ -1,4 +1,4 @@
-"""From a patient's slices to one score: the one rule of training and evaluation.
+"""From a patient's slices to one answer: the one rule of training, evaluation, the web and batches.
 
 Which rule it is was chosen on validation patients and is part of the artefact, by what the manifest says. Needs nothing
 but NumPy and the manifest.
@@ -7,10 +7,11 @@ Scores are log-odds, so that many slices do not all end at a probability of 1, w
 slice that is declined counts as any other: a patient's score is what all slices say together.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,24 @@ def score_patients(
     return np.array([RULES[name](slices, k) for slices in parts], dtype=np.float64)
 
 
+class PatientReading(NamedTuple):
+    """What a rule says of one patient.
+
+    Attributes:
+        rule: Which of `RULES`.
+        score: Log-odds.
+        threshold: Log-odds from which on a patient reads as positive.
+        probability: The score by `as_probability`: it has the form of one, and is not calibrated as one.
+        reads_positive: Whether the score reaches the threshold.
+    """
+
+    rule: PatientRuleName
+    score: float
+    threshold: float
+    probability: float
+    reads_positive: bool
+
+
 @dataclass(frozen=True)
 class PatientRule:
     """How a patient's slices become one score, and from which score on a patient reads as positive.
@@ -120,16 +139,16 @@ class PatientRule:
         positive = positive_numbers(manifest.classes, manifest.normal_class, manifest.positive_classes)
         return None if point is None or positive is None else cls(point.rule, positive, point.threshold, point.k)
 
-    def score(self, probabilities: NDArray[np.float64]) -> float:
-        """Score one patient.
+    def read(self, probabilities: NDArray[np.float64]) -> PatientReading:
+        """Read one patient.
 
         Args:
-            probabilities: Probability of each of the patient's slices to be positive, 0..1, [n], n > 0, in any order.
-
-        Returns:
-            Log-odds.
+            probabilities: Of each class, of each distinct slice of the patient, calibrated, each row summing to 1,
+                [n, K], n > 0, in any order.
         """
-        return RULES[self.name](probabilities, self.k)
+        score = RULES[self.name](probability_of(probabilities, self.positive), self.k)
+        positive = self.reads_positive(np.array(score)).item()
+        return PatientReading(self.name, score, self.threshold, as_probability(score), positive)
 
     def score_patients(
         self, probabilities: NDArray[np.float64], patients: Sequence[str] | NDArray[Any]
@@ -148,6 +167,20 @@ class PatientRule:
     def reads_positive(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Say which patients read as positive, [m], by their scores, [m]."""
         return np.asarray(scores >= self.threshold)
+
+
+def as_probability(log_odds: float) -> float:
+    """Turn log-odds into a probability, 0..1, by the logistic function."""
+    return 1 / (1 + math.exp(-log_odds))
+
+
+def why_no_rule(manifest: Manifest) -> str:
+    """Say in words why a classifier has no rule for patients."""
+    if positive_numbers(manifest.classes, manifest.normal_class, manifest.positive_classes) is None:
+        return "the classifier has no rule for patients: nobody said in training which classes are positive"
+    if manifest.data.patients is None:
+        return "the classifier has no rule for patients: its patients were not known in training"
+    return "the classifier has no rule for patients: its validation patients were all of one kind"
 
 
 def probability_of(probabilities: NDArray[np.float64], positive: Sequence[int]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Types of parameters: what a value may be, in words that say what to write instead."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -26,18 +27,23 @@ def _in_order(limits: tuple[int, int]) -> tuple[int, int]:
     return limits
 
 
-def _as_way(value: Any) -> Any:
-    """Take a known way to find patients, or a regular expression with a group `patient`."""
-    if not isinstance(value, str) or value in ("auto", "table", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS):
+def _way_among(*known: str) -> Callable[[Any], Any]:
+    """Make what takes one of the known ways to find patients, or a regular expression with a group `patient`."""
+    names = ", ".join(f"'{name}'" if "<" in name else name for name in known)
+    expected = f"expected {names} or a regular expression"
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value in known:
+            return value
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"{expected}, and this is none: {error}") from error
+        if "patient" not in groups:
+            raise ValueError(f"{expected} with a group (?P<patient>…)")
         return value
-    expected = f"expected auto, table, dicom, unknown, '{BELOW_CLASS}', '{ABOVE_CLASS}' or a regular expression"
-    try:
-        groups = re.compile(value).groupindex
-    except re.error as error:
-        raise ValueError(f"{expected}, and this is none: {error}") from error
-    if "patient" not in groups:
-        raise ValueError(f"{expected} with a group (?P<patient>…)")
-    return value
+
+    return check
 
 
 Name = Annotated[str, BeforeValidator(_as_name)]
@@ -47,7 +53,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 HeadName = Literal["linear", "dense", "kernel"]
 TableRole = Literal["path", "label", "patient", "study", "split"]
 FewestAndMost = Annotated[tuple[Count, Count], AfterValidator(_in_order)]
-PatientWay = Annotated[str, BeforeValidator(_as_way)]
+PatientWay = Annotated[str, BeforeValidator(_way_among("auto", "table", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS))]
+UnlabelledPatientWay = Annotated[str, BeforeValidator(_way_among("auto", "dicom", "unknown"))]
+"""That of images without class folders and without a table."""
 
 
 class Block(BaseModel):

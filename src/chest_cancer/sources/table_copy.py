@@ -4,7 +4,7 @@ import io
 import logging
 from pathlib import Path
 
-from chest_cancer.parameters.blocks import TableParameters
+from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.identifiers import hidden
 from chest_cancer.sources.table_columns import find_columns
 from chest_cancer.sources.table_file import read_cells

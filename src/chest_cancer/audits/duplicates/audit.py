@@ -10,6 +10,7 @@ from chest_cancer.audits.duplicates.copies import (
     find_cross_split_twins,
     group_duplicates,
     show_duplicates,
+    show_shared_pictures,
 )
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
@@ -36,7 +37,8 @@ def audit_duplicates(
         seed: Not used.
 
     Returns:
-        `counts`, `twins`, `twins_in_words` (None where no twin was found) and the largest `groups` with thumbnails.
+        `counts`, `twins`, `twins_in_words` (None where no twin was found), and, with thumbnails, the largest `groups`
+        and the pictures that are `of_several_patients`.
     """
     twins = find_cross_split_twins(split_table, features)
     counts = count_duplicates(split_table, twins, quarantine)
@@ -47,6 +49,7 @@ def audit_duplicates(
         "twins": twins.to_dict("records"),
         "twins_in_words": in_words,
         "groups": show_duplicates(group_duplicates(split_table), split_table, raw_images),
+        "of_several_patients": show_shared_pictures(split_table, raw_images),
     }
     return Finding(facts | listed(find_limitations(facts)), {})
 

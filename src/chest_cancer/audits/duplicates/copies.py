@@ -161,6 +161,41 @@ def show_duplicates(
     return shown
 
 
+def show_shared_pictures(
+    split_table: pd.DataFrame, images: ImageFolder, most_pictures: int = 12, most_files: int = 6
+) -> dict[str, Any]:
+    """Make thumbnails of pictures that are filed under more than one patient, each pixel the same.
+
+    Args:
+        split_table: A row per image file, with `patient`, by keyed hashes, where patients are known.
+        images: The source's files.
+        most_pictures: Number of pictures shown, those of most patients first.
+        most_files: Number of files named for each, those of different patients first.
+
+    Returns:
+        `pictures`, how many there are, `patients`, how many these are filed under, and `shown`: for each `thumbnail` (a
+        data URL), `patients` and `files` in number, and `named`, of which each has `path`, `label` and `patient`.
+    """
+    if "patient" not in split_table:
+        return {"pictures": 0, "patients": 0, "shown": []}
+    known = split_table[split_table["patient"].notna()]
+    shared = known[known.groupby("pixel_sha256")["patient"].transform("nunique") > 1]
+    pictures = [files for _, files in shared.groupby("pixel_sha256", sort=False)]
+    pictures.sort(key=lambda files: files["patient"].nunique(), reverse=True)
+    shown = []
+    for files in pictures[:most_pictures]:
+        named = files.iloc[np.argsort(files["patient"].duplicated(), kind="stable")].head(most_files)
+        shown.append(
+            {
+                "thumbnail": _thumbnail(images.read(str(named["path"].iloc[0]))),
+                "patients": int(files["patient"].nunique()),
+                "files": len(files),
+                "named": named[["path", "label", "patient"]].astype(str).to_dict("records"),
+            }
+        )
+    return {"pictures": len(pictures), "patients": int(shared["patient"].nunique()), "shown": shown}
+
+
 def _twin(tested: pd.DataFrame, candidates: pd.DataFrame, features: Arrays) -> pd.DataFrame:
     similarity = _means(tested, features) @ _means(candidates, features).T
     same = [

@@ -3,10 +3,11 @@
 from kedro.pipeline import Node, Pipeline
 
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
+from chest_cancer.pipelines.batch_inference.patients import gather_patients
 
 
 def create_pipeline() -> Pipeline:
-    """Classifier and any source of images to a table of predictions."""
+    """Classifier and any source of images to a table of predictions, and one of patients."""
     return Pipeline(
         [
             Node(
@@ -17,9 +18,15 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=predict_images,
-                inputs=["inference_images", "classifier"],
+                inputs=["inference_images", "classifier", "params:batch_inference", "patient_key"],
                 outputs="predictions",
                 name="predict_images_node",
+            ),
+            Node(
+                func=gather_patients,
+                inputs=["predictions", "classifier"],
+                outputs="patient_predictions",
+                name="gather_patients_node",
             ),
         ],
         namespace="batch_inference",

@@ -1,10 +1,8 @@
 """Who is who: the patient of each image, which leaves this process's memory as a keyed hash alone."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,11 +10,8 @@ from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.parameters.values import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout
-from chest_cancer.sources.identifiers import keyed_hash
+from chest_cancer.sources.identity import Identity, patient_in_path
 from chest_cancer.sources.table import ImageTable
-
-PHANTOM_PATIENTS = r"/(?P<patient>patient_\d+)_slice_\d+\.png$"
-"""How phantoms name theirs, whom `auto` knows as well."""
 
 # What may name patients: several for each class, of several images each, and none of which has most of the images.
 _SUGGESTED = {
@@ -24,14 +19,6 @@ _SUGGESTED = {
     r"(?P<patient>[^/]+?)[-_. ]*\(?\d+\)?\.\w+$": "The names of the files, up to their last number,",
 }
 _FEWEST_A_CLASS, _FEWEST_IMAGES, _LARGEST_SHARE = 3, 2, 0.2
-
-
-class Identity(NamedTuple):
-    """Whom and what an image shows, by keyed hashes of 16 hexadecimal digits; None where nobody knows."""
-
-    patient: str | None = None
-    study: str | None = None
-    series: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,19 +48,12 @@ class WhoIsWho:
         """
         if self.way in ("auto", "table") and path in self.table:
             patient, study = self.table[path]
-            return Identity(self._hash("patient", patient), self._hash("study", study))
+            return Identity.of(self.key, patient=patient, study=study)
         if self.way in ("auto", "dicom"):
-            found = identifiers or Identifiers("", "", "")
-            return Identity(*(self._hash(kind, getattr(found, kind)) for kind in Identity._fields))
-        name = _BY_PATH.get(self.way, self._by_expression)(path, folder)
-        return Identity(patient=self._hash("patient", name))
-
-    def _by_expression(self, path: str, _folder: ClassFolder) -> str | None:
-        found = re.search(self.way, path)
-        return found["patient"] if found else None
-
-    def _hash(self, kind: str, identifier: str | None) -> str | None:
-        return keyed_hash(self.key, kind, identifier) if identifier else None
+            return Identity.in_file(self.key, identifiers)
+        read = _BY_PATH.get(self.way)
+        name = read(path, folder) if read else patient_in_path(path, self.way)
+        return Identity.of(self.key, patient=name)
 
 
 def named_by(table: ImageTable | None) -> dict[str, tuple[str, str | None]]:
@@ -100,44 +80,6 @@ _BY_PATH: dict[str, Callable[[str, ClassFolder], str | None]] = {
     BELOW_CLASS: _below_class,
     ABOVE_CLASS: _above_class,
 }
-
-
-def without_shared_identifiers(index: pd.DataFrame, way: str) -> tuple[pd.DataFrame, list[str]]:
-    """Take no patient from files that were all given the same PatientID when they were made anonymous.
-
-    Args:
-        index: The image index.
-        way: The parameter `data_ingestion.patient`.
-
-    Returns:
-        The index, and sentences on what was done.
-    """
-    known, studies = index["patient"].dropna(), index["study"].nunique()
-    if way != "auto" or studies < 2 or len(set(known)) != 1:
-        return index, []
-    note = (
-        f"All {len(known)} DICOM files have the same PatientID, but are of {studies} studies: it was "
-        "replaced when they were made anonymous, and no patient is taken from it. Images of a study stay together."
-    )
-    return index.assign(patient=index["patient"].mask(index["patient"].notna())), [note]
-
-
-def require_some_patients(index: pd.DataFrame, way: str) -> None:
-    """Raise where a way was asked for that finds no patient.
-
-    Args:
-        index: The image index.
-        way: The parameter `data_ingestion.patient`.
-
-    Raises:
-        ValueError: Names the way and the first file.
-    """
-    if way in ("auto", "unknown") or index["patient"].notna().any():
-        return
-    raise ValueError(
-        f"Invalid value received for `data_ingestion.patient`. Expected a way that finds the patient of an image. "
-        f"Received: {way!r}, which finds none, such as of {index['path'].iloc[0]!r}. Correct it, or use `unknown`."
-    )
 
 
 def say_who_is_known(index: pd.DataFrame) -> list[str]:

@@ -12,21 +12,18 @@ from typing import Any, NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.parameters.blocks import DataIngestionParameters, SourceLimits, SourceParameters, TableParameters
+from chest_cancer.parameters.blocks import DataIngestionParameters
+from chest_cancer.parameters.sources import SourceLimits, SourceParameters, TableParameters
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
 from chest_cancer.pipelines.data_ingestion.expectation import Expectation
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
 from chest_cancer.pipelines.data_ingestion.patients import (
-    PHANTOM_PATIENTS,
-    Identity,
     WhoIsWho,
     count_patients,
     named_by,
-    require_some_patients,
     say_who_is_known,
     suggest_way,
-    without_shared_identifiers,
 )
 from chest_cancer.pipelines.data_ingestion.quarantine import (
     empty_class_folders,
@@ -37,6 +34,13 @@ from chest_cancer.pipelines.data_ingestion.quarantine import (
 )
 from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
 from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
+from chest_cancer.sources.identity import (
+    MAY_FIND_NOBODY,
+    PHANTOM_PATIENTS,
+    Identity,
+    finds_nobody,
+    without_shared_identifiers,
+)
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table import ImageTable, read_table
@@ -160,7 +164,8 @@ def read_source(
         require_classes(Counter(image.label for image in images), rows, "images", expected.fewest_classes)
         index = pd.DataFrame([asdict(image) for image in images]).astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
         index, notes = without_shared_identifiers(index, way)
-        require_some_patients(index, way)
+        if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
+            raise finds_nobody(way, f"{parameters.block}.patient", index["path"].iloc[0])
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
     notes = [*layout.notes, *notes, *suggest_way(index, layout)]
     summary = _summarise(raw_images, index, readable=len(readable)) | {

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from chest_cancer.parameters.blocks import SourceParameters
+from chest_cancer.parameters.sources import SourceParameters
 from chest_cancer.pipelines.data_ingestion.expectation import Expectation
 from chest_cancer.pipelines.data_ingestion.layout import OUTSIDE, Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import require_classes

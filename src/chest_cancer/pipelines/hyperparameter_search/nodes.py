@@ -12,8 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from chest_cancer.network.features import label_features
 from chest_cancer.network.keras_head import build_model, fit
-from chest_cancer.parameters.blocks import ModelTrainingParameters
-from chest_cancer.parameters.search import HyperparameterSearchParameters
+from chest_cancer.parameters.blocks import HyperparameterSearchParameters, ModelTrainingParameters
 from chest_cancer.statistics.cross_validation import fewest_groups
 from chest_cancer.storage.arrays import Arrays
 
