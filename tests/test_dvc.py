@@ -33,6 +33,7 @@ SHARED = {
         "",
         ".parameters",
         ".parameters.blocks",
+        ".parameters.sources",
         ".parameters.values",
         ".jobs.progress",
         ".datasets",

@@ -170,6 +170,8 @@ class SummaryHook:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Print the data, the number of images, the figures, and where to look next."""
+        if "external_report" in pipeline.all_outputs():
+            _print_external_validation(Console(), catalog.load("external_validation"))
         if "metrics" not in pipeline.all_outputs():
             return
         manifest, metrics = catalog.load("candidate").manifest, catalog.load("metrics")
@@ -200,6 +202,16 @@ class SummaryHook:
             "[bold]Look[/]    data/08_reporting/report.html · make viz · make mlflow · make serve\n"
             "For research only: not a medical device.",
         )
+
+
+def _print_external_validation(console: Console, facts: dict[str, Any]) -> None:
+    """Print how the model does at the other site, and where to look next."""
+    console.print(
+        f"\n[bold]Other site[/]  {facts['source']['location']}: {facts['copies']['words']}",
+        *facts["verdict"],
+        "[bold]Look[/]    data/08_reporting/external_validation.html\nFor research only: not a medical device.",
+        sep="\n",
+    )
 
 
 def _print_other_patients(console: Console, other: dict[str, Any] | None) -> None:

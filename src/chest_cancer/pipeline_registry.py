@@ -3,7 +3,7 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-ON_REQUEST = ("batch_inference", "hyperparameter_search")
+ON_REQUEST = ("batch_inference", "external_validation", "hyperparameter_search")
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -16,4 +16,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines["__default__"] = sum(
         (pipeline for name, pipeline in pipelines.items() if name not in ON_REQUEST), start=Pipeline([])
     )
+    if "external_validation" in pipelines:
+        # Its images are brought and indexed as all are. Pipelines don't import each other, so they are joined here.
+        from chest_cancer.pipelines.data_ingestion.pipeline import create_external_pipeline
+
+        pipelines["external_validation"] += create_external_pipeline()
     return pipelines

@@ -9,7 +9,7 @@ import pytest
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.parameters.blocks import TableParameters
+from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource

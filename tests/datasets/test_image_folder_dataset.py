@@ -18,7 +18,7 @@ from kedro.io import DatasetError
 from chest_cancer.datasets import image_folder_dataset
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.phantoms.generate import generate_phantom
-from chest_cancer.parameters.blocks import PhantomParameters, SourceLimits
+from chest_cancer.parameters.sources import PhantomParameters, SourceLimits
 from chest_cancer.sources.image_source import ImageSource
 from dicom_files import dicom
 

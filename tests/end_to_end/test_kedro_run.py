@@ -1,5 +1,6 @@
 """The whole graph by `kedro run` in a process of its own, on a copy of the project, and what is left of it."""
 
+import hashlib
 import importlib
 import json
 import os
@@ -17,14 +18,17 @@ import pandas as pd
 import pytest
 import yaml
 from kedro.io import DataCatalog
+from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.manifest import SelfTest
 from chest_cancer.parameters.blocks import StandardisationParameters
 from chest_cancer.pipeline_registry import ON_REQUEST
 from chest_cancer.storage.figures import figures_in
+from chest_cancer.storage.lineage import Ledger
 from conftest import PROJECT, copy_project
 from served_figures import check_that_patients_are_served_as_measured, check_that_what_is_measured_is_what_is_served
 
@@ -300,7 +304,9 @@ def test_every_pipeline_finds_what_it_needs_on_the_disk(
     catalog = DataCatalog.from_config(yaml.safe_load((project / "conf" / "base" / "catalog.yml").read_text()))
     pipeline = importlib.import_module(f"chest_cancer.pipelines.{name}").create_pipeline()
 
+    made_in_the_run = {"external_images", "external_index", "external_summary", "external_quarantine"}
     needed = {name for name in pipeline.inputs() if name.split(":")[0] not in ("params", "provenance", "champion")}
+    needed -= made_in_the_run  # by the part of the pipeline that is data_ingestion's
 
     assert [name for name in needed if not catalog.exists(name)] == []
 
@@ -326,6 +332,65 @@ def test_evaluation_and_batch_inference_work_on_the_results_of_an_earlier_run(
     patients = pd.read_parquet(results / "07_model_output" / "patient_predictions.parquet")
     assert patients["slices"].tolist() == [1, 1]
     assert patients["reads_positive"].notna().all()
+
+
+def test_a_model_is_validated_on_another_scanner_and_not_changed(
+    project: Path, results: Path, record: sqlite3.Connection, tmp_path: Path
+) -> None:
+    files = another_site(tmp_path / "site", results)
+    before = {name: Ledger(results).digest(results / name) for name in ("06_models", "08_reporting/metrics.json")}
+
+    succeed(
+        project, "run", "--env", "test", "--pipelines", "external_validation", "--params",
+        f"external_validation.source={tmp_path / 'site'},external_validation.class_names.Malignant=adenocarcinoma",
+    )  # fmt: skip
+
+    assert {name: Ledger(results).digest(results / name) for name in before} == before
+    predictions = pd.read_parquet(results / "07_model_output" / "external_predictions.parquet").set_index("path")
+    left_out = predictions["left_out"].dropna()
+    assert set(left_out.index) == {name for name in files if "copy" in name}
+    facts = read_json(results / "08_reporting" / "external_validation.json")
+    assert (facts["copies"]["copies"], facts["copies"]["similar"]) == (2, 1)
+    assert facts["compared"]["images"] == len(files) - 3
+    assert facts["shift"]["embedding"]["low"] > 0.5
+    assert facts["shift"]["intensity"]["low"] > 0
+    sides = facts["figures"]["accuracy"]
+    assert sides["internal"] == read_json(results / "08_reporting" / "metrics.json")["accuracy"]
+    assert sides["difference"]["value"] == pytest.approx(sides["external"]["value"] - sides["internal"]["value"])
+    assert sides["difference"]["low"] < sides["difference"]["value"] < sides["difference"]["high"]
+    page = (results / "08_reporting" / "external_validation.html").read_text()
+    assert [sentence for sentence in facts["verdict"] if sentence not in page.replace("&#39;", "'")] == []
+    assert "3 of 15 distinct images are left out" in page
+    assert "not a medical device" in page
+    tags = dict(rows(record, "select key, value from tags join runs using (run_uuid) where name like 'external%'"))
+    recorded = rows(record, "select key, value from metrics join runs using (run_uuid) where name like 'external%'")
+    manifest = (results / "06_models" / "classifier" / "manifest.json").read_bytes()
+    assert tags["mlflow.parentRunId"] == tags["model_run_id"] == json.loads(manifest)["provenance"]["mlflow_run_id"]
+    assert tags["manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
+    assert tags["model_version"] == "1"
+    assert ("external/accuracy", sides["external"]["value"]) in recorded
+    assert ("external_difference/accuracy_low", sides["difference"]["low"]) in recorded
+
+
+def another_site(folder: Path, results: Path) -> list[str]:
+    """Slices of another scanner, two copies of training images under other names, and one that is nearly a copy."""
+    names = {"normal": "normal", "adenocarcinoma": "Malignant"}
+    table = pd.read_parquet(results / "05_model_input" / "split_table.parquet")
+    learnt = table[table["split"] == "train"][["path", "label"]].head(3).itertuples(index=False, name=None)
+    slices = {}
+    for patient in range(12):
+        label = ("normal", "adenocarcinoma")[patient % 2]
+        slices[f"{names[label]}/{patient}.png"] = Image.fromarray(
+            generate_phantom(label, 17, 1_000_000 + patient, scanner="b").image
+        )
+    for number, (path, label) in enumerate(learnt):
+        slice_ = Image.open(results / "01_raw" / "images" / path)
+        nearly = slice_.resize((slice_.width * 2 // 3, slice_.height * 2 // 3))
+        slices[f"{names[label]}/copy_{number}.bmp"] = nearly if number == 2 else slice_
+    for name, picture in slices.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(folder / name)
+    return list(slices)
 
 
 def test_a_run_of_data_ingestion_imports_nothing_that_only_others_need(project: Path, output: str) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.imaging.grey import window
+from chest_cancer.imaging.windows import through
 
 GENERATOR = np.random.default_rng(0)
 PICTURE = GENERATOR.integers(20, 190, (12, 12)).repeat(16, 0).repeat(16, 1) + GENERATOR.integers(0, 9, (192, 192))
@@ -144,11 +144,11 @@ def test_a_mask_of_few_pixels_stays_visible() -> None:
 def test_a_window_is_linear_between_its_edges(level: float, width: float) -> None:
     edges = np.array([level - width, level - width / 2, level, level + width / 2, level + width])
 
-    assert window(edges, level, width).tolist() == [0, 0, 128, 255, 255]
+    assert through(edges, level, width).tolist() == [0, 0, 128, 255, 255]
 
 
 def test_what_was_not_measured_is_seen_as_air() -> None:
     values = np.array([-3024, -1025, np.nan, -1000])
 
-    assert len(set(window(values, -600, 1500).tolist())) == 1
-    assert window(values, -1000, 100).tolist() == [128] * 4
+    assert len(set(through(values, -600, 1500).tolist())) == 1
+    assert through(values, -1000, 100).tolist() == [128] * 4

@@ -49,6 +49,15 @@ def test_another_seed_patient_or_slice_gives_another_picture():
         assert first.image.shape != other.image.shape or np.any(first.image != other.image)
 
 
+def test_another_scanner_has_other_patients_and_changes_nothing_but_what_is_seen_of_them():
+    here, there = (list(generate_phantoms(("normal", "adenocarcinoma"), 4, 7, scanner=name)) for name in ("a", "b"))
+    assert not {made.patient for made in here} & {made.patient for made in there}
+    assert [made.label for made in there] == [made.label for made in here]
+    ill = phantom("adenocarcinoma", 7, there[1].patient)
+    np.testing.assert_array_equal(there[1].lesion_mask, ill.lesion_mask)
+    assert there[1].image.std() < ill.image.std()
+
+
 @pytest.mark.parametrize("label", TUMOURS)
 @pytest.mark.parametrize(("patient", "number", "signature"), [(0, 0, 1.0), (1, 2, 1.0), (2, 1, 0.5), (3, 0, 0.0)])
 def test_only_the_tumour_tells_classes_apart(label: str, patient: int, number: int, signature: float):

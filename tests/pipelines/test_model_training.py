@@ -21,7 +21,7 @@ from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.vgg16 import Weights, trainable_top
 from chest_cancer.parameters.blocks import ModelTrainingParameters, StandardisationParameters
 from chest_cancer.pipelines.model_training import create_pipeline
-from chest_cancer.pipelines.model_training.fitting import fit_temperature, fit_threshold
+from chest_cancer.pipelines.model_training.fitting import fit_threshold
 from chest_cancer.pipelines.model_training.nodes import (
     assemble_classifier,
     calibrate,
@@ -29,6 +29,7 @@ from chest_cancer.pipelines.model_training.nodes import (
     trace_origin,
     train_head,
 )
+from chest_cancer.statistics.calibration import fit_temperature
 from conftest import Pixels
 from manifests import FACTS, manifest_of
 

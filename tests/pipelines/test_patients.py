@@ -14,11 +14,8 @@ from pydantic import ValidationError
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.parameters.blocks import (
-    DataIngestionParameters,
-    FeatureExtractionParameters,
-    PhantomParameters,
-)
+from chest_cancer.parameters.blocks import DataIngestionParameters, FeatureExtractionParameters
+from chest_cancer.parameters.sources import PhantomParameters
 from chest_cancer.parameters.values import ABOVE_CLASS, BELOW_CLASS
 from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.pipelines.feature_extraction.nodes import split_images

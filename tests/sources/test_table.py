@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chest_cancer.parameters.blocks import TableParameters
+from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.table import NO_ROW, SHARED_ROW, ImageTable, read_table
 
 PATHS = ("COVID/a.png", "COVID/b.png", "NonCOVID/c.png")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kedro.io import DatasetError
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
-from chest_cancer.parameters.blocks import SourceLimits
+from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 

@@ -28,7 +28,7 @@ from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_reliability
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, equal_mass_bins, reliability
-from chest_cancer.statistics.intervals import mean_of, predictive_values, share, wilson
+from chest_cancer.statistics.intervals import difference_of, mean_of, predictive_values, share, wilson
 from chest_cancer.statistics.metrics import CLASS_METRICS, METRICS, measure
 from chest_cancer.statistics.roc import area_under_roc, placements
 from chest_cancer.storage.figures import Figure, title_of
@@ -482,3 +482,35 @@ def test_every_metric_of_the_registry_is_measured_under_its_name() -> None:
 )
 def test_people_have_a_name_for_every_figure(name: str, title: str) -> None:
     assert title_of(name) == title
+
+
+@pytest.mark.parametrize(("here", "there", "size"), [(0.9, 0.7, 60), (0.97, 0.9, 40), (1.0, 0.8, 30)])
+def test_the_interval_of_a_difference_of_independent_shares_holds_it_as_often_as_it_says(
+    here: float, there: float, size: int
+) -> None:
+    generator = np.random.default_rng(8)
+    alone = np.arange(size)
+
+    def holds() -> bool:
+        one, other = (share(generator.random(size) < truth, alone, 0.95) for truth in (there, here))
+        difference = difference_of(one, other)
+        assert difference is not None
+        assert difference["n"] == 2 * size
+        return difference["low"] <= there - here <= difference["high"]
+
+    held = np.mean([holds() for _ in range(2000)])
+
+    assert 0.935 <= held <= 0.99
+
+
+def test_a_difference_from_what_is_unknown_is_unknown() -> None:
+    known = Figure(value=0.9, low=0.8, high=0.95, n=50)
+
+    assert difference_of(known, {"value": None, "low": 0.0, "high": 1.0, "n": 0}) is None
+    assert difference_of({"value": np.nan, "low": 0.0, "high": 1.0, "n": 0}, known) is None
+
+
+def test_average_precision_of_positive_images_alone_is_unknown() -> None:
+    figure, _ = GroupBootstrap(np.arange(6), 100, 0.95, 1).average_precision(np.ones(6, bool), np.linspace(0, 1, 6))
+
+    assert np.isnan(figure["value"])

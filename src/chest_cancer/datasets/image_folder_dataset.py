@@ -212,6 +212,7 @@ def _generate(source: ImageSource, intake: Intake) -> None:
         source.seed,
         slices_per_patient=wanted.slices_per_patient,
         patient_signature=wanted.patient_signature,
+        scanner=wanted.scanner,
     )
     # As many digits as keep names in the order of patients and slices.
     patient_digits, slice_digits = max(4, len(str(wanted.images))), len(str(wanted.slices_per_patient[1]))

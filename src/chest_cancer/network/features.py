@@ -1,5 +1,6 @@
 """What a head is trained and tested on: stored features of a split's images, with their classes and groups."""
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +81,16 @@ def _images_of(
 def class_names(split_table: pd.DataFrame) -> list[str]:
     """Names of the classes, in alphabetical order: a class's number is its place among them."""
     return sorted(split_table["label"].unique())
+
+
+def split_digest(split_table: pd.DataFrame) -> str:
+    """SHA-256 over which image is in which group and split.
+
+    Args:
+        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
+    """
+    rows = split_table[["pixel_sha256", "label", "group", "split"]].astype(str).itertuples(index=False, name=None)
+    return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
 
 
 def embeddings_of(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:

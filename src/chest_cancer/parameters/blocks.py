@@ -4,89 +4,32 @@
 range stops a run before any work.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from chest_cancer.parameters.sources import PhantomParameters, SourceParameters
 from chest_cancer.parameters.values import (
     Block,
-    FewestAndMost,
     Fraction,
     HeadName,
     Name,
-    PatientWay,
     Seed,
-    TableRole,
     UnlabelledPatientWay,
     Window,
 )
 
 
-class PhantomParameters(Block):
-    """Synthetic slices, made when `source` is `phantom`."""
+class DataIngestionParameters(SourceParameters):
+    """The images that a model is trained and tested on."""
 
-    images: int = Field(400, ge=2, le=100_000, description="Number of images, shared evenly by the classes.")
-    classes: tuple[str, ...] = Field(("normal", "adenocarcinoma"), min_length=2, max_length=4)
-    slices_per_patient: FewestAndMost = Field(
-        (1, 6), description="Fewest and most; the usual number lies a third of the way up."
-    )
-    patient_signature: Fraction = Field(
-        1.0, description="Share of a patient's traits that its slices have in common: 0 none, 1 all but the height."
-    )
+    block: ClassVar[str] = "data_ingestion"
 
-
-class SourceLimits(Block):
-    """What is accepted from a source before it counts as hostile or broken."""
-
-    max_files: int = Field(1_000_000, ge=1, description="Files in an archive or folder.")
-    max_total_bytes: int = Field(50_000_000_000, ge=1, description="Bytes, unpacked.")
-    max_compression_ratio: float = Field(200.0, ge=1.0, description="Unpacked over packed size of one file.")
-    max_pixels: int = Field(64_000_000, ge=1, description="Pixels of one image, checked before it is decoded.")
-    min_side: int = Field(32, ge=1, description="Pixels of an image's shorter side.")
-
-
-class TableParameters(Block):
-    """A table of the images: a row for each, with whatever it knows of class, patient, study and split."""
-
-    path: str | None = Field(
-        None, min_length=1, description="CSV, TSV or Parquet, here or inside of the source; null: there is none."
-    )
-    columns: dict[TableRole, Name | None] = Field(
-        default_factory=dict, description="Role to its column, where names leave a doubt; null: the table has none."
-    )
-
-    @model_validator(mode="after")
-    def _columns_are_of_a_table(self) -> "TableParameters":
-        if self.columns and self.path is None:
-            raise ValueError("`columns` are those of a table: set its `path`, too")
-        return self
-
-
-class DataIngestionParameters(Block):
-    """Where the images come from."""
-
-    source: str = Field(
-        "phantom",
-        min_length=1,
-        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` archive, or a local one or folder.",
-    )
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
-    class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
-    patient: PatientWay = Field(
-        "auto",
-        description="auto: by table or DICOM, where there are any; table; dicom; unknown; <class>/<patient>/<file> or "
-        "<patient>/<class>/<file>; or a regular expression on the path with a group (?P<patient>…).",
-    )
     patient_count: int | None = Field(
         None,
         ge=2,
         description="How many patients there are, where only that is known: names a point of the leakage curve.",
     )
-    timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
-    retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
-    table: TableParameters = TableParameters()
-    phantom: PhantomParameters = PhantomParameters()
-    limits: SourceLimits = SourceLimits()
 
 
 class ModelPreparationParameters(Block):
@@ -253,6 +196,20 @@ class ModelEvaluationParameters(Block):
     )
 
 
+class ExternalValidationParameters(SourceParameters):
+    """Another site's labelled images, which a trained model is measured on."""
+
+    block: ClassVar[str] = "external_validation"
+
+    model: Literal["served", "candidate"] = Field(
+        "served", description="served: what is served, or the candidate where nothing is; candidate: trained last."
+    )
+    recalibration_share: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of the patients that a new temperature is tried out on."
+    )
+    phantom: PhantomParameters = PhantomParameters(images=200, scanner="b")
+
+
 class BatchInferenceParameters(Block):
     """The images to predict."""
 
@@ -295,5 +252,6 @@ class Parameters(Block):
     feature_extraction: FeatureExtractionParameters = FeatureExtractionParameters()
     model_training: ModelTrainingParameters = ModelTrainingParameters()
     model_evaluation: ModelEvaluationParameters = ModelEvaluationParameters()
+    external_validation: ExternalValidationParameters = ExternalValidationParameters()
     batch_inference: BatchInferenceParameters = BatchInferenceParameters()
     hyperparameter_search: HyperparameterSearchParameters = HyperparameterSearchParameters()

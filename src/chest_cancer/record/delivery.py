@@ -62,6 +62,7 @@ def send(run_id: str) -> Sent | None:
             there.get_run(there_id)
         values = _copy(here, run, there, there_id)
         trials = _copy_trials(here, run, there, there_id)
+        _nest(here, run, there, there_id)
         folder = local_artifacts(run_id)
         files = [path for path in folder.rglob("*") if path.is_file()]
         if files:
@@ -86,6 +87,13 @@ def _copy(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str
     tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in own]
     there.log_batch(there_id, metrics=metrics, params=parameters, tags=tags)
     return len(metrics)
+
+
+def _nest(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str) -> None:
+    """Nest a run on the server, too, where it is nested here and the server has both."""
+    parent = run.data.tags.get(PARENT_TAG)
+    if parent and (its_id := here.get_run(parent).data.tags.get(SERVER_RUN_TAG)):
+        there.set_tag(there_id, PARENT_TAG, its_id)
 
 
 def _copy_trials(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str) -> int:

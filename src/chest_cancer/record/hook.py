@@ -21,6 +21,7 @@ from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters.values import Block
 from chest_cancer.record import delivery, registered_files, registry, tracking
 from chest_cancer.record.ending import at_end
+from chest_cancer.record.external import log_external_validation
 from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
@@ -94,6 +95,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
             _log_metrics({mlflow_name(f"training/{name}"): values for name, values in data.items()})
         elif dataset_name == "search_trials":
             _log_trials(data)
+        elif dataset_name == "external_validation":
+            log_external_validation(data)
         elif dataset_name == "metrics":
             figures: dict[str, Any] = figures_in(data)
             _log_metrics(

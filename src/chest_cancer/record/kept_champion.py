@@ -15,7 +15,7 @@ from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 logger = logging.getLogger(__name__)
 
-_TRAINING_IMAGES = "training_images.json"
+TRAINING_IMAGES = "training_images.json"
 _TEST_SCORES = "test_scores.json"
 
 
@@ -81,7 +81,7 @@ class KeptChampion:
             version = registry.number_of(registry.champion(line.alias))
             if self.fetch(line.alias) is None:
                 return Champion(served=served)
-            images = json.loads((self.folder / _TRAINING_IMAGES).read_text())
+            images = json.loads((self.folder / TRAINING_IMAGES).read_text())
             file = self.folder / _TEST_SCORES  # versions from before it was kept have none
             scores = json.loads(file.read_text()) if file.is_file() else {}
             return Champion(version, Classifier.load(self.folder, precision), frozenset(images), scores, served)

@@ -25,16 +25,17 @@ def mlflow_name(name: str) -> str:
     return f"{safe[: _MOST_CHARACTERS - len(digest) - 1]}:{digest}"
 
 
-def figure_name(name: str, part: str) -> str:
-    """Name a part of a test figure.
+def figure_name(name: str, part: str, kind: str = "test") -> str:
+    """Name a part of a figure.
 
     Args:
         name: Of the figure, such as `recall_<class>`.
         part: `value`, `low`, `high` or `n`.
+        kind: What it is of.
 
     Returns:
-        `test/<figure>` for the value, `test/<figure>_<part>` for the others. A figure that itself ends like that, for a
-        class `nodule_low` beside a class `nodule`, has `:5F` for that `_`.
+        `<kind>/<figure>` for the value, `<kind>/<figure>_<part>` for the others. A figure that itself ends like that,
+        for a class `nodule_low` beside a class `nodule`, has `:5F` for that `_`.
     """
-    safe = _PARTS.sub(":5F", mlflow_name(f"test/{name}"))
+    safe = _PARTS.sub(":5F", mlflow_name(f"{kind}/{name}"))
     return safe if part == "value" else f"{safe}_{part}"

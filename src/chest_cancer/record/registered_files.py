@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import chest_cancer
 from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.record.registry import MODEL, find_version, require_version
+from chest_cancer.record.registry import MODEL, digest_of, find_version, require_version
 from chest_cancer.record.tracking import MODEL_FOLDER, connect, reaching_server, registry_uri, tracking_uri
 
 if TYPE_CHECKING:
@@ -110,6 +110,6 @@ def record(
 def _is_registered(manifest: bytes) -> bool:
     try:
         with reaching_server():
-            return find_version(manifest) is not None
+            return find_version(digest_of(manifest)) is not None
     except ConnectionError:  # it will be said when the record is sent
         return False

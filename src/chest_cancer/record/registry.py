@@ -89,7 +89,7 @@ def submit(run_id: str, manifest: bytes, decision: Decision) -> Submitted:
     client, facts = connect(registry_uri()), Manifest.read(manifest)
     line = Line.of(facts)
     with reaching_server(), _locked():
-        version = find_version(manifest) or _create(client, run_id, manifest)
+        version = find_version(digest_of(manifest)) or _create(client, run_id, manifest)
         number, current, leader = str(version.version), champion(), champion(line.alias)
         if (number_of(leader), number_of(current)) != (decision["champion"], decision["served"]):
             raise ChampionChangedError(
@@ -220,9 +220,13 @@ def _name(version: "ModelVersion | None") -> str:
     return "none" if version is None else f"version {version.version}"
 
 
-def find_version(manifest: bytes) -> "ModelVersion | None":
-    """Find the version that has this manifest."""
-    digest = hashlib.sha256(manifest).hexdigest()
+def digest_of(manifest: bytes) -> str:
+    """SHA-256 of a manifest's file, by which a version is known."""
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def find_version(digest: str) -> "ModelVersion | None":
+    """Find the version whose manifest has this SHA-256."""
     versions = connect(registry_uri()).search_model_versions(f"name = '{MODEL}'")
     return next((version for version in versions if version.tags.get(_DIGEST_TAG) == digest), None)
 
@@ -237,7 +241,7 @@ def _create(client: "MlflowClient", run_id: str, manifest: bytes) -> "ModelVersi
             raise
     facts = Manifest.read(manifest)
     tags = {
-        _DIGEST_TAG: hashlib.sha256(manifest).hexdigest(),
+        _DIGEST_TAG: digest_of(manifest),
         "training_run_id": facts.provenance.mlflow_run_id,
         "git_commit": facts.provenance.git_commit,
         "data_digest": facts.data.digest,

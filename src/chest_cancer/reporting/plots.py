@@ -6,6 +6,7 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
@@ -116,23 +117,46 @@ def plot_reliability(
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line=DOTTED, hoverinfo="skip")
     for name, colour, stated in series:
-        bins = reliability(numbers, stated, groups, confidence)
-        error = np.average(np.abs(bins["value"] - bins["confidence"]), weights=bins["n"])
-        figure.add_scatter(
-            x=bins["confidence"],
-            y=bins["value"],
-            error_y={"array": bins["high"] - bins["value"], "arrayminus": bins["value"] - bins["low"]},
-            customdata=bins[["n", "low", "high"]],
-            mode="lines+markers",
-            name=f"{name}: error {error:.3f}",
-            line={"color": colour},
-            hovertemplate="confidence %{x:.3f}<br>true %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]"
-            "<br>%{customdata[0]} images<extra></extra>",
-        )
+        add_reliability(figure, name, colour, numbers, stated, groups, confidence)
     lowest = max(0.0, 1 / len(classes) - 0.05)
     figure.update_xaxes(title="probability of the most probable class", range=[lowest, 1.02])
     figure.update_yaxes(title="share of images where it is the true class", range=[-0.02, 1.02])
     return styled(figure, f"Reliability, {len(predictions)} test images; bins with {percent(confidence)} intervals")
+
+
+def add_reliability(
+    figure: go.Figure,
+    name: str,
+    colour: str,
+    numbers: NDArray[np.int64],
+    stated: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    confidence: float,
+) -> None:
+    """Add the bins of a reliability diagram to a plot.
+
+    Args:
+        figure: The plot, changed in place.
+        name: What the bins are of.
+        colour: Theirs.
+        numbers: True class numbers, [n].
+        stated: Probability of each class, [n, K].
+        groups: Group of each image, [n].
+        confidence: Confidence level of the intervals, 0..1.
+    """
+    bins = reliability(numbers, stated, groups, confidence)
+    error = np.average(np.abs(bins["value"] - bins["confidence"]), weights=bins["n"])
+    figure.add_scatter(
+        x=bins["confidence"],
+        y=bins["value"],
+        error_y={"array": bins["high"] - bins["value"], "arrayminus": bins["value"] - bins["low"]},
+        customdata=bins[["n", "low", "high"]],
+        mode="lines+markers",
+        name=f"{name}: error {error:.3f}",
+        line={"color": colour},
+        hovertemplate="confidence %{x:.3f}<br>true %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]"
+        "<br>%{customdata[0]} images<extra></extra>",
+    )
 
 
 def plot_history(history: pd.DataFrame) -> go.Figure:

@@ -8,7 +8,7 @@ from itertools import chain
 from chest_cancer.imaging.decoding import decode_image, without_identifiers
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.signatures import identify
-from chest_cancer.parameters.blocks import TableParameters
+from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.foreign import foreign_by_name, holds_no_images, is_table_by_name
 from chest_cancer.sources.identifiers import hidden
 from chest_cancer.sources.intake import RefusedError

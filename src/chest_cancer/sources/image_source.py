@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from chest_cancer.parameters.blocks import DataIngestionParameters, PhantomParameters, SourceLimits, TableParameters
+from chest_cancer.parameters.blocks import DataIngestionParameters
+from chest_cancer.parameters.sources import PhantomParameters, SourceLimits, TableParameters
 
 SourceKind = Literal["phantom", "google_drive", "https", "zip", "folder"]
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from kedro.io import DatasetError
 
-from chest_cancer.parameters.blocks import SourceLimits
+from chest_cancer.parameters.sources import SourceLimits
 
 CHUNK = 1 << 20
 FOLDER = "folder "  # begins the reason of a folder that is refused

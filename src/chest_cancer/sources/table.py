@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from chest_cancer.parameters.blocks import TableParameters
+from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.parameters.values import TableRole
 from chest_cancer.sources.foreign import holds_no_images
 from chest_cancer.sources.split_names import split_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from chest_cancer.parameters.blocks import TableParameters
+from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.identifiers import hidden
 from chest_cancer.sources.metadata import group_columns
 from chest_cancer.sources.table_columns import find_columns

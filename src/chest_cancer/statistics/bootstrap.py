@@ -107,11 +107,11 @@ class GroupBootstrap:
             scores: Score of each image, [n].
 
         Returns:
-            The figure, unknown without a positive image, and its value in each draw, [repetitions], NaN in a draw
-            without one.
+            The figure, unknown without a positive image or without any other, for then it is 1 whatever the scores; and
+            its value in each draw, [repetitions], NaN in a draw without a positive image.
         """
         n = len(scores)
-        if not positive.any():
+        if positive.all() or not positive.any():
             return make_figure(np.nan, 0.0, 1.0, n), np.full(len(self._draws), np.nan)
         order = np.argsort(-scores, kind="stable")
         positions = np.flatnonzero(positive[order])

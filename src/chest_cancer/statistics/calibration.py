@@ -1,14 +1,52 @@
-"""Whether confidence can be trusted: bins of the reliability diagram."""
+"""Whether confidence can be trusted: temperature, and bins of the reliability diagram."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 
 from chest_cancer.statistics.intervals import share
 
 BINS = 10
 _SMALLEST_BIN = 10
+
+
+def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Fit the temperature that makes the labels most likely.
+
+    Guo et al., 2017, On calibration of modern neural networks. The labels are softened as Platt (1999, Probabilistic
+    outputs for support vector machines) does, by one more image of every class: otherwise a few images that are all
+    classified correctly would call for certainty.
+
+    Args:
+        logits: Logits of each class, [n, K].
+        labels: Class numbers, [n].
+
+    Returns:
+        Divisor of the logits, between 0.05 and 20.
+    """
+    classes = logits.shape[1]
+    counts = np.bincount(labels, minlength=classes)[labels][:, None]
+    targets = (counts * np.eye(classes)[labels] + 1) / (counts + classes)
+
+    def loss(log_temperature: float) -> float:
+        return float(-(targets * log_softmax(logits / np.exp(log_temperature), axis=1)).sum(axis=1).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+
+
+def scale_probabilities(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Scale probabilities by a temperature.
+
+    Args:
+        probabilities: [n, K].
+        temperature: Divisor of their logarithms.
+
+    Returns:
+        Probabilities, [n, K].
+    """
+    return np.asarray(softmax(logarithms(probabilities) / temperature, axis=1))
 
 
 def before_scaling(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
@@ -21,8 +59,12 @@ def before_scaling(probabilities: NDArray[np.float64], temperature: float) -> ND
     Returns:
         Probabilities before calibration, [n, K].
     """
-    logarithms = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
-    return np.asarray(softmax(temperature * logarithms, axis=1))
+    return scale_probabilities(probabilities, 1 / temperature)
+
+
+def logarithms(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take logarithms, finite ones of probabilities of 0 too: logits up to a constant."""
+    return np.asarray(np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)))
 
 
 def confidence_and_hits(

@@ -187,25 +187,30 @@ def _ratio(above: Figure, below: Figure) -> tuple[float, float, float]:
     return a / b if b else np.inf, low, high
 
 
-def difference_of(first: Figure, second: Figure) -> Figure:
-    """Subtract a figure from another one that rests on other groups, with an interval from theirs.
+def difference_of(first: Figure | StoredFigure, second: Figure | StoredFigure) -> Figure | None:
+    """Subtract a figure from another one that rests on other images, independent of its own.
 
-    Zou and Donner, 2008, Construction of confidence limits about effect measures: a general approach. For shares it is
-    Newcombe's (1998, Interval estimation for the difference between independent proportions, method 10).
+    Zou and Donner, 2008, Construction of confidence limits about effect measures: a general approach. The interval
+    follows from both intervals, so that it holds where these hold, at shares of 0 and 1 as well.
 
     Args:
-        first: A figure between 0 and 1.
-        second: The figure that is subtracted, likewise.
+        first: A figure with its interval.
+        second: The one that is subtracted.
 
     Returns:
-        The difference, -1..1; NaN in that whole range where either is unknown.
+        The difference; n counts the images of both. None where either is unknown.
     """
-    value, n = first["value"] - second["value"], first["n"] + second["n"]
-    if np.isnan(value):
-        return {"value": value, "low": -1.0, "high": 1.0, "n": n}
-    below = np.hypot(first["value"] - first["low"], second["high"] - second["value"])
-    above = np.hypot(first["high"] - first["value"], second["value"] - second["low"])
-    return {"value": value, "low": float(max(-1, value - below)), "high": float(min(1, value + above)), "n": n}
+    if any(figure["value"] is None or np.isnan(figure["value"]) for figure in (first, second)):
+        return None
+    (one, one_low, one_high), (other, other_low, other_high) = (
+        (float(figure["value"] or 0.0), figure["low"], figure["high"]) for figure in (first, second)
+    )
+    return {
+        "value": one - other,
+        "low": one - other - float(np.hypot(one - one_low, other_high - other)),
+        "high": one - other + float(np.hypot(one_high - one, other - other_low)),
+        "n": first["n"] + second["n"],
+    }
 
 
 def mean_of(figures: list[Figure], correlation: NDArray[np.float64], n: int) -> Figure:

@@ -7,6 +7,7 @@ computed block by block and never kept, so that memory grows with the number of 
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -18,6 +19,8 @@ SAME_PICTURE = 0.9
 """Similarity of perceptual hashes. Measured on 249 CT slices and 300 phantoms: mirrored, JPEG of quality 40, half size,
 a drawn line and all of these at once 0.88 to 1; phantoms of distinct patients at most 0.66, and 0.86 inside a wide
 black margin; slices of one phantom patient 0.70 on average, at most 0.90."""
+IDENTITIES = ("patient", "study")
+"""Columns whose values are in one group, and so in one split, alone; missing where nobody knows."""
 _BLOCK = 2048
 _ROUNDING = 1e-6
 """Of a cosine in single precision: equal vectors come out just below 1."""
@@ -74,6 +77,21 @@ def group_at_similarities(embeddings: NDArray[np.float32], similarities: Sequenc
     unit = directions(embeddings)
     links = _link_blocks(len(unit), lambda rows, columns: unit[rows] @ unit[columns].T, similarities)
     return [_number(groups) for groups in links]
+
+
+def join_identities(groups: Groups, images: pd.DataFrame) -> Groups:
+    """Join the groups of images of one patient, and of one study.
+
+    Args:
+        groups: Group of each image, [n], each at least 0 and below n.
+        images: n rows, with `patient` and `study`, missing where nobody knows.
+
+    Returns:
+        Group of each image, [n], numbered from 0 in order of first appearance.
+    """
+    for identity in IDENTITIES:
+        groups = join_by_identity(groups, pd.factorize(images[identity])[0])
+    return groups
 
 
 def join_by_identity(groups: Groups, identities: NDArray[np.int64]) -> Groups:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.phantoms.anatomy import draw_anatomy
-from chest_cancer.imaging.phantoms.canvas import HounsfieldArray, Placement
 from chest_cancer.imaging.phantoms.draws import Draws, Stream
 from chest_cancer.imaging.phantoms.lesions import add_benign_findings
+from chest_cancer.imaging.phantoms.scanner import SCANNERS, ScannerName, scan
 from chest_cancer.imaging.phantoms.tumours import add_tumour
 
 PHANTOM_CLASSES: tuple[str, ...] = ("normal", "adenocarcinoma", "squamous_cell", "large_cell")
@@ -48,38 +48,9 @@ class Phantom:
     slice: int
 
 
-def _smooth(picture: HounsfieldArray, side_tap: float) -> HounsfieldArray:
-    """Convolve `[H, W]` along both axes with three taps that sum to one, edges repeated."""
-    side, middle = np.float32(side_tap), np.float32(1 - 2 * side_tap)
-    wide = np.pad(picture, 1, mode="edge")
-    wide = middle * wide[1:-1] + side * (wide[:-2] + wide[2:])
-    return np.asarray(middle * wide[:, 1:-1] + side * (wide[:, :-2] + wide[:, 2:]))
-
-
-def _scan(picture: HounsfieldArray, placement: Placement, draws: Draws) -> NDArray[np.uint8]:
-    """Add the scanner's blur and noise, then apply a display window: HU `[H, W]` to uint8."""
-    rng = draws.of_patient(Stream.SCANNER)
-    amplitude, kernel, grain = rng.uniform(6, 18), rng.uniform(0.0, 0.2), rng.uniform(0, 0.3)
-    noise = draws.of_slice(Stream.NOISE).standard_normal(picture.shape, dtype=np.float32) * np.float32(amplitude)
-    picture = _smooth(picture, kernel) + _smooth(noise, grain)
-    if rng.random() < 0.25:
-        # The reconstruction circle: nothing was measured outside of it.
-        rows, columns = np.ogrid[: placement.height, : placement.width]
-        across = (columns - placement.centre[0]) ** 2 + (rows - placement.centre[1]) ** 2
-        picture = np.where(across > (rng.uniform(0.5, 0.62) * max(picture.shape)) ** 2, -2000, picture)
-    rng = draws.of_patient(Stream.WINDOW)
-    kind = rng.random()
-    if kind < 0.72:  # lung
-        level, width = rng.uniform(-580, -310), rng.uniform(1225, 1775)
-    elif kind < 0.98:  # in between
-        level, width = rng.uniform(-320, -150), rng.uniform(1200, 1600)
-    else:  # mediastinum
-        level, width = rng.uniform(10, 60), rng.uniform(350, 500)
-    shown = (picture - (level - width / 2)) * (255 / width)
-    return np.asarray(np.clip(shown + 0.5, 0, 255), dtype=np.uint8)
-
-
-def generate_phantom(label: str, seed: int, patient: int, number: int = 0, signature: float = 1.0) -> Phantom:
+def generate_phantom(
+    label: str, seed: int, patient: int, number: int = 0, signature: float = 1.0, scanner: ScannerName = "a"
+) -> Phantom:
     """Generate one phantom; the same arguments always give the same pixels.
 
     Args:
@@ -88,6 +59,7 @@ def generate_phantom(label: str, seed: int, patient: int, number: int = 0, signa
         patient: Number of the patient within the set, at least 0.
         number: Number of the slice within the patient, at least 0.
         signature: Share of a patient's traits that its slices have in common, 0 to 1.
+        scanner: One of `SCANNERS`.
 
     Returns:
         The slice with its tumour mask.
@@ -103,17 +75,17 @@ def generate_phantom(label: str, seed: int, patient: int, number: int = 0, signa
     anatomy = draw_anatomy(draws)
     picture = add_benign_findings(anatomy, draws)
     picture, mask = add_tumour(picture, anatomy, label, draws)
-    return Phantom(_scan(picture, anatomy.placement, draws), mask, label, patient, number)
+    return Phantom(scan(picture, anatomy.placement, draws, SCANNERS[scanner]), mask, label, patient, number)
 
 
-def _in_turn(classes: int, slices_per_patient: tuple[int, int], seed: int) -> Iterator[tuple[int, int]]:
-    """Number patients and their slices without end: a patient of each class, slice by slice in turn.
+def _in_turn(classes: int, slices_per_patient: tuple[int, int], seed: int, start: int = 0) -> Iterator[tuple[int, int]]:
+    """Number patients, from `start` on, and their slices without end: a patient of each class, slice by slice in turn.
 
     These patients have as many slices as one another, so that all classes have as many images too.
     """
     low, high = slices_per_patient
     usual = low + (high + 1 - low) / 3
-    for first in itertools.count(0, classes):
+    for first in itertools.count(start, classes):
         slices = int(Draws(seed, first, 0, 1.0).of_patient(Stream.SLICES).triangular(low, usual, high + 1))
         yield from ((first + place, number) for number in range(min(slices, high)) for place in range(classes))
 
@@ -125,6 +97,7 @@ def generate_phantoms(
     *,
     slices_per_patient: tuple[int, int] = (1, 1),
     patient_signature: float = 1.0,
+    scanner: ScannerName = "a",
 ) -> Iterator[Phantom]:
     """Generate a balanced set, class after class in turn, patient after patient.
 
@@ -134,15 +107,17 @@ def generate_phantoms(
         seed: Seed of the whole set, at least 0.
         slices_per_patient: Fewest and most, at least 1; the usual number lies a third of the way up.
         patient_signature: Share of a patient's traits that its slices have in common: 0 none, 1 all.
+        scanner: One of `SCANNERS`; each has its own patients.
 
     Yields:
         Phantom `index` of the set, for every index below `images`; it does not depend on how many there are.
     """
-    turns = itertools.islice(_in_turn(len(classes), slices_per_patient, seed), images)
+    start = SCANNERS[scanner].first_patient // len(classes) * len(classes)
+    turns = itertools.islice(_in_turn(len(classes), slices_per_patient, seed, start), images)
 
     def draw(turn: tuple[int, int]) -> Phantom:
         patient, number = turn
-        return generate_phantom(classes[patient % len(classes)], seed, patient, number, patient_signature)
+        return generate_phantom(classes[patient % len(classes)], seed, patient, number, patient_signature, scanner)
 
     # NumPy lets go of the interpreter while it draws, so threads share the cores.
     with ThreadPoolExecutor(os.cpu_count()) as pool:

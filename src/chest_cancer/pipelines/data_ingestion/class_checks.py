@@ -109,6 +109,28 @@ def check_positive_classes(
     )
 
 
+def check_known_classes(received: Sequence[str], classes: Sequence[str]) -> None:
+    """Raise when a model does not know a class.
+
+    Args:
+        received: Names of the source's classes.
+        classes: Those of the model.
+
+    Raises:
+        ValueError: Names both, with a block `class_names` to copy, in which the classes that were meant are filled in.
+    """
+    unknown = [name for name in received if name not in classes]
+    if not unknown:
+        return
+    blank = f"<one of: {', '.join(classes)}>"
+    block = class_names_block({name: next(iter(_meant(name, classes)), blank) for name in unknown})
+    raise ValueError(
+        f"Invalid value received for `data_ingestion.source`. Expected classes that the model knows: {named(classes)}. "
+        f"Received also: {named(unknown)}. Say which of the model's classes each of these is, in "
+        f"conf/local/parameters.yml, or take it out of the source:\n{block}"
+    )
+
+
 def check_enough_images(images: Sequence[IndexedImage]) -> None:
     """Raise when a class has too few distinct pictures to be in every split, however they would be drawn.
 

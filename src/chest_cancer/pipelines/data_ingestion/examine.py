@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.pixels import TooManyPixelsError, UnreadableImageError
-from chest_cancer.parameters.blocks import SourceLimits
+from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.patients import WhoIsWho
 from chest_cancer.sources.foreign import foreign_by_name

@@ -1,54 +1,16 @@
 """Nodes of data_ingestion."""
 
-import hashlib
-import os
-from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
-from chest_cancer.parameters.blocks import DataIngestionParameters, SourceLimits, TableParameters
-from chest_cancer.pipelines.data_ingestion.ambiguity import refuse_names_of_no_classes
+from chest_cancer.parameters.blocks import DataIngestionParameters, ExternalValidationParameters
 from chest_cancer.pipelines.data_ingestion.class_checks import check_enough_images
-from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
-from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
-from chest_cancer.pipelines.data_ingestion.layout import Layout
-from chest_cancer.pipelines.data_ingestion.metadata import describe_images
-from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
-from chest_cancer.pipelines.data_ingestion.patients import (
-    WhoIsWho,
-    count_patients,
-    named_by,
-    say_who_is_known,
-    suggest_way,
-)
-from chest_cancer.pipelines.data_ingestion.quarantine import (
-    empty_class_folders,
-    exclude_contradictions,
-    lost_by_class,
-    require_no_class_is_lost,
-    require_two_classes,
-)
-from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
-from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
-from chest_cancer.sources.identity import (
-    MAY_FIND_NOBODY,
-    PHANTOM_PATIENTS,
-    Identity,
-    finds_nobody,
-    without_shared_identifiers,
-)
+from chest_cancer.pipelines.data_ingestion.expectation import ToMeasure, ToTrain
+from chest_cancer.pipelines.data_ingestion.reading import read_source, source_of
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
-from chest_cancer.sources.table import ImageTable, read_table
-from chest_cancer.sources.table_file import TEXT
-
-_TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
-_TEXT_COLUMNS += ["format", "mode", "scaling", *Identity._fields]
 
 
 def describe_source(parameters: DataIngestionParameters, seed: int, patient_key: bytes) -> ImageSource:
@@ -65,53 +27,24 @@ def describe_source(parameters: DataIngestionParameters, seed: int, patient_key:
     Raises:
         ValueError: When `source` is nothing that images can be taken from.
     """
-    return ImageSource(
-        location=parameters.source,
-        sha256=parameters.sha256,
-        timeout_seconds=parameters.timeout_seconds,
-        retries=parameters.retries,
-        limits=parameters.limits,
-        phantom=parameters.phantom,
-        table=parameters.table,
-        key=patient_key,
-        seed=seed,
-    )
+    return source_of(parameters, seed, patient_key)
 
 
-def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int) -> dict[str, Any]:
-    files = len(folder.paths) + len(folder.refused)
-    classes = index.groupby("label")["content_sha256"].agg(images="size", distinct="nunique")
-    keys = index[["content_sha256", "label", "source_split"]].fillna("")
-    return {
-        "location": folder.source.location,
-        "kind": folder.source.kind,
-        "synthetic": folder.source.synthetic,
-        "archive_sha256": folder.source.sha256,
-        "digest": hashlib.sha256(repr(sorted(keys.itertuples(index=False, name=None))).encode()).hexdigest(),
-        "files": files,
-        "readable": readable,
-        "quarantined": files - len(index),
-        "images": len(index),
-        "distinct_by_content": int(index["content_sha256"].nunique()),
-        "distinct_by_pixels": int(index["pixel_sha256"].nunique()),
-        "patients": count_patients(index),
-        "classes": {str(label): {name: int(count) for name, count in row.items()} for label, row in classes.iterrows()},
-    }
+def describe_external_source(parameters: ExternalValidationParameters, seed: int, patient_key: bytes) -> ImageSource:
+    """Say where another site's images come from; saving that brings them.
 
+    Args:
+        parameters: Source, limits, and what the phantoms are like.
+        seed: Random seed for the phantoms.
+        patient_key: Of this project, for what stands in copied files in the place of identifiers.
 
-def _open_all(
-    images: ImageFolder, layout: Layout, who: WhoIsWho, limits: SourceLimits
-) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
-    """Open every file: what can be read, and path and reason of the rest."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda path: examine(images, path, layout, who, limits), images.paths)
-        examined = list(tqdm(results, total=len(images.paths), desc="Opening", unit="file", disable=None))
-    refused = [(path, reason) for path, reason in zip(images.paths, examined, strict=True) if isinstance(reason, str)]
-    return [image for image in examined if isinstance(image, IndexedImage)], refused
+    Returns:
+        The source.
 
-
-def _read_table(images: ImageFolder, parameters: TableParameters) -> ImageTable | None:
-    return read_table(parameters, without_masks(images.paths), images.root) if parameters.path else None
+    Raises:
+        ValueError: When `source` is nothing that images can be taken from.
+    """
+    return source_of(parameters, seed, patient_key)
 
 
 def index_images(
@@ -143,36 +76,29 @@ def index_images(
     """
     normal = None if normal_class is None else str(normal_class)
     positive = None if positive_classes is None else [str(name) for name in positive_classes]
-    table = _read_table(raw_images, parameters.table)
-    layout = recognise_classes(raw_images, parameters, normal, positive, table)
-    way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
-    who = WhoIsWho(way, patient_key, named_by(table))
-    readable, refused = _open_all(raw_images, layout, who, parameters.limits)
-    images, contradictions = exclude_contradictions(readable)
-    left_out = sorted([*raw_images.refused, *refused, *contradictions])
-    lost = lost_by_class(layout, left_out)
-    rows = sorted([*left_out, *empty_class_folders(layout, readable)])
-    require_no_class_is_lost(images, lost)
-    labels = Counter(image.label for image in images)
-    require_two_classes(labels, rows)
-    if not layout.is_certain:
-        refuse_names_of_no_classes(sorted(labels), FolderTree(raw_images.paths, raw_images.folders).show())
+    read = read_source(raw_images, parameters, ToTrain(normal, positive), patient_key)
+    check_enough_images(read.images)
+    summary = read.summary | {"patient_count": parameters.patient_count}
+    return read.table, read.quarantine, summary, read.metadata
 
-    rows_of_index = pd.DataFrame([asdict(image) for image in images]).drop(columns="attributes")
-    index = rows_of_index.astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
-    index, notes = without_shared_identifiers(index, way)
-    if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
-        raise finds_nobody(way, "data_ingestion.patient", index["path"].iloc[0])
-    metadata, metadata_notes = describe_images(index, table, [image.attributes for image in images])
-    quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
-    summary = _summarise(raw_images, index, readable=len(readable)) | {
-        "patient_count": parameters.patient_count,
-        "pattern": layout.pattern,
-        "counts": count_images(index),
-        "left_out": group_reasons(rows),
-        "notes": [*layout.notes, *notes, *metadata_notes, *suggest_way(index, layout)],
-        "odd": [*find_odd(index, lost), *say_who_is_known(index)],
-    }
-    log_overview(summary, lost)
-    check_enough_images(images)
-    return index, quarantine, summary, metadata
+
+def index_external_images(
+    images: ImageFolder, parameters: ExternalValidationParameters, classes: Sequence[str], patient_key: bytes
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Open every file of another site, and sort it into the index or, with a reason, into quarantine.
+
+    Args:
+        images: Files in layout `<class>/<file>`; splits, if there are any, are of no account.
+        parameters: Class names and limits.
+        classes: Names of the classes that the model knows.
+        patient_key: Of this project, for the hashes of patients.
+
+    Returns:
+        Index, quarantine and summary, as `index_images` gives them.
+
+    Raises:
+        ValueError: When it is not certain what the classes are, the model does not know one, no image can be read, or
+            no patient is found in the way that was asked for.
+    """
+    read = read_source(images, parameters, ToMeasure(classes), patient_key)
+    return read.table, read.quarantine, read.summary

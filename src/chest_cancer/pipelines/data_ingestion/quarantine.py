@@ -69,22 +69,24 @@ def lost_by_class(layout: Layout, refused: Refused) -> dict[str, list[tuple[str,
     return dict(lost)
 
 
-def require_two_classes(counts: Mapping[str, int], quarantine: Refused, unit: str = "images") -> None:
-    """Raise when there is nothing to tell apart.
+def require_classes(counts: Mapping[str, int], quarantine: Refused, unit: str, fewest: int) -> None:
+    """Raise when there are too few classes: of one, nothing is to be told apart.
 
     Args:
         counts: Class to number of its files or images.
         quarantine: Path and reason of everything else; the first ones are shown.
         unit: What was counted.
+        fewest: Fewest classes that must have any, 1 or 2.
 
     Raises:
-        ValueError: When fewer than two classes have any.
+        ValueError: When fewer have any.
     """
-    if sum(count > 0 for count in counts.values()) >= 2:
+    if sum(count > 0 for count in counts.values()) >= fewest:
         return
     received = ", ".join(f"{label!r} with {count} {unit}" for label, count in counts.items() if count) or "none"
+    words = "two or more classes" if fewest > 1 else "a class or more"
     raise ValueError(
-        "Invalid value received for `data_ingestion.source`. Expected images of two or more classes, as <class>/<file> "
+        f"Invalid value received for `data_ingestion.source`. Expected images of {words}, as <class>/<file> "
         f"or <split>/<class>/<file>. Received classes: {received}. Left out ({len(quarantine)}): "
         f"{_first(quarantine)}. Pass a zip or folder with a folder for each class."
     )

@@ -1,17 +1,12 @@
 """What a source's folders are taken for, refused before any file is opened where that can't be right."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 
-from chest_cancer.parameters.blocks import DataIngestionParameters
-from chest_cancer.pipelines.data_ingestion.class_checks import (
-    check_classes_agree,
-    check_normal_class,
-    check_positive_classes,
-)
+from chest_cancer.parameters.sources import SourceParameters
+from chest_cancer.pipelines.data_ingestion.expectation import Expectation
 from chest_cancer.pipelines.data_ingestion.layout import OUTSIDE, Layout, read_layout
-from chest_cancer.pipelines.data_ingestion.quarantine import require_two_classes
+from chest_cancer.pipelines.data_ingestion.quarantine import require_classes
 from chest_cancer.pipelines.data_ingestion.table_layout import add_table, layout_of_table
 from chest_cancer.sources.foreign import foreign_by_name, holds_no_images
 from chest_cancer.sources.image_folder import ImageFolder
@@ -20,27 +15,21 @@ from chest_cancer.sources.table import ImageTable
 
 
 def recognise_classes(
-    images: ImageFolder,
-    parameters: DataIngestionParameters,
-    normal_class: str | None,
-    positive_classes: Sequence[str] | None = None,
-    table: ImageTable | None = None,
+    images: ImageFolder, parameters: SourceParameters, expected: Expectation, table: ImageTable | None = None
 ) -> Layout:
     """Read classes and splits off the folders, those that could not be taken included, and off a table.
 
     Args:
         images: The files, and what was refused of the source.
-        parameters: The block `data_ingestion`.
-        normal_class: The class without disease, or None.
-        positive_classes: What sensitivity is about; None for all but the normal class.
+        parameters: How the source is read.
+        expected: What the source has to bring.
         table: What a table says of the files, where there is one.
 
     Returns:
         The layout.
 
     Raises:
-        ValueError: The folders may be no classes, are fewer than two, differ between splits, or `normal_class` is none,
-            or `positive_classes` are not some of the others.
+        ValueError: The folders may be no classes, or are not what is expected.
     """
     refused = [(path, reason) for path, reason in images.refused if path != "." and name_problem(path) is None]
     lost_folders = [path for path, reason in refused if is_folder_problem(path, reason)]
@@ -62,10 +51,8 @@ def recognise_classes(
         if layout.find(path) is None or foreign_by_name(path)
     ]
     empty = [(folder.path, "class folder holds no image") for folder in layout.class_folders if folder not in folders]
-    require_two_classes(counts, sorted([*images.refused, *outside, *empty]), "files")
-    check_classes_agree(folders)
-    check_normal_class(normal_class, sorted(counts))
-    check_positive_classes(positive_classes, normal_class, sorted(counts))
+    require_classes(counts, sorted([*images.refused, *outside, *empty]), "files", expected.fewest_classes)
+    expected.check(folders, sorted(counts))
     if loose := [path for path, reason in outside if reason == OUTSIDE]:
         note = f"{len(loose)} file(s) lie in no class folder and were left out, such as `{loose[0]}`."
         return replace(layout, notes=(*layout.notes, note))

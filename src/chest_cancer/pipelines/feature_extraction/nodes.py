@@ -20,9 +20,9 @@ from chest_cancer.parameters.blocks import (
     StandardisationParameters,
 )
 from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
-from chest_cancer.pipelines.feature_extraction.splitting import IDENTITIES, check_no_group_crosses, split_by_group
+from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.near_duplicates import group_near_duplicates, join_by_identity
+from chest_cancer.statistics.near_duplicates import group_near_duplicates, join_identities
 from chest_cancer.storage.arrays import Arrays, Rows
 from chest_cancer.storage.feature_store import FeatureStore, RowKey
 
@@ -97,8 +97,7 @@ def split_images(
         group=image_index["pixel_sha256"].map(dict(zip(features["pixel_sha256"], groups, strict=True)))
     )
     images["near_duplicates"] = images["group"]
-    for identity in IDENTITIES:
-        images["group"] = join_by_identity(images["group"].to_numpy(), pd.factorize(images[identity])[0])
+    images["group"] = join_identities(images["group"].to_numpy(), images)
     images["split"] = split_by_group(images, parameters.split, seed)
     check_no_group_crosses(images)
     return images

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 
 from chest_cancer.parameters.blocks import SplitParameters
+from chest_cancer.statistics.near_duplicates import IDENTITIES
 
 SPLITS = ("train", "validation", "test")
-IDENTITIES = ("patient", "study")
-"""Columns whose values are in one split alone; missing where nobody knows."""
 
 
 def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> pd.Series:

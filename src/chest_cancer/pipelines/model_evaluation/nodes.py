@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from chest_cancer.network.answered_images import answer_images
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.features import known_patients
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
@@ -38,20 +37,12 @@ def predict_test_images(
         ValueError: A file is not the image that was indexed.
     """
     test = split_table[split_table["split"] == "test"]
-    # One stream of them all: while the network computes a batch, the next one is decoded.
-    files = tqdm(
-        zip(test["path"], test["pixel_sha256"], strict=True),
-        desc="Predicting test images",
-        total=len(test),
-        unit="image",
-        mininterval=0.5,
+    said, predictions = answer_images(
+        test,
+        lambda path, key: images.standardised(path, classifier.standardisation, key).pixels,
+        classifier,
+        "test images",
     )
-    predictions = classifier.predict_standardised(
-        images.standardised(path, classifier.standardisation, digest).pixels for path, digest in files
-    )
-    rows = [(answer.leaning, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
-    columns = ["predicted", "distance", "reason", *probability_columns(list(classifier.classes))]
-    said = pd.DataFrame(rows, columns=columns, index=test.index)
     known = test.columns.intersection(["path", "label", "group", "patient"], sort=False)
     table = test[known].join(said).reset_index(drop=True)
     return table, {"evidence": np.stack([answer.evidence for answer in predictions])}

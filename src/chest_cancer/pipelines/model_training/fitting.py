@@ -1,11 +1,9 @@
-"""What is fitted after training, on validation data only: temperature and operating threshold."""
+"""What is fitted after training, on validation data only: the operating threshold, and what the fits come to."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 from sklearn.metrics import roc_curve
 
 from chest_cancer.network.graph import EmbeddingSpace
@@ -30,30 +28,6 @@ class Calibration(NamedTuple):
     space: EmbeddingSpace
     validation: Validation
     patient_rule: PatientPoint | None = None
-
-
-def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Fit the temperature that makes the labels most likely.
-
-    Guo et al., 2017, On calibration of modern neural networks. The labels are softened as Platt (1999, Probabilistic
-    outputs for support vector machines) does, by one more image of every class: otherwise a few images that are all
-    classified correctly would call for certainty.
-
-    Args:
-        logits: Logits of each class, [n, K].
-        labels: Class numbers, [n].
-
-    Returns:
-        Divisor of the logits, between 0.05 and 20.
-    """
-    classes = logits.shape[1]
-    counts = np.bincount(labels, minlength=classes)[labels][:, None]
-    targets = (counts * np.eye(classes)[labels] + 1) / (counts + classes)
-
-    def loss(log_temperature: float) -> float:
-        return float(-(targets * log_softmax(logits / np.exp(log_temperature), axis=1)).sum(axis=1).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
 
 
 def fit_threshold(scores: NDArray[np.float64], diseased: NDArray[np.bool_], target_sensitivity: float) -> float:

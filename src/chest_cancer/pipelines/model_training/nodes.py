@@ -1,6 +1,5 @@
 """Nodes of model_training."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.classifier import Classifier, self_test_image
-from chest_cancer.network.features import class_names, label_features, label_patients
+from chest_cancer.network.features import class_names, label_features, label_patients, split_digest
 from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import (
     History,
@@ -38,9 +37,10 @@ from chest_cancer.network.predictions import positive_numbers
 from chest_cancer.network.vgg16 import KerasModel, Weights, build_vgg16, whole_model
 from chest_cancer.parameters.blocks import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
-from chest_cancer.pipelines.model_training.fitting import Calibration, fit_temperature, fit_threshold
+from chest_cancer.pipelines.model_training.fitting import Calibration, fit_threshold
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
+from chest_cancer.statistics.calibration import fit_temperature
 from chest_cancer.storage.arrays import Arrays
 
 
@@ -174,7 +174,7 @@ def trace_origin(
         standardisation=extraction_record["standardisation"],
         precision=extraction_record["precision"],
         splits={name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
-        split_digest=_digest(split_table),
+        split_digest=split_digest(split_table),
         data=DataSummary.of(data_summary),
         provenance=Provenance.model_validate(provenance),
     )
@@ -256,9 +256,3 @@ def _operating_point(
     threshold = fit_threshold(1 - probabilities[:, normal], labels != normal, parameters.target_sensitivity)
     point = OperatingPoint(threshold=threshold, target_sensitivity=parameters.target_sensitivity)
     return point, AnswerRule(normal, threshold)
-
-
-def _digest(split_table: pd.DataFrame) -> str:
-    """SHA-256 over which image is in which group and split."""
-    rows = split_table[["pixel_sha256", "label", "group", "split"]].astype(str).itertuples(index=False, name=None)
-    return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()

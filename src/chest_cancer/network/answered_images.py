@@ -1,0 +1,41 @@
+"""What a classifier says of a table of images, as it is served: the one way in which figures are measured."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from chest_cancer.network.classifier import Classifier, Prediction
+from chest_cancer.network.predictions import probability_columns
+
+
+def answer_images(
+    files: pd.DataFrame, load: Callable[[str, str], NDArray[np.uint8]], classifier: Classifier, what: str
+) -> tuple[pd.DataFrame, list[Prediction]]:
+    """Send images through the artefact that is served.
+
+    Args:
+        files: A row per image, with `path` and `pixel_sha256`.
+        load: Takes both, and gives the classifier's input, uint8 [224, 224, 3].
+        classifier: The trained classifier.
+        what: What the images are, for the progress bar.
+
+    Returns:
+        A row per image, with the index of `files`: `predicted` (the class that the rule chooses), `distance` from the
+        training images, `reason` why that is no answer (None where it is) and `probability_<class>`; and the
+        predictions, in the same order.
+    """
+    # One stream of them all: while the network computes a batch, the next one is decoded.
+    each = tqdm(
+        zip(files["path"], files["pixel_sha256"], strict=True),
+        desc=f"Predicting {what}",
+        total=len(files),
+        unit="image",
+        mininterval=0.5,
+    )
+    predictions = classifier.predict_standardised(load(path, key) for path, key in each)
+    rows = [(answer.leaning, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
+    columns = ["predicted", "distance", "reason", *probability_columns(classifier.classes)]
+    return pd.DataFrame(rows, columns=columns, index=files.index), predictions

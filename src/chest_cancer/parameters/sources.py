@@ -1,0 +1,78 @@
+"""The parameters of a source of labelled images: `data_ingestion` and `external_validation` have them."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from chest_cancer.parameters.values import Block, FewestAndMost, Fraction, Name, PatientWay, TableRole
+
+
+class PhantomParameters(Block):
+    """Synthetic slices, made when `source` is `phantom`."""
+
+    images: int = Field(400, ge=2, le=100_000, description="Number of images, shared evenly by the classes.")
+    classes: tuple[str, ...] = Field(("normal", "adenocarcinoma"), min_length=2, max_length=4)
+    slices_per_patient: FewestAndMost = Field(
+        (1, 6), description="Fewest and most; the usual number lies a third of the way up."
+    )
+    patient_signature: Fraction = Field(
+        1.0, description="Share of a patient's traits that its slices have in common: 0 none, 1 all but the height."
+    )
+    scanner: Literal["a", "b"] = Field(
+        "a", description="b: another site's, with other patients, more noise, a softer kernel and a wider window."
+    )
+
+
+class SourceLimits(Block):
+    """What is accepted from a source before it counts as hostile or broken."""
+
+    max_files: int = Field(1_000_000, ge=1, description="Files in an archive or folder.")
+    max_total_bytes: int = Field(50_000_000_000, ge=1, description="Bytes, unpacked.")
+    max_compression_ratio: float = Field(200.0, ge=1.0, description="Unpacked over packed size of one file.")
+    max_pixels: int = Field(64_000_000, ge=1, description="Pixels of one image, checked before it is decoded.")
+    min_side: int = Field(32, ge=1, description="Pixels of an image's shorter side.")
+
+
+class TableParameters(Block):
+    """A table of the images: a row for each, with whatever it knows of class, patient, study and split."""
+
+    path: str | None = Field(
+        None, min_length=1, description="CSV, TSV or Parquet, here or inside of the source; null: there is none."
+    )
+    columns: dict[TableRole, Name | None] = Field(
+        default_factory=dict, description="Role to its column, where names leave a doubt; null: the table has none."
+    )
+
+    @model_validator(mode="after")
+    def _columns_are_of_a_table(self) -> "TableParameters":
+        if self.columns and self.path is None:
+            raise ValueError("`columns` are those of a table: set its `path`, too")
+        return self
+
+
+class SourceParameters(Block):
+    """Where labelled images come from, and how they are read.
+
+    Attributes:
+        block: Name of the block, for messages.
+    """
+
+    block: ClassVar[str]
+
+    source: str = Field(
+        "phantom",
+        min_length=1,
+        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` archive, or a local one or folder.",
+    )
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
+    class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
+    patient: PatientWay = Field(
+        "auto",
+        description="auto: by table or DICOM, where there are any; table; dicom; unknown; <class>/<patient>/<file> or "
+        "<patient>/<class>/<file>; or a regular expression on the path with a group (?P<patient>…).",
+    )
+    timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
+    retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
+    table: TableParameters = TableParameters()
+    phantom: PhantomParameters = PhantomParameters()
+    limits: SourceLimits = SourceLimits()

@@ -1,0 +1,205 @@
+"""Reading a source: what its folders and tables say, then every file."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import pandas as pd
+from tqdm import tqdm
+
+from chest_cancer.parameters.blocks import DataIngestionParameters
+from chest_cancer.parameters.sources import SourceLimits, SourceParameters, TableParameters
+from chest_cancer.pipelines.data_ingestion.ambiguity import refuse_names_of_no_classes
+from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
+from chest_cancer.pipelines.data_ingestion.expectation import Expectation
+from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
+from chest_cancer.pipelines.data_ingestion.layout import Layout
+from chest_cancer.pipelines.data_ingestion.metadata import describe_images
+from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
+from chest_cancer.pipelines.data_ingestion.patients import (
+    WhoIsWho,
+    count_patients,
+    named_by,
+    say_who_is_known,
+    suggest_way,
+)
+from chest_cancer.pipelines.data_ingestion.quarantine import (
+    empty_class_folders,
+    exclude_contradictions,
+    lost_by_class,
+    require_classes,
+    require_no_class_is_lost,
+)
+from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
+from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
+from chest_cancer.sources.identity import (
+    MAY_FIND_NOBODY,
+    PHANTOM_PATIENTS,
+    Identity,
+    finds_nobody,
+    without_shared_identifiers,
+)
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.image_source import ImageSource
+from chest_cancer.sources.table import ImageTable, read_table
+from chest_cancer.sources.table_file import TEXT
+
+_TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
+_TEXT_COLUMNS += ["format", "mode", "scaling", *Identity._fields]
+
+
+class Read(NamedTuple):
+    """What a source holds.
+
+    Attributes:
+        images: Those that can be used.
+        table: The same, a row each: the image index.
+        quarantine: Path and reason of everything else.
+        summary: Counts, and what somebody should know, in sentences.
+        metadata: What else is known of each image, in groups: see `describe_images`.
+    """
+
+    images: list[IndexedImage]
+    table: pd.DataFrame
+    quarantine: pd.DataFrame
+    summary: dict[str, Any]
+    metadata: pd.DataFrame
+
+
+def source_of(parameters: SourceParameters, seed: int, patient_key: bytes) -> ImageSource:
+    """Say where images come from.
+
+    Args:
+        parameters: Source, limits, and what the phantoms are like.
+        seed: Random seed for the phantoms.
+        patient_key: Of this project, for what stands in copied files in the place of identifiers.
+
+    Returns:
+        The source.
+
+    Raises:
+        ValueError: When `source` is nothing that images can be taken from.
+    """
+    return ImageSource(
+        location=parameters.source,
+        sha256=parameters.sha256,
+        timeout_seconds=parameters.timeout_seconds,
+        retries=parameters.retries,
+        limits=parameters.limits,
+        phantom=parameters.phantom,
+        table=parameters.table,
+        key=patient_key,
+        seed=seed,
+        parameter=f"{parameters.block}.source",
+    )
+
+
+def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int) -> dict[str, Any]:
+    files = len(folder.paths) + len(folder.refused)
+    classes = index.groupby("label")["content_sha256"].agg(images="size", distinct="nunique")
+    keys = index[["content_sha256", "label", "source_split"]].fillna("")
+    return {
+        "location": folder.source.location,
+        "kind": folder.source.kind,
+        "synthetic": folder.source.synthetic,
+        "archive_sha256": folder.source.sha256,
+        "digest": hashlib.sha256(repr(sorted(keys.itertuples(index=False, name=None))).encode()).hexdigest(),
+        "files": files,
+        "readable": readable,
+        "quarantined": files - len(index),
+        "images": len(index),
+        "distinct_by_content": int(index["content_sha256"].nunique()),
+        "distinct_by_pixels": int(index["pixel_sha256"].nunique()),
+        "patients": count_patients(index),
+        "classes": {str(label): {name: int(count) for name, count in row.items()} for label, row in classes.iterrows()},
+    }
+
+
+def _open_all(
+    images: ImageFolder, layout: Layout, who: WhoIsWho, limits: SourceLimits
+) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
+    """Open every file: what can be read, and path and reason of the rest."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda path: examine(images, path, layout, who, limits), images.paths)
+        examined = list(tqdm(results, total=len(images.paths), desc="Opening", unit="file", disable=None))
+    refused = [(path, reason) for path, reason in zip(images.paths, examined, strict=True) if isinstance(reason, str)]
+    return [image for image in examined if isinstance(image, IndexedImage)], refused
+
+
+def _read_table(images: ImageFolder, parameters: TableParameters) -> ImageTable | None:
+    return read_table(parameters, without_masks(images.paths), images.root) if parameters.path else None
+
+
+def read_source(
+    raw_images: ImageFolder, parameters: SourceParameters, expected: Expectation, patient_key: bytes
+) -> Read:
+    """Open every file, and sort it into the index or, with a reason, into quarantine.
+
+    Args:
+        raw_images: Files in layout `<class>/<file>`, `<split>/<class>/<file>` or `<class>/<split>/<file>`.
+        parameters: Class names, patients and limits.
+        expected: What the source has to bring.
+        patient_key: Of this project, for the hashes of patients.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        ValueError: When it is not certain what the classes are, they are not what is expected, or no patient is found
+            in the way that was asked for.
+    """
+    with _named_after(parameters):
+        table = _read_table(raw_images, parameters.table)
+        layout = recognise_classes(raw_images, parameters, expected, table)
+    way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
+    who = WhoIsWho(way, patient_key, named_by(table))
+    readable, refused = _open_all(raw_images, layout, who, parameters.limits)
+    images, contradictions = exclude_contradictions(readable)
+    left_out = sorted([*raw_images.refused, *refused, *contradictions])
+    lost = lost_by_class(layout, left_out)
+    rows = sorted([*left_out, *empty_class_folders(layout, readable)])
+    rows = [(path, _of_block(reason, parameters)) for path, reason in rows]
+    with _named_after(parameters):
+        require_no_class_is_lost(images, lost)
+        labels = Counter(image.label for image in images)
+        require_classes(labels, rows, "images", expected.fewest_classes)
+        if not layout.is_certain:
+            refuse_names_of_no_classes(sorted(labels), FolderTree(raw_images.paths, raw_images.folders).show())
+        rows_of_index = pd.DataFrame([asdict(image) for image in images]).drop(columns="attributes")
+        index = rows_of_index.astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
+        index, notes = without_shared_identifiers(index, way)
+        if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
+            raise finds_nobody(way, f"{parameters.block}.patient", index["path"].iloc[0])
+    quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
+    metadata, metadata_notes = describe_images(index, table, [image.attributes for image in images])
+    notes = [*layout.notes, *notes, *metadata_notes, *suggest_way(index, layout)]
+    summary = _summarise(raw_images, index, readable=len(readable)) | {
+        "pattern": layout.pattern,
+        "counts": count_images(index),
+        "left_out": group_reasons(rows),
+        "notes": [_of_block(note, parameters) for note in notes],
+        "odd": [*find_odd(index, lost), *say_who_is_known(index)],
+    }
+    log_overview(summary, lost)
+    return Read(images, index, quarantine, summary, metadata)
+
+
+@contextmanager
+def _named_after(parameters: SourceParameters) -> Iterator[None]:
+    """Let errors name the parameters of this block."""
+    try:
+        yield
+    except ValueError as error:
+        if parameters.block == DataIngestionParameters.block:
+            raise
+        raise ValueError(_of_block(str(error), parameters)) from error
+
+
+def _of_block(words: str, parameters: SourceParameters) -> str:
+    """Say of this block what is said of `data_ingestion`: what looks at files knows no other."""
+    return words.replace(DataIngestionParameters.block, parameters.block)
