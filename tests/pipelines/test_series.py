@@ -152,6 +152,16 @@ def test_volumes_of_the_same_name_in_two_classes_are_no_patients_with_classes_in
     assert index["series"].nunique() == 2
 
 
+def test_a_volume_may_be_the_patient(ingest: Ingest) -> None:
+    files = {"normal/a.nii": nifti(other()), "tumour/b.nii": nifti(SLICES)}
+
+    _, _, unasked = ingest(files)
+    index, _, summary = ingest(files, patient="<class>/<patient>/<file>")
+
+    assert (unasked["patients"], summary["patients"]) == (None, 2)
+    assert index.groupby("label")["patient"].nunique().to_dict() == {"normal": 1, "tumour": 1}
+
+
 def test_volumes_of_one_class_are_not_taken_for_classes(tmp_path: Path) -> None:
     (tmp_path / "source" / "tumour").mkdir(parents=True)
     for name, slices in (("a.nii", SLICES), ("b.nii", other())):
@@ -228,6 +238,7 @@ def test_a_slice_without_lung_says_so_and_is_used_only_where_it_is_asked_for(ing
 
     assert quarantine == {"tumour/low.dcm": NO_LUNG}
     assert summary["left_out"] == [{"reason": NO_LUNG, "files": 1, "example": "tumour/low.dcm"}]
+    assert not any("could not be used" in said for said in summary["odd"])
     assert nothing == {}
     assert len(all_of_them) == len(index) + 1
 

@@ -30,7 +30,7 @@ def _in_order(limits: tuple[int, int]) -> tuple[int, int]:
 def _as_part(shares: tuple[float, float]) -> tuple[float, float]:
     low, high = shares
     if low >= high:
-        raise ValueError(f"expected the lower share, then the higher one, as in [0.1, 0.9]. Received: [{low}, {high}]")
+        raise ValueError("expected the lower share, then the higher one, as in [0.1, 0.9]")
     return shares
 
 

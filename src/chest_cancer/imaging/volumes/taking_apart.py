@@ -8,8 +8,6 @@ from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.volumes.reading import read_volume
 from chest_cancer.imaging.volumes.volume import Limits, Volume
 
-_LONGEST_NUMBER = "{:.9g}"  # DICOM has room for 16 characters.
-
 
 def slices_of_volume(data: bytes, name: str, hashed: Callable[[str, str], str], *, limits: Limits) -> Iterator[bytes]:
     """Make each slice of a NIfTI, MetaImage or NRRD file a CT file.
@@ -77,4 +75,5 @@ def _written(volume: Volume, identifiers: dict[str, str]) -> Iterator[bytes]:
 
 
 def _texts(numbers: Iterable[float]) -> list[str]:
-    return [_LONGEST_NUMBER.format(number) for number in numbers]
+    """Write numbers in the 16 characters that DICOM has for each."""
+    return [f"{number:.9g}" for number in numbers]
