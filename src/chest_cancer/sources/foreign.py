@@ -77,7 +77,8 @@ def without_image_suffix(path: str) -> str:
 
 def may_be_image(path: str, start: bytes) -> bool:
     """Whether a file is an image or a volume by its first bytes or by its name."""
-    kind = kind_of_volume(start)
-    if begins_like_an_image(start) or kind:
-        return kind != "NIfTI" or not start.startswith(GZIP) or path.lower().endswith(_PACKED_VOLUME)
+    if start.startswith(GZIP):
+        return path.lower().endswith(_PACKED_VOLUME)
+    if begins_like_an_image(start) or kind_of_volume(start):
+        return True
     return PurePosixPath(path).suffix.lower().removeprefix(".") in _IMAGE_SUFFIXES and not foreign_by_content(start)

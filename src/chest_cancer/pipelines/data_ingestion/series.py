@@ -61,7 +61,8 @@ def survey_series(images: Sequence[IndexedImage], parameters: VolumeParameters) 
         stacks, refusals = sort_slices(slices)
         refused |= {file: refusal.reason for refusal in refusals for file in refusal.files}
         used = {file for stack in stacks for file in stack.files}
-        refused |= {slice_.file: _DOUBLED for slice_ in slices if slice_.file not in {*used, *refused}}
+        doubled = [slice_.file for slice_ in slices if slice_.file not in used and slice_.file not in refused]
+        refused |= dict.fromkeys(doubled, _DOUBLED)
         found += [stack for stack in stacks if len(stack.slices) > 1]
     if parameters.lungs is not None:
         refused = {image.path: NO_LUNG for image in images if image.scan and not image.scan.shows_lung} | refused
