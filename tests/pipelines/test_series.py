@@ -184,7 +184,7 @@ def test_localisers_doubled_slices_and_gaps_are_told(ingest: Ingest) -> None:
     assert sorted(of_class(index, "tumour")["pixel_sha256"]) == digests(np.delete(SLICES, 4, axis=0))
     reasons = sorted(reason.split(":")[0] for reason in quarantine.values())
     assert reasons == [
-        "DICOM ImageOrientationPatient (0020,0037) says that the slices are coronal",
+        "DICOM ImageOrientationPatient (0020,0037) is coronal, 1.0\\0.0\\0.0\\0.0\\0.0\\-1.0",
         "DICOM ImageType (0008,0008) is ORIGINAL\\PRIMARY\\LOCALIZER",
         "doubled",
     ]

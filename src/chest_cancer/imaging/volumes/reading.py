@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.imaging.planes import plane_of
 from chest_cancer.imaging.signatures import identify, kind_of_volume
 from chest_cancer.imaging.volumes.metaimage import read_metaimage
 from chest_cancer.imaging.volumes.nrrd import read_nrrd
 from chest_cancer.imaging.volumes.series import Refusal, Series, Slice, sort_slices
-from chest_cancer.imaging.volumes.volume import Limits, Note, Volume, make_axial, plane_of
+from chest_cancer.imaging.volumes.volume import Limits, Note, Volume, make_axial
 from chest_cancer.imaging.volumes.voxels import Beside
 
 OpenFile = Callable[[str], bytes]

@@ -9,12 +9,8 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.grey import fill_with_air
 from chest_cancer.imaging.pixels import Identifiers, TooManyPixelsError, UnreadableImageError, check_size
+from chest_cancer.imaging.planes import LARGEST_TILT, degrees_off, plane_of
 
-Plane = Literal["axial", "coronal", "sagittal", "oblique"]
-
-_LARGEST_TILT = 35.0
-"""Degrees by which slices may lean out of their plane: gantries tilt by up to 30."""
-_PLANES: tuple[Plane, ...] = ("sagittal", "coronal", "axial")  # By the axis that their normal is nearest to: x, y or z.
 _ACROSS = np.eye(3)[::-1]  # Slices go to the head (z), rows to the back (y), columns to the patient's left (x).
 _HIGHEST = 32767
 
@@ -95,12 +91,6 @@ def make_int16(hounsfield: NDArray[Any]) -> NDArray[np.int16]:
     return np.asarray(np.rint(np.minimum(fill_with_air(hounsfield), _HIGHEST)), np.int16)
 
 
-def plane_of(normal: NDArray[np.float64]) -> Plane:
-    """Say in which plane slices lie, by the unit vector across them."""
-    nearest = int(np.abs(normal).argmax())
-    return _PLANES[nearest] if _degrees_off(normal, nearest) <= _LARGEST_TILT else "oblique"
-
-
 def make_axial(
     hounsfield: NDArray[np.int16],
     steps: NDArray[np.float64],
@@ -132,8 +122,8 @@ def make_axial(
     normal /= np.linalg.norm(normal)
     if plane_of(normal) != "axial":
         raise UnreadableImageError(
-            f"the slices lean by {_degrees_off(normal, 2):.0f} degrees: expected axial slices, leaning by at most "
-            f"{_LARGEST_TILT:.0f}; pass an axial reconstruction"
+            f"the slices lean by {degrees_off(normal, 2):.0f} degrees: expected axial slices, leaning by at most "
+            f"{LARGEST_TILT:.0f}; pass an axial reconstruction"
         )
     if positions is None:
         positions = corner @ normal + np.arange(len(stack)) * (steps[0] @ normal)
@@ -148,13 +138,9 @@ def make_axial(
 
 def _nearest_axes(directions: NDArray[np.float64]) -> list[int]:
     """Return which stored axis goes to the head, to the back and to the left, for unit vectors `[3, 3]`."""
-    if abs(np.linalg.det(directions)) < np.cos(np.radians(_LARGEST_TILT + 10)):
+    if abs(np.linalg.det(directions)) < np.cos(np.radians(LARGEST_TILT + 10)):
         raise UnreadableImageError("the directions of the volume's axes are not at right angles; correct them")
     return max(
         (list(axes) for axes in itertools.permutations(range(3))),
         key=lambda axes: float(np.abs((directions[axes] * _ACROSS).sum(axis=1)).sum()),
     )
-
-
-def _degrees_off(normal: NDArray[np.float64], axis: int) -> float:
-    return float(np.degrees(np.arccos(min(abs(normal[axis]), 1.0))))
