@@ -19,7 +19,7 @@ from chest_cancer.imaging.signatures import identify
 from chest_cancer.imaging.volumes.metaimage import read_metaimage
 from chest_cancer.imaging.volumes.nrrd import read_nrrd
 from chest_cancer.imaging.volumes.series import Refusal, Series, Slice, sort_slices
-from chest_cancer.imaging.volumes.volume import Limits, Note, Volume, make_axial, plane_of
+from chest_cancer.imaging.volumes.volume import Limits, Note, Origin, Volume, make_axial, plane_of
 from chest_cancer.imaging.volumes.voxels import Beside
 
 OpenFile = Callable[[str], bytes]
@@ -171,7 +171,19 @@ def read_series(series: Series, open_file: OpenFile, *, limits: Limits = _LIMITS
     limits.check_slices(*volume.hounsfield.shape[1:])
     if plane == "axial" and not np.allclose(volume.orientation, first.orientation, atol=0.01):
         notes += (Note("turned", "slices were stored turned or flipped; they are shown from the feet, the back below"),)
-    return replace(volume, notes=notes, files=series.files, identifiers=first.identifiers)
+    return replace(
+        volume, notes=notes, files=series.files, identifiers=first.identifiers, origins=_origins(series, volume)
+    )
+
+
+def _origins(series: Series, volume: Volume) -> tuple[Origin, ...]:
+    """Return where each slice of an axial series' volume comes from; nothing where it was resliced."""
+    normal = series.slices[0].normal
+    if plane_of(normal) != "axial":
+        return ()
+    origins = tuple(Origin(slice_.file, slice_.frame, slice_.own_window) for slice_ in series.slices)
+    turned_over = normal @ np.cross(volume.orientation[:3], volume.orientation[3:]) < 0
+    return origins[::-1] if turned_over else origins
 
 
 def _decode(series: Series, open_file: OpenFile, limits: Limits) -> NDArray[np.int16]:
