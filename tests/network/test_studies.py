@@ -18,21 +18,15 @@ from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.studies import NO_LUNG, WITHOUT_LUNG, driving_slices, predict_study
 from chest_cancer.network.vgg16 import Weights
 from manifests import PATIENT_RULE, manifest_of
-from volume_files import Files, Stack, ct_slice, opener, series, stack
+from volume_files import Files, belly, ct_slice, opener, series, stack
 
 RULE = PATIENT_RULE | {"rule": "top-k mean", "k": 2, "threshold": 0.0}
 
 
 @pytest.fixture(scope="module")
 def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
-    graph = classifier(vgg16_weights, random_head(9, 2)).SerializeToString()
+    graph = classifier(vgg16_weights, random_head(9, 2, temperature=20.0)).SerializeToString()
     return Classifier(graph, manifest_of(patient_rule=RULE))
-
-
-def belly(like: Stack) -> Stack:
-    """A body of tissue in air."""
-    rows, columns = np.mgrid[-1 : 1 : like.shape[0] * 1j, -1 : 1 : like.shape[1] * 1j]
-    return np.where((rows / 0.7) ** 2 + (columns / 0.8) ** 2 < 1, 40, -1000).astype(np.int16)
 
 
 def volume_of(files: Files) -> Volume:
