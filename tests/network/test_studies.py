@@ -77,7 +77,9 @@ def test_a_study_is_read_by_the_rule_for_patients_from_its_slices_with_lung(trai
     rule = PatientRule.of(trained.manifest)
     assert rule is not None
     assert answer.reading == rule.read(stated[:3])
-    assert answer.driving == tuple((np.argsort(-stated[:3, 0])[:2] + 1).tolist())
+    highest = np.argsort(-stated[:3, 0])[:2]
+    assert [(one.number, one.probability) for one in answer.driving] == [(n + 1, stated[n, 0]) for n in highest]
+    assert all(one.prediction is answer.slices[one.number].prediction for one in answer.driving)
     assert (answer.with_lung, answer.declined, answer.reason) == (4, 0, None)
     assert answer.share_without_lung == pytest.approx(2 / 6)
 

@@ -304,7 +304,7 @@ def test_slices_without_lung_are_told_and_count_neither_for_patients_nor_for_stu
     answer = predict_study(ruled, volume)
     assert answer.reading is not None
     assert whole["score"] == pytest.approx(answer.reading.score, abs=1e-4)
-    assert whole["driving"] == [volume.origins[number].file for number in answer.driving]
+    assert whole["driving"] == [volume.origins[one.number].file for one in answer.driving]
 
 
 def test_studies_are_told_apart_by_series_and_pictures_are_of_none() -> None:

@@ -5,6 +5,7 @@ Needs no more than the classifier, and serves as it does.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,20 @@ class SliceAnswer:
         return NO_LUNG if self.prediction is None else self.prediction.reason
 
 
+class DrivingSlice(NamedTuple):
+    """A slice that drives a reading.
+
+    Attributes:
+        number: Of the slice, from the feet, from 0.
+        probability: Of the positive classes together, 0..1.
+        prediction: What the classifier says of it.
+    """
+
+    number: int
+    probability: float
+    prediction: Prediction
+
+
 @dataclass(frozen=True)
 class StudyAnswer:
     """What is said of a study.
@@ -51,14 +66,14 @@ class StudyAnswer:
         slices: Of all slices of the volume, from the feet.
         reading: What the classifier's rule for patients says of the distinct slices with lung; None where there is no
             such rule, or no lung.
-        driving: Numbers of the slices with lung that are most probably positive, the most probable first; at most as
-            many as `PatientRule.k`, and none where there is no reading.
+        driving: The slices with lung that are most probably positive, the most probable first; at most as many as
+            `PatientRule.k`, and none where there is no reading.
         reason: Why there is no reading; None where there is one.
     """
 
     slices: tuple[SliceAnswer, ...]
     reading: PatientReading | None
-    driving: tuple[int, ...]
+    driving: tuple[DrivingSlice, ...]
     reason: str | None
 
     @property
@@ -126,7 +141,11 @@ def predict_study(classifier: Classifier, volume: Volume) -> StudyAnswer:
         firsts.setdefault(digest, number)
     distinct = list(firsts.values())
     stated = np.array([list(by_number[number].probabilities.values()) for number in distinct])
-    driving = tuple(distinct[place] for place in driving_slices(rule, stated))
+    positive = probability_of(stated, rule.positive)
+    driving = tuple(
+        DrivingSlice(distinct[place], float(positive[place]), by_number[distinct[place]])
+        for place in driving_slices(rule, stated)
+    )
     return StudyAnswer(slices, rule.read(stated), driving, None)
 
 

@@ -5,7 +5,7 @@ header opens a file that wasn't passed, and whatever goes wrong comes out as `Un
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -79,22 +79,43 @@ def read_study(files: Iterable[str], open_file: OpenFile, *, reslice: bool = Fal
     names = list(files)
     found = survey(names, open_file, reslice=reslice, limits=limits)
     volumes: list[Volume] = []
+    refused: list[Refusal] = []
+    for one in read_one_by_one(found, names, open_file, limits=limits):
+        if isinstance(one, Volume):
+            volumes.append(one)
+        else:
+            refused.append(one)
+    return Study(tuple(volumes), found.notes, tuple(refused))
+
+
+def read_one_by_one(
+    found: Survey, files: Collection[str], open_file: OpenFile, *, limits: Limits = _LIMITS
+) -> Iterator[Volume | Refusal]:
+    """Read all volumes that some files hold, one after the other, so that memory need not hold them all.
+
+    Args:
+        found: What `survey` found in them.
+        files: Their names.
+        open_file: Returns the bytes of one of them.
+        limits: What is read.
+
+    Yields:
+        Each volume, and at the end what was refused.
+    """
     refused = list(found.refused)
     for series in found.series:
         try:
-            volumes.append(read_series(series, open_file, limits=limits))
+            yield read_series(series, open_file, limits=limits)
         except UnreadableImageError as error:
             refused.append(Refusal(series.files, str(error)))
     used: set[str] = set()
     for name in found.volumes:
-        beside = partial(_open_beside, PurePosixPath(name).parent, names, open_file, used)
+        beside = partial(_open_beside, PurePosixPath(name).parent, files, open_file, used)
         try:
-            volumes.append(replace(read_volume(open_file(name), beside=beside, limits=limits), files=(name,)))
+            yield replace(read_volume(open_file(name), beside=beside, limits=limits), files=(name,))
         except UnreadableImageError as error:
             refused.append(Refusal((name,), str(error)))
-    return Study(
-        tuple(volumes), found.notes, tuple(refusal for refusal in refused if not used.issuperset(refusal.files))
-    )
+    yield from (refusal for refusal in refused if not used.issuperset(refusal.files))
 
 
 def _open_beside(
