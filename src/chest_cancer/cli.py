@@ -92,7 +92,7 @@ def study(files: Path, out: Path) -> None:
     try:
         for line in answer_studies(files, out, Classifier.load(folder), ModelFolder(folder).figures()):
             click.echo(line)
-    except (FileNotFoundError, NoStudyError, UnreadableImageError) as error:
+    except (FileExistsError, FileNotFoundError, NoStudyError, UnreadableImageError) as error:
         raise click.ClickException(str(error)) from error
     click.echo("For research only: this is no medical device, and nothing here is a diagnosis.")
 

@@ -1,6 +1,7 @@
 """A study's answer as DICOM for the archive: valid, complete, and with nothing that the study's files don't say."""
 
 import io
+import json
 import logging
 import shutil
 import subprocess
@@ -11,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from highdicom.sr import ComprehensiveSR
 from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from chest_cancer import cli
 from chest_cancer.imaging.decoding import without_identifiers
 from chest_cancer.imaging.volumes.volume import Volume
-from chest_cancer.network.classifier import Classifier, Prediction
+from chest_cancer.network.classifier import NOT_SURE, Classifier, Prediction
 from chest_cancer.network.patients import PatientReading
 from chest_cancer.network.studies import DrivingSlice, SliceAnswer, StudyAnswer
 from chest_cancer.reporting import study_answers
@@ -46,6 +49,7 @@ def answer_of(volume: Volume, classifier: Classifier) -> StudyAnswer:
             probabilities={"adenocarcinoma": probability, "normal": 1 - probability},
             embedding=np.zeros(4, np.float32),
             evidence=np.random.default_rng(1).normal(size=(2, 7, 7)).astype(np.float32),
+            reason=NOT_SURE if probability == 0.5 else None,
         )
         for probability in np.linspace(0.5, 0.9, len(volume) - 1)
     ]
@@ -95,7 +99,7 @@ def test_a_report_says_reading_score_threshold_model_uncertainty_and_research_us
     of_study, last, first = report.content.get_image_measurement_groups()
     numbers = {one.name.value: one.value for one in of_study.get_measurements()}
     assert numbers == {
-        "score": 3.25, "threshold": 0.5, "score-logistic": 96.27, "without-lung": 25, "declined": 0
+        "score": 3.25, "threshold": 0.5, "score-logistic": 96.27, "without-lung": 25, "declined": 33.3333
     }  # fmt: skip
     (evaluation,) = of_study.get_qualitative_evaluations()
     assert evaluation.value.meaning == "Positive"
@@ -160,6 +164,16 @@ def test_a_study_without_identifiers_gets_a_report_without_identifiers(
         assert {keyword: one[keyword].value for keyword in removed} == removed
         assert not any(one.get(keyword) for keyword in PATIENT)
     assert not caplog.records
+
+
+@pytest.mark.usefixtures("answered")
+def test_what_the_standard_forbids_stays_empty_and_is_not_printed(tmp_path: Path) -> None:
+    files = {name: data.replace(b"19500102", b"1950-1-2") for name, data in series(SLICES, **PATIENT).items()}
+
+    lines, made = answer(files, tmp_path)
+
+    assert [one.PatientBirthDate for one in made.values()] == ["", "", ""]
+    assert "1950" not in "".join(lines)
 
 
 @pytest.mark.usefixtures("answered")
@@ -228,15 +242,16 @@ def test_what_is_written_passes_dciodvfy(kind: str, elements: dict[str, Any], tm
 def test_lines_for_people_say_what_was_found(tmp_path: Path) -> None:
     lines, _ = answer(series(SLICES) | {"readme.txt": b"words", "notes.txt": b"words"}, tmp_path)
 
-    assert lines[:6] == [
-        "Series 1: 4 slices.",
+    assert lines[:7] == [
+        "Series 1, slices: 4.",
         "  Reads positive for adenocarcinoma: score 3.25, threshold 0.50 (log-odds, by noisy-or).",
         "  Driven by slice 4 from the feet, at -292.5 mm: 0.90.",
         "  Driven by slice 2 from the feet, at -297.5 mm: 0.50.",
-        "  Without lung, not counted: 1 of 4. Declined, counted: 0.",
+        "  Without lung, not counted: 1 of 4.",
+        "  Declined, counted: 1 (not sure) of 3.",
         f"  Written to {tmp_path / 'out' / 'series_1'}: report.dcm, evidence_1.dcm, evidence_2.dcm.",
     ]
-    assert lines[6].startswith("Not used, 2 files: ")
+    assert lines[7].startswith("Not used (files: 2): ")
 
 
 @pytest.mark.usefixtures("answered")
@@ -246,13 +261,15 @@ def test_a_volume_is_answered_without_a_report(tmp_path: Path) -> None:
 
     lines = list(answer_studies(file, tmp_path / "out", CLASSIFIER, {}))
 
-    assert lines[0] == "Series 1: 4 slices."
+    assert lines[0] == "Series 1, slices: 4."
     assert "pass the study's original DICOM files" in lines[-1]
     assert not (tmp_path / "out").exists()
 
 
 def test_files_without_a_study_are_refused_with_their_reasons(tmp_path: Path) -> None:
-    with pytest.raises(NoStudyError, match=r"`--files`.*Received: 1 files that hold none\. Not used, 1 files: .*DICOM"):
+    with pytest.raises(
+        NoStudyError, match=r"`--files`.*Received: files that hold none \(1\)\. Not used \(files: 1\): .*DICOM"
+    ):
         answer({"readme.txt": b"words"}, tmp_path)
 
 
@@ -265,3 +282,39 @@ def test_copies_with_hashes_in_place_of_identifiers_get_no_report(tmp_path: Path
 
     assert lines[-1].startswith("  No report: DICOM SOPInstanceUID (0008,0018) is missing or no UID: expected one")
     assert not made
+
+
+def test_the_command_answers_by_the_model_that_is_served(
+    answered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = tmp_path / "served"
+    monkeypatch.setattr(cli, "_served_folder", lambda: served)
+    arguments = ["--files", str(write(series(SLICES), tmp_path / "in")), "--out", str(tmp_path / "out")]
+
+    without = CliRunner().invoke(cli.study, arguments)
+    served.mkdir()
+    CLASSIFIER.save(served)
+    (served / "metrics.json").write_text(json.dumps(FIGURES))
+    found = CliRunner().invoke(cli.study, arguments)
+    again = CliRunner().invoke(cli.study, arguments)
+
+    assert without.exit_code == 1
+    assert f"Error: No classifier in {served}: expected classifier.onnx. Make one with `kedro run`." in without.output
+    assert found.exit_code == 0
+    assert found.output.startswith("Series 1, slices: 4.\n  Reads positive for adenocarcinoma")
+    assert found.output.endswith("For research only: this is no medical device, and nothing here is a diagnosis.\n")
+    assert again.exit_code == 1
+    assert "`--out`. Expected a folder that is empty or not there. Received: " in again.output
+    assert "sensitivity 0.80" in texts(dcmread(tmp_path / "out" / "series_1" / "report.dcm"))
+
+
+def test_the_command_says_what_is_wrong_with_files_that_hold_no_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CLASSIFIER.save(tmp_path)
+    monkeypatch.setattr(cli, "_served_folder", lambda: tmp_path)
+
+    found = CliRunner().invoke(cli.study, ["--files", str(tmp_path / "manifest.json"), "--out", str(tmp_path / "out")])
+
+    assert found.exit_code == 1
+    assert "Error: Invalid value received for `--files`. Expected a folder with axial slices" in found.output

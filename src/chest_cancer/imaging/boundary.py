@@ -18,7 +18,7 @@ def as_unreadable(name: str, *, extra: str) -> Iterator[None]:
 
     Args:
         name: What is read, as people call it: `DICOM`.
-        extra: The extra of this package whose packages read it; a missing one is named with it.
+        extra: The extra of this package whose packages read (or write) it; a missing one is named with it.
     """
     try:
         with _quiet:
@@ -28,7 +28,7 @@ def as_unreadable(name: str, *, extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         raise UnreadableImageError(
-            f"{name} is read by the packages of the extra `{extra}`: expected {package} to be installed; install "
+            f"{name} needs the packages of the extra `{extra}`: expected {package} to be installed; install "
             f"chest_cancer[{extra}]"
         ) from error
     except Exception as error:

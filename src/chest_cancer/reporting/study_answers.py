@@ -11,7 +11,7 @@ from chest_cancer.imaging.volumes.series import Refusal
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.network.studies import StudyAnswer, predict_study
+from chest_cancer.network.studies import NO_LUNG, StudyAnswer, predict_study
 from chest_cancer.storage.atomic import replace_file
 from chest_cancer.storage.figures import StoredFigure
 
@@ -36,8 +36,14 @@ def answer_studies(files: Path, out: Path, classifier: Classifier, figures: Figu
 
     Raises:
         NoStudyError: No file holds slices that can be answered.
+        FileExistsError: There is something in `out` already, and answers would be mixed.
         UnreadableImageError: The classifier is older than today's way to show Hounsfield units.
     """
+    if out.is_dir() and any(out.iterdir()):
+        raise FileExistsError(
+            f"Invalid value received for `--out`. Expected a folder that is empty or not there. Received: {out}, which "
+            "holds something. Name another one, so that no two answers are mixed."
+        )
     root = files if files.is_dir() else files.parent
     found = sorted(path for path in files.rglob("*") if path.is_file()) if files.is_dir() else [files]
     names = [path.relative_to(root).as_posix() for path in found]
@@ -52,18 +58,18 @@ def answer_studies(files: Path, out: Path, classifier: Classifier, figures: Figu
             refused[one.reason] += len(one.files)
             continue
         answered += 1
-        yield f"Series {answered}: {len(one)} slices."
+        yield f"Series {answered}, slices: {len(one)}."
         yield from (f"  Note: {note.text}." for note in one.notes)
         answer = predict_study(classifier, one)
         yield from (f"  {line}" for line in describe_answer(answer, classifier))
         yield from (
             f"  {line}" for line in _write(answer, one, open_file, out / f"series_{answered}", classifier, figures)
         )
-    told = [f"Not used, {count} files: {reason}." for reason, count in refused.items()]
+    told = [f"Not used (files: {count}): {reason}." for reason, count in refused.items()]
     if not answered:
         raise NoStudyError(
             "Invalid value received for `--files`. Expected a folder with axial slices of a chest CT, or a volume. "
-            f"Received: {len(names)} files that hold none. {' '.join(told)}"
+            f"Received: files that hold none ({len(names)}). {' '.join(told)}"
         )
     yield from told
 
@@ -82,8 +88,10 @@ def describe_answer(answer: StudyAnswer, classifier: Classifier) -> Iterator[str
         for one in answer.driving:
             position = answer.slices[one.number].position
             yield f"Driven by slice {one.number + 1} from the feet, at {position:.1f} mm: {one.probability:.2f}."
-    without = len(answer.slices) - answer.with_lung
-    yield f"Without lung, not counted: {without} of {len(answer.slices)}. Declined, counted: {answer.declined}."
+    reasons = Counter(one.reason for one in answer.slices if one.reason is not None)
+    yield f"Without lung, not counted: {reasons.pop(NO_LUNG, 0)} of {len(answer.slices)}."
+    declined = ", ".join(f"{count} ({reason})" for reason, count in reasons.items()) or "0"
+    yield f"Declined, counted: {declined} of {answer.with_lung}."
 
 
 def _write(

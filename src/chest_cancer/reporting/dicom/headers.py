@@ -1,7 +1,7 @@
 """What DICOM made of a study has from the study's own files: patient, study and references, and nothing added.
 
 Elements are carried over as they are, PatientIdentityRemoved and the like too; what the standard wants and the files
-lack stays empty. So a study without identifiers gets a report without identifiers.
+lack, or hold in a form that it forbids, stays empty. So a study without identifiers gets a report without identifiers.
 """
 
 import io
@@ -13,6 +13,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 from pydicom.uid import UID
+from pydicom.valuerep import DA, TM
 
 from chest_cancer import __version__
 from chest_cancer.imaging.dicom.elements import name_of
@@ -39,6 +40,7 @@ _MAY_BE_EMPTY = (
     *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
 )
 _SEXES = ("", "F", "M", "O")
+_MOMENTS = {"PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM}
 
 
 def read_headers(volume: Volume, open_file: Callable[[str], bytes]) -> list[Dataset]:
@@ -80,6 +82,12 @@ def _read_header(data: bytes) -> Dataset:
     for keyword in _MAY_BE_EMPTY:
         if header.get(keyword) is None:
             setattr(header, keyword, "")
-    if header.PatientSex not in _SEXES:  # An archive would refuse it.
+    # What is no such value an archive would refuse.
+    if header.PatientSex not in _SEXES:
         header.PatientSex = ""
+    for keyword, kind in _MOMENTS.items():
+        try:
+            kind(header[keyword].value)
+        except ValueError:
+            setattr(header, keyword, "")
     return header
