@@ -83,16 +83,13 @@ def promote(version: str) -> None:
 )
 def study(files: Path, out: Path) -> None:
     """Answer studies by the model that is served, and write DICOM reports for the archive."""
-    from chest_cancer.imaging.pixels import UnreadableImageError
-    from chest_cancer.jobs.model_files import ModelFolder
-    from chest_cancer.network.classifier import Classifier
-    from chest_cancer.reporting.study_answers import NoStudyError, answer_studies
+    from chest_cancer.reporting.served_model import ServedModel
+    from chest_cancer.reporting.study_answers import answer_studies
 
-    folder = _served_folder()
     try:
-        for line in answer_studies(files, out, Classifier.load(folder), ModelFolder(folder).figures()):
+        for line in answer_studies(files, out, ServedModel.load(_served_folder())):
             click.echo(line)
-    except (FileExistsError, FileNotFoundError, NoStudyError, UnreadableImageError) as error:
+    except (FileExistsError, FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo("For research only: this is no medical device, and nothing here is a diagnosis.")
 

@@ -26,6 +26,7 @@ from chest_cancer.network.patients import PatientReading
 from chest_cancer.network.studies import DrivingSlice, SliceAnswer, StudyAnswer
 from chest_cancer.reporting import study_answers
 from chest_cancer.reporting.dicom.headers import RESEARCH
+from chest_cancer.reporting.served_model import ServedModel
 from chest_cancer.reporting.study_answers import NoStudyError, answer_studies
 from chest_cancer.sources.identifiers import hidden
 from chest_cancer.storage.figures import StoredFigure
@@ -79,7 +80,7 @@ def write(files: Files, folder: Path) -> Path:
 
 def answer(files: Files, tmp_path: Path, classifier: Classifier = CLASSIFIER) -> tuple[list[str], dict[str, Dataset]]:
     out = tmp_path / "out"
-    lines = list(answer_studies(write(files, tmp_path / "in"), out, classifier, FIGURES))
+    lines = list(answer_studies(write(files, tmp_path / "in"), out, ServedModel(classifier, FIGURES, "4")))
     return lines, {path.relative_to(out).as_posix(): dcmread(path) for path in sorted(out.rglob("*.dcm"))}
 
 
@@ -106,7 +107,8 @@ def test_a_report_says_reading_score_threshold_model_uncertainty_and_research_us
     assert [one.get_measurements()[0].value for one in (last, first)] == [90, 50]
     said = texts(report)
     for words in (
-        RESEARCH, sha256(b"graph").hexdigest(), "1.2.3", "rule: noisy-or", "positive classes: adenocarcinoma",
+        RESEARCH, sha256(b"graph").hexdigest(), "version in the registry: 4", "1.2.3",
+        "rule: noisy-or", "positive classes: adenocarcinoma",
         "sensitivity 0.80, 95 % interval 0.60 to 0.90, on 25 test patients", "without lung, and not counted: 1",
     ):  # fmt: skip
         assert words in said
@@ -259,7 +261,7 @@ def test_a_volume_is_answered_without_a_report(tmp_path: Path) -> None:
     file = tmp_path / "a.nii"
     file.write_bytes(nifti(SLICES))
 
-    lines = list(answer_studies(file, tmp_path / "out", CLASSIFIER, {}))
+    lines = list(answer_studies(file, tmp_path / "out", ServedModel(CLASSIFIER)))
 
     assert lines[0] == "Series 1, slices: 4."
     assert "pass the study's original DICOM files" in lines[-1]

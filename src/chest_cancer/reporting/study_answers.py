@@ -1,7 +1,7 @@
 """Studies in files: answered in words, and as DICOM that goes back into the archive; what `kedro study` does."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from chest_cancer.imaging.boundary import as_unreadable
@@ -12,24 +12,21 @@ from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.studies import NO_LUNG, StudyAnswer, predict_study
+from chest_cancer.reporting.served_model import ServedModel
 from chest_cancer.storage.atomic import replace_file
-from chest_cancer.storage.figures import StoredFigure
-
-Figures = Mapping[str, StoredFigure]
 
 
 class NoStudyError(ValueError):
     """Files that hold no study; the message says what they are."""
 
 
-def answer_studies(files: Path, out: Path, classifier: Classifier, figures: Figures) -> Iterator[str]:
+def answer_studies(files: Path, out: Path, model: ServedModel) -> Iterator[str]:
     """Answer every study in some files, and write the answers as DICOM.
 
     Args:
         files: A folder of DICOM files and volumes, at any depth, or one file.
         out: Folder for reports and pictures: `series_<n>/report.dcm`, `series_<n>/evidence_<n>.dcm`.
-        classifier: Which answers.
-        figures: Its test figures, as they lie beside it; may be empty.
+        model: Which answers.
 
     Yields:
         Lines for people, without names of files and without anything that says whom they show.
@@ -60,11 +57,9 @@ def answer_studies(files: Path, out: Path, classifier: Classifier, figures: Figu
         answered += 1
         yield f"Series {answered}, slices: {len(one)}."
         yield from (f"  Note: {note.text}." for note in one.notes)
-        answer = predict_study(classifier, one)
-        yield from (f"  {line}" for line in describe_answer(answer, classifier))
-        yield from (
-            f"  {line}" for line in _write(answer, one, open_file, out / f"series_{answered}", classifier, figures)
-        )
+        answer = predict_study(model.classifier, one)
+        yield from (f"  {line}" for line in describe_answer(answer, model.classifier))
+        yield from (f"  {line}" for line in _write(answer, one, open_file, out / f"series_{answered}", model))
     told = [f"Not used (files: {count}): {reason}." for reason, count in refused.items()]
     if not answered:
         raise NoStudyError(
@@ -94,9 +89,7 @@ def describe_answer(answer: StudyAnswer, classifier: Classifier) -> Iterator[str
     yield f"Declined, counted: {declined} of {answer.with_lung}."
 
 
-def _write(
-    answer: StudyAnswer, volume: Volume, open_file: OpenFile, out: Path, classifier: Classifier, figures: Figures
-) -> Iterator[str]:
+def _write(answer: StudyAnswer, volume: Volume, open_file: OpenFile, out: Path, model: ServedModel) -> Iterator[str]:
     """Write an answer's report and pictures, and say where; or say why there are none."""
     try:
         with as_unreadable("DICOM", extra="archive"):
@@ -106,8 +99,8 @@ def _write(
             from chest_cancer.reporting.dicom.report import make_report
 
             headers = read_headers(volume, open_file)
-            made = {"report.dcm": make_report(answer, volume, headers, classifier, figures)}
-            pictures = make_pictures(answer, volume, headers, classifier)
+            made = {"report.dcm": make_report(answer, volume, headers, model)}
+            pictures = make_pictures(answer, volume, headers, model.classifier)
             made |= {f"evidence_{number}.dcm": picture for number, picture in enumerate(pictures, start=1)}
             for name, dataset in made.items():
                 with replace_file(out / name) as file:

@@ -26,10 +26,10 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
 from chest_cancer.imaging.volumes.volume import Volume
-from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.patients import PatientReading, PatientRule
 from chest_cancer.network.studies import DrivingSlice, StudyAnswer
 from chest_cancer.reporting.dicom.headers import EQUIPMENT, RESEARCH, UTF_8, frame_numbers
+from chest_cancer.reporting.served_model import ServedModel
 from chest_cancer.storage.figures import StoredFigure, title_of
 
 _SERIES_NUMBER = 9001
@@ -42,8 +42,7 @@ def make_report(
     answer: StudyAnswer,
     volume: Volume,
     headers: Sequence[Dataset],
-    classifier: Classifier,
-    figures: Mapping[str, StoredFigure],
+    model: ServedModel,
 ) -> Dataset:
     """Make a study's answer a Structured Report.
 
@@ -51,8 +50,7 @@ def make_report(
         answer: Of the volume.
         volume: What was answered.
         headers: Of the volume's slices, by `read_headers`.
-        classifier: Which gave the answer.
-        figures: Its test figures, as they lie beside it; may be empty.
+        model: Which gave the answer.
 
     Returns:
         A Comprehensive SR in the study of the files, to be written by `save_as`. One group of measurements says what
@@ -61,11 +59,12 @@ def make_report(
     Raises:
         Exception: Of highdicom, on elements that break the standard.
     """
-    digest = hashlib.sha256(classifier.graph).hexdigest()
+    algorithm = _algorithm(model)
+    digest = hashlib.sha256(model.classifier.graph).hexdigest()
     # The same model is the same observer.
     device = DeviceObserverIdentifyingAttributes(generate_uid(entropy_srcs=["chest_cancer", digest]), "chest_cancer")
-    groups = [_group_of_study(answer, volume, headers, classifier)]
-    groups += [_group_of_slice(one, volume, headers, classifier) for one in answer.driving]
+    groups = [_group_of_study(answer, volume, headers, algorithm)]
+    groups += [_group_of_slice(one, volume, headers, algorithm) for one in answer.driving]
     content = MeasurementReport(
         observation_context=ObservationContext(
             observer_device_context=ObserverContext(codes.DCM.Device, device),
@@ -74,7 +73,7 @@ def make_report(
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    for text in _comments(answer, figures):
+    for text in _comments(answer, model.figures):
         content[0].ContentSequence.append(
             TextContentItem(codes.DCM.Comment, text, relationship_type=RelationshipTypeValues.CONTAINS)
         )
@@ -98,7 +97,7 @@ def make_report(
 
 
 def _group_of_study(
-    answer: StudyAnswer, volume: Volume, headers: Sequence[Dataset], classifier: Classifier
+    answer: StudyAnswer, volume: Volume, headers: Sequence[Dataset], algorithm: AlgorithmIdentification
 ) -> MeasurementsAndQualitativeEvaluations:
     shares = [
         _percent(_code("without-lung", "Share of slices without lung"), answer.share_without_lung),
@@ -112,7 +111,7 @@ def _group_of_study(
         evaluations = [QualitativeEvaluation(_code("reading", "Reading of the study"), value)]
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(UID(), "study"),
-        algorithm_id=_algorithm(classifier),
+        algorithm_id=algorithm,
         measurements=shares,
         qualitative_evaluations=evaluations,
         source_images=[_reference(volume, headers, one.number) for one in answer.driving] or None,
@@ -120,12 +119,12 @@ def _group_of_study(
 
 
 def _group_of_slice(
-    one: DrivingSlice, volume: Volume, headers: Sequence[Dataset], classifier: Classifier
+    one: DrivingSlice, volume: Volume, headers: Sequence[Dataset], algorithm: AlgorithmIdentification
 ) -> MeasurementsAndQualitativeEvaluations:
     name = _code("slice-positive", "Probability of the positive classes in the slice")
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(UID(), f"slice at {volume.positions[one.number]:.1f} mm"),
-        algorithm_id=_algorithm(classifier),
+        algorithm_id=algorithm,
         measurements=[_percent(name, one.probability)],
         source_images=[_reference(volume, headers, one.number)],
     )
@@ -142,11 +141,13 @@ def _measurements(reading: PatientReading) -> list[Measurement]:
     ]
 
 
-def _algorithm(classifier: Classifier) -> AlgorithmIdentification:
+def _algorithm(model: ServedModel) -> AlgorithmIdentification:
+    classifier = model.classifier
     manifest, rule = classifier.manifest, PatientRule.of(classifier.manifest)
     parameters = [
         RESEARCH,
         f"SHA-256 of classifier.onnx: {hashlib.sha256(classifier.graph).hexdigest()}",
+        f"version in the registry: {model.version or 'none'}",
         f"MLflow run: {manifest.provenance.mlflow_run_id or 'none'}",
         f"precision: {classifier.precision}",
         f"window: {classifier.standardisation.window}",
