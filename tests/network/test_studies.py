@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.imaging.volumes.volume import Volume
@@ -15,7 +16,7 @@ from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.network.studies import NO_LUNG, WITHOUT_LUNG, driving_slices, predict_study
+from chest_cancer.network.studies import WITHOUT_LUNG, driving_slices, predict_study
 from chest_cancer.network.vgg16 import Weights
 from manifests import PATIENT_RULE, manifest_of
 from volume_files import Files, belly, ct_slice, opener, series, stack

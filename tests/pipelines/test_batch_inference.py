@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -12,12 +13,14 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.network.classifier import NOT_SURE, Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
-from chest_cancer.network.studies import NO_LUNG, WITHOUT_LUNG, predict_study
+from chest_cancer.network.studies import WITHOUT_LUNG, predict_study
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
@@ -25,10 +28,11 @@ from chest_cancer.pipelines.batch_inference.nodes import describe_inference_sour
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.image_source import ImageSource
 from conftest import Pixels
 from dicom_files import STORED, dicom
 from manifests import PATIENT_RULE, manifest_of
-from volume_files import belly, ct_slice, opener, series, stack
+from volume_files import belly, ct_slice, nifti, opener, series, stack
 
 CLASSES = ["adenocarcinoma", "normal"]
 KEY = bytes(32)
@@ -84,6 +88,18 @@ def test_every_file_has_a_row(
     assert table.loc["huge.png", "reason"] == "too large"
     assert "DICOM" in table.loc["broken.png", "reason"]
     assert np.isnan(table.loc[["broken.png", "huge.png"], "probability"]).all()
+
+
+def test_a_volume_has_a_row_for_each_of_its_slices(trained: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "scan.nii").write_bytes(nifti(stack(2)))
+    images = ImageFolderDataset(filepath=str(tmp_path / "data" / "images"))
+    images.save(ImageSource(location=str(tmp_path / "scan.nii"), key=KEY))
+
+    table = predict(images.load(), trained)
+
+    assert table["path"].tolist() == ["scan.nii/slice_0001.dcm", "scan.nii/slice_0002.dcm"]
+    assert table["label"].isin(CLASSES).all()
+    assert gather_studies(table, trained)[["slices", "without_lung"]].to_numpy().tolist() == [[2, 0]]
 
 
 def test_what_is_declined_has_a_reason_and_the_probabilities_but_no_label(

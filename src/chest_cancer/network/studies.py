@@ -10,15 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chest_cancer.imaging.lungs import find_lungs
+from chest_cancer.imaging.lungs import NO_LUNG, find_lungs
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.patients import PatientReading, PatientRule, probability_of, why_no_rule
-
-NO_LUNG = "no lung in this slice"
-"""Neither a class nor a refusal: there was nothing to ask about, and the slice doesn't count."""
 
 WITHOUT_LUNG = "no slice shows lung"
 """Why nothing is read from slices that could be read."""

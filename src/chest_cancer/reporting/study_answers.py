@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chest_cancer.imaging.boundary import as_unreadable
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.volumes.reading import OpenFile, read_one_by_one, survey
 from chest_cancer.imaging.volumes.series import Refusal
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.network.studies import NO_LUNG, StudyAnswer, predict_study
+from chest_cancer.network.studies import StudyAnswer, predict_study
 from chest_cancer.reporting.served_model import ServedModel
 from chest_cancer.storage.atomic import replace_file
 

@@ -8,10 +8,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.network.studies import NO_LUNG, shows_lung
+from chest_cancer.network.studies import shows_lung
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference.patients import identify
 from chest_cancer.sources.identity import (

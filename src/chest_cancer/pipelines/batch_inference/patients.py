@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.patients import PatientReading, PatientRule, why_no_rule
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.network.studies import NO_LUNG, WITHOUT_LUNG, driving_slices
+from chest_cancer.network.studies import WITHOUT_LUNG, driving_slices
 from chest_cancer.sources.identity import Identity, patient_in_path
 from chest_cancer.sources.table_file import TEXT
 
