@@ -1,6 +1,6 @@
 """Answers about slices, the same for the page and for programs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from app.capacity import Capacity
 from app.model import Model
 from app.slices import Slice
 from chest_cancer.imaging.evidence import class_evidence, draw_evidence
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.network.classifier import Prediction
 
@@ -65,6 +66,10 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
     """
     with capacity.infer():
         predictions = model.classifier.predict_standardised([one.pixels for one in slices])
+    predictions = [
+        prediction if one.shows_lung else replace(prediction, reason=NO_LUNG)
+        for one, prediction in zip(slices, predictions, strict=True)
+    ]
     for prediction in predictions:
         metrics.ANSWERS.labels(prediction.reason or prediction.leaning).inc()
     return [Answer(one, prediction) for one, prediction in zip(slices, predictions, strict=True)]
@@ -106,6 +111,7 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         A JSON object.
     """
     prediction = one.prediction
+    probabilities = prediction.probabilities if one.slice.shows_lung else {}
     provenance = model.manifest.provenance
     return {
         "image": "Not sure" if prediction.abstained else one.name,
@@ -113,8 +119,8 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         "reason": prediction.reason,
         "label": prediction.label,
         "probability": None if prediction.probability is None else round(prediction.probability, 6),
-        "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()},
-        **({"evidence": one.evidence_url} if explain else {}),
+        "probabilities": {label: round(value, 6) for label, value in probabilities.items()},
+        **({"evidence": one.evidence_url} if explain and one.slice.shows_lung else {}),
         "model": {
             "version": provenance.code_version,
             "run_id": provenance.mlflow_run_id,

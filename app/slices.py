@@ -15,6 +15,7 @@ from chest_cancer.imaging.frame import Frame
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.studies import shows_lung
 
 _SHOWN_SIDE = 512
 
@@ -27,12 +28,14 @@ class Slice:
         pixels: What the network takes, uint8 [224, 224, 3].
         frame: The part of the image that `pixels` shows.
         shown: What the page shows, uint8 [h, w, 3], in the image's own proportions, at most 512 on each side.
+        shows_lung: Whether there is something to ask about: False for a CT slice above or below the lungs.
         filename: What the client calls the file.
     """
 
     pixels: NDArray[np.uint8]
     frame: Frame
     shown: NDArray[np.uint8]
+    shows_lung: bool
     filename: str | None
 
 
@@ -55,11 +58,12 @@ def read_slices(uploads: Iterable[Upload], max_pixels: int, classifier: Classifi
     for upload in uploads:
         with capacity.decode():
             try:
-                pixels = classifier.pixels_of(decode_image(upload.data, max_pixels=max_pixels))
+                image = decode_image(upload.data, max_pixels=max_pixels)
+                pixels = classifier.pixels_of(image)
             except UnreadableImageError as error:
                 raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
             seen = standardise(pixels, classifier.standardisation)
-            slices.append(Slice(seen.pixels, seen.frame, _shrink(pixels), upload.filename))
+            slices.append(Slice(seen.pixels, seen.frame, _shrink(pixels), shows_lung(image), upload.filename))
     return slices
 
 

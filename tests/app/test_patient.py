@@ -56,6 +56,7 @@ def test_slices_of_one_patient_get_one_answer_by_the_models_rule(client_of, send
         "threshold": 0.5,
         "rule": "noisy-or",
         "slices": 3,
+        "without_lung": 0,
         "copies": 0,
         "declined": 0,
         "reason": None,
@@ -128,7 +129,7 @@ def test_a_model_without_a_rule_says_why_and_answers_the_slices(client_of, send)
     assert first["label"] == "normal"
     assert first["patient"] == {
         **dict.fromkeys(("reads_positive", "probability", "score", "threshold", "rule")),
-        "positive_classes": [], "slices": 2, "copies": 0, "declined": 0, "reason": why,
+        "positive_classes": [], "slices": 2, "without_lung": 0, "copies": 0, "declined": 0, "reason": why,
     }  # fmt: skip
     assert '<h3 id="patient-title">No answer about the patient</h3>' in text
     assert f"T{why[1:]}. Each slice is answered on its own below." in text
