@@ -43,7 +43,7 @@ def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
     )
 
     capacity = SimpleNamespace(infer=nullcontext)
-    (one,) = answer([SimpleNamespace(pixels=None, filename=None)], model, capacity)
+    (one,) = answer([SimpleNamespace(pixels=None, shows_lung=True, filename=None)], model, capacity)
 
     assert (one.name, one.leaning) == (f"N{reason[1:]}", "Normal")
     written = record(one, model, "id", explain=False)
@@ -54,7 +54,7 @@ def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
 def test_an_answer_of_less_than_the_largest_probability_is_given_with_its_own() -> None:
     by_class = {"normal": 0.6, "adenocarcinoma": 0.4}
     prediction = Prediction("adenocarcinoma", by_class, np.zeros(2), np.zeros((2, 7, 7)))
-    one = Answer(SimpleNamespace(filename=None), prediction)
+    one = Answer(SimpleNamespace(shows_lung=True, filename=None), prediction)
 
     written = record(one, SimpleNamespace(manifest=manifest_of()), "id", explain=False)
 
