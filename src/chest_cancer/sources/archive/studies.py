@@ -9,17 +9,18 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from kedro.io import DatasetError
 from tqdm import tqdm
 
+from chest_cancer.imaging.decoding import without_identifiers
+from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.sources.archive.connection import Archive, Instance
-from chest_cancer.sources.deidentify import Deidentifier
-from chest_cancer.sources.identifiers import keyed_hash
+from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_source import ImageSource
-from chest_cancer.sources.intake import CHUNK, Intake
+from chest_cancer.sources.intake import CHUNK, Intake, RefusedError
 from chest_cancer.storage.recoverable_folder import locked
 
 _FORMAT = 1  # of what is kept; a change makes all of it stale
@@ -114,7 +115,7 @@ def fetch_studies(
         for study in tqdm(studies, desc="Fetching", unit="study", disable=None):
             folder = kept / f"{study.name}-{study.digest}"
             if not folder.exists():
-                _fetch(study, source, key, archive, folder)
+                _fetch(study, source, key, archive, folder, intake)
             for file in sorted(folder.glob("*.dcm")):
                 intake.add(f"{study.name}/{file.name}", _content(file))
             for name, reason in [*json.loads((folder / _REFUSED).read_text()), *study.refused]:
@@ -133,17 +134,26 @@ def _list_study(uid: str, series: dict[str, str], key: bytes, archive: Archive) 
     return Study(keyed_hash(key, "study", uid), tuple(instances), tuple(refused))
 
 
-def _fetch(study: Study, source: ImageSource, key: bytes, archive: Archive, folder: Path) -> None:
+def _fetch(study: Study, source: ImageSource, key: bytes, archive: Archive, folder: Path, intake: Intake) -> None:
     """Make the folder of a study; only a complete one has its name."""
     part = _unfinished(folder)
     for leftover in folder.parent.glob(_unfinished(Path("*")).name):  # of a run that was ended
         shutil.rmtree(leftover)
     part.mkdir(parents=True)
-    clean = Deidentifier(key, source.table_inside, source.limits.max_pixels).clean
-    intake = Intake(part, source.limits, clean)
+    refused: list[tuple[str, str]] = []
+    total = intake.bytes
     for instance in study.instances:
-        intake.add(f"{keyed_hash(key, 'instance', instance.uid)}.dcm", _retrieved(archive, instance))
-    (part / _REFUSED).write_text(json.dumps(intake.refused))
+        name = f"{keyed_hash(key, 'instance', instance.uid)}.dcm"
+        try:
+            data = archive.retrieve(instance)
+            cleaned = without_identifiers(data, partial(hidden, key), max_pixels=source.limits.max_pixels)
+        except (RefusedError, UnreadableImageError) as reason:
+            refused.append((name, str(reason)))
+            continue
+        total += len(cleaned)
+        intake.require_within(total_bytes=total)
+        (part / name).write_bytes(cleaned)
+    (part / _REFUSED).write_text(json.dumps(refused))
     part.rename(folder)
     for former in set(folder.parent.glob(f"{study.name}-*")) - {folder}:
         shutil.rmtree(former.rename(_unfinished(former)))
@@ -151,11 +161,6 @@ def _fetch(study: Study, source: ImageSource, key: bytes, archive: Archive, fold
 
 def _unfinished(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.part")
-
-
-def _retrieved(archive: Archive, instance: Instance) -> Iterator[bytes]:
-    """Ask when the first byte is wanted, so that a refusal is that of the file."""
-    yield archive.retrieve(instance)
 
 
 def _content(file: Path) -> Iterator[bytes]:
