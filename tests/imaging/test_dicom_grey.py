@@ -267,6 +267,14 @@ def test_padding_of_a_radiograph_neither_stretches_nor_shines() -> None:
             r"DICOM ImageType \(0008,0008\) is ORIGINAL\\PRIMARY\\LOCALIZER: expected a slice; leave it out",
         ),
         ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, r"DICOM ImageType .*SCREEN SAVE: expected a slice"),
+        (
+            {"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]},
+            r"DICOM ImageOrientationPatient \(0020,0037\) is coronal, 1\.0\\0.*: expected an axial slice; leave it out",
+        ),
+        (
+            {"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]},
+            r"DICOM ImageOrientationPatient \(0020,0037\) is sagittal, 0",
+        ),
         ({"RescaleType": "Z_EFF"}, r"DICOM RescaleType \(0028,1054\) is Z_EFF: expected Hounsfield units \(HU\)"),
     ],
 )
@@ -276,6 +284,12 @@ def test_what_is_no_slice_is_refused_with_element_and_value(elements: dict[str, 
     with pytest.raises(UnreadableImageError, match=f"^{reason}"):
         decode_image(data)
     assert decode_image(data, any_modality=True).pixels.any()
+
+
+@pytest.mark.parametrize("orientation", [[1, 0, 0, 0, 0.966, 0.259], [-1, 0, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0], None])
+def test_tilted_and_turned_slices_are_axial_and_what_says_nothing_is_taken(orientation: list[float] | None) -> None:
+    elements = {} if orientation is None else {"ImageOrientationPatient": orientation}
+    assert decode_image(dicom(**elements)).hounsfield is not None
 
 
 def test_colour_under_the_modality_of_ct_is_a_screen() -> None:

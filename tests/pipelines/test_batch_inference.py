@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.network.classifier import NOT_SURE, Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
@@ -23,9 +25,11 @@ from chest_cancer.pipelines.batch_inference.nodes import describe_inference_sour
 from chest_cancer.pipelines.batch_inference.patients import gather_patients
 from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.image_source import ImageSource
 from conftest import Pixels
 from dicom_files import STORED, dicom
 from manifests import PATIENT_RULE, manifest_of
+from volume_files import nifti, stack
 
 CLASSES = ["adenocarcinoma", "normal"]
 KEY = bytes(32)
@@ -81,6 +85,17 @@ def test_every_file_has_a_row(
     assert table.loc["huge.png", "reason"] == "too large"
     assert "DICOM" in table.loc["broken.png", "reason"]
     assert np.isnan(table.loc[["broken.png", "huge.png"], "probability"]).all()
+
+
+def test_a_volume_has_a_row_for_each_of_its_slices(trained: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "scan.nii").write_bytes(nifti(stack(2)))
+    images = ImageFolderDataset(filepath=str(tmp_path / "data" / "images"))
+    images.save(ImageSource(location=str(tmp_path / "scan.nii"), key=KEY))
+
+    table = predict(images.load(), trained)
+
+    assert table["path"].tolist() == ["scan.nii/slice_0001.dcm", "scan.nii/slice_0002.dcm"]
+    assert table["label"].isin(CLASSES).all()
 
 
 def test_what_is_declined_has_a_reason_and_the_probabilities_but_no_label(

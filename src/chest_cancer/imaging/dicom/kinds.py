@@ -1,10 +1,12 @@
 """Which DICOM images are slices to train on or to classify: CT slices and radiographs, and nothing beside them."""
 
+import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from chest_cancer.imaging.dicom.elements import name_of, shown, text_of
+from chest_cancer.imaging.dicom.elements import name_of, numbers_of, shown, text_of
 from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.imaging.planes import plane_of
 
 _MODALITIES = ("CT", "CR", "DX")
 _SOP_CLASSES = (
@@ -46,6 +48,23 @@ def require_slice(dataset: Dataset) -> None:
     rescale_type = text_of(dataset, "RescaleType")
     if rescale_type in _OTHER_QUANTITIES:
         raise _refusal("RescaleType", rescale_type, "Hounsfield units (HU)")
+
+
+def require_axial(dataset: Dataset) -> None:
+    """Raise `UnreadableImageError` for a slice that lies in another plane.
+
+    Args:
+        dataset: With ImageOrientationPatient, where the file has it; what is missing or none says nothing.
+    """
+    keyword = "ImageOrientationPatient"
+    try:
+        along, down = np.reshape(numbers_of(dataset, keyword, 6), (2, 3))
+    except UnreadableImageError:
+        return
+    normal = np.cross(along, down)
+    length = np.linalg.norm(normal)
+    if length > 0 and (plane := plane_of(normal / length)) != "axial":
+        raise _refusal(keyword, f"{plane}, {text_of(dataset, keyword)}", "an axial slice")
 
 
 def _refusal(keyword: str, value: str, expected: str) -> UnreadableImageError:

@@ -28,7 +28,7 @@ from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import own_window, read_grey
-from chest_cancer.imaging.dicom.kinds import require_slice
+from chest_cancer.imaging.dicom.kinds import require_axial, require_slice
 from chest_cancer.imaging.grey import compact
 from chest_cancer.imaging.pixels import (
     DecodedImage,
@@ -48,6 +48,7 @@ ELEMENTS: list[BaseTag | int] = [
     Tag(keyword)
     for keyword in (
         "ImageType",
+        "ImageOrientationPatient",
         "SOPClassUID",
         "Modality",
         "SamplesPerPixel",
@@ -116,6 +117,7 @@ def decode_dicom(
     dataset = of_frame(dataset, 0)
     if not any_modality:
         require_slice(dataset)
+        require_axial(dataset)
     width, height = int(dataset.Columns), int(dataset.Rows)
     check_size(width, height, max_pixels, min_side)
     check_single_frame(int(number_of(dataset, "NumberOfFrames") or 1))

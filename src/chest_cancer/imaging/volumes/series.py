@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
-from chest_cancer.imaging.volumes.volume import Note, plane_of
+from chest_cancer.imaging.planes import plane_of
+from chest_cancer.imaging.volumes.volume import Note
 
 _SAME_POSITION = 0.01  # mm
 _SAME_GEOMETRY = 0.01  # of unit vectors, and mm

@@ -9,12 +9,8 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.grey import fill_with_air
 from chest_cancer.imaging.pixels import Identifiers, TooManyPixelsError, UnreadableImageError, check_size
+from chest_cancer.imaging.planes import LARGEST_TILT, degrees_off, plane_of
 
-Plane = Literal["axial", "coronal", "sagittal", "oblique"]
-
-_LARGEST_TILT = 35.0
-"""Degrees by which slices may lean out of their plane: gantries tilt by up to 30."""
-_PLANES: tuple[Plane, ...] = ("sagittal", "coronal", "axial")  # By the axis that their normal is nearest to: x, y or z.
 _ACROSS = np.eye(3)[::-1]  # Slices go to the head (z), rows to the back (y), columns to the patient's left (x).
 _HIGHEST = 32767
 
@@ -74,6 +70,7 @@ class Volume:
         spacing: Millimetres from row to row, and from column to column.
         orientation: Unit vectors along a row and along a column, x to the patient's left, y to the back, z to the head:
             six numbers, as in DICOM's ImageOrientationPatient.
+        corner: Centre of the first pixel of the first slice, x, y, z in mm, as in DICOM's ImagePositionPatient.
         notes: What was odd.
         files: Names of the files that it was read from, in the order in which slices came first.
         identifiers: Whom it shows; None where the format doesn't say.
@@ -83,6 +80,7 @@ class Volume:
     positions: NDArray[np.float64]
     spacing: tuple[float, float]
     orientation: tuple[float, ...]
+    corner: tuple[float, ...]
     notes: tuple[Note, ...] = ()
     files: tuple[str, ...] = ()
     identifiers: Identifiers | None = None
@@ -91,12 +89,6 @@ class Volume:
 def make_int16(hounsfield: NDArray[Any]) -> NDArray[np.int16]:
     """Round Hounsfield units; below -1024 and NaN become air, -1000, and what is above 32767 becomes that."""
     return np.asarray(np.rint(np.minimum(fill_with_air(hounsfield), _HIGHEST)), np.int16)
-
-
-def plane_of(normal: NDArray[np.float64]) -> Plane:
-    """Say in which plane slices lie, by the unit vector across them."""
-    nearest = int(np.abs(normal).argmax())
-    return _PLANES[nearest] if _degrees_off(normal, nearest) <= _LARGEST_TILT else "oblique"
 
 
 def make_axial(
@@ -130,8 +122,8 @@ def make_axial(
     normal /= np.linalg.norm(normal)
     if plane_of(normal) != "axial":
         raise UnreadableImageError(
-            f"the slices lean by {_degrees_off(normal, 2):.0f} degrees: expected axial slices, leaning by at most "
-            f"{_LARGEST_TILT:.0f}; pass an axial reconstruction"
+            f"the slices lean by {degrees_off(normal, 2):.0f} degrees: expected axial slices, leaning by at most "
+            f"{LARGEST_TILT:.0f}; pass an axial reconstruction"
         )
     if positions is None:
         positions = corner @ normal + np.arange(len(stack)) * (steps[0] @ normal)
@@ -139,18 +131,16 @@ def make_axial(
         positions = -positions[::-1]
     turned = np.ascontiguousarray(stack[tuple(slice(None, None, -1 if flipped else 1) for flipped in back)])
     turned.setflags(write=False)
-    return Volume(turned, positions, (float(lengths[1]), float(lengths[2])), (*along.tolist(), *down.tolist()))
+    corner = corner + normal * (positions[0] - corner @ normal)  # The first step may be none of uneven slices.
+    spacing = (float(lengths[1]), float(lengths[2]))
+    return Volume(turned, positions, spacing, (*along.tolist(), *down.tolist()), tuple(corner.tolist()))
 
 
 def _nearest_axes(directions: NDArray[np.float64]) -> list[int]:
     """Return which stored axis goes to the head, to the back and to the left, for unit vectors `[3, 3]`."""
-    if abs(np.linalg.det(directions)) < np.cos(np.radians(_LARGEST_TILT + 10)):
+    if abs(np.linalg.det(directions)) < np.cos(np.radians(LARGEST_TILT + 10)):
         raise UnreadableImageError("the directions of the volume's axes are not at right angles; correct them")
     return max(
         (list(axes) for axes in itertools.permutations(range(3))),
         key=lambda axes: float(np.abs((directions[axes] * _ACROSS).sum(axis=1)).sum()),
     )
-
-
-def _degrees_off(normal: NDArray[np.float64], axis: int) -> float:
-    return float(np.degrees(np.arccos(min(abs(normal[axis]), 1.0))))
