@@ -40,6 +40,12 @@ MISTAKES = {
         "`data_ingestion.phantom.slices_per_patient`: Value error, expected the fewest, then the most, as in [1, 6]. "
         "Received: [6, 1]",
     ),
+    "part": (
+        "data_ingestion.volumes.lungs",
+        [0.9, 0.1],
+        "`data_ingestion.volumes.lungs`: Value error, expected the lower share, then the higher one, as in [0.1, 0.9]. "
+        "Received: [0.9, 0.1]",
+    ),
     "block typo": ("training.epochs", 1, "`training`: Extra inputs are not permitted. Received: {'epochs': 1}"),
     "no without quotes": (
         "model_training.normal_class",

@@ -1,4 +1,4 @@
-"""Patients of DICOM files, from the file to the report: kept apart, counted, and nowhere by their own identifiers."""
+"""Patients of DICOM files and a table, to the report: kept apart, counted, and nowhere by their own identifiers."""
 
 import json
 import subprocess
@@ -17,13 +17,17 @@ PATIENTS, SLICES = 25, 2
 CLASSES = ("normal", "adenocarcinoma")
 # All but those that repeat these results.
 PIPELINES = "data_ingestion,model_preparation,feature_extraction,data_audit,model_training,model_evaluation"
-PLANTED = [*(f"Jane-Doe-{n:03}" for n in range(PATIENTS)), *(f"1.2.826.77.1{n:03}" for n in range(PATIENTS))]
+NAMES = [f"Jane-Doe-{n:03}" for n in range(PATIENTS)]
+STUDIES = [f"1.2.826.77.1{n:03}" for n in range(PATIENTS)]
+CASES = [f"Case-Roe-{n:03}" for n in range(PATIENTS)]
+PLANTED = [*NAMES, *STUDIES, *CASES]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project after a run on CT slices of known patients, and `said.log`, what the run printed."""
+    """A project after a run on CT slices and a table among them, and `said.log`, what the run printed."""
     project = copy_project(tmp_path_factory.mktemp("project"))
+    rows = ["file,case id,name,remark"]
     for number in range(PATIENTS * SLICES):
         patient, place = divmod(number, SLICES)
         label = CLASSES[patient % 2]
@@ -33,12 +37,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_bytes(
             dicom(
                 hounsfield,
-                PatientID=PLANTED[patient],
-                PatientName=PLANTED[patient],
-                StudyInstanceUID=PLANTED[PATIENTS + patient],
+                PatientID=NAMES[patient],
+                PatientName=NAMES[patient],
+                StudyInstanceUID=STUDIES[patient],
             )
         )
+        rows.append(f"{label}/{path.name},{CASES[patient]},{NAMES[patient]},seen with {CASES[patient]}")
+    (project / "scans" / "rows.csv").write_text("\n".join(rows))
     command = [sys.executable, "-m", "kedro", "run", "--env", "test", "--params", "data_ingestion.source=scans"]
+    command[-1] += ",data_ingestion.table.path=rows.csv"
     command += ["--pipelines", PIPELINES]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -76,6 +83,7 @@ def test_no_identifier_is_in_anything_that_the_run_wrote(project: Path) -> None:
 
     assert {path.name for path in written} >= {
         "0_0.dcm",
+        "rows.csv",
         "mlflow.db",
         "data_report.html",
         "metrics.json",

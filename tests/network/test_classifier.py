@@ -12,6 +12,7 @@ import pytest
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.imaging.windows import see
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
@@ -117,6 +118,13 @@ def test_an_older_classifier_reads_what_is_decoded_as_it_was_then(picture: Calla
     assert today.pixels_of(ct) is ct.pixels
     with pytest.raises(UnreadableImageError, match=r"DICOM image in grey of more than 8 bits, .* train the model"):
         older.pixels_of(ct)
+
+
+def test_hounsfield_units_are_seen_through_the_window_that_it_was_trained_with() -> None:
+    ct = decode_image(dicom())
+    for window in ("mediastinum", "three", (-100.0, 900.0)):
+        classifier = Classifier(b"no graph", manifest_of(standardisation={"window": window}))
+        np.testing.assert_array_equal(classifier.pixels_of(ct), see(ct, classifier.standardisation.window))
 
 
 def test_a_missing_package_is_told_when_the_classifier_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

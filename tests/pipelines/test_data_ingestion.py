@@ -135,6 +135,7 @@ def test_the_summary_counts_copies_and_what_was_left_out(tmp_path: Path) -> None
         "files": 9,
         "readable": 8,
         "quarantined": 1,
+        "not_chosen": 0,
         "images": 8,
         "distinct_by_content": 7,
         "distinct_by_pixels": 6,

@@ -1,7 +1,8 @@
 """external_validation: what counts, how it is compared, and what is said of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,24 +10,31 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters.blocks import (
     ExternalValidationParameters,
     FeatureExtractionParameters,
     ModelEvaluationParameters,
+    StandardisationParameters,
 )
 from chest_cancer.pipelines.data_ingestion.nodes import describe_external_source, index_external_images
 from chest_cancer.pipelines.external_validation.copies import COPY, SIMILAR, TOGETHER, count_copies, find_copies
 from chest_cancer.pipelines.external_validation.figures import compare_figures
-from chest_cancer.pipelines.external_validation.nodes import leave_out_copies
+from chest_cancer.pipelines.external_validation.nodes import (
+    leave_out_copies,
+    predict_external_images,
+    predict_own_images,
+)
 from chest_cancer.pipelines.external_validation.recalibration import try_recalibration
 from chest_cancer.pipelines.external_validation.report import PLOTS, plot_sites, write_external_report
 from chest_cancer.pipelines.external_validation.shift import measure_shift
 from chest_cancer.pipelines.external_validation.summing_up import sum_up
-from chest_cancer.record.trained_models import TrainedModel
+from chest_cancer.record.trained_models import OwnImages, TrainedModel
 from chest_cancer.sources.image_folder import ImageFolder
 from conftest import Pixels
+from dicom_files import dicom
 from manifests import manifest_of
 
 CLASSES = ["adenocarcinoma", "normal"]
@@ -180,6 +188,28 @@ def test_without_the_model_s_images_it_is_said_how_far_copies_were_looked_for(im
     said = count_copies(unknown, nothing, set(), 0.97)
     assert said["searched"] == "nothing"
     assert "could not be looked for" in said["words"]
+
+
+def test_the_model_s_own_images_are_seen_as_those_of_the_other_site_are(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = image_folder({"normal/a.dcm": dicom()})
+    index = pd.DataFrame({"path": files.paths, "pixel_sha256": [decode_image(dicom()).digest], "split": "train"})
+    manifest = manifest_of(classes=CLASSES, standardisation={"window": "mediastinum"})
+    seeing = TrainedModel("candidate", Classifier(b"", manifest), own_images=OwnImages(files, index))
+    seen: list[Pixels] = []
+
+    def predict(_classifier: Classifier, images: Iterable[Pixels]) -> list[SimpleNamespace]:
+        seen.extend(images)
+        said = {"leaning": "normal", "distance": 0.0, "reason": None, "probabilities": dict.fromkeys(CLASSES, 0.5)}
+        return [SimpleNamespace(**said, embedding=np.zeros(1024))]
+
+    monkeypatch.setattr(Classifier, "predict_standardised", predict)
+    predict_own_images(seeing)
+    predict_external_images(files, index, seeing)
+
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[0], files.standardised("normal/a.dcm", StandardisationParameters()).pixels)
 
 
 def test_a_source_of_training_images_alone_is_refused(images: tuple) -> None:

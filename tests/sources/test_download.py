@@ -429,7 +429,7 @@ def test_an_archive_that_may_name_patients_is_deleted_and_not_fetched_again(
 
     assert len(drive.asked) == 1
     assert list(tmp_path.rglob("*.zip")) == []
-    assert "after unpacking: DICOM files and tables in it may name patients." in caplog.text
+    assert "after unpacking: DICOM files, volumes and tables in it may name patients." in caplog.text
 
 
 def test_a_kept_archive_with_another_checksum_is_downloaded_again(

@@ -453,3 +453,35 @@ def test_every_image_has_one_outcome(paths: list[str], rows: list[tuple[str, str
     table = read_rows([(images[0], "x"), *rows], images)
     outcomes = [*table.rows.index, *(path for path, _ in (*table.refused, *table.without_row))]
     assert sorted(outcomes) == sorted(images)
+
+
+# --- rows of folders -------------------------------------------------------------------------------------------------
+
+VOLUMES = ("a/scan.nii.gz/slice_0001.dcm", "a/scan.nii.gz/slice_0002.dcm", "b/P1/s1/1.dcm", "b/P1/s1/2.dcm")
+
+
+@pytest.mark.parametrize(
+    "written", ["scan.nii.gz", "scan", "a/scan.nii.gz", "/elsewhere/a/scan.nii.gz", r"a\scan.nii.gz"]
+)
+def test_a_row_of_a_volume_is_of_all_its_slices(read: Read, written: str) -> None:
+    table = read(f"file,label\n{written},covid\n", VOLUMES)
+    assert facts(table, "label") == dict.fromkeys(VOLUMES[:2], "covid")
+    assert [path for path, _ in table.without_row] == list(VOLUMES[2:])
+
+
+def test_a_row_of_a_folder_is_of_all_files_below_it(read: Read) -> None:
+    table = read("file,label,patient\nP1,covid,7\na,none,8\n", VOLUMES)
+    assert facts(table, "label") == dict.fromkeys(VOLUMES[:2], "none") | dict.fromkeys(VOLUMES[2:], "covid")
+    assert facts(table, "patient") == dict.fromkeys(VOLUMES[:2], "8") | dict.fromkeys(VOLUMES[2:], "7")
+
+
+def test_rows_of_a_folder_and_of_a_file_in_it_may_contradict_each_other(read: Read) -> None:
+    table = read("file,label\nP1,covid\nb/P1/s1/1.dcm,none\n", VOLUMES)
+    assert facts(table, "label") == {"b/P1/s1/2.dcm": "covid"}
+    assert [path for path, _ in table.refused] == ["b/P1/s1/1.dcm"]
+
+
+def test_a_file_that_is_gone_is_no_folder_of_its_name(read: Read) -> None:
+    table = read("file,label\nP1.png,covid\ns1/1.dcm,none\n", VOLUMES)
+    assert facts(table, "label") == {"b/P1/s1/1.dcm": "none"}
+    assert "Rows of the table without a file: 1 of 2, such as `P1.png`. They were not used." in table.notes

@@ -4,7 +4,7 @@ import io
 
 import pandas as pd
 
-from chest_cancer.parameters.blocks import TableParameters
+from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.metadata import group_columns
 from chest_cancer.sources.table_copy import table_without_identifiers
 

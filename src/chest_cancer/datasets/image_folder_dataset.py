@@ -29,7 +29,7 @@ from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 3  # of the folder; a change makes every folder stale
+_FORMAT = 4  # of the folder; a change makes every folder stale
 _DELETED = ".sha256"  # in the place of an archive that was unpacked and deleted
 
 
@@ -170,7 +170,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
         if may_name and source.kind != "zip":
             archive.with_suffix(_DELETED).write_text(sha256)
             archive.unlink()
-            logger.info("Deleted %s after unpacking: DICOM files and tables in it may name patients.", archive)
+            logger.info("Deleted %s after unpacking: DICOM files, volumes and tables in it may name patients.", archive)
 
     def _is_current(self, source: ImageSource, identity: str) -> bool:
         try:
@@ -199,7 +199,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
                 files=intake.files,
                 bytes=intake.bytes,
             )
-            ImageFolder(staging, record, tuple(intake.refused)).write_record()
+            ImageFolder(staging, record, tuple(intake.refused), tuple(intake.volumes)).write_record()
         logger.info("%s: took %d files, refused %d.", source.address, intake.files, len(intake.refused))
         return deidentifier.may_name_patients
 

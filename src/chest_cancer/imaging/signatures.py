@@ -26,6 +26,12 @@ _READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]], ...] = (
     (re.compile(rb"\0\0\0\x0cjP {2}\r\n\x87\n|\xff\x4f\xff\x51"), Jpeg2KImageFile),
     (re.compile(rb".{4}ftypavi[fs]", re.DOTALL), AvifImageFile),
 )
+GZIP = b"\x1f\x8b"
+_VOLUMES = {
+    "NIfTI": re.compile(rb".{344}(n\+1|ni1)\0|.{4}(n\+2|ni2)\0|\x1f\x8b", re.DOTALL),
+    "MetaImage": re.compile(rb"(ObjectType|NDims|Comment)\s*="),
+    "NRRD": re.compile(rb"NRRD000"),
+}
 _ACCEPTED = "PNG, JPEG, TIFF, BMP, GIF, WEBP, AVIF, JPEG 2000 or DICOM"
 _SLICES = "save its axial slices as DICOM or PNG"
 _INSIDE = "unpack it and pass the images inside"
@@ -69,6 +75,15 @@ def identify(data: bytes) -> type[ImageFile.ImageFile] | None:
     if _is_dicom_without_preamble(data):
         return None
     raise UnreadableImageError(f"not a supported image: expected {_ACCEPTED}, received bytes that begin {data[:8]!r}")
+
+
+def kind_of_volume(start: bytes) -> str | None:
+    """Say what a file of a volume is, by its first bytes, some hundred of them.
+
+    Returns:
+        NIfTI (also for whatever gzip has packed), MetaImage or NRRD; None for all else.
+    """
+    return next((kind for kind, signature in _VOLUMES.items() if signature.match(start)), None)
 
 
 def begins_like_an_image(start: bytes) -> bool:

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from chest_cancer.parameters.values import Block, FewestAndMost, Fraction, Name, PatientWay, TableRole
+from chest_cancer.parameters.values import Block, FewestAndMost, Fraction, Name, Part, PatientWay, TableRole
 
 
 class PhantomParameters(Block):
@@ -50,6 +50,19 @@ class TableParameters(Block):
         return self
 
 
+class VolumeParameters(Block):
+    """Which slices of a series are used, where there are several; pictures and lone slices all are."""
+
+    every_mm: float = Field(
+        5.0, ge=0.0, le=1000.0, description="Millimetres from one used slice to the next, or what the series has."
+    )
+    lungs: Part | None = Field(
+        (0.0, 1.0),
+        description="Part of the lungs' height, 0 their lowest slice, 1 their highest; null: slices without lung, too.",
+    )
+    most_slices: int | None = Field(None, ge=1, description="Most slices of a study; null: any number.")
+
+
 class SourceParameters(Block):
     """Where labelled images come from, and how they are read.
 
@@ -75,5 +88,6 @@ class SourceParameters(Block):
     timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
     retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
     table: TableParameters = TableParameters()
+    volumes: VolumeParameters = VolumeParameters()
     phantom: PhantomParameters = PhantomParameters()
     limits: SourceLimits = SourceLimits()

@@ -27,6 +27,13 @@ def _in_order(limits: tuple[int, int]) -> tuple[int, int]:
     return limits
 
 
+def _as_part(shares: tuple[float, float]) -> tuple[float, float]:
+    low, high = shares
+    if low >= high:
+        raise ValueError("expected the lower share, then the higher one, as in [0.1, 0.9]")
+    return shares
+
+
 def _way_among(*known: str) -> Callable[[Any], Any]:
     """Make what takes one of the known ways to find patients, or a regular expression with a group `patient`."""
     names = ", ".join(f"'{name}'" if "<" in name else name for name in known)
@@ -65,6 +72,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 HeadName = Literal["linear", "dense", "kernel"]
 SourceKind = Literal["phantom", "google_drive", "https", "dicomweb", "zip", "folder"]
 TableRole = Literal["path", "label", "patient", "study", "split"]
+Part = Annotated[tuple[Fraction, Fraction], AfterValidator(_as_part)]
 FewestAndMost = Annotated[tuple[Count, Count], AfterValidator(_in_order)]
 Window = Annotated[str | tuple[float, float], BeforeValidator(_as_window)]
 PatientWay = Annotated[str, BeforeValidator(_way_among("auto", "table", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS))]

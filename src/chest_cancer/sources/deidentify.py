@@ -1,13 +1,18 @@
-"""What of a source may lie in this project's folders: images, and the table of the images, without whom they show."""
+"""What of a source may lie in this project's folders: images, and the table of the images, without whom they show.
 
-from collections.abc import Iterable, Iterator
+Volumes lie there as slices, so that there is one way for all that comes after.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
 from chest_cancer.imaging.decoding import decode_image, without_identifiers
 from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.imaging.signatures import identify
+from chest_cancer.imaging.signatures import identify, kind_of_volume
+from chest_cancer.imaging.volumes.taking_apart import frames_of_dicom, slices_of_volume
+from chest_cancer.imaging.volumes.volume import Limits
 from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.foreign import foreign_by_name, holds_no_images, is_table_by_name
 from chest_cancer.sources.identifiers import hidden
@@ -19,8 +24,8 @@ from chest_cancer.sources.table_copy import table_without_identifiers
 class Deidentifier:
     """Takes identifiers out of files on their way into a folder.
 
-    A DICOM file and the table of the images are written anew. Other files that are no images are refused, since texts
-    and tables may name patients. Names of files stay as they are.
+    A DICOM file and the table of the images are written anew, and a file of a volume as a file for each slice. Other
+    files that are no images are refused, since texts and tables may name patients. Names of files stay as they are.
 
     Attributes:
         key: Of this project, for the hashes in the place of identifiers; None: nothing stands there.
@@ -34,7 +39,7 @@ class Deidentifier:
     max_pixels: int
     may_name_patients: bool = False
 
-    def clean(self, name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def clean(self, name: str, chunks: Iterable[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Take the identifiers out of one file.
 
         Args:
@@ -42,7 +47,8 @@ class Deidentifier:
             chunks: Its content.
 
         Returns:
-            What may be kept of it.
+            Path and content of what may be kept of it: one file of that path; for a volume `slice_0001.dcm` and so on
+            in a folder of that path, from the feet to the head, or as a DICOM file has its frames.
 
         Raises:
             RefusedError: It is no image.
@@ -53,19 +59,36 @@ class Deidentifier:
         whole = partial(b"".join, chain([first], content))
         if name == self.table.path:
             self.may_name_patients = True
-            yield table_without_identifiers(name, whole(), self.table, self.key)
+            yield name, [table_without_identifiers(name, whole(), self.table, self.key)]
             return
         try:
-            if identify(first) is None:
+            if kind_of_volume(first):
+                self.may_name_patients = True  # headers of volumes have free text
+                yield from _in_folder(name, slices_of_volume(whole(), name, self._hidden, limits=self._limits))
+            elif identify(first) is None:
                 self.may_name_patients = True
-                yield without_identifiers(whole(), partial(hidden, self.key), max_pixels=self.max_pixels)
+                data = without_identifiers(whole(), self._hidden, max_pixels=self.max_pixels)
+                frames = frames_of_dicom(data, limits=self._limits)
+                yield from [(name, [data])] if frames is None else _in_folder(name, frames)
             elif holds_no_images(name):  # a text may begin like a picture: `BMI,patient` like BMP
                 data = whole()
                 decode_image(data, max_pixels=self.max_pixels, min_side=1)
-                yield data
+                yield name, [data]
             else:
-                yield first
-                yield from content
+                yield name, chain([first], content)
         except UnreadableImageError as error:
             self.may_name_patients |= is_table_by_name(name)
             raise RefusedError(foreign_by_name(name) or str(error)) from error
+
+    @property
+    def _hidden(self) -> Callable[[str, str], str]:
+        return partial(hidden, self.key)
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(pixels=self.max_pixels, side=1)
+
+
+def _in_folder(name: str, slices: Iterable[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    for number, data in enumerate(slices, start=1):
+        yield f"{name}/slice_{number:04d}.dcm", [data]

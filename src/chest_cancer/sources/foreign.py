@@ -3,7 +3,7 @@
 import posixpath
 from pathlib import PurePosixPath
 
-from chest_cancer.imaging.signatures import begins_like_an_image, foreign_by_content
+from chest_cancer.imaging.signatures import GZIP, begins_like_an_image, foreign_by_content, kind_of_volume
 
 _TABLE = (
     "a table ({suffix}), no image: to read classes, patients or splits off it, name it in `data_ingestion.table.path`"
@@ -21,7 +21,7 @@ _MODEL = "a model or its weights ({suffix}), no image"
 _KINDS = {
     _TABLE: "csv tsv xls xlsx ods json jsonl parquet xml",
     _ARCHIVE: "zip tar tgz gz bz2 xz 7z rar zst",
-    _ARRAYS: "nii npz npy h5 hdf5 mat pkl pickle tfrecord tfrecords pt",
+    _ARRAYS: "npz npy h5 hdf5 mat pkl pickle tfrecord tfrecords pt",
     _TEXT: "txt md pdf doc docx rtf log yml yaml toml ini",
     _PROGRAM: "py ipynb m r js html htm exe sh bat",
     _POINTER: "dvc",
@@ -30,9 +30,10 @@ _KINDS = {
 _HOLDS_IMAGES = tuple(kind.partition(" (")[0] for kind in (_ARCHIVE, _ARRAYS, _POINTER))
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
 _TEXTS_WITHOUT_SUFFIX = {"readme", "license", "licence", "copying", "dicomdir", "citation", "makefile"}
+_PACKED_VOLUME = ".nii.gz"
 _IMAGE_SUFFIXES = {
     *("png", "jpg", "jpeg", "jpe", "tif", "tiff", "bmp", "gif", "webp"),
-    *("dcm", "dicom", "ima", "jp2", "j2k", "jpx", "heic", "heif", "avif"),
+    *("dcm", "dicom", "ima", "jp2", "j2k", "jpx", "heic", "heif", "avif", "nii", "mha", "nrrd"),
 }
 
 
@@ -47,8 +48,8 @@ def foreign_by_name(path: str) -> str | None:
     """
     name = posixpath.basename(path)
     suffix = posixpath.splitext(name.lower())[1].removeprefix(".")
-    if name.lower().endswith(".nii.gz"):
-        return _ARRAYS.format(suffix=".nii.gz")
+    if name.lower().endswith(_PACKED_VOLUME):
+        return None
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix].format(suffix=f".{suffix}")
     if not suffix and name.lower() in _TEXTS_WITHOUT_SUFFIX:
@@ -68,13 +69,15 @@ def is_table_by_name(path: str) -> bool:
 
 
 def without_image_suffix(path: str) -> str:
-    """A path without the suffix of a format of images, such as `.png`; another path as it is."""
-    bare, _, suffix = path.rpartition(".")
+    """A path without the suffix of a format of images, such as `.png` or `.nii.gz`; another path as it is."""
+    unpacked = path[: -len(".gz")] if path.lower().endswith(_PACKED_VOLUME) else path
+    bare, _, suffix = unpacked.rpartition(".")
     return bare if suffix.lower() in _IMAGE_SUFFIXES and bare and not bare.endswith("/") else path
 
 
 def may_be_image(path: str, start: bytes) -> bool:
-    """Whether a file is an image by its first bytes or by its name."""
-    if begins_like_an_image(start):
-        return True
+    """Whether a file is an image or a volume by its first bytes or by its name."""
+    kind = kind_of_volume(start)
+    if begins_like_an_image(start) or kind:
+        return kind != "NIfTI" or not start.startswith(GZIP) or path.lower().endswith(_PACKED_VOLUME)
     return PurePosixPath(path).suffix.lower().removeprefix(".") in _IMAGE_SUFFIXES and not foreign_by_content(start)

@@ -51,8 +51,9 @@ def without_shared_identifiers(index: pd.DataFrame, way: str) -> tuple[pd.DataFr
     Returns:
         The index, and sentences on what was done.
     """
-    known, studies = index["patient"].dropna(), index["study"].nunique()
-    if way != "auto" or studies < 2 or len(set(known)) != 1:
+    known = index.dropna(subset=["patient"])
+    studies = known["study"].nunique()
+    if way != "auto" or studies < 2 or len(set(known["patient"])) != 1:
         return index, []
     note = (
         f"All {len(known)} DICOM files have the same PatientID, but are of {studies} studies: it was "

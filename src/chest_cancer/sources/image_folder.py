@@ -54,11 +54,13 @@ class ImageFolder:
         root: The folder.
         source: Where the files came from.
         refused: Path and reason of each file of the source that was not taken.
+        volumes: Files of the source that were taken apart: here folders, with a file for each slice.
     """
 
     root: Path
     source: SourceRecord
     refused: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, root: Path) -> "ImageFolder":
@@ -69,11 +71,12 @@ class ImageFolder:
         """
         record = json.loads((root / RECORD).read_text(encoding="utf-8"))
         refused = tuple((path, reason) for path, reason in record.pop("refused"))
-        return cls(root, SourceRecord(**record), refused)
+        volumes = tuple(record.pop("volumes", ()))
+        return cls(root, SourceRecord(**record), refused, volumes)
 
     def write_record(self) -> None:
         """Store where the files came from beside them: the last step of making such a folder."""
-        record = json.dumps({**asdict(self.source), "refused": self.refused}, indent=1)
+        record = json.dumps({**asdict(self.source), "refused": self.refused, "volumes": self.volumes}, indent=1)
         (self.root / RECORD).write_text(record, encoding="utf-8")
 
     @cached_property
@@ -82,9 +85,17 @@ class ImageFolder:
         return tuple(sorted(f"{prefix}{name}" for prefix, _, files in self._walk() for name in files))
 
     @cached_property
+    def files_of_source(self) -> tuple[str, ...]:
+        """The same as the source has them: a file of a volume in the place of its slices."""
+        volumes = {*self.volumes}
+        found = {folder if (folder := path.rpartition("/")[0]) in volumes else path for path in self.paths}
+        return tuple(sorted(found))
+
+    @cached_property
     def folders(self) -> tuple[str, ...]:
-        """All folders that are not hidden, empty ones too: relative, with `/`, sorted."""
-        return tuple(sorted(f"{prefix}{name}" for prefix, folders, _ in self._walk() for name in folders))
+        """All folders of the source that are not hidden, empty ones too: relative, with `/`, sorted."""
+        found = {f"{prefix}{name}" for prefix, folders, _ in self._walk() for name in folders}
+        return tuple(sorted(found.difference(self.volumes)))
 
     def read(self, path: str) -> bytes:
         """Read one file.

@@ -30,8 +30,8 @@ class RefusedError(Exception):
     """One file can't be taken; the message is the reason."""
 
 
-def _as_it_is(_name: str, chunks: Iterable[bytes]) -> Iterable[bytes]:
-    return chunks
+def _as_it_is(name: str, chunks: Iterable[bytes]) -> Iterable[tuple[str, Iterable[bytes]]]:
+    return [(name, chunks)]
 
 
 class Intake:
@@ -39,8 +39,9 @@ class Intake:
 
     Attributes:
         root: The folder.
-        files: Files taken so far.
-        bytes: Their size in the source.
+        files: Files written so far.
+        bytes: Their size.
+        volumes: Files of the source that were taken apart: each is a folder here.
         refused: Path and reason of each file that was not taken.
     """
 
@@ -48,18 +49,20 @@ class Intake:
         self,
         root: Path,
         limits: SourceLimits,
-        prepare: Callable[[str, Iterable[bytes]], Iterable[bytes]] = _as_it_is,
+        prepare: Callable[[str, Iterable[bytes]], Iterable[tuple[str, Iterable[bytes]]]] = _as_it_is,
     ) -> None:
         """Start with an empty folder.
 
         Args:
             root: The folder.
             limits: On files and bytes.
-            prepare: Takes name and content of a file, and returns what is written; may raise `RefusedError`.
+            prepare: Takes name and content of a file, and returns those of the files that are written: one of the
+                same name, or several in a folder of that name. May raise `RefusedError`.
         """
         self.root = root
         self.files = 0
         self.bytes = 0
+        self.volumes: list[str] = []
         self.refused: list[tuple[str, str]] = []
         self._limits = limits
         self._prepare = prepare
@@ -78,7 +81,7 @@ class Intake:
             self.refuse(name, _name_problem(error))
 
     def add(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Write one file. Nothing of it is left when it is refused half-way.
+        """Write one file, or what it is taken apart into. Nothing of it is left when it is refused half-way.
 
         Args:
             name: Relative path, checked with `name_problem` before.
@@ -88,33 +91,47 @@ class Intake:
             DatasetError: When the source exceeds its limits.
             OSError: When it can't be written for a reason that is not its name.
         """
-        self.files += 1
-        self.require_within(files=self.files)
+        self.require_within(files=self.files + 1)
         path = self.root / PurePosixPath(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("xb")
+            path.open("xb").close()
         except OSError as error:
-            self.files -= 1
             self.refuse(name, _name_problem(error))
             return
-        bytes_before = self.bytes
+        bytes_before, parts = self.bytes, 0
         try:
-            with file:
-                for chunk in self._prepare(name, self._counted(chunks)):
-                    file.write(chunk)
+            for part, content in self._prepare(name, self._read(chunks)):
+                if part != name and not parts:
+                    path.unlink()
+                    path.mkdir()
+                parts += 1
+                self.require_within(files=self.files + parts)
+                self._write(self.root / PurePosixPath(part), content)
         except RefusedError as reason:
-            self.files -= 1
             self.bytes = bytes_before
-            path.unlink()
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
             self.refuse(name, str(reason))
+            return
+        self.files += parts
+        if path.is_dir():
+            self.volumes.append(name)
 
-    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def _write(self, path: Path, content: Iterable[bytes]) -> None:
+        with path.open("wb") as file:
+            for chunk in content:
+                self.bytes += len(chunk)
+                self.require_within(total_bytes=self.bytes)
+                file.write(chunk)
+
+    def _read(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         size = 0
         for chunk in chunks:
             size += len(chunk)
-            self.bytes += len(chunk)
-            self.require_within(total_bytes=self.bytes)
+            self.require_within(total_bytes=size)
             if size > self._max_file_bytes:
                 raise RefusedError(f"larger than {self._max_file_bytes} bytes, 16 a pixel of the largest image")
             yield chunk

@@ -13,7 +13,7 @@ from chest_cancer.sources.foreign import holds_no_images
 from chest_cancer.sources.split_names import split_of
 from chest_cancer.sources.table_columns import find_columns
 from chest_cancer.sources.table_file import NOBODY, NOTHING, TEXT, read_cells
-from chest_cancer.sources.table_matching import FileFinder
+from chest_cancer.sources.table_matching import FileFinder, FolderFinder
 from chest_cancer.sources.wording import some
 
 _FACTS: tuple[TableRole, ...] = ("label", "patient", "study", "split")
@@ -51,7 +51,7 @@ class ImageTable:
 
 
 def read_table(parameters: TableParameters, paths: Sequence[str], root: Path) -> ImageTable:
-    """Read a table, and find the file of each row.
+    """Read a table, and find the file of each row, or the files below a folder: a series, or a volume in its slices.
 
     Args:
         parameters: The block `data_ingestion.table`, with a path.
@@ -69,12 +69,12 @@ def read_table(parameters: TableParameters, paths: Sequence[str], root: Path) ->
     cells, read_notes = read_cells(file, file.read_bytes())
     columns, column_notes = find_columns(cells, parameters.columns, file.name)
     images = [path for path in paths if not holds_no_images(path)]
-    finder = FileFinder(images)
-    matches = _find_files(cells[columns["path"]], finder)
+    finder, folders = FileFinder(images), FolderFinder(images)
+    matches = _find_files(cells[columns["path"]], finder, folders)
     _require_files(matches, columns, images, file)
 
-    found = matches["path"].notna()
-    of_files = cells[found].set_axis(pd.Index(matches["path"][found], name="path"))
+    found = matches["path"].map(folders.files_of, na_action="ignore").dropna().explode()
+    of_files = cells.loc[found.index].set_axis(pd.Index(found, name="path"))
     rows, refused = _one_row_each(_read_facts(of_files, columns, file))
     metadata = of_files.drop(columns=list(set(columns.values())))
     ends = set(matches["shared"].dropna())
@@ -109,11 +109,13 @@ def _locate(path: str | None, paths: Sequence[str], root: Path) -> Path:
     )
 
 
-def _find_files(written: "pd.Series[str]", finder: FileFinder) -> pd.DataFrame:
-    """Find the file of each row; of two that are written differently, the one that is as written has the file."""
+def _find_files(written: "pd.Series[str]", finder: FileFinder, folders: FolderFinder) -> pd.DataFrame:
+    """Find the file or folder of each row; of two that are written differently, the one as written has the file."""
     names = written.dropna().unique().tolist()
+    of_files = [(name, finder.find(name)) for name in names]
+    found = [match if match.path or match.shared else folders.find(name) for name, match in of_files]
     matches = pd.DataFrame.from_records(
-        [(match.path, match.shared, match.doubts) for match in map(finder.find, names)],
+        [(match.path, match.shared, match.doubts) for match in found],
         columns=["path", "shared", "doubts"],
         index=pd.Index(names),
     ).astype({"path": TEXT, "shared": TEXT})

@@ -105,6 +105,31 @@ class FileFinder:
         return self._folders.intersection(folders.split("/")).issubset(file.casefold().split("/"))
 
 
+class FolderFinder:
+    """Folders of a source, to be found like files: a folder of a series, or what a file of a volume has become."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._files: dict[str, list[str]] = {}
+        for path in paths:
+            folder = path.rpartition("/")[0]
+            while folder:
+                self._files.setdefault(folder, []).append(path)
+                folder = folder.rpartition("/")[0]
+        self._finder = FileFinder(list(self._files))
+
+    def find(self, written: str) -> Match:
+        """Find the folder that a path means; a file that is gone is no folder of its name without the suffix."""
+        match = self._finder.find(written)
+        is_file = without_image_suffix(written) != written
+        if match.path and is_file and without_image_suffix(match.path) == match.path:
+            return Match()
+        return match
+
+    def files_of(self, path: str) -> list[str]:
+        """List the files below a folder; of a file itself."""
+        return self._files.get(path, [path])
+
+
 class _Ends:
     """Files by their whole name, and by what remains of it without the first folders."""
 

@@ -77,7 +77,7 @@ def _refuse_foreign(archive: Path) -> None:
     with archive.open("rb") as file:
         start = file.read(512)
     kind = None if start.startswith(_PACKED) else foreign_by_content(start)
-    if archive.name.lower().endswith((".npz", ".xlsx", ".docx", ".nii", ".nii.gz")):  # some are zip by their content
+    if archive.name.lower().endswith((".npz", ".xlsx", ".docx")):  # some are zip by their content
         kind = foreign_by_name(archive.name)
     if kind:
         raise BrokenArchiveError(f"Can't unpack {archive}. Expected a zip or tar archive. Received {kind}.")

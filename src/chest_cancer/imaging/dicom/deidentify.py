@@ -6,18 +6,16 @@ private ones may as well. What is burnt into the pixels stays. Only `imaging.dec
 
 from collections.abc import Callable
 
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset, write_file_meta_info
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from chest_cancer.imaging.dicom.elements import CURE, name_of, text_of
 from chest_cancer.imaging.dicom.read import ELEMENTS, read_elements
+from chest_cancer.imaging.dicom.write import write_file
 from chest_cancer.imaging.pixels import UnreadableImageError
 
-_PREAMBLE = bytes(128) + b"DICM"
 _HASHED = {
     "PatientID": "patient",
     "StudyInstanceUID": "study",
@@ -25,7 +23,7 @@ _HASHED = {
     "InstitutionName": "site",
 }
 # What describes the scan and groups of patients, beside what the decoder reads.
-_ALSO_KEPT = (
+DESCRIBING = (
     *("PatientSex", "PatientAge", "BodyPartExamined", "Manufacturer", "ManufacturerModelName", "ConvolutionKernel"),
     *("KVP", "SliceThickness", "SpacingBetweenSlices", "PixelSpacing", "GantryDetectorTilt"),
     *("ImageOrientationPatient", "ImagePositionPatient", "AcquisitionNumber", "InstanceNumber"),
@@ -38,7 +36,7 @@ _INSIDE_SEQUENCES = (
     *("PlaneOrientationSequence", "FrameContentSequence", "FrameAcquisitionNumber"),
     *("LUTDescriptor", "ModalityLUTType", "LUTData"),
 )
-_KEPT = [*ELEMENTS, *map(Tag, _ALSO_KEPT)]
+_KEPT = [*ELEMENTS, *map(Tag, DESCRIBING)]
 _KEPT_INSIDE = {*_KEPT, *map(Tag, _INSIDE_SEQUENCES)}
 
 
@@ -64,19 +62,17 @@ def hide_identifiers(data: bytes, max_bytes: int, hashed: Callable[[str, str], s
     for keyword, kind in _HASHED.items():
         if identifier := text_of(dataset, keyword).strip(" \0"):
             setattr(dataset, keyword, hashed(kind, identifier))
-    dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = "only elements that are read, identifiers as keyed hashes"
-
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax == DeflatedExplicitVRLittleEndian else syntax
-    file = DicomBytesIO()
-    file.write(_PREAMBLE)
-    write_file_meta_info(file, meta, enforce_standard=False)
+    say_identity_is_removed(dataset)
     # As it was read, whatever the transfer syntax claims: elements that nobody touched are written byte by byte.
     is_implicit, is_little_endian = dataset.original_encoding
-    file.is_implicit_VR, file.is_little_endian = bool(is_implicit), bool(is_little_endian)
-    write_dataset(file, dataset)
-    return file.getvalue()
+    named = ExplicitVRLittleEndian if syntax == DeflatedExplicitVRLittleEndian else syntax
+    return write_file(dataset, named, is_implicit=bool(is_implicit), is_little_endian=bool(is_little_endian))
+
+
+def say_identity_is_removed(dataset: Dataset) -> None:
+    """Put into a file that it says no longer whom it shows."""
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = "only elements that are read, identifiers as keyed hashes"
 
 
 def _clear_items(dataset: Dataset, keyword: str) -> None:

@@ -4,7 +4,6 @@ Files may be hostile. A format is known by how its bytes begin, sizes are checke
 header opens a file that wasn't passed, and whatever goes wrong comes out as `UnreadableImageError` with a reason.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.imaging.signatures import identify
+from chest_cancer.imaging.signatures import identify, kind_of_volume
 from chest_cancer.imaging.volumes.metaimage import read_metaimage
 from chest_cancer.imaging.volumes.nrrd import read_nrrd
 from chest_cancer.imaging.volumes.series import Refusal, Series, Slice, sort_slices
@@ -25,11 +24,6 @@ from chest_cancer.imaging.volumes.voxels import Beside
 OpenFile = Callable[[str], bytes]
 
 _LIMITS = Limits()
-_SIGNATURES = {
-    "NIfTI": re.compile(rb".{344}(n\+1|ni1)\0|.{4}(n\+2|ni2)\0|\x1f\x8b", re.DOTALL),
-    "MetaImage": re.compile(rb"(ObjectType|NDims|Comment)\s*="),
-    "NRRD": re.compile(rb"NRRD000"),
-}
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,7 @@ def survey(files: Iterable[str], open_file: OpenFile, *, reslice: bool = False, 
     refused: list[Refusal] = []
     for name in files:
         data = open_file(name)
-        if _kind_of_volume(data):
+        if kind_of_volume(data):
             volumes.append(name)
             continue
         try:
@@ -202,7 +196,7 @@ def read_volume(data: bytes, *, beside: Beside | None = None, limits: Limits = _
         UnreadableImageError: The bytes are of another format, damaged, outside the limits, or name another file; or
             the values are no Hounsfield units, or nobody knows left from right.
     """
-    kind = _kind_of_volume(data)
+    kind = kind_of_volume(data)
     if kind is None:
         raise UnreadableImageError(f"no NIfTI, MetaImage or NRRD: received bytes that begin {data[:8]!r}")
     with as_unreadable(kind, extra="volumes"):
@@ -215,8 +209,22 @@ def read_volume(data: bytes, *, beside: Beside | None = None, limits: Limits = _
         return read_nifti(data, limits)
 
 
-def _kind_of_volume(data: bytes) -> str | None:
-    return next((kind for kind, signature in _SIGNATURES.items() if signature.match(data)), None)
+def locate(file: str, data: bytes, limits: Limits = _LIMITS) -> Slice | None:
+    """Say where a CT slice lies, for `series.sort_slices`.
+
+    Args:
+        file: Its name.
+        data: The whole file.
+        limits: What is read.
+
+    Returns:
+        Its place; None where the file has none that can be used, or more than one.
+    """
+    try:
+        slices = _slices_of(file, data, limits) or []
+    except UnreadableImageError:
+        return None
+    return slices[0] if len(slices) == 1 else None
 
 
 def _slices_of(name: str, data: bytes, limits: Limits) -> list[Slice] | None:

@@ -1,27 +1,35 @@
 """DICOM slices: where each lies and to which series it belongs, and their Hounsfield units."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
-from pydicom.uid import UID
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
+from chest_cancer.imaging.dicom.deidentify import DESCRIBING
 from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of, numbers_of, shown, text_of
 from chest_cancer.imaging.dicom.frames import decode_frames, frame_bytes
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import make_hounsfield
 from chest_cancer.imaging.dicom.kinds import require_slice
 from chest_cancer.imaging.dicom.read import ELEMENTS, IDENTIFIERS, read_elements
+from chest_cancer.imaging.dicom.write import write_file
 from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
 from chest_cancer.imaging.volumes.series import Slice
 from chest_cancer.imaging.volumes.volume import Limits, make_int16
 
 _GEOMETRY = ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "AcquisitionNumber")
 _TAGS = [*ELEMENTS, *map(Tag, (*IDENTIFIERS, *_GEOMETRY, "DirectoryRecordSequence"))]
+# What a slice keeps of the file that it is taken out of; all else describes pixels as they were stored there.
+_KEPT = (
+    *("ImageType", "WindowCenter", "WindowWidth", "InstitutionName", *IDENTIFIERS, *DESCRIBING),
+    *("PatientIdentityRemoved", "DeidentificationMethod"),
+)
 _TOLERANCE = 0.01
 _FARTHEST, _WIDEST = 100_000.0, 100.0  # mm, of a position and of a pixel
 
@@ -73,8 +81,62 @@ def decode_slices(data: bytes, limits: Limits) -> Iterator[NDArray[np.int16]]:
         yield make_int16(make_hounsfield(frame.values, groups))
 
 
-def _read(data: bytes, limits: Limits) -> _File:
-    dataset, syntax = read_elements(data, 4 * limits.voxels, _TAGS)
+def split_frames(data: bytes, limits: Limits) -> Iterator[bytes] | None:
+    """Make each frame of a multi-frame CT a file.
+
+    Args:
+        data: The whole file, without identifiers.
+        limits: What is read.
+
+    Returns:
+        A single-frame CT file for each, in the order of the frames, with what file and frame say of it; None where
+        the file holds one frame.
+
+    Raises:
+        UnreadableImageError: See `reading.survey` and `reading.read_series`; also while it goes on.
+        Exception: Anything that pydicom raises on damaged files; likewise.
+    """
+    elements, _ = read_elements(data, 4 * limits.voxels, [Tag("NumberOfFrames")])
+    return _frames_of(data, limits) if (number_of(elements, "NumberOfFrames") or 1) > 1 else None
+
+
+def _frames_of(data: bytes, limits: Limits) -> Iterator[bytes]:
+    dataset, syntax, frames = _read(data, limits, [*_TAGS, *map(Tag, _KEPT)])
+    elements = [of_frame(dataset, index) for index in range(frames)]
+    for groups, frame in zip(elements, decode_frames(dataset, syntax, frames), strict=True):
+        _place_of(groups)  # Here the whole file can be refused.
+        said = Dataset()
+        for keyword in _KEPT:
+            with contextlib.suppress(Exception):  # pydicom raises nearly anything on values that are none of their kind
+                if keyword in groups:
+                    said.add(groups[keyword])
+        if acquisition := text_of(groups, "FrameAcquisitionNumber"):
+            said.AcquisitionNumber = acquisition
+        yield write_slice(make_int16(make_hounsfield(frame.values, groups)), said)
+
+
+def write_slice(hounsfield: NDArray[np.int16], said: Dataset) -> bytes:
+    """Write a CT slice, uncompressed.
+
+    Args:
+        hounsfield: `[rows, columns]`.
+        said: All other elements; those that describe the pixels are added.
+    """
+    said.SOPClassUID = CTImageStorage
+    said.Modality = "CT"
+    said.SamplesPerPixel = 1
+    said.PhotometricInterpretation = "MONOCHROME2"
+    said.Rows, said.Columns = hounsfield.shape
+    said.BitsAllocated = said.BitsStored = 16
+    said.HighBit = 15
+    said.PixelRepresentation = 1
+    said.RescaleIntercept, said.RescaleSlope, said.RescaleType = 0, 1, "HU"
+    said.add_new("PixelData", "OW", hounsfield.astype("<i2").tobytes())
+    return write_file(said, ExplicitVRLittleEndian)
+
+
+def _read(data: bytes, limits: Limits, tags: Sequence[BaseTag | int] = _TAGS) -> _File:
+    dataset, syntax = read_elements(data, 4 * limits.voxels, list(tags))
     if "DirectoryRecordSequence" in dataset:
         raise DirectoryError("a DICOMDIR, which only lists files; pass the files themselves")
     if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
@@ -100,7 +162,14 @@ def _read(data: bytes, limits: Limits) -> _File:
     return _File(dataset, syntax, frames)
 
 
-def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers, pixels: bytes) -> Slice:
+class _Place(NamedTuple):
+    orientation: tuple[float, ...]
+    spacing: tuple[float, ...]
+    corner: tuple[float, ...]
+
+
+def _place_of(elements: Dataset) -> _Place:
+    """Read where a slice lies; raise `UnreadableImageError` where that can't be."""
     orientation = numbers_of(elements, "ImageOrientationPatient", 6)
     along, down = np.reshape(orientation, (2, 3))
     lengths = np.array([along @ along, down @ down])
@@ -112,6 +181,11 @@ def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers
     corner = numbers_of(elements, "ImagePositionPatient", 3)
     if np.abs(corner).max() > _FARTHEST:
         raise _refusal("ImagePositionPatient", corner, "millimetres of a scanner's room")
+    return _Place(orientation, spacing, corner)
+
+
+def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers, pixels: bytes) -> Slice:
+    place = _place_of(elements)
     digest = hashlib.sha256(pixels)
     digest.update("\n".join(text_of(elements, keyword) for keyword in ("RescaleSlope", "RescaleIntercept")).encode())
     return Slice(
@@ -121,9 +195,7 @@ def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers
         acquisition=text_of(elements, "FrameAcquisitionNumber") or text_of(elements, "AcquisitionNumber"),
         rows=int(elements.Rows),
         columns=int(elements.Columns),
-        spacing=spacing,
-        orientation=orientation,
-        corner=corner,
+        **place._asdict(),
         digest=digest.digest(),
     )
 

@@ -74,6 +74,7 @@ class Volume:
         spacing: Millimetres from row to row, and from column to column.
         orientation: Unit vectors along a row and along a column, x to the patient's left, y to the back, z to the head:
             six numbers, as in DICOM's ImageOrientationPatient.
+        corner: Centre of the first pixel of the first slice, x, y, z in mm, as in DICOM's ImagePositionPatient.
         notes: What was odd.
         files: Names of the files that it was read from, in the order in which slices came first.
         identifiers: Whom it shows; None where the format doesn't say.
@@ -83,6 +84,7 @@ class Volume:
     positions: NDArray[np.float64]
     spacing: tuple[float, float]
     orientation: tuple[float, ...]
+    corner: tuple[float, ...]
     notes: tuple[Note, ...] = ()
     files: tuple[str, ...] = ()
     identifiers: Identifiers | None = None
@@ -139,7 +141,9 @@ def make_axial(
         positions = -positions[::-1]
     turned = np.ascontiguousarray(stack[tuple(slice(None, None, -1 if flipped else 1) for flipped in back)])
     turned.setflags(write=False)
-    return Volume(turned, positions, (float(lengths[1]), float(lengths[2])), (*along.tolist(), *down.tolist()))
+    corner = corner + normal * (positions[0] - corner @ normal)  # The first step may be none of uneven slices.
+    spacing = (float(lengths[1]), float(lengths[2]))
+    return Volume(turned, positions, spacing, (*along.tolist(), *down.tolist()), tuple(corner.tolist()))
 
 
 def _nearest_axes(directions: NDArray[np.float64]) -> list[int]:

@@ -3,10 +3,15 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.lungs import find_lungs
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
-from chest_cancer.imaging.pixels import TooManyPixelsError, UnreadableImageError
+from chest_cancer.imaging.pixels import DecodedImage, TooManyPixelsError, UnreadableImageError
+from chest_cancer.imaging.volumes.reading import locate
+from chest_cancer.imaging.volumes.series import Slice
+from chest_cancer.imaging.volumes.volume import Limits
 from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.patients import WhoIsWho
@@ -14,9 +19,26 @@ from chest_cancer.sources.foreign import foreign_by_name
 from chest_cancer.sources.image_folder import ImageFolder
 
 
+class Scan(NamedTuple):
+    """What is known of a CT slice that says where it lies.
+
+    Attributes:
+        place: Where, and in which series.
+        shows_lung: Whether it does.
+    """
+
+    place: Slice
+    shows_lung: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class IndexedImage:
-    """One readable image: a row of the image index, and the attributes that its file has, which are not in the row."""
+    """One readable image: a row of the image index, and what its file says beside, which is not in the row.
+
+    Attributes:
+        attributes: Of patient and scanner.
+        scan: Of a CT slice that says where it lies; None for others.
+    """
 
     path: str
     label: str
@@ -34,6 +56,7 @@ class IndexedImage:
     height: int
     bytes: int
     attributes: Mapping[str, str] = field(repr=False)
+    scan: Scan | None = field(repr=False)
 
 
 def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limits: SourceLimits) -> IndexedImage | str:
@@ -79,4 +102,12 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
         height=decoded.height,
         bytes=len(data),
         attributes=decoded.attributes,
+        scan=_scan_of(path, data, decoded, limits),
     )
+
+
+def _scan_of(path: str, data: bytes, decoded: DecodedImage, limits: SourceLimits) -> Scan | None:
+    if decoded.format != "DICOM" or decoded.hounsfield is None:
+        return None
+    place = locate(path, data, Limits(pixels=limits.max_pixels, side=limits.min_side))
+    return None if place is None else Scan(place, find_lungs(decoded.hounsfield).seen)

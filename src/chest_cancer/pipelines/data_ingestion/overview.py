@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from chest_cancer.pipelines.data_ingestion.quarantine import Refused
+from chest_cancer.pipelines.data_ingestion.series import NO_LUNG
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ def find_odd(index: pd.DataFrame, lost: Mapping[str, Refused]) -> list[str]:
     said = [
         f"`{label}`: {len(files)} of {len(files) + int(sizes.get(label, 0))} files could not be used, such as "
         f"{files[0][0]}: {files[0][1]}."
-        for label, files in sorted(lost.items())
+        for label, refused in sorted(lost.items())
+        if (files := [file for file in refused if file[1] != NO_LUNG])  # studies end above and below the lungs
     ]
     largest, smallest = sizes.index[0], sizes.index[-1]
     if _FAR_SMALLER * sizes[smallest] < sizes[largest]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -36,6 +35,7 @@ from chest_cancer.pipelines.data_ingestion.quarantine import (
     require_no_class_is_lost,
 )
 from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
+from chest_cancer.pipelines.data_ingestion.series import choose_slices, survey_series
 from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
 from chest_cancer.sources.identity import (
     MAY_FIND_NOBODY,
@@ -59,7 +59,7 @@ class Read(NamedTuple):
     Attributes:
         images: Those that can be used.
         table: The same, a row each: the image index.
-        quarantine: Path and reason of everything else.
+        quarantine: Path and reason of everything else, but for slices that `parameters.volumes` doesn't ask for.
         summary: Counts, and what somebody should know, in sentences.
         metadata: What else is known of each image, in groups: see `describe_images`.
     """
@@ -99,7 +99,7 @@ def source_of(parameters: SourceParameters, seed: int, patient_key: bytes) -> Im
     )
 
 
-def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int) -> dict[str, Any]:
+def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int, not_chosen: int) -> dict[str, Any]:
     files = len(folder.paths) + len(folder.refused)
     classes = index.groupby("label")["content_sha256"].agg(images="size", distinct="nunique")
     keys = index[["content_sha256", "label", "source_split"]].fillna("")
@@ -111,7 +111,8 @@ def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int) -> di
         "digest": hashlib.sha256(repr(sorted(keys.itertuples(index=False, name=None))).encode()).hexdigest(),
         "files": files,
         "readable": readable,
-        "quarantined": files - len(index),
+        "quarantined": files - len(index) - not_chosen,
+        "not_chosen": not_chosen,
         "images": len(index),
         "distinct_by_content": int(index["content_sha256"].nunique()),
         "distinct_by_pixels": int(index["pixel_sha256"].nunique()),
@@ -159,8 +160,10 @@ def read_source(
     way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
     who = WhoIsWho(way, patient_key, named_by(table))
     readable, refused = _open_all(raw_images, layout, who, parameters.limits)
-    images, contradictions = exclude_contradictions(readable)
-    left_out = sorted([*raw_images.refused, *refused, *contradictions])
+    surveyed = survey_series(readable, parameters.volumes)
+    usable, contradictions = exclude_contradictions(surveyed.images)
+    images, choice = choose_slices(usable, surveyed.series, parameters.volumes)
+    left_out = sorted([*raw_images.refused, *refused, *surveyed.refused, *contradictions])
     lost = lost_by_class(layout, left_out)
     rows = sorted([*left_out, *empty_class_folders(layout, readable)])
     rows = [(path, _of_block(reason, parameters)) for path, reason in rows]
@@ -169,16 +172,18 @@ def read_source(
         labels = Counter(image.label for image in images)
         require_classes(labels, rows, "images", expected.fewest_classes)
         if not layout.is_certain:
-            refuse_names_of_no_classes(sorted(labels), FolderTree(raw_images.paths, raw_images.folders).show())
-        rows_of_index = pd.DataFrame([asdict(image) for image in images]).drop(columns="attributes")
+            refuse_names_of_no_classes(
+                sorted(labels), FolderTree(raw_images.files_of_source, raw_images.folders).show()
+            )
+        rows_of_index = pd.DataFrame([vars(image) for image in images]).drop(columns=["attributes", "scan"])
         index = rows_of_index.astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
         index, notes = without_shared_identifiers(index, way)
         if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
             raise finds_nobody(way, f"{parameters.block}.patient", index["path"].iloc[0])
     quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
     metadata, metadata_notes = describe_images(index, table, [image.attributes for image in images])
-    notes = [*layout.notes, *notes, *metadata_notes, *suggest_way(index, layout)]
-    summary = _summarise(raw_images, index, readable=len(readable)) | {
+    notes = [*layout.notes, *surveyed.notes, *choice, *notes, *metadata_notes, *suggest_way(index, layout)]
+    summary = _summarise(raw_images, index, readable=len(readable), not_chosen=len(usable) - len(images)) | {
         "pattern": layout.pattern,
         "counts": count_images(index),
         "left_out": group_reasons(rows),

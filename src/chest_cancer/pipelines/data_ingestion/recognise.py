@@ -33,11 +33,13 @@ def recognise_classes(
     """
     refused = [(path, reason) for path, reason in images.refused if path != "." and name_problem(path) is None]
     lost_folders = [path for path, reason in refused if is_folder_problem(path, reason)]
-    files = [*images.paths, *(path for path, reason in refused if not is_folder_problem(path, reason))]
+    refused_files = [path for path, reason in refused if not is_folder_problem(path, reason)]
+    files = [*images.paths, *refused_files]
     if table is not None and "label" in table.columns:
         layout = layout_of_table(table, parameters.class_names)
     else:
-        layout = read_layout(files, [*images.folders, *lost_folders], parameters.class_names, parameters.patient)
+        in_source, all_folders = [*images.files_of_source, *refused_files], [*images.folders, *lost_folders]
+        layout = read_layout(in_source, all_folders, parameters.class_names, parameters.patient)
         layout = layout if table is None else add_table(layout, table)
 
     inside = [*(path for path in files if not holds_no_images(path)), *(f"{folder}/" for folder in lost_folders)]

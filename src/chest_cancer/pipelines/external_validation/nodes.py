@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -75,7 +76,8 @@ def predict_own_images(model: TrainedModel) -> tuple[pd.DataFrame, Arrays]:
     if own is None:
         return pd.DataFrame(), {}
     used = own.split_table[own.split_table["split"].isin(_SPLITS)]
-    return look_at(used, own.files.pixels, model.classifier, "the model's own images")
+    load = partial(own.files.pixels, window=model.classifier.standardisation.window)
+    return look_at(used, load, model.classifier, "the model's own images")
 
 
 def leave_out_copies(

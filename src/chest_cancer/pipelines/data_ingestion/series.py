@@ -1,0 +1,126 @@
+"""Series: which slices lie in one, which of them can't be used and why, and which of the others are used."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from chest_cancer.imaging.volumes.selection import select_slices
+from chest_cancer.imaging.volumes.series import Series, Slice, sort_slices
+from chest_cancer.parameters.sources import VolumeParameters
+from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
+
+NO_LUNG = "no lung in this slice"
+_DOUBLED = "doubled: another file of the series has its position and its values"
+# What is told of series; that slices are doubled is told of each of these.
+_NOTES = {
+    "gap": "Series with missing slices",
+    "uneven": "Series with uneven spacing",
+    "mixed": "Series with more than one size, spacing or orientation",
+    "acquisitions": "Series with more than one acquisition",
+}
+
+
+class Surveyed(NamedTuple):
+    """What images are by the series that they lie in.
+
+    Attributes:
+        images: Those that can be used; pictures and slices without a place are among them.
+        refused: Path and reason of the others.
+        series: Those of two slices and more; what was refused for its lungs alone is in there.
+        notes: What was odd about series, in sentences.
+    """
+
+    images: list[IndexedImage]
+    refused: list[tuple[str, str]]
+    series: list[Series]
+    notes: list[str]
+
+
+def survey_series(images: Sequence[IndexedImage], parameters: VolumeParameters) -> Surveyed:
+    """Sort slices into series, and refuse what is doubled, not axial, ambiguous or without lung.
+
+    Slices of one series that have different labels or splits are looked at apart, so that none hides that it is
+    labelled twice.
+
+    Args:
+        images: All that can be read.
+        parameters: Whether slices without lung are used.
+
+    Returns:
+        What can be used, and the rest with its reason.
+    """
+    places: defaultdict[tuple[str | None, ...], list[Slice]] = defaultdict(list)
+    for image in images:
+        if image.scan is not None:
+            # A file that names no series is one by itself.
+            series = image.scan.place.identifiers.series or image.path
+            places[image.label, image.source_split, series].append(image.scan.place)
+    refused: dict[str, str] = {}
+    found: list[Series] = []
+    for slices in places.values():
+        stacks, refusals = sort_slices(slices)
+        refused |= {file: refusal.reason for refusal in refusals for file in refusal.files}
+        used = {file for stack in stacks for file in stack.files}
+        refused |= {slice_.file: _DOUBLED for slice_ in slices if slice_.file not in {*used, *refused}}
+        found += [stack for stack in stacks if len(stack.slices) > 1]
+    if parameters.lungs is not None:
+        refused = {image.path: NO_LUNG for image in images if image.scan and not image.scan.shows_lung} | refused
+    usable = [image for image in images if image.path not in refused]
+    return Surveyed(usable, sorted(refused.items()), found, _describe(found))
+
+
+def choose_slices(
+    images: Sequence[IndexedImage], series: Sequence[Series], parameters: VolumeParameters
+) -> tuple[list[IndexedImage], list[str]]:
+    """Leave out slices of series that the parameters don't ask for: their neighbours stand for them.
+
+    Args:
+        images: Those that can be used.
+        series: What they lie in; slices that can't be used may be in there.
+        parameters: How far apart slices are, in which part of the lungs, and how many of a study at most.
+
+    Returns:
+        The images that are used, and a sentence on the others, if there are any.
+    """
+    usable = {image.path for image in images}
+    of_study = Counter(_study_of(stack) for stack in series)
+    left_out: set[str] = set()
+    candidates = 0
+    for stack in series:
+        slices = [slice_ for slice_ in stack.slices if slice_.file in usable]
+        up = -1 if stack.slices[0].normal[2] < 0 else 1  # Series may run from the head to the feet.
+        slices = slices[::up]
+        most = parameters.most_slices
+        chosen = select_slices(
+            [up * slice_.position for slice_ in slices],
+            [True] * len(slices),
+            every_mm=parameters.every_mm,
+            part=parameters.lungs or (0.0, 1.0),
+            most=most and max(most // of_study[_study_of(stack)], 1),
+        )
+        candidates += len(slices)
+        left_out |= {slice_.file for slice_ in slices} - {slices[number].file for number in chosen}
+    if not left_out:
+        return list(images), []
+    note = (
+        f"Of {candidates} slices of {len(series)} series {candidates - len(left_out)} are used, as "
+        f"`data_ingestion.volumes` says; the other {len(left_out)} are neither in the index nor in quarantine."
+    )
+    return [image for image in images if image.path not in left_out], [note]
+
+
+def _study_of(stack: Series) -> str:
+    identifiers = stack.slices[0].identifiers
+    return identifiers.study or identifiers.series
+
+
+def _describe(series: Iterable[Series]) -> list[str]:
+    """Say of each kind of oddity how many series have it, with the first of them as the example."""
+    stacks = list(series)
+    told = []
+    for kind, words in _NOTES.items():
+        odd = [(stack, note) for stack in stacks for note in stack.notes if note.kind == kind]
+        if odd:
+            stack, note = odd[0]
+            told.append(f"{words}: {len(odd)} of {len(stacks)}, such as that of `{stack.files[0]}`: {note.text}.")
+    return told
