@@ -74,7 +74,7 @@ def percent(probability: float) -> str:
 
 def source_name(data: DataSummary) -> str:
     """Return where the training images came from; of a path on our own disk only the last part: the rest is private."""
-    return data.location if data.kind in ("google_drive", "https", "dicomweb") else Path(data.location).name
+    return data.location if data.kind in ("google_drive", "https") else Path(data.location).name
 
 
 def moment(time: str) -> str:

@@ -118,6 +118,13 @@ def test_twenty_studies_come_once_and_without_whom_they_show(filled: Orthanc, tm
     ] == []
 
 
+def test_a_study_without_ct_beside_others_is_listed_with_its_modality(filled: Orthanc, tmp_path: Path) -> None:
+    images = bring(filled, tmp_path, "?StudyDate=20260101-20261231")
+
+    require_all_once(images)
+    assert [reason for _, reason in images.refused] == ["series of modality 'MR': expected 'CT'"] * 2
+
+
 def test_what_has_not_changed_is_not_fetched_again(
     filled: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +237,8 @@ def results(tmp_path: Path) -> Path:
     (folder / "deep").mkdir(parents=True)
     for number in range(1, 6):
         (folder / "deep" / f"{number}.dcm").write_bytes(ct(50, number))
+    large = ct(50, 5, Rows=1000, Columns=1000, PixelData=bytes(2_000_000))  # sent in chunks
+    (folder / "deep" / "5.dcm").write_bytes(large)
     (folder / "notes.txt").write_text("no DICOM")
     return folder
 

@@ -27,6 +27,7 @@ for _name in ("dicomweb_client", "retrying"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _PAGE = 500
+_LONGEST_PAUSE = 30.0  # s
 _NO_SERVICE = "its answer is not that of a DICOMweb service. Check the root of the service, such as `/dicom-web`"
 _ACCOUNT_REFUSED = {401, 403}
 _STUDY, _SERIES, _INSTANCE, _MODALITY = "0020000D", "0020000E", "00080018", "00080060"
@@ -145,6 +146,8 @@ class Archive:
             return self._ask(partial(self._store_once, dataset))
         except requests.RequestException as error:
             self._refuse(error)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RefusedError("it can't be written as DICOM, or the answer of the archive not be read") from error
 
     def _store_once(self, dataset: Dataset) -> bool:
         uid = str(dataset.SOPInstanceUID)
@@ -192,7 +195,7 @@ class Archive:
                 if not may_pass(error):
                     raise
                 logger.info("Asking %s again: %s.", self.address, reason_of(error, self._timeout))
-                time.sleep(0.5 * 2**attempt)
+                time.sleep(min(0.5 * 2**attempt, _LONGEST_PAUSE))
         return question()
 
     def _refuse(self, error: requests.RequestException) -> NoReturn:

@@ -59,6 +59,8 @@ def _store(path: Path, archive: Archive) -> bool:
         dataset = dcmread(path)
     except InvalidDicomError:
         raise RefusedError("no DICOM file") from None
+    except Exception as error:  # pydicom raises anything on damaged files
+        raise RefusedError("no whole DICOM file") from error
     if missing := [name for name in _NEEDED if not dataset.get(name)]:
         raise RefusedError(f"no whole DICOM file: {', '.join(missing)} missing")
     return archive.store(dataset)

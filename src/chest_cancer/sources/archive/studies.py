@@ -58,10 +58,10 @@ def list_studies(source: ImageSource, key: bytes, archive: Archive) -> list[Stud
         archive: The archive.
 
     Returns:
-        Studies that have a CT series, sorted by name.
+        Studies, sorted by name.
 
     Raises:
-        DatasetError: There is none, there are more files than the limit, or the archive does not answer.
+        DatasetError: There is none of CT, there are more files than the limit, or the archive does not answer.
     """
     found = archive.studies(source.archive.query)
     if not found:
@@ -76,11 +76,9 @@ def list_studies(source: ImageSource, key: bytes, archive: Archive) -> list[Stud
     for uid in tqdm(found, desc="Listing", unit="study", disable=None):
         series = archive.series(uid)
         modalities.update(modality or "unknown" for modality in series.values())
-        study = _list_study(uid, series, key, archive)
-        if study.instances:
-            studies.append(study)
+        studies.append(_list_study(uid, series, key, archive))
         listing.require_within(files=sum(len(known.instances) for known in studies))
-    if not studies:
+    if not any(study.instances for study in studies):
         received = ", ".join(f"{modality} ({count} series)" for modality, count in sorted(modalities.items()))
         raise DatasetError(
             f"Invalid value received for `{source.parameter}`. Expected a query that finds CT. Received: {len(found)} "
