@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from kedro.io import DataCatalog, DatasetError
@@ -23,14 +22,17 @@ from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.parameters.blocks import BatchInferenceParameters
+from chest_cancer.parameters.blocks import BatchInferenceParameters, DataIngestionParameters
+from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
+from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.sources.archive.connection import Archive
 from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 from dicom_files import dicom
 from manifests import manifest_of
+from volume_files import phantom
 
 KEY = bytes(range(32))
 STUDIES, SLICES = 20, 2
@@ -39,9 +41,8 @@ QUERY = "?Modality=CT&StudyDate=20260101-20261231"
 
 def ct(study: int, number: int, **elements: object) -> bytes:
     """A slice with a pixel that tells it from all others, of a patient whose name must not come here."""
-    stored = np.full((64, 64), -1000, np.int16)
-    stored[8:56, 8:56] = study
-    stored[0, 0] = number
+    stored = phantom(study, number)[::6, ::6].copy()
+    stored[0, :2] = study, number
     given = {
         "PatientName": f"Planted^Doe{study}",
         "PatientID": f"Planted-{study}",
@@ -95,7 +96,7 @@ def require_all_once(images: ImageFolder) -> None:
     for path in images.paths:
         pixels = decode_image(images.read(path)).hounsfield
         assert pixels is not None
-        study, number = int(pixels[10, 10]), int(pixels[0, 0])
+        study, number = int(pixels[0, 0]), int(pixels[0, 1])
         assert path.split("/")[0] == keyed_hash(KEY, "study", f"1.2.826.0.1.{study}")
         found.append((study, number))
     assert sorted(found) == [(study, number) for study in range(1, STUDIES + 1) for number in range(1, SLICES + 1)]
@@ -254,6 +255,20 @@ def store(orthanc: Orthanc, results: Path, project_copy: Path) -> Callable[[], s
         return done.output
 
     return run
+
+
+def test_a_table_by_study_labels_them(filled: Orthanc, tmp_path: Path) -> None:
+    labels = [f"1.2.826.0.1.{study},{'tumour' if study % 2 else 'normal'}" for study in range(1, STUDIES + 1)]
+    (tmp_path / "labels.csv").write_text("\n".join(["StudyInstanceUID,diagnosis", *labels]))
+    table = TableParameters(path=str(tmp_path / "labels.csv"))
+    parameters = DataIngestionParameters(source=filled.location + QUERY, table=table, patient="dicom")
+
+    index, quarantine, _, _ = index_images(bring(filled, tmp_path, table=table), parameters, "normal", KEY)
+
+    assert list(quarantine["reason"]) == ["series of modality 'MR': expected 'CT'"]
+    assert index.groupby("label")["patient"].nunique().to_dict() == {"normal": STUDIES // 2, "tumour": STUDIES // 2}
+    tumours = {keyed_hash(KEY, "study", f"1.2.826.0.1.{study}") for study in range(1, STUDIES + 1, 2)}
+    assert set(index[index["label"] == "tumour"]["study"]) == tumours
 
 
 def test_files_are_stored_once_and_read_back_equal(orthanc: Orthanc, results: Path, store: Callable[[], str]) -> None:
