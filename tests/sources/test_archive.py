@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -345,6 +346,17 @@ def test_a_file_that_is_refused_is_listed_with_its_reason(
     )
 
     assert store_files(result, open_archive(server)).refused == [("a.dcm", expected)]
+
+
+@pytest.mark.parametrize("nothing", [status(404), lambda handler: handler.send(204, b"", "text/plain"), None])
+def test_a_file_is_stored_whatever_an_archive_says_of_a_study_that_it_lacks(
+    server: FakeArchive, result: Path, nothing: Callable[[Handler], None] | None
+) -> None:
+    others = json.dumps(Handler.search(SimpleNamespace(server=server), "instances", {})).encode()
+    server.answers["instances"] = nothing or (lambda handler: handler.send(200, others, "application/dicom+json"))
+
+    assert store_files(result, open_archive(server)) == Stored(sent=1)
+    assert "1.7" in server.files
 
 
 def test_what_may_not_be_stored_with_this_account_ends_it(server: FakeArchive, result: Path) -> None:

@@ -150,11 +150,7 @@ class Archive:
             raise RefusedError("it can't be written as DICOM, or the answer of the archive not be read") from error
 
     def _store_once(self, dataset: Dataset) -> bool:
-        uid = str(dataset.SOPInstanceUID)
-        # Asked at every try: an answer may be lost after the file was stored.
-        if self._client.search_for_instances(
-            str(dataset.StudyInstanceUID), search_filters={"SOPInstanceUID": uid}, limit=1
-        ):
+        if self._holds(dataset):  # asked at every try: an answer may be lost after the file was stored
             return False
         try:
             answer = self._client.store_instances([dataset])
@@ -168,6 +164,18 @@ class Archive:
         if failed:
             raise RefusedError(f"the archive does not take it: {_FAILURES.get(failed[0], f'reason {failed[0]:#06x}')}")
         return True
+
+    def _holds(self, dataset: Dataset) -> bool:
+        uid = str(dataset.SOPInstanceUID)
+        try:
+            found = self._client.search_for_instances(
+                str(dataset.StudyInstanceUID), search_filters={"SOPInstanceUID": uid}
+            )
+        except requests.HTTPError as error:
+            if status_of(error) == HTTPStatus.NOT_FOUND:  # of a study that the archive does not have
+                return False
+            raise
+        return any(_value(item, _INSTANCE) == uid for item in found)
 
     def _search(self, tag: str, search: _Search) -> dict[str, dict[str, Any]]:
         """Ask page by page, until there is nothing new: an archive may give fewer than asked for, or all at once."""
