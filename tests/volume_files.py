@@ -42,6 +42,12 @@ def stack(slices: int = 8) -> Stack:
     return found
 
 
+def belly(like: Stack) -> Stack:
+    """A body of tissue in air."""
+    rows, columns = np.mgrid[-1 : 1 : like.shape[0] * 1j, -1 : 1 : like.shape[1] * 1j]
+    return np.where((rows / 0.7) ** 2 + (columns / 0.8) ** 2 < 1, 40, -1000).astype(np.int16)
+
+
 def ct_slice(hounsfield: Stack, position: float, **elements: object) -> bytes:
     """A CT slice as scanners write it, at a height in mm; None leaves an element out."""
     given = {

@@ -1,4 +1,4 @@
-"""The project's own commands: `kedro record …` and `kedro archive …`."""
+"""The project's own commands: `kedro record …`, `kedro study` and `kedro archive …`."""
 
 import json
 import os
@@ -73,6 +73,26 @@ def promote(version: str) -> None:
     registry.promote(version)
     folder = _serve_champion()
     click.echo(f"{registry.MODEL}: version {version} is champion, and in {folder}.")
+
+
+@cli.command()
+@click.option(
+    "--files", required=True, type=click.Path(exists=True, path_type=Path), help="A folder of DICOM files, or a volume."
+)
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A folder for reports and pictures."
+)
+def study(files: Path, out: Path) -> None:
+    """Answer studies by the model that is served, and write DICOM reports for the archive."""
+    from chest_cancer.reporting.served_model import ServedModel
+    from chest_cancer.reporting.study_answers import answer_studies
+
+    try:
+        for line in answer_studies(files, out, ServedModel.load(_served_folder())):
+            click.echo(line)
+    except (FileExistsError, FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("For research only: this is no medical device, and nothing here is a diagnosis.")
 
 
 @cli.group()

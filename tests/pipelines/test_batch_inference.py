@@ -14,22 +14,25 @@ from PIL import Image
 from pydantic import ValidationError
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
+from chest_cancer.imaging.lungs import NO_LUNG
+from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.network.classifier import NOT_SURE, Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
+from chest_cancer.network.studies import WITHOUT_LUNG, predict_study
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
-from chest_cancer.pipelines.batch_inference.patients import gather_patients
+from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 from conftest import Pixels
 from dicom_files import STORED, dicom
 from manifests import PATIENT_RULE, manifest_of
-from volume_files import nifti, stack
+from volume_files import belly, ct_slice, nifti, opener, series, stack
 
 CLASSES = ["adenocarcinoma", "normal"]
 KEY = bytes(32)
@@ -37,7 +40,7 @@ KEY = bytes(32)
 
 @pytest.fixture(scope="module")
 def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
-    graph = classifier(vgg16_weights, random_head(9, 2)).SerializeToString()
+    graph = classifier(vgg16_weights, random_head(9, 2, temperature=20.0)).SerializeToString()
     return Classifier(graph, manifest_of(classes=CLASSES))
 
 
@@ -67,8 +70,8 @@ def test_every_file_has_a_row(
     table = predict(folder, trained)
 
     assert table.columns.tolist() == [
-        "path", "patient", "label", "probability", "probability_adenocarcinoma", "probability_normal", "reason",
-        "pixel_sha256",
+        "path", "patient", "study", "series", "label", "probability", "probability_adenocarcinoma",
+        "probability_normal", "reason", "pixel_sha256",
     ]  # fmt: skip
     table = table.set_index("path")
     assert sorted(table.index) == ["a.png", "b.png", "broken.png", "deep/er/c.png", "huge.png"]
@@ -96,6 +99,7 @@ def test_a_volume_has_a_row_for_each_of_its_slices(trained: Classifier, tmp_path
 
     assert table["path"].tolist() == ["scan.nii/slice_0001.dcm", "scan.nii/slice_0002.dcm"]
     assert table["label"].isin(CLASSES).all()
+    assert gather_studies(table, trained)[["slices", "without_lung"]].to_numpy().tolist() == [[2, 0]]
 
 
 def test_what_is_declined_has_a_reason_and_the_probabilities_but_no_label(
@@ -146,7 +150,7 @@ def test_the_pipeline_goes_from_a_source_and_the_classifier_to_predictions() -> 
     pipeline = create_pipeline()
 
     assert pipeline.inputs() == {"params:batch_inference", "classifier", "patient_key"}
-    assert pipeline.outputs() == {"patient_predictions"}
+    assert pipeline.outputs() == {"patient_predictions", "study_predictions"}
     assert "predictions" in pipeline.all_outputs()
 
 
@@ -246,6 +250,7 @@ PREDICTIONS = pd.DataFrame(
         "label": ["adenocarcinoma", None, None, None, None, "normal", "normal"],
         "probability_adenocarcinoma": [0.9, 0.6, 0.6, np.nan, np.nan, 0.2, 0.9],
         "probability_normal": [0.1, 0.4, 0.4, np.nan, np.nan, 0.8, 0.1],
+        "reason": [None, NOT_SURE, NOT_SURE, "damaged", "damaged", None, None],
         "pixel_sha256": ["a", "b", "b", None, None, "c", "d"],
     }
 )
@@ -257,12 +262,12 @@ def test_a_batch_has_a_row_for_each_patient_who_is_known() -> None:
     table = gather_patients(PREDICTIONS, ruled)
 
     assert table.columns.tolist() == [
-        "patient", "slices", "declined", "unreadable", "rule", "score", "threshold", "probability", "reads_positive",
-        "reason",
+        "patient", "slices", "without_lung", "declined", "unreadable", "rule", "score", "threshold",
+        "probability", "reads_positive", "reason",
     ]  # fmt: skip
     assert table["patient"].tolist() == ["x", "y", "z"]
-    counts = table[["slices", "declined", "unreadable"]].to_numpy().tolist()
-    assert counts == [[1, 0, 0], [2, 1, 1], [0, 0, 1]]  # the picture that is there twice counts once
+    counts = table[["slices", "without_lung", "declined", "unreadable"]].to_numpy().tolist()
+    assert counts == [[1, 0, 0, 0], [2, 0, 1, 1], [0, 0, 0, 1]]  # the picture that is there twice counts once
     assert table["score"][:2].tolist() == pytest.approx([np.log(0.25), np.log(9)])
     assert table["probability"][:2].tolist() == pytest.approx([0.2, 0.9])
     assert table["reads_positive"][:2].tolist() == [False, True]
@@ -287,3 +292,50 @@ def test_a_batch_of_unknown_patients_gives_an_empty_table_of_the_same_types() ->
 
     assert empty.empty
     assert empty.dtypes.equals(table.dtypes)
+
+
+def test_slices_without_lung_are_told_and_count_neither_for_patients_nor_for_studies(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder]
+) -> None:
+    ruled = Classifier(trained.graph, manifest_of(classes=CLASSES, patient_rule=RULE | {"k": 2}))
+    lungs = stack()[:3]
+    files = series(np.stack([belly(lungs[0]), *lungs]), StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3")
+    files |= {"other.dcm": ct_slice(belly(lungs[0]) + 1, 0, StudyInstanceUID="1.3", SeriesInstanceUID="1.3.3")}
+
+    table = predict(image_folder(files), ruled, "dicom")
+    studies = gather_studies(table, ruled).set_index("study")
+    patients = gather_patients(table, ruled)
+
+    without = table[table["reason"] == NO_LUNG]
+    assert len(without) == 2
+    assert without[["label", "probability", "probability_normal"]].isna().all(axis=None)
+    whole, empty = studies.loc[keyed_hash(KEY, "study", "1.2")], studies.loc[keyed_hash(KEY, "study", "1.3")]
+    assert whole["series"] == keyed_hash(KEY, "series", "1.2.3")
+    assert whole["patient"] == keyed_hash(KEY, "patient", "4711")
+    assert whole[["slices", "without_lung", "declined"]].tolist() == [3, 1, 0]
+    assert empty[["slices", "without_lung", "reason"]].tolist() == [0, 1, WITHOUT_LUNG]
+    assert patients[["slices", "without_lung"]].to_numpy().tolist() == [[3, 2]]
+    # The same as of the volume.
+    (volume,) = read_study(files.keys() - {"other.dcm"}, opener(files)).volumes
+    answer = predict_study(ruled, volume)
+    assert answer.reading is not None
+    assert whole["score"] == pytest.approx(answer.reading.score, abs=1e-4)
+    assert whole["driving"] == [volume.origins[one.number].file for one in answer.driving]
+
+
+def test_studies_are_told_apart_by_series_and_pictures_are_of_none() -> None:
+    ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=RULE))
+    table = PREDICTIONS.assign(
+        study=["s", "s", "s", None, None, "t", None], series=["a", "b", "b", None, None, "c", None]
+    )
+
+    studies, none = gather_studies(table, ruled), gather_studies(table.assign(study=None), ruled)
+
+    assert studies.columns.tolist() == [
+        "study", "series", "patient", "slices", "without_lung", "declined", "rule", "score", "threshold",
+        "probability", "reads_positive", "driving", "reason",
+    ]  # fmt: skip
+    assert studies[["study", "series", "slices"]].to_numpy().tolist() == [["s", "a", 1], ["s", "b", 1], ["t", "c", 1]]
+    assert studies["driving"].tolist() == [["1"], ["2"], ["6"]]
+    assert none.empty
+    assert none.dtypes.equals(studies.dtypes)

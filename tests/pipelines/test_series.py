@@ -13,10 +13,10 @@ from pydicom import uid
 from pydicom.filereader import dcmread
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.parameters.blocks import DataIngestionParameters, ExternalValidationParameters
 from chest_cancer.pipelines.data_ingestion.nodes import index_external_images, index_images
-from chest_cancer.pipelines.data_ingestion.series import NO_LUNG
 from chest_cancer.sources.image_source import ImageSource
 from pipelines.test_ingestion_layouts import KEY
 from volume_files import (

@@ -18,7 +18,7 @@ def as_unreadable(name: str, *, extra: str) -> Iterator[None]:
 
     Args:
         name: What is read, as people call it: `DICOM`.
-        extra: The extra of this package whose packages read it; a missing one is named with it.
+        extra: The extra of this package whose packages read (or write) it; a missing one is named with it.
     """
     try:
         with _quiet:
@@ -28,7 +28,7 @@ def as_unreadable(name: str, *, extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         raise UnreadableImageError(
-            f"{name} is read by the packages of the extra `{extra}`: expected {package} to be installed; install "
+            f"{name} needs the packages of the extra `{extra}`: expected {package} to be installed; install "
             f"chest_cancer[{extra}]"
         ) from error
     except Exception as error:
@@ -38,7 +38,7 @@ def as_unreadable(name: str, *, extra: str) -> Iterator[None]:
 
 
 class _QuietReaders:
-    """Ignores the warnings of Pillow, pydicom and nibabel while any thread is inside.
+    """Ignores the warnings of Pillow, pydicom, highdicom and nibabel while any thread is inside.
 
     `warnings.catch_warnings` swaps the filters of the whole process: were each thread to use it, overlapping threads
     would restore them out of order. So the first one in saves them and the last one out restores them.
@@ -54,7 +54,7 @@ class _QuietReaders:
             if self._inside == 0:
                 self._saved = warnings.catch_warnings()
                 self._saved.__enter__()
-                warnings.filterwarnings("ignore", module=r"(PIL|pydicom|nibabel)\.")
+                warnings.filterwarnings("ignore", module=r"(PIL|pydicom|nibabel|highdicom)\.")
             self._inside += 1
 
     def __exit__(

@@ -9,6 +9,9 @@ from PIL import Image
 from chest_cancer.imaging.grey import fill_with_air
 from chest_cancer.imaging.regions import Mask, label_regions, largest_region
 
+NO_LUNG = "no lung in this slice"
+"""Why a slice doesn't count: neither a class nor a refusal, for there is nothing to ask about."""
+
 _SIDE = 128
 """Cells of the thumbnail on which lungs are looked for: small vessels and noise fade in it."""
 _AERATED = -400.0

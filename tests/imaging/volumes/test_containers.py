@@ -305,7 +305,7 @@ print(*study.refused, sep="\\n")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     name, extra = {"nibabel": ("NIfTI", "volumes"), "pydicom": ("DICOM", "dicom")}[missing]
-    reason = f"{name} is read by the packages of the extra `{extra}`: expected {missing} to be installed; install"
+    reason = f"{name} needs the packages of the extra `{extra}`: expected {missing} to be installed; install"
     (line,) = done.stdout.splitlines()
     assert f"{reason} chest_cancer[{extra}]" in line
 

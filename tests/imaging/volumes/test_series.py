@@ -41,6 +41,30 @@ def whole(**elements: object) -> Files:
 # --- in order --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("down", [1, -1], ids=["from the feet", "turned over"])
+def test_slices_know_the_file_that_they_came_from_and_its_window(down: int) -> None:
+    orientation = [1, 0, 0, 0, down, 0]
+    files = {
+        f"{number}": ct_slice(
+            slice_[::down], HEIGHTS[number], ImageOrientationPatient=orientation, WindowCenter=number, WindowWidth=9
+        )
+        for number, slice_ in enumerate(SLICES)
+    }
+
+    (volume,) = study_of(files).volumes
+
+    assert [origin.file for origin in volume.origins] == [f"{number}" for number in range(len(SLICES))]
+    image = volume.image(5)
+    np.testing.assert_array_equal(image.hounsfield, SLICES[5])
+    assert (image.own_window, image.scaling, image.pixels.shape) == ((5, 9), "HU", (*SLICES[5].shape, 3))
+
+
+def test_frames_of_one_file_are_told_apart() -> None:
+    (volume,) = study_of({"one": enhanced(SLICES, HEIGHTS)}).volumes
+
+    assert sorted(origin.frame for origin in volume.origins) == list(range(len(SLICES)))
+
+
 def test_a_study_with_localiser_doubled_slice_directory_and_gap_gives_its_slices_and_says_what_was_odd() -> None:
     files = series(SLICES)
     missing = next(name for name, data in files.items() if dcmread(io.BytesIO(data)).ImagePositionPatient[2] == -290)
@@ -251,6 +275,7 @@ def test_other_planes_are_refused_or_on_request_resliced(plane: str, orientation
     np.testing.assert_allclose(volume.positions, HEIGHTS)
     np.testing.assert_allclose(volume.spacing, (1.5, 1.25))
     assert kinds(resliced) == ["resliced"]
+    assert volume.origins == ()  # no file holds such a slice
 
 
 def test_coronal_slices_with_a_gap_cannot_be_resliced() -> None:

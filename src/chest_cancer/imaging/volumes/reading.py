@@ -4,7 +4,7 @@ Files may be hostile. A format is known by how its bytes begin, sizes are checke
 header opens a file that wasn't passed, and whatever goes wrong comes out as `UnreadableImageError` with a reason.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -19,7 +19,7 @@ from chest_cancer.imaging.signatures import identify, kind_of_volume
 from chest_cancer.imaging.volumes.metaimage import read_metaimage
 from chest_cancer.imaging.volumes.nrrd import read_nrrd
 from chest_cancer.imaging.volumes.series import Refusal, Series, Slice, sort_slices
-from chest_cancer.imaging.volumes.volume import Limits, Note, Volume, make_axial
+from chest_cancer.imaging.volumes.volume import Limits, Note, Origin, Volume, make_axial
 from chest_cancer.imaging.volumes.voxels import Beside
 
 OpenFile = Callable[[str], bytes]
@@ -74,22 +74,43 @@ def read_study(files: Iterable[str], open_file: OpenFile, *, reslice: bool = Fal
     names = list(files)
     found = survey(names, open_file, reslice=reslice, limits=limits)
     volumes: list[Volume] = []
+    refused: list[Refusal] = []
+    for one in read_one_by_one(found, names, open_file, limits=limits):
+        if isinstance(one, Volume):
+            volumes.append(one)
+        else:
+            refused.append(one)
+    return Study(tuple(volumes), found.notes, tuple(refused))
+
+
+def read_one_by_one(
+    found: Survey, files: Collection[str], open_file: OpenFile, *, limits: Limits = _LIMITS
+) -> Iterator[Volume | Refusal]:
+    """Read all volumes that some files hold, one after the other, so that memory need not hold them all.
+
+    Args:
+        found: What `survey` found in them.
+        files: Their names.
+        open_file: Returns the bytes of one of them.
+        limits: What is read.
+
+    Yields:
+        Each volume, and at the end what was refused.
+    """
     refused = list(found.refused)
     for series in found.series:
         try:
-            volumes.append(read_series(series, open_file, limits=limits))
+            yield read_series(series, open_file, limits=limits)
         except UnreadableImageError as error:
             refused.append(Refusal(series.files, str(error)))
     used: set[str] = set()
     for name in found.volumes:
-        beside = partial(_open_beside, PurePosixPath(name).parent, names, open_file, used)
+        beside = partial(_open_beside, PurePosixPath(name).parent, files, open_file, used)
         try:
-            volumes.append(replace(read_volume(open_file(name), beside=beside, limits=limits), files=(name,)))
+            yield replace(read_volume(open_file(name), beside=beside, limits=limits), files=(name,))
         except UnreadableImageError as error:
             refused.append(Refusal((name,), str(error)))
-    return Study(
-        tuple(volumes), found.notes, tuple(refusal for refusal in refused if not used.issuperset(refusal.files))
-    )
+    yield from (refusal for refusal in refused if not used.issuperset(refusal.files))
 
 
 def _open_beside(
@@ -166,7 +187,19 @@ def read_series(series: Series, open_file: OpenFile, *, limits: Limits = _LIMITS
     limits.check_slices(*volume.hounsfield.shape[1:])
     if plane == "axial" and not np.allclose(volume.orientation, first.orientation, atol=0.01):
         notes += (Note("turned", "slices were stored turned or flipped; they are shown from the feet, the back below"),)
-    return replace(volume, notes=notes, files=series.files, identifiers=first.identifiers)
+    return replace(
+        volume, notes=notes, files=series.files, identifiers=first.identifiers, origins=_origins(series, volume)
+    )
+
+
+def _origins(series: Series, volume: Volume) -> tuple[Origin, ...]:
+    """Return where each slice of an axial series' volume comes from; nothing where it was resliced."""
+    normal = series.slices[0].normal
+    if plane_of(normal) != "axial":
+        return ()
+    origins = tuple(Origin(slice_.file, slice_.frame, slice_.own_window) for slice_ in series.slices)
+    turned_over = normal @ np.cross(volume.orientation[:3], volume.orientation[3:]) < 0
+    return origins[::-1] if turned_over else origins
 
 
 def _decode(series: Series, open_file: OpenFile, limits: Limits) -> NDArray[np.int16]:

@@ -32,6 +32,7 @@ class Slice:
         orientation: Unit vectors along a row and along a column, six numbers: ImageOrientationPatient.
         corner: Centre of the first pixel, x, y, z in mm: ImagePositionPatient.
         digest: Of stored pixels and rescale: the same where two slices of a series hold the same values.
+        own_window: Level and width that the file names, in Hounsfield units.
     """
 
     file: str
@@ -44,6 +45,7 @@ class Slice:
     orientation: tuple[float, ...]
     corner: tuple[float, ...]
     digest: bytes = field(repr=False)
+    own_window: tuple[float, float] | None = None
 
     @property
     def normal(self) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from chest_cancer.imaging.dicom.deidentify import DESCRIBING
 from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of, numbers_of, shown, text_of
 from chest_cancer.imaging.dicom.frames import decode_frames, frame_bytes
 from chest_cancer.imaging.dicom.functional_groups import of_frame
-from chest_cancer.imaging.dicom.grey import make_hounsfield
+from chest_cancer.imaging.dicom.grey import make_hounsfield, own_window
 from chest_cancer.imaging.dicom.kinds import require_slice
 from chest_cancer.imaging.dicom.read import ELEMENTS, IDENTIFIERS, read_elements
 from chest_cancer.imaging.dicom.write import write_file
@@ -197,6 +197,7 @@ def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers
         columns=int(elements.Columns),
         **place._asdict(),
         digest=digest.digest(),
+        own_window=own_window(elements),
     )
 
 

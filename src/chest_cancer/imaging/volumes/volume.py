@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.grey import fill_with_air
-from chest_cancer.imaging.pixels import Identifiers, TooManyPixelsError, UnreadableImageError, check_size
+from chest_cancer.imaging.pixels import (
+    DecodedImage,
+    Identifiers,
+    TooManyPixelsError,
+    UnreadableImageError,
+    check_size,
+)
 from chest_cancer.imaging.planes import LARGEST_TILT, degrees_off, plane_of
+from chest_cancer.imaging.windows import see_lungs
 
 _ACROSS = np.eye(3)[::-1]  # Slices go to the head (z), rows to the back (y), columns to the patient's left (x).
 _HIGHEST = 32767
@@ -60,6 +67,20 @@ class Note(NamedTuple):
     text: str
 
 
+class Origin(NamedTuple):
+    """Where a slice of a volume was read from.
+
+    Attributes:
+        file: Name of its file.
+        frame: Its number within the file, from 0.
+        own_window: Level and width that the file names for it, in Hounsfield units.
+    """
+
+    file: str
+    frame: int
+    own_window: tuple[float, float] | None
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """Axial slices in order, as radiologists look at them: seen from the feet, the patient's back below.
@@ -74,6 +95,7 @@ class Volume:
         notes: What was odd.
         files: Names of the files that it was read from, in the order in which slices came first.
         identifiers: Whom it shows; None where the format doesn't say.
+        origins: Of each slice, where it is a slice of a DICOM file; else empty.
     """
 
     hounsfield: NDArray[np.int16]
@@ -84,6 +106,26 @@ class Volume:
     notes: tuple[Note, ...] = ()
     files: tuple[str, ...] = ()
     identifiers: Identifiers | None = None
+    origins: tuple[Origin, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of slices."""
+        return len(self.hounsfield)
+
+    def image(self, number: int) -> DecodedImage:
+        """Take a slice as `decode_image` gives the same slice of a file of its own.
+
+        Args:
+            number: From the feet, from 0.
+        """
+        hounsfield = self.hounsfield[number]
+        rows, columns = hounsfield.shape
+        window = self.origins[number].own_window if self.origins else None
+        pixels = see_lungs(hounsfield)
+        pixels.setflags(write=False)
+        return DecodedImage(
+            pixels, "volume", "MONOCHROME2", columns, rows, "HU", hounsfield=hounsfield, own_window=window
+        )
 
 
 def make_int16(hounsfield: NDArray[Any]) -> NDArray[np.int16]:

@@ -8,9 +8,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.imaging.pixels import UnreadableImageError, pixel_digest
+from chest_cancer.imaging.lungs import NO_LUNG
+from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
+from chest_cancer.network.studies import shows_lung
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference.patients import identify
 from chest_cancer.sources.identity import (
@@ -26,7 +28,7 @@ from chest_cancer.sources.table_file import TEXT
 
 logger = logging.getLogger(__name__)
 
-_TEXT_COLUMNS = ["path", "patient", "study", "label", "reason", "pixel_sha256"]
+_TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "pixel_sha256"]
 
 
 def describe_inference_source(parameters: BatchInferenceParameters, patient_key: bytes) -> ImageSource:
@@ -57,9 +59,10 @@ def predict_images(
         patient_key: Of this project, for the hashes of patients.
 
     Returns:
-        A row per file: `path`; `patient`, a keyed hash, empty where it is not known; the answer's `label` and
-        `probability`, empty where there is none, and then a `reason`; a `probability_<class>` of each class and the
-        digest `pixel_sha256`, both empty where the file can't be read.
+        A row per file: `path`; `patient`, `study` and `series`, keyed hashes, empty where they are not known; the
+        answer's `label` and `probability`, empty where there is none, and then a `reason`; a `probability_<class>` of
+        each class, empty where the file can't be read or shows no lung; the digest `pixel_sha256`, empty where it can't
+        be read.
 
     Raises:
         ValueError: No patient is found in the way that was asked for.
@@ -74,20 +77,24 @@ def predict_images(
     for path in tqdm(images.paths, desc="Predicting", unit="image", mininterval=0.5):
         try:
             image = decode_image(images.read(path), with_identifiers=True)
-            prediction = classifier.predict([classifier.pixels_of(image)])[0]
+            pixels = classifier.pixels_of(image)
         except UnreadableImageError as error:
             rows.append({"path": path, **who(path, None)._asdict(), "reason": str(error)})
             continue
-        shown = {**who(path, image.identifiers)._asdict(), "pixel_sha256": pixel_digest(image.pixels)}
+        shown = {**who(path, image.identifiers)._asdict(), "pixel_sha256": image.digest}
+        if not shows_lung(image):
+            rows.append({"path": path, **shown, "reason": NO_LUNG})
+            continue
+        prediction = classifier.predict([pixels])[0]
         answer = {name: getattr(prediction, name) for name in ("label", "probability", "reason")}
         probabilities = dict(zip(by_class, prediction.probabilities.values(), strict=True))
         rows.append({"path": path, **shown, **answer, **probabilities})
-    columns = ["path", "patient", "study", "label", "probability", *by_class, "reason", "pixel_sha256"]
+    columns = ["path", "patient", "study", "series", "label", "probability", *by_class, "reason", "pixel_sha256"]
     table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
     table, notes = without_shared_identifiers(table, way)
     for note in notes:
         logger.warning(note)
-    return table.drop(columns="study")
+    return table
 
 
 def _require_some_patients(images: ImageFolder, way: str) -> None:

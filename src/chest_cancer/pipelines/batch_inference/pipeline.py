@@ -3,11 +3,11 @@
 from kedro.pipeline import Node, Pipeline
 
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
-from chest_cancer.pipelines.batch_inference.patients import gather_patients
+from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 
 
 def create_pipeline() -> Pipeline:
-    """Classifier and any source of images to a table of predictions, and one of patients."""
+    """Classifier and any source of images to tables of predictions, of patients and of studies."""
     return Pipeline(
         [
             Node(
@@ -27,6 +27,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["predictions", "classifier"],
                 outputs="patient_predictions",
                 name="gather_patients_node",
+            ),
+            Node(
+                func=gather_studies,
+                inputs=["predictions", "classifier"],
+                outputs="study_predictions",
+                name="gather_studies_node",
             ),
         ],
         namespace="batch_inference",

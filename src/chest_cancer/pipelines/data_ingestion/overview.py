@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.pipelines.data_ingestion.quarantine import Refused
-from chest_cancer.pipelines.data_ingestion.series import NO_LUNG
 
 logger = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.volumes.selection import select_slices
 from chest_cancer.imaging.volumes.series import Series, Slice, sort_slices
 from chest_cancer.parameters.sources import VolumeParameters
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
 
-NO_LUNG = "no lung in this slice"
 _DOUBLED = "doubled: another file of the series has its position and its values"
 # What is told of series; that slices are doubled is told of each of these.
 _NOTES = {

@@ -1,0 +1,161 @@
+"""A study's answer: what the slices of a CT say one by one, and what they say together.
+
+Needs no more than the classifier, and serves as it does.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chest_cancer.imaging.lungs import NO_LUNG, find_lungs
+from chest_cancer.imaging.pixels import DecodedImage
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.imaging.volumes.volume import Volume
+from chest_cancer.network.classifier import Classifier, Prediction
+from chest_cancer.network.patients import PatientReading, PatientRule, probability_of, why_no_rule
+
+WITHOUT_LUNG = "no slice shows lung"
+"""Why nothing is read from slices that could be read."""
+
+
+@dataclass(frozen=True)
+class SliceAnswer:
+    """What is said of one slice of a study.
+
+    Attributes:
+        number: Of the slice, from the feet, from 0.
+        position: Millimetres along the normal, as in `Volume`.
+        prediction: What the classifier says; None where the slice shows no lung.
+    """
+
+    number: int
+    position: float
+    prediction: Prediction | None
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no answer: `NO_LUNG`, or the prediction's reason; None where there is one."""
+        return NO_LUNG if self.prediction is None else self.prediction.reason
+
+
+class DrivingSlice(NamedTuple):
+    """A slice that drives a reading.
+
+    Attributes:
+        number: Of the slice, from the feet, from 0.
+        probability: Of the positive classes together, 0..1.
+        prediction: What the classifier says of it.
+    """
+
+    number: int
+    probability: float
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class StudyAnswer:
+    """What is said of a study.
+
+    Attributes:
+        slices: Of all slices of the volume, from the feet.
+        reading: What the classifier's rule for patients says of the distinct slices with lung; None where there is no
+            such rule, or no lung.
+        driving: The slices with lung that are most probably positive, the most probable first; at most as many as
+            `PatientRule.k`, and none where there is no reading.
+        reason: Why there is no reading; None where there is one.
+    """
+
+    slices: tuple[SliceAnswer, ...]
+    reading: PatientReading | None
+    driving: tuple[DrivingSlice, ...]
+    reason: str | None
+
+    @property
+    def with_lung(self) -> int:
+        """Number of slices that show lung."""
+        return sum(answer.prediction is not None for answer in self.slices)
+
+    @property
+    def declined(self) -> int:
+        """Number of slices with lung without an answer of their own; they count as any other."""
+        return sum(answer.prediction is not None and answer.prediction.abstained for answer in self.slices)
+
+    @property
+    def share_without_lung(self) -> float:
+        """Share of all slices that show no lung, 0..1."""
+        return 1 - self.with_lung / len(self.slices)
+
+    @property
+    def share_declined(self) -> float:
+        """Share of the slices with lung that are declined, 0..1; 0 where none shows lung."""
+        return self.declined / max(self.with_lung, 1)
+
+
+def shows_lung(image: DecodedImage) -> bool:
+    """Whether an axial CT slice shows lung; a picture, which has no Hounsfield units, is left to the classifier."""
+    return image.hounsfield is None or find_lungs(image.hounsfield).seen
+
+
+def predict_study(classifier: Classifier, volume: Volume) -> StudyAnswer:
+    """Answer a study, slice by slice and together.
+
+    Slices are standardised one by one while the network computes, so that no copy of the volume is made. A slice of
+    whole Hounsfield units gets the same answer as in a file of its own.
+
+    Args:
+        classifier: The trained classifier.
+        volume: Axial slices of one series, at least one.
+
+    Returns:
+        The answer.
+
+    Raises:
+        UnreadableImageError: The classifier is older than today's way to show Hounsfield units.
+    """
+    digests: dict[int, str] = {}
+
+    def inputs() -> Iterator[NDArray[np.uint8]]:
+        for number in range(len(volume)):
+            image = volume.image(number)
+            if shows_lung(image):
+                digests[number] = image.digest
+                yield standardise(classifier.pixels_of(image), classifier.standardisation).pixels
+
+    predictions = classifier.predict_standardised(inputs())
+    by_number = dict(zip(digests, predictions, strict=True))
+    slices = tuple(
+        SliceAnswer(number, float(position), by_number.get(number)) for number, position in enumerate(volume.positions)
+    )
+    rule = PatientRule.of(classifier.manifest)
+    if rule is None or not predictions:
+        reason = WITHOUT_LUNG if rule else why_no_rule(classifier.manifest)
+        return StudyAnswer(slices, None, (), reason)
+    firsts: dict[str, int] = {}
+    for number, digest in digests.items():
+        firsts.setdefault(digest, number)
+    distinct = list(firsts.values())
+    stated = np.array([list(by_number[number].probabilities.values()) for number in distinct])
+    positive = probability_of(stated, rule.positive)
+    driving = tuple(
+        DrivingSlice(distinct[place], float(positive[place]), by_number[distinct[place]])
+        for place in driving_slices(rule, stated)
+    )
+    return StudyAnswer(slices, rule.read(stated), driving, None)
+
+
+def driving_slices(rule: PatientRule, probabilities: NDArray[np.float64]) -> Sequence[int]:
+    """Name the slices that speak most for a positive reading.
+
+    Args:
+        rule: The classifier's.
+        probabilities: Of each class, of each distinct slice, [n, K].
+
+    Returns:
+        Places of the slices in `probabilities`, the most probable first; at most as many as `PatientRule.k`.
+    """
+    order = np.argsort(-probability_of(probabilities, rule.positive), kind="stable")
+    places: list[int] = order[: rule.k].tolist()
+    return places
