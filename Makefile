@@ -8,7 +8,7 @@ SHIP := .venv/ship/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run inspect test record-test ship-test image-test walk-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
+.PHONY: help run inspect test record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -25,6 +25,11 @@ test: .venv/dev  ## Run the tests, with coverage.
 
 record-test: .venv/dev  ## Check the record, the served place and DVC: real MLflow servers, outages, PostgreSQL if it is installed.
 	$(BIN)/pytest tests/record
+
+ORTHANC := orthanc orthanc-dicomweb dicom3tools
+pacs-test: .venv/dev  ## Check the archive against a real Orthanc in a network of its own (as root; installs it on Debian).
+	@command -v Orthanc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(ORTHANC); } >/dev/null || echo "Orthanc could not be installed."
+	$(BIN)/pytest tests/archive
 
 ship-test: .venv/dev .venv/ship/installed  ## Check what ships: deployment under load, workflows, AWS steps.
 	$(BIN)/pytest tests/ship --ignore tests/ship/test_image.py

@@ -43,9 +43,9 @@ SPLITS = ("train", "validation")
 
 
 def main() -> None:
-    entries = OmegaConfigLoader("conf", base_env="base", default_run_env="local")["catalog"]
+    settings = OmegaConfigLoader("conf", base_env="base", default_run_env="local")
     names = ("raw_images", "split_table", "features", "frozen_base", "trainable_top")
-    catalog = DataCatalog.from_config({name: entries[name] for name in names})
+    catalog = DataCatalog.from_config({name: settings["catalog"][name] for name in names}, settings["credentials"])
     images, table, features, base, top = (catalog.load(name) for name in names)
     paths = table.drop_duplicates("pixel_sha256").set_index("pixel_sha256")["path"]
     maps = _flat_maps(images, paths.loc[features["pixel_sha256"]], base)

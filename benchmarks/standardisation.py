@@ -51,9 +51,9 @@ EVALUATION = Parameters().model_evaluation
 
 
 def main() -> None:
-    entries = OmegaConfigLoader("conf", base_env="base", default_run_env="local")["catalog"]
+    settings = OmegaConfigLoader("conf", base_env="base", default_run_env="local")
     names = ("raw_images", "split_table", "frozen_base", "feature_store")
-    catalog = DataCatalog.from_config({name: entries[name] for name in names})
+    catalog = DataCatalog.from_config({name: settings["catalog"][name] for name in names}, settings["credentials"])
     images, table, base, store = (catalog.load(name) for name in names)
 
     files = table[~table["group"].isin(table.loc[table["split"] == "test", "group"])]

@@ -1,9 +1,10 @@
-"""The project's own commands: `kedro record …` and `kedro study`."""
+"""The project's own commands: `kedro record …`, `kedro study` and `kedro archive …`."""
 
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 from kedro.config import OmegaConfigLoader
@@ -94,6 +95,37 @@ def study(files: Path, out: Path) -> None:
     click.echo("For research only: this is no medical device, and nothing here is a diagnosis.")
 
 
+@cli.group()
+def archive() -> None:
+    """An archive of studies, such as a hospital's PACS."""
+
+
+@archive.command()
+@click.option("--files", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder.")
+@click.option("--to", required=True, help="dicomweb+https://<host>/<root of its DICOMweb service>")
+def store(files: Path, to: str) -> None:
+    """Store every DICOM file of a folder that the archive lacks."""
+    from kedro.io import DatasetError
+
+    from chest_cancer.sources.archive.account import Account
+    from chest_cancer.sources.archive.connection import Archive
+    from chest_cancer.sources.archive.location import parse_location
+    from chest_cancer.sources.archive.store import store_files
+
+    try:
+        location = parse_location(to, "--to", with_query=False)
+        account = Account.of(_configured("credentials")["archive"])
+        with Archive(location, account, timeout_seconds=30, retries=2, parameter="--to") as opened:
+            stored = store_files(files, opened)
+    except (DatasetError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{stored.sent} stored, {stored.present} were there before, {len(stored.refused)} refused.")
+    for path, reason in stored.refused:
+        click.echo(f"{path}: {reason}")
+    if stored.refused:
+        raise click.exceptions.Exit(1)
+
+
 def _serve_champion() -> str:
     """Put the champion into the served place, and say where that is."""
     from chest_cancer.record.kept_champion import KeptChampion
@@ -105,8 +137,12 @@ def _serve_champion() -> str:
 
 def _served_folder() -> Path:
     """The served place, as the catalog names it."""
-    project = project_path()
+    return project_path() / str(_configured("catalog")["classifier"]["filepath"])
+
+
+def _configured(kind: str) -> dict[str, Any]:
+    """What the configuration holds of a kind, in the environment that runs would have."""
     loader = OmegaConfigLoader(
-        str(project / "conf"), env=os.environ.get("KEDRO_ENV"), base_env="base", default_run_env="local"
+        str(project_path() / "conf"), env=os.environ.get("KEDRO_ENV"), base_env="base", default_run_env="local"
     )
-    return project / str(loader["catalog"]["classifier"]["filepath"])
+    return dict(loader[kind])

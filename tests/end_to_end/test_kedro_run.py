@@ -301,7 +301,9 @@ def test_every_pipeline_finds_what_it_needs_on_the_disk(
     project: Path, output: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project)
-    catalog = DataCatalog.from_config(yaml.safe_load((project / "conf" / "base" / "catalog.yml").read_text()))
+    catalog = DataCatalog.from_config(
+        yaml.safe_load((project / "conf" / "base" / "catalog.yml").read_text()), credentials={"archive": {}}
+    )
     pipeline = importlib.import_module(f"chest_cancer.pipelines.{name}").create_pipeline()
 
     made_in_the_run = {"external_images", "external_index", "external_summary", "external_quarantine"}

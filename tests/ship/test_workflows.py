@@ -68,6 +68,7 @@ def test_actions_are_pinned_and_permissions_minimal(file: Path) -> None:
 
 # Run by: .ci/run, their own target, test_aws.py, or this file.
 ELSEWHERE = {"make lint", "make docs", "make test", "make record-test", "make ship-test", "make image-test"}
+ELSEWHERE |= {'sudo make pacs-test PYTHON="$(command -v python)"'}
 IN_TEST_AWS = {"Build and push", "Deploy"}
 HERE = {"make audit", "make sbom", "make run", "make viz-build"}
 

@@ -485,3 +485,22 @@ def test_a_file_that_is_gone_is_no_folder_of_its_name(read: Read) -> None:
     table = read("file,label\nP1.png,covid\ns1/1.dcm,none\n", VOLUMES)
     assert facts(table, "label") == {"b/P1/s1/1.dcm": "none"}
     assert "Rows of the table without a file: 1 of 2, such as `P1.png`. They were not used." in table.notes
+
+
+def test_studies_with_a_folder_each_need_no_paths(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(
+        "StudyInstanceUID,Diagnosis,PatientID\n1.2,tumour,A\n1.3,normal,B\n1.9,normal,C\n"
+    )
+    paths = ["study-1.2/a.dcm", "study-1.2/b.dcm", "study-1.3/a.dcm", "study-1.4/a.dcm"]
+
+    table = read_table(TableParameters(path=str(tmp_path / "labels.csv")), paths, tmp_path, "study-{}".format)
+
+    assert facts(table, "label") == dict(zip(paths[:3], ["tumour", "tumour", "normal"], strict=True))
+    assert facts(table, "study") == dict(zip(paths[:3], ["1.2", "1.2", "1.3"], strict=True))
+    assert table.without_row == (("study-1.4/a.dcm", NO_ROW),)
+    assert table.notes[0] == "Rows of the table without a file: 1 of 3, such as `study-1.9`. They were not used."
+
+
+def test_studies_without_folders_need_paths(read: Read) -> None:
+    with pytest.raises(ValueError, match="Expected a column with paths or names of images"):
+        read("StudyInstanceUID,Diagnosis\n1.2,tumour\n")

@@ -3,11 +3,14 @@
 import socket
 from pathlib import Path
 
+import mlflow
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from chest_cancer.cli import cli
+from chest_cancer.parameters.blocks import DataIngestionParameters
+from chest_cancer.record.hook import TrackingHook
 from chest_cancer.record.tracking import artifact_location, open_run, registry_uri, tracking_uri
 
 
@@ -79,3 +82,18 @@ def test_a_silent_server_stops_a_run_before_any_work_without_showing_the_passwor
 def test_without_a_server_there_is_nowhere_to_send_to(client: MlflowClient) -> None:
     with pytest.raises(ValueError, match="MLFLOW_TRACKING_URI names no server"):
         CliRunner().invoke(cli, ["record", "send"], catch_exceptions=False)
+
+
+def test_a_record_keeps_no_secret_of_an_address(client: MlflowClient) -> None:
+    source = "dicomweb+https://me:secret@pacs.example/dicom-web?PatientID=Planted"
+    hook = TrackingHook()
+    hook._is_mlflow_enabled = True
+    mlflow.set_tracking_uri(tracking_uri())
+    inputs = {"params:data_ingestion": DataIngestionParameters(source=source), "params:note": "a ? b"}
+
+    with mlflow.start_run(run_id=open_run("test")) as run:
+        hook.before_node_run(node=None, catalog=None, inputs=inputs, is_async=False)
+
+    params = client.get_run(run.info.run_id).data.params
+    assert params["data_ingestion.source"] == "dicomweb+https://pacs.example/dicom-web"
+    assert params["note"] == "a ? b"

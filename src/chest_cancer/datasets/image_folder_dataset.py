@@ -15,6 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from chest_cancer.imaging.phantoms.generate import PHANTOM_VERSION, generate_phantoms
+from chest_cancer.sources.archive.account import Account
 from chest_cancer.sources.deidentify import Deidentifier
 from chest_cancer.sources.download import archive_of, fetch, file_sha256, require_checksum
 from chest_cancer.sources.foreign import may_be_image
@@ -44,16 +45,25 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
         'adenocarcinoma/patient_0001_slice_0.png'
     """
 
-    def __init__(self, *, filepath: str, downloads: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        downloads: str | None = None,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         """Name the folder.
 
         Args:
             filepath: The folder of images.
             downloads: Where archives are kept; by default `downloads` beside `filepath`.
+            credentials: For a source of the kind `dicomweb`: `username` and `password`, or `token`, or nothing.
             metadata: For other tools; not used here.
         """
         self._filepath = Path(filepath)
         self._downloads = Path(downloads) if downloads else self._filepath.with_name("downloads")
+        self._credentials = credentials
         self._folder = RecoverableFolder(self._filepath)
         self.metadata = metadata
 
@@ -105,6 +115,8 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
                     self._fill(source, identity, partial(_generate, source))
             case "folder":
                 self._bring_files(source, list_folder(source.path, Intake(self._filepath, source.limits)))
+            case "dicomweb":
+                self._bring_studies(source)
             case "zip" if _is_single_image(source.path):
                 self._bring_files(source, list_file(source.path))
             case "zip":
@@ -119,6 +131,29 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
         identity = fingerprint(entries)
         if not self._is_current(source, identity):
             self._fill(source, identity, partial(copy_files, entries))
+
+    def _bring_studies(self, source: ImageSource) -> None:
+        from chest_cancer.sources.archive import studies  # here, because requests takes its time to import
+        from chest_cancer.sources.archive.connection import Archive
+
+        if source.key is None:
+            raise DatasetError(
+                f"Studies of {source.address} need the project's key, for the hashes in the place of identifiers. "
+                "Expected `ImageSource(key=…)`. Received: None."
+            )
+        account = Account.of(self._credentials)
+        with Archive(
+            source.archive,
+            account,
+            timeout_seconds=source.timeout_seconds,
+            retries=source.retries,
+            parameter=source.parameter,
+        ) as archive:
+            listed = studies.list_studies(source, source.key, archive)
+            identity = studies.fingerprint(listed)
+            if not self._is_current(source, identity):
+                bring = partial(studies.fetch_studies, listed, source, source.key, archive, self._downloads)
+                self._fill(source, identity, bring)
 
     def _bring_archive(self, source: ImageSource, archive: Path) -> None:
         sha256 = file_sha256(archive)

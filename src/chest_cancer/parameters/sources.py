@@ -75,7 +75,8 @@ class SourceParameters(Block):
     source: str = Field(
         "phantom",
         min_length=1,
-        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` archive, or a local one or folder.",
+        description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` archive, `dicomweb+https://` with "
+        "a query of studies, or a local archive or folder.",
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
     class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")

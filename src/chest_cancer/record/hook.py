@@ -25,6 +25,7 @@ from chest_cancer.record.external import log_external_validation
 from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
+from chest_cancer.sources.addresses import without_secrets
 from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.recoverable_folder import locked
 
@@ -57,7 +58,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         """Open the record of this run."""
         names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
         if self._already_active_mlflow:
-            super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+            super().before_pipeline_run(run_params=_public(run_params), pipeline=pipeline, catalog=catalog)
             return
         delivery.close_abandoned()
         name = "dvc" if dvc_process() else "+".join(names)
@@ -65,7 +66,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         at_end.callback(_end, opened)
         self.mlflow_config.tracking.run.id, self.mlflow_config.tracking.run.name = opened, name
         before = tracking.connect(tracking.tracking_uri()).get_run(opened).data.tags.get(_PIPELINES_TAG)
-        super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+        super().before_pipeline_run(run_params=_public(run_params), pipeline=pipeline, catalog=catalog)
         if self._is_mlflow_enabled:
             _tag_pipelines([*(before.split(",") if before else ()), *names])
 
@@ -82,7 +83,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
             parameters = {
                 name.removeprefix("params:"): value for name, value in inputs.items() if name.startswith("params:")
             }
-            mlflow.log_params(dict(_flatten(parameters)))
+            mlflow.log_params(_public(dict(_flatten(parameters))))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -195,6 +196,14 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(inner, f"{prefix}{name}.")
         else:
             yield mlflow_name(f"{prefix}{name}"), inner
+
+
+def _public(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take out of addresses what they hold in secret: accounts, tokens, and whose studies an archive is asked for."""
+    return {
+        name: _public(value) if isinstance(value, dict) else without_secrets(value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
 
 
 def _log_origin(manifest: Manifest) -> None:

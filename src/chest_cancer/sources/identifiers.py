@@ -12,7 +12,7 @@ def keyed_hash(key: bytes, kind: str, identifier: str) -> str:
 
     Args:
         key: Of this project; another one gives other hashes.
-        kind: What it identifies: `patient`, `study`, `series` or `site`.
+        kind: What it identifies: `patient`, `study`, `series`, `instance`, `archive` or `site`.
         identifier: As a source has it, or what `hidden` made of it: both give the same hash. Not empty.
 
     Returns:

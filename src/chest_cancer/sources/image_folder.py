@@ -17,8 +17,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import Standardised, standardise
 from chest_cancer.imaging.windows import see
 from chest_cancer.parameters.blocks import StandardisationParameters
-from chest_cancer.parameters.values import Window
-from chest_cancer.sources.image_source import SourceKind
+from chest_cancer.parameters.values import SourceKind, Window
 
 RECORD = ".source.json"
 LESION_MASKS = ".lesion_masks"

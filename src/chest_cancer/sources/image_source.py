@@ -1,22 +1,20 @@
 """Where images come from, as one value: saving it into an `ImageFolderDataset` brings them here."""
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.parameters.sources import PhantomParameters, SourceLimits, TableParameters
-
-SourceKind = Literal["phantom", "google_drive", "https", "zip", "folder"]
+from chest_cancer.parameters.values import SourceKind
+from chest_cancer.sources.addresses import is_safe, split, without_secrets
+from chest_cancer.sources.archive.location import PREFIX, ArchiveLocation, parse_location
 
 _DEFAULTS = DataIngestionParameters.model_validate({})
 _DRIVE_HOSTS = {"drive.google.com", "docs.google.com", "drive.usercontent.google.com"}
 _DRIVE_ID = re.compile(r"[-\w]{10,}", re.ASCII)
 _DRIVE_PATH = re.compile(r"/file/(?:u/\d+/)?d/([^/]+)")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@]*@|[?#].*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +22,8 @@ class ImageSource:
     """A set of images that is still to be fetched, copied or generated.
 
     Attributes:
-        location: `phantom`, a Google Drive file link or `gdrive:<id>`, an `https://` zip or tar, or a local zip, tar,
-            image or folder.
+        location: `phantom`, a Google Drive file link or `gdrive:<id>`, an `https://` zip or tar, `dicomweb+https://`
+            with a query, or a local zip, tar, image or folder.
         sha256: Of the archive, where it is known beforehand.
         timeout_seconds: To connect, and between two received blocks.
         retries: Further tries of a download.
@@ -56,12 +54,14 @@ class ImageSource:
         Raises:
             ValueError: When `location` is nothing that images can be taken from.
         """
+        if self.location.startswith(PREFIX):
+            parse_location(self.location, self.parameter, with_query=True)
         kind = _recognise(self.location)
         if kind is None:
             raise ValueError(
                 f"Invalid value received for `{self.parameter}`. Expected `phantom`, a Google Drive link to one file "
-                "or `gdrive:<id>`, an https:// link to a zip or tar, or the path of an existing zip, tar, image or "
-                f"folder. Received: {_without_credentials(self.location)!r}"
+                "or `gdrive:<id>`, an https:// link to a zip or tar, a dicomweb+https:// address with a query, or "
+                f"the path of an existing zip, tar, image or folder. Received: {without_secrets(self.location)!r}"
             )
         object.__setattr__(self, "kind", kind)
 
@@ -75,7 +75,12 @@ class ImageSource:
         """The location as it may be shown and stored: without user name, password, query and fragment."""
         if self.kind == "google_drive":
             return f"https://drive.google.com/file/d/{self.drive_id}/view"
-        return _without_credentials(self.location) if self.kind == "https" else self.location
+        return without_secrets(self.location) if self.kind in {"https", "dicomweb"} else self.location
+
+    @property
+    def archive(self) -> ArchiveLocation:
+        """The archive and the query, of the kind `dicomweb`."""
+        return parse_location(self.location, self.parameter, with_query=True)
 
     @property
     def path(self) -> Path:
@@ -94,10 +99,11 @@ def _recognise(location: str) -> SourceKind | None:
         return "phantom"
     if _drive_id(location):
         return "google_drive"
-    parts = _split(location)
+    if location.startswith(PREFIX):
+        return "dicomweb"
+    parts = split(location)
     if parts is not None and parts.scheme:
-        usable = parts.hostname not in _DRIVE_HOSTS and (parts.scheme == "https" or _is_loopback(parts))
-        return "https" if usable else None
+        return "https" if parts.hostname not in _DRIVE_HOSTS and is_safe(parts) else None
     path = Path(location).expanduser()
     if path.is_dir():
         return "folder"
@@ -109,32 +115,9 @@ def _drive_id(location: str) -> str | None:
         candidate = location.removeprefix("gdrive:")
     else:
         is_bare = location.split("/", 1)[0] in _DRIVE_HOSTS
-        parts = _split(f"https://{location}" if is_bare else location)
+        parts = split(f"https://{location}" if is_bare else location)
         if parts is None or parts.hostname not in _DRIVE_HOSTS:
             return None
         in_path = _DRIVE_PATH.match(parts.path)
         candidate = in_path[1] if in_path else parse_qs(parts.query).get("id", [""])[0]
     return candidate if _DRIVE_ID.fullmatch(candidate) else None
-
-
-def _split(location: str) -> SplitResult | None:
-    """Split a location that has a scheme; one letter is a Windows drive, not a scheme."""
-    try:
-        parts = urlsplit(location) if "://" in location else None
-        return parts if parts is None or parts.hostname else None
-    except ValueError:  # such as unbalanced brackets of an IPv6 host
-        return None
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    if parts.scheme != "http" or host == "localhost":
-        return parts.scheme == "http"
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _without_credentials(location: str) -> str:
-    return _CREDENTIALS.sub("", location) if "://" in location else location

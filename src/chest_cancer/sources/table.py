@@ -1,7 +1,7 @@
 """What a table says of each image: class, patient, study and split, by the files that its rows mean."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,13 +50,16 @@ class ImageTable:
     notes: tuple[str, ...]
 
 
-def read_table(parameters: TableParameters, paths: Sequence[str], root: Path) -> ImageTable:
+def read_table(
+    parameters: TableParameters, paths: Sequence[str], root: Path, folder_of: Callable[[str], str] | None = None
+) -> ImageTable:
     """Read a table, and find the file of each row, or the files below a folder: a series, or a volume in its slices.
 
     Args:
         parameters: The block `data_ingestion.table`, with a path.
         paths: Files of the source, relative, with `/`; without masks, whose names are those of images.
         root: Folder of the source, where the table may lie.
+        folder_of: Where each study has a folder, takes a study and returns its folder; a table needs no paths then.
 
     Returns:
         What the table says of these files.
@@ -67,10 +70,13 @@ def read_table(parameters: TableParameters, paths: Sequence[str], root: Path) ->
     """
     file = _locate(parameters.path, paths, root)
     cells, read_notes = read_cells(file, file.read_bytes())
-    columns, column_notes = find_columns(cells, parameters.columns, file.name)
+    columns, column_notes = find_columns(cells, parameters.columns, file.name, by_study=folder_of is not None)
     images = [path for path in paths if not holds_no_images(path)]
     finder, folders = FileFinder(images), FolderFinder(images)
-    matches = _find_files(cells[columns["path"]], finder, folders)
+    written = cells[columns["path"]]
+    if folder_of is not None and columns["path"] == columns.get("study"):
+        written = written.map(folder_of, na_action="ignore")
+    matches = _find_files(written, finder, folders)
     _require_files(matches, columns, images, file)
 
     found = matches["path"].map(folders.files_of, na_action="ignore").dropna().explode()

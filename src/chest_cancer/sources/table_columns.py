@@ -26,7 +26,7 @@ _MAYBE_SPLITS = {"set", "subset", "dataset", "fold", "partition", "phase"}
 
 
 def find_columns(
-    cells: pd.DataFrame, chosen: Mapping[TableRole, str | None], table: str
+    cells: pd.DataFrame, chosen: Mapping[TableRole, str | None], table: str, *, by_study: bool = False
 ) -> tuple[dict[TableRole, str], list[str]]:
     """Find columns by their usual names, whatever their case and whatever stands between their words.
 
@@ -34,6 +34,7 @@ def find_columns(
         cells: The table.
         chosen: Role to its column, or to None where the table has none, as the parameters say.
         table: Name of the table, for messages.
+        by_study: Whether the column of studies may stand for that of paths, where there is none.
 
     Returns:
         Role to its column, for those that are there, and what somebody should know, in sentences.
@@ -51,6 +52,8 @@ def find_columns(
             candidates += [name for name in maybe_splits if _names_splits(cells[name])]
         if candidates and role not in chosen:
             found[role] = _only(role, candidates, table)
+    if by_study and "study" in found:
+        found.setdefault("path", found["study"])
     if "path" not in found:
         raise ValueError(
             "Invalid value received for `data_ingestion.table.path`. Expected a column with paths or names of images "

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -37,6 +38,7 @@ from chest_cancer.pipelines.data_ingestion.quarantine import (
 from chest_cancer.pipelines.data_ingestion.recognise import recognise_classes
 from chest_cancer.pipelines.data_ingestion.series import choose_slices, survey_series
 from chest_cancer.pipelines.data_ingestion.table_layout import without_masks
+from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.identity import (
     MAY_FIND_NOBODY,
     PHANTOM_PATIENTS,
@@ -132,8 +134,11 @@ def _open_all(
     return [image for image in examined if isinstance(image, IndexedImage)], refused
 
 
-def _read_table(images: ImageFolder, parameters: TableParameters) -> ImageTable | None:
-    return read_table(parameters, without_masks(images.paths), images.root) if parameters.path else None
+def _read_table(images: ImageFolder, parameters: TableParameters, key: bytes) -> ImageTable | None:
+    if parameters.path is None:
+        return None
+    folder_of = partial(keyed_hash, key, "study") if images.source.kind == "dicomweb" else None
+    return read_table(parameters, without_masks(images.paths), images.root, folder_of)
 
 
 def read_source(
@@ -155,7 +160,7 @@ def read_source(
             in the way that was asked for.
     """
     with _named_after(parameters):
-        table = _read_table(raw_images, parameters.table)
+        table = _read_table(raw_images, parameters.table, patient_key)
         layout = recognise_classes(raw_images, parameters, expected, table)
     way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
     who = WhoIsWho(way, patient_key, named_by(table))
