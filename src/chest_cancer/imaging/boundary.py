@@ -31,7 +31,7 @@ def as_unreadable(name: str, *, extra: str) -> Iterator[None]:
             f"{name} needs the packages of the extra `{extra}`: expected {package} to be installed; install "
             f"chest_cancer[{extra}]"
         ) from error
-    except Exception as error:
+    except Exception as error:  # whatever it is: see above
         raise UnreadableImageError(
             f"{name} file is damaged, cut short or of an unsupported kind: {describe(error)}"
         ) from error

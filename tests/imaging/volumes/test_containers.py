@@ -115,7 +115,7 @@ def test_fractions_are_rounded_and_what_was_not_measured_is_air() -> None:
     values[0, 0, :4] = [-3024, np.nan, -1024.4, 40_000]
     values[0, 1, :3] = [-1024, 40.6, 40.4]
 
-    volume = read_volume(nifti(values, dtype=np.float64))  # type: ignore[arg-type]
+    volume = read_volume(nifti(values, dtype=np.float64))  # type: ignore[arg-type]  # not whole on purpose
 
     assert volume.hounsfield[0, 0, :4].tolist() == [-1000, -1000, -1000, 32767]
     assert volume.hounsfield[0, 1, :3].tolist() == [-1024, 41, 40]

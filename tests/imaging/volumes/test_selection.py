@@ -29,7 +29,7 @@ def test_every_slice_with_lung_by_default() -> None:
     ],
 )
 def test_slices_are_spread_around_the_middle(options: dict[str, object], expected: list[int]) -> None:
-    assert select_slices(range(11), [True] * 11, **options).tolist() == expected  # type: ignore[arg-type]
+    assert select_slices(range(11), [True] * 11, **options).tolist() == expected  # type: ignore[arg-type]  # parametrize gives plain names
 
 
 def test_a_volume_without_lung_trains_nothing() -> None:
@@ -89,4 +89,4 @@ def test_evenly_spaced_slices_are_chosen_at_the_distance_asked_for(count: int, s
 )
 def test_impossible_wishes_are_refused(positions: list[float], options: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        select_slices(positions, [True] * 3, **options)  # type: ignore[arg-type]
+        select_slices(positions, [True] * 3, **options)  # type: ignore[arg-type]  # parametrize gives plain names

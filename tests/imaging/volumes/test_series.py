@@ -112,7 +112,7 @@ def test_slices_are_sorted_by_position_whatever_their_names_and_tilt(
     found = [
         slice_at(float(place), str(name), orientation=(1, 0, 0, 0, cosine, sine)) for name, place in enumerate(places)
     ]
-    random.shuffle(found)  # type: ignore[attr-defined]
+    random.shuffle(found)  # type: ignore[attr-defined]  # hypothesis types its Random as an object
 
     (one,), refused = sort_slices(found)
 
@@ -134,7 +134,7 @@ def slice_at(height: float, file: str, **changes: object) -> Slice:
         "corner": (0.0, 0.0, height),
         "digest": file.encode(),
     }
-    return Slice(**(given | changes))  # type: ignore[arg-type]
+    return Slice(**(given | changes))  # type: ignore[arg-type]  # plain names and values
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def slice_at(height: float, file: str, **changes: object) -> Slice:
     ids=["prone", "flipped", "transposed"],
 )
 def test_slices_that_run_another_way_are_turned(orientation: tuple[int, ...], turn: object) -> None:
-    turned = turn(SLICES)  # type: ignore[operator]
+    turned = turn(SLICES)  # type: ignore[operator]  # parametrize gives objects
     spacing = [1.25, 1.5] if orientation[0] == 0 else [1.5, 1.25]
 
     study = study_of(series(turned, ImageOrientationPatient=list(orientation), PixelSpacing=spacing))
@@ -377,7 +377,7 @@ def test_every_file_that_pydicom_ships_is_read_or_refused_for_what_it_is() -> No
     paths = sorted(path for path in folder.rglob("*") if path.suffix in ("", ".dcm") and path.is_file())
     read = []
     for path in paths:
-        study = read_study(["file"], lambda _name, path=path: path.read_bytes(), limits=Limits(side=1))  # type: ignore[misc]
+        study = read_study(["file"], lambda _name, path=path: path.read_bytes(), limits=Limits(side=1))  # type: ignore[misc]  # mypy can't infer it
         read += [path.name for _ in study.volumes]
         assert len(study.volumes) + len(study.refused) + len(study.notes) == 1
         assert not any("damaged" in refusal.reason for refusal in study.refused), path.name
