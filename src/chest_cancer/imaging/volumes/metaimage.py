@@ -4,7 +4,14 @@ import numpy as np
 
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.volumes.volume import Limits, Volume
-from chest_cancer.imaging.volumes.voxels import Beside, detached, inflate, make_volume, require_size
+from chest_cancer.imaging.volumes.voxels import (
+    Beside,
+    detached,
+    finite_numbers,
+    inflate,
+    make_volume,
+    require_size,
+)
 
 _LONGEST_HEADER = 65_536
 _TYPES = {
@@ -85,11 +92,8 @@ def _read_header(data: bytes) -> tuple[dict[str, str], int]:
 
 def _numbers(header: dict[str, str], key: str, count: int) -> list[float]:
     words = header.get(key, "").split()
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        numbers = []
-    if len(numbers) != count or not np.isfinite(numbers).all():
+    numbers = finite_numbers(words, count)
+    if numbers is None:
         raise _refusal(key, " ".join(words), f"{count} numbers")
     return numbers
 

@@ -6,7 +6,15 @@ import numpy as np
 
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.volumes.volume import Limits, Volume
-from chest_cancer.imaging.volumes.voxels import Beside, Compression, detached, inflate, make_volume, require_size
+from chest_cancer.imaging.volumes.voxels import (
+    Beside,
+    Compression,
+    detached,
+    finite_numbers,
+    inflate,
+    make_volume,
+    require_size,
+)
 
 _LONGEST_HEADER = 65_536
 _END = re.compile(rb"\r?\n\r?\n")
@@ -106,11 +114,9 @@ def _dtype(fields: dict[str, str]) -> np.dtype[np.generic]:
 
 def _numbers(fields: dict[str, str], name: str, count: int) -> list[float]:
     text = fields.get(name, "")
-    try:
-        numbers = [float(word) for word in re.split(r"[\s(),]+", text) if word]
-    except ValueError:  # Also `none`, of an axis that is not in space.
-        numbers = []
-    if len(numbers) != count or not np.isfinite(numbers).all():
+    # `none`, of an axis that is not in space, is no number either.
+    numbers = finite_numbers([word for word in re.split(r"[\s(),]+", text) if word], count)
+    if numbers is None:
         raise _refusal(name, text, f"{count} numbers")
     return numbers
 

@@ -5,7 +5,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,15 @@ Beside = Callable[[str], bytes]
 
 _LOOKED_AT = 1_000_000
 _PLAIN_NAME = re.compile(r"[\w\- ()+,=][\w\- ()+,=.]{0,250}")
+
+
+def finite_numbers(words: Sequence[str], count: int) -> list[float] | None:
+    """Read so many finite numbers off a header; None where the words are something else."""
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        return None
+    return numbers if len(numbers) == count and bool(np.isfinite(numbers).all()) else None
 
 
 def inflate(data: bytes, kind: Compression, most: int) -> bytes:
