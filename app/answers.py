@@ -3,18 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from app import metrics
 from app.capacity import Capacity
+from app.evidence import Evidence, pixels_url
 from app.model import Model
 from app.slices import Slice
-from chest_cancer.imaging.evidence import class_evidence, draw_evidence
 from chest_cancer.imaging.lungs import NO_LUNG
-from chest_cancer.imaging.pictures import picture_url
-from chest_cancer.network.classifier import Prediction
+from chest_cancer.network.classifier import NOT_SURE, Prediction
+from chest_cancer.network.explanation import explain
+from chest_cancer.network.studies import reason_of_chest
 
 
 @dataclass(frozen=True)
@@ -24,10 +21,12 @@ class Answer:
     Attributes:
         slice: What was asked about.
         prediction: What the model says.
+        evidence: For the class that the model chooses, whether it answers or not.
     """
 
     slice: Slice
     prediction: Prediction
+    evidence: Evidence
 
     @property
     def name(self) -> str:
@@ -42,15 +41,14 @@ class Answer:
         return display_name(self.prediction.leaning)
 
     @property
-    def picture_url(self) -> str:
-        """The slice as the decoder sees it, as a data URL."""
-        return _url(self.slice.shown)
+    def unsure(self) -> bool:
+        """Whether the model gives no answer because none is probable enough."""
+        return self.prediction.reason == NOT_SURE
 
     @property
-    def evidence_url(self) -> str:
-        """The evidence map, as a data URL."""
-        number = list(self.prediction.probabilities).index(self.prediction.leaning)
-        return _url(draw_evidence(class_evidence(self.prediction.evidence, number), self.slice.frame))
+    def picture_url(self) -> str:
+        """The slice as the decoder sees it, as a data URL."""
+        return pixels_url(self.slice.shown)
 
 
 def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer]:
@@ -66,21 +64,19 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
     """
     with capacity.infer():
         predictions = model.classifier.predict_standardised([one.pixels for one in slices])
-    predictions = [
-        prediction if one.shows_lung else replace(prediction, reason=NO_LUNG)
-        for one, prediction in zip(slices, predictions, strict=True)
-    ]
-    for prediction in predictions:
-        metrics.ANSWERS.labels(prediction.reason or prediction.leaning).inc()
-    return [Answer(one, prediction) for one, prediction in zip(slices, predictions, strict=True)]
+    answers = [_answer(*pair, model) for pair in zip(slices, predictions, strict=True)]
+    for one in answers:
+        metrics.ANSWERS.labels(one.prediction.reason or one.prediction.leaning).inc()
+    return answers
 
 
-def _url(pixels: NDArray[np.uint8]) -> str:
-    """Write `[h, w, 3]` or `[h, w, 4]` pixels into a data URL."""
-    picture = Image.fromarray(pixels)
-    if picture.mode == "RGB" and (pixels[..., :1] == pixels).all():
-        picture = picture.convert("L")  # a third of the bytes
-    return picture_url(picture, lossless=True)
+def _answer(one: Slice, prediction: Prediction, model: Model) -> Answer:
+    if not one.shows_lung:
+        prediction = replace(prediction, reason=NO_LUNG)
+    elif one.chest:
+        prediction = replace(prediction, reason=reason_of_chest(prediction.reason))
+    explanation = explain(model.manifest, prediction.evidence, prediction.leaning)
+    return Answer(one, prediction, Evidence(prediction.leaning, explanation, one))
 
 
 def display_name(label: str) -> str:
@@ -110,8 +106,8 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
     Returns:
         A JSON object.
     """
-    prediction = one.prediction
-    probabilities = prediction.probabilities if one.slice.shows_lung else {}
+    prediction, limits = one.prediction, model.manifest.abstention
+    asked = one.slice.shows_lung
     provenance = model.manifest.provenance
     return {
         "image": "Not sure" if prediction.abstained else one.name,
@@ -119,8 +115,10 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         "reason": prediction.reason,
         "label": prediction.label,
         "probability": None if prediction.probability is None else round(prediction.probability, 6),
-        "probabilities": {label: round(value, 6) for label, value in probabilities.items()},
-        **({"evidence": one.evidence_url} if explain and one.slice.shows_lung else {}),
+        "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()} if asked else {},
+        "distance": round(prediction.distance, 6) if asked and limits else None,
+        "limits": {"distance": limits.distance_limit, "probability": limits.confidence_limit} if limits else None,
+        **({"evidence": one.evidence.map_url, "explanation": one.evidence.record()} if explain and asked else {}),
         "model": {
             "version": provenance.code_version,
             "run_id": provenance.mlflow_run_id,

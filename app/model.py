@@ -11,6 +11,7 @@ from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError
 
 from chest_cancer.jobs.model_files import FolderState, ModelFolder, StoredFigure, Version
+from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.manifest import Manifest
 
@@ -45,6 +46,11 @@ class Model:
     def manifest(self) -> Manifest:
         """What is known of the classifier."""
         return self.classifier.manifest
+
+    @property
+    def rule(self) -> AnswerRule:
+        """Which class is its answer."""
+        return AnswerRule.of(self.manifest)
 
 
 class ModelSource:

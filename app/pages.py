@@ -8,9 +8,9 @@ from app.capacity import Capacity
 from app.model import ModelSource, ModelUnavailableError
 from app.patient import answer_patient, is_one_patient
 from app.problems import ProblemError
-from app.samples import SAMPLES
+from app.samples import Sample, samples_of
 from app.slices import read_slices
-from app.uploads import Upload, read_form
+from app.uploads import read_form
 
 blueprint = Blueprint("pages", __name__)
 
@@ -21,25 +21,30 @@ def show() -> ResponseReturnValue:
     try:
         model = ModelSource.of(current_app).get()
     except ModelUnavailableError as error:
-        return render_template("index.html", samples=SAMPLES, unavailable=str(error))
-    return render_template("index.html", samples=SAMPLES, model=model)
+        return render_template("index.html", unavailable=str(error))
+    return render_template("index.html", samples=samples_of(model.manifest), model=model)
 
 
 @blueprint.post("/")
 def classify() -> ResponseReturnValue:
     """Classify the form's images, or the sample whose button was pressed, and show the page with the result."""
     model = ModelSource.of(current_app).get()
+    samples = samples_of(model.manifest)
     capacity = Capacity.of(current_app)
     with capacity.admit():
-        uploads = [_read_sample(request.form["sample"])] if "sample" in request.form else read_form(request)
+        sample = _sample(request.form["sample"], samples) if "sample" in request.form else None
+        uploads = [sample.read()] if sample else read_form(request)
         slices = read_slices(uploads, current_app.config["MAX_PIXELS"], model.classifier, capacity)
         answers = answer(slices, model, capacity)
         patient = answer_patient(answers, model) if is_one_patient(request) else None
-        return render_template("index.html", samples=SAMPLES, model=model, answers=answers, patient=patient)
+        return render_template(
+            "index.html", samples=samples, model=model, answers=answers, patient=patient, sample=sample
+        )
 
 
-def _read_sample(filename: str) -> Upload:
+def _sample(filename: str, samples: dict[str, Sample]) -> Sample:
     # Only names from the list: this one came from outside.
-    if filename not in SAMPLES:
-        raise ProblemError("no-sample", "No such sample", 400, f"Expected one of {', '.join(SAMPLES)}.")
-    return SAMPLES[filename].read()
+    if filename not in samples:
+        expected = f"one of {', '.join(samples)}" if samples else "none: this model did not learn from phantoms"
+        raise ProblemError("no-sample", "No such sample", 400, f"Expected {expected}.")
+    return samples[filename]

@@ -8,9 +8,12 @@ from flask import Flask
 from markupsafe import Markup
 
 from app.answers import display_name
+from app.evidence import signed
+from chest_cancer.imaging.windows import WINDOWS
 from chest_cancer.jobs.model_files import FIRST_FIGURES, StoredFigure, title_of
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.network.patients import as_probability
+from chest_cancer.parameters.values import Window
 
 _EPOCH_NAMES = {
     "loss": "Training loss",
@@ -25,7 +28,7 @@ def init_app(app: Flask) -> None:
     """Give the filters to the templates."""
     for function in (
         as_probability, curve_svg, display_name, duration, epoch_figure_name, figure, figure_name, inline_code, is_main,
-        is_share, moment, percent, source_name, step_name,
+        is_share, moment, percent, signed, source_name, step_name, window_name,
     ):  # fmt: skip
         app.add_template_filter(function)
 
@@ -75,6 +78,16 @@ def percent(probability: float) -> str:
 def source_name(data: DataSummary) -> str:
     """Return where the training images came from; of a path on our own disk only the last part: the rest is private."""
     return data.location if data.kind in ("google_drive", "https") else Path(data.location).name
+
+
+def window_name(window: Window) -> str:
+    """Return what people call a window, with level and width in Hounsfield units where the window alone says them."""
+    if isinstance(window, str):
+        if window not in WINDOWS:
+            return {"three": "of lung, mediastinum and bone in a colour each", "file": "that the file names"}[window]
+        level, width = WINDOWS[window]
+        return f"of the {window}: level {level:g}, width {width:g} HU"
+    return f"of level {window[0]:g}, width {window[1]:g} HU"
 
 
 def moment(time: str) -> str:

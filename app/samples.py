@@ -1,4 +1,4 @@
-"""Synthetic slices to try the page with, files under `static/samples`.
+"""Synthetic slices to try the page with where the model knows such ones, files under `static/samples`.
 
 They are drawn anew by `.venv/bin/python -c 'import app.samples; app.samples.draw_samples()'`.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.uploads import Upload
+from chest_cancer.network.manifest import Manifest
 
 FOLDER = Path(__file__).parent / "static" / "samples"
 
@@ -40,6 +41,12 @@ SAMPLES = {
     sample.filename: sample
     for sample in (Sample("normal", 1), Sample("adenocarcinoma", 2), Sample("normal", 3), Sample("adenocarcinoma", 4))
 }
+
+
+def samples_of(manifest: Manifest) -> dict[str, Sample]:
+    """Return the samples that a model can be asked about, by file: phantoms of its classes, if it learnt from such."""
+    known = manifest.classes if manifest.data.synthetic else ()
+    return {filename: sample for filename, sample in SAMPLES.items() if sample.label in known}
 
 
 def draw_samples() -> None:

@@ -13,6 +13,7 @@ from app.uploads import Upload
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.frame import Frame
 from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.imaging.planes import Side
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.studies import shows_lung
@@ -29,14 +30,18 @@ class Slice:
         frame: The part of the image that `pixels` shows.
         shown: What the page shows, uint8 [h, w, 3], in the image's own proportions, at most 512 on each side.
         shows_lung: Whether there is something to ask about: False for a CT slice above or below the lungs.
+        chest: Whether it is known to show a chest, by its Hounsfield units; False for a picture.
         filename: What the client calls the file.
+        left_edge: Which side of the patient is at the left edge; None where that is not known.
     """
 
     pixels: NDArray[np.uint8]
     frame: Frame
     shown: NDArray[np.uint8]
     shows_lung: bool
+    chest: bool
     filename: str | None
+    left_edge: Side | None = None
 
 
 def read_slices(uploads: Iterable[Upload], max_pixels: int, classifier: Classifier, capacity: Capacity) -> list[Slice]:
@@ -63,7 +68,11 @@ def read_slices(uploads: Iterable[Upload], max_pixels: int, classifier: Classifi
             except UnreadableImageError as error:
                 raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
             seen = standardise(pixels, classifier.standardisation)
-            slices.append(Slice(seen.pixels, seen.frame, _shrink(pixels), shows_lung(image), upload.filename))
+            lung = shows_lung(image)
+            chest = lung and image.hounsfield is not None
+            slices.append(
+                Slice(seen.pixels, seen.frame, _shrink(pixels), lung, chest, upload.filename, image.left_edge)
+            )
     return slices
 
 

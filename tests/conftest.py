@@ -126,7 +126,8 @@ def random_head() -> Callable[..., Head]:
             for inputs, outputs in pairwise(sizes)
         ]
         kind = LinearHead if hidden is None else DenseHead
-        return kind(tuple(layers), temperature)
+        average = 10 * generator.random(1024, dtype=np.float32)
+        return kind(tuple(layers), average, temperature)
 
     return draw
 

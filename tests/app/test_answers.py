@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.answers import Answer, answer, display_name, record
+from app.answers import answer, display_name, record
 from chest_cancer.network.classifier import Prediction
 from manifests import manifest_of
 
@@ -33,8 +33,22 @@ def test_a_class_is_called_what_it_is_called_and_the_public_projects_two_as_they
     assert display_name(label) == name
 
 
-@pytest.mark.parametrize("reason", ["not sure", "not a chest CT slice"])
-def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
+def slice_of(**facts):
+    return SimpleNamespace(
+        **{"pixels": None, "shows_lung": True, "chest": False, "filename": None, "left_edge": None} | facts
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "chest", "said"),
+    [
+        ("not sure", False, "not sure"),
+        ("not sure", True, "not sure"),
+        ("not a chest CT slice", False, "not a chest CT slice"),
+        ("not a chest CT slice", True, "unlike the training images"),
+    ],
+)
+def test_an_abstention_is_never_shown_as_a_class_and_a_chest_is_one(reason: str, chest: bool, said: str) -> None:
     by_class = {"normal": 0.6, "adenocarcinoma": 0.4}
     prediction = Prediction("normal", by_class, np.zeros(2), np.zeros((2, 7, 7)), reason=reason)
     model = SimpleNamespace(
@@ -43,20 +57,23 @@ def test_an_abstention_is_never_shown_as_a_class(reason: str) -> None:
     )
 
     capacity = SimpleNamespace(infer=nullcontext)
-    (one,) = answer([SimpleNamespace(pixels=None, shows_lung=True, filename=None)], model, capacity)
+    (one,) = answer([slice_of(chest=chest)], model, capacity)
 
-    assert (one.name, one.leaning) == (f"N{reason[1:]}", "Normal")
+    assert (one.name, one.leaning) == (said[:1].upper() + said[1:], "Normal")
     written = record(one, model, "id", explain=False)
-    assert (written["image"], written["abstained"], written["reason"]) == ("Not sure", True, reason)
+    assert (written["image"], written["abstained"], written["reason"]) == ("Not sure", True, said)
     assert (written["label"], written["probability"], written["probabilities"]) == (None, None, by_class)
 
 
 def test_an_answer_of_less_than_the_largest_probability_is_given_with_its_own() -> None:
     by_class = {"normal": 0.6, "adenocarcinoma": 0.4}
     prediction = Prediction("adenocarcinoma", by_class, np.zeros(2), np.zeros((2, 7, 7)))
-    one = Answer(SimpleNamespace(shows_lung=True, filename=None), prediction)
+    model = SimpleNamespace(
+        manifest=manifest_of(), classifier=SimpleNamespace(predict_standardised=lambda images: [prediction])
+    )
+    (one,) = answer([slice_of()], model, SimpleNamespace(infer=nullcontext))
 
-    written = record(one, SimpleNamespace(manifest=manifest_of()), "id", explain=False)
+    written = record(one, model, "id", explain=False)
 
     assert (written["image"], written["label"], written["probability"]) == (
         "Adenocarcinoma Cancer",

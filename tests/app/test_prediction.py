@@ -53,6 +53,8 @@ def test_a_record_says_what_was_found_and_who_says_so(client, encode, tumour_pro
                 "adenocarcinoma": pytest.approx(expected, abs=1e-4),
                 "normal": pytest.approx(1 - expected, abs=1e-4),
             },
+            "distance": None,
+            "limits": None,
             "model": {"version": "1.2.3", "run_id": "5fa5a1e684634dff", "synthetic": True},
             "request_id": response.headers["X-Request-ID"],
             "filename": "slice.png",

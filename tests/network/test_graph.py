@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chest_cancer.network.explanation import explain
 from chest_cancer.network.graph import classifier, frozen_base
 from chest_cancer.network.heads.dense import LinearHead
 from chest_cancer.network.heads.head import Head
@@ -14,6 +15,7 @@ from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.runtime import Network, Outputs
 from chest_cancer.network.vgg16 import LAYERS, Weights
 from conftest import Pixels
+from manifests import manifest_of
 
 GOLDEN_CHANNELS = [0, 4, 7, 14]
 GOLDEN_MEANS = [0.1518952, 0.4907744, 0.7090622, 3.9867465]
@@ -110,13 +112,28 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
+def log_odds(probabilities: np.ndarray, number: int) -> np.ndarray:
+    return np.log(probabilities[:, number]) - np.log(np.delete(probabilities, number, axis=1).sum(axis=1))
+
+
+def assert_adds_up(outputs: Outputs, head: Head) -> None:
+    """Cells and constant of every class are the log-odds of its probability."""
+    probabilities = outputs["probabilities"].astype(np.float64)
+    names = [f"class {number}" for number in range(head.classes)]
+    manifest = manifest_of(classes=names, average_scores=head.average_scores().tolist())
+    for number, name in enumerate(names):
+        said = [explain(manifest, evidence, name) for evidence in outputs["evidence"]]
+        sums = [one.cells.sum() + one.constant for one in said]
+        np.testing.assert_allclose(sums, log_odds(probabilities, number), atol=2e-3)
+
+
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 1000),
     classes=st.integers(2, 4),
     temperature=st.sampled_from([0.3, 1.0, 7.5]),
 )
-def test_linear_head_is_softmax_and_its_evidence_and_bias_sum_to_the_score(
+def test_linear_head_is_softmax_and_its_evidence_adds_up_to_the_log_odds(
     vgg16_weights: Weights,
     batch: Pixels,
     random_head: Callable[..., Head],
@@ -132,59 +149,82 @@ def test_linear_head_is_softmax_and_its_evidence_and_bias_sum_to_the_score(
     np.testing.assert_allclose(outputs["probabilities"], softmax(scores), atol=1e-5)
     np.testing.assert_allclose(outputs["probabilities"].sum(axis=1), 1, atol=1e-6)
     assert outputs["evidence"].shape == (2, classes, 7, 7)
-    bias = head.layers[0][1] / temperature
-    assert_near(outputs["evidence"].sum(axis=(2, 3)) + bias, scores, 1e-5)
+    (kernel, bias), *_ = head.layers
+    np.testing.assert_allclose(head.average_scores(), (head.average @ kernel + bias) / temperature, rtol=1e-4)
+    assert_near(outputs["evidence"].sum(axis=(2, 3)) + head.average_scores(), scores, 1e-5)
+    assert_adds_up(outputs, head)
 
 
-def test_dense_head_evidence_is_gradient_times_activation(
-    vgg16_weights: Weights, batch: Pixels, random_head: Callable[..., Head], reference: dict[str, np.ndarray]
+@pytest.fixture(scope="module")
+def dense_head(random_head: Callable[..., Head]) -> Head:
+    return random_head(1, 3, hidden=8, temperature=1.7)
+
+
+def test_evidence_of_a_dense_head_adds_up_and_lies_where_the_activations_differ_from_the_mean(
+    vgg16_weights: Weights, batch: Pixels, dense_head: Head, reference: dict[str, np.ndarray]
 ) -> None:
-    import tensorflow as tf
+    (kernel_1, bias_1), (kernel_2, _) = dense_head.layers
 
-    head = random_head(1, 3, hidden=8, temperature=1.7)
-    (kernel_1, bias_1), (kernel_2, bias_2) = head.layers
-    feature_map = tf.constant(reference["last"])
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(feature_map)
-        pooled = tf.concat([tf.reduce_mean(feature_map, (1, 2)), tf.reduce_max(feature_map, (1, 2))], axis=1)
-        scores = (tf.nn.relu(pooled @ kernel_1 + bias_1) @ kernel_2 + bias_2) / head.temperature
-        of_class = tf.unstack(scores, axis=1)
-    maps = [tf.reduce_sum(tape.gradient(score, feature_map) * feature_map, axis=-1).numpy() for score in of_class]
+    outputs = Network(classifier(vgg16_weights, dense_head).SerializeToString(), "fp32")(batch)
 
-    outputs = Network(classifier(vgg16_weights, head).SerializeToString(), "fp32")(batch)
-
-    assert_near(outputs["evidence"], np.stack(maps, axis=1))
-    scores = expected_scores(outputs, head)
-    np.testing.assert_allclose(outputs["probabilities"], softmax(scores), atol=1e-5)
-    # What the active units pass on of the first bias, and the second, are in the score and in no cell.
-    active = outputs["embedding"] @ kernel_1 + bias_1 > 0
-    effective_bias = ((active * bias_1) @ kernel_2 + bias_2) / head.temperature
-    assert_near(outputs["evidence"].sum(axis=(2, 3)), scores - effective_bias, 1e-4)
+    np.testing.assert_allclose(outputs["probabilities"], softmax(expected_scores(outputs, dense_head)), atol=1e-5)
+    assert_adds_up(outputs, dense_head)
+    before, after = (features @ kernel_1 + bias_1 for features in (dense_head.average, reference["pooled"]))
+    assert ((before > 0) != (after > 0)).any()  # a unit that bends on the way
+    shares = (np.maximum(after, 0) - np.maximum(before, 0)) / (after - before)
+    slopes = np.einsum("nh,hk,ih->nki", shares, kernel_2, kernel_1) / dense_head.temperature
+    assert_near(outputs["evidence"], cells_by_hand(slopes, dense_head.average, reference["last"]))
 
 
-def test_kernel_head_compares_with_landmarks_and_its_evidence_is_gradient_times_activation(
-    vgg16_weights: Weights, batch: Pixels, reference: dict[str, np.ndarray]
-) -> None:
-    import tensorflow as tf
+def cells_by_hand(slopes: np.ndarray, average: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Evidence [N, K, 7, 7] of slopes [N, K, 1024] on a last map [N, 7, 7, 512]."""
+    largest = last.max(axis=(1, 2), keepdims=True)
+    peaks = (last == largest) / (last == largest).sum(axis=(1, 2), keepdims=True)
+    of_mean = np.einsum("nkc,nyxc->nkyx", slopes[..., :512], (last - average[:512]) / 49)
+    return of_mean + np.einsum("nkc,nyxc->nkyx", slopes[..., 512:], (largest - average[512:]) * peaks)
 
+
+def kernel_head(reference: dict[str, np.ndarray], average: np.ndarray) -> KernelHead:
     draw = np.random.default_rng(5).standard_normal
     mean, deviation = reference["pooled"].mean(axis=0), np.abs(reference["pooled"]).mean(axis=0) + 0.1
     landmarks = draw((30, 1024)).astype(np.float32)
     weights, bias = draw((30, 3)).astype(np.float32), draw(3).astype(np.float32)
-    head = KernelHead(mean, deviation, landmarks, 1 / 1024, weights, bias, 0.8)
-    feature_map = tf.constant(reference["last"])
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(feature_map)
-        pooled = tf.concat([tf.reduce_mean(feature_map, (1, 2)), tf.reduce_max(feature_map, (1, 2))], axis=1)
-        away = ((pooled - mean) / deviation)[:, None] - landmarks
-        scores = (tf.exp(-tf.reduce_sum(away**2, axis=-1) / 1024) @ weights + bias) / head.temperature
-        of_class = tf.unstack(scores, axis=1)
-    maps = [tf.reduce_sum(tape.gradient(score, feature_map) * feature_map, axis=-1).numpy() for score in of_class]
+    return KernelHead(mean, deviation, landmarks, 1 / 1024, weights, bias, average, 0.8)
+
+
+def kernel_scores(head: KernelHead, features: np.ndarray) -> np.ndarray:
+    away = ((features - head.mean) / head.deviation)[:, None] - head.landmarks
+    return (np.exp(-head.width * (away**2).sum(axis=-1)) @ head.weights + head.bias) / head.temperature
+
+
+def test_kernel_head_compares_with_landmarks_and_its_evidence_adds_up_to_the_log_odds(
+    vgg16_weights: Weights, batch: Pixels, reference: dict[str, np.ndarray]
+) -> None:
+    head = kernel_head(reference, reference["pooled"][0] * 0.7)
 
     outputs = Network(classifier(vgg16_weights, head).SerializeToString(), "fp32")(batch)
 
-    np.testing.assert_allclose(outputs["probabilities"], softmax(scores.numpy()), atol=1e-4)
-    assert_near(outputs["evidence"], np.stack(maps, axis=1))
+    scores = kernel_scores(head, reference["pooled"])
+    np.testing.assert_allclose(outputs["probabilities"], softmax(scores), atol=1e-4)
+    np.testing.assert_allclose(head.average_scores(), kernel_scores(head, head.average[None])[0], rtol=1e-6)
+    assert_near(outputs["evidence"].sum(axis=(2, 3)) + head.average_scores(), scores, 1e-4)
+    assert_adds_up(outputs, head)
+
+
+def test_evidence_of_a_kernel_head_near_the_average_is_the_gradient_times_what_differs(
+    vgg16_weights: Weights, batch: Pixels, reference: dict[str, np.ndarray]
+) -> None:
+    """Also the limit in which quotients of small differences would lose their digits."""
+    average = (reference["pooled"][0] * 1.001).astype(np.float32)
+    head = kernel_head(reference, average)
+
+    outputs = Network(classifier(vgg16_weights, head).SerializeToString(), "fp32")(batch[:1])
+
+    standardised = (average - head.mean) / head.deviation
+    similarity = np.exp(-head.width * ((standardised - head.landmarks) ** 2).sum(axis=1))
+    pulls = 2 * head.width * (head.landmarks - standardised) / head.deviation
+    slopes = np.einsum("m,mk,mi->ki", similarity, head.weights, pulls)[None] / head.temperature
+    assert_near(outputs["evidence"], cells_by_hand(slopes, average, reference["last"][:1]), 1e-2)
 
 
 def test_cells_that_tie_for_the_maximum_share_its_evidence(vgg16_weights: Weights) -> None:
@@ -193,7 +233,7 @@ def test_cells_that_tie_for_the_maximum_share_its_evidence(vgg16_weights: Weight
     }
     kernel = np.zeros((1024, 2), dtype=np.float32)
     kernel[512:, 0] = 1  # the first class listens to the maxima only
-    head = LinearHead(((kernel, np.zeros(2, dtype=np.float32)),), 1.0)
+    head = LinearHead(((kernel, np.zeros(2, dtype=np.float32)),), np.zeros(1024, dtype=np.float32), 1.0)
 
     outputs = Network(classifier(flat, head).SerializeToString(), "fp32")(np.zeros((1, 224, 224, 3), dtype=np.uint8))
 

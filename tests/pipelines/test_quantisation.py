@@ -106,7 +106,8 @@ def test_int8_keeps_the_evidence_of_a_real_graph() -> None:
         weights |= {f"{layer}/kernel": kernel * np.sqrt(2 / (9 * channels), dtype=np.float32)}
         weights |= {f"{layer}/bias": np.zeros(filters, np.float32)}
         channels = filters
-    head = LinearHead(((generator.standard_normal((1024, 2)).astype(np.float32) / 100, np.zeros(2, np.float32)),), 1.0)
+    layer = generator.standard_normal((1024, 2)).astype(np.float32) / 100, np.zeros(2, np.float32)
+    head = LinearHead((layer,), np.zeros(1024, np.float32), 1.0)
     pixels = [
         np.asarray(Image.fromarray(generator.integers(0, 256, (14, 14, 3), dtype=np.uint8)).resize((224, 224)))
         for _ in range(6)

@@ -36,7 +36,7 @@ def test_the_registered_model_answers_as_the_app_does(project: Path, tmp_path: P
 
     assert len(received) == len(images) >= 5
     for row, answer in zip(received, expected, strict=True):
-        assert (row["label"], row["abstained"]) == (answer["label"] or "", answer["abstained"])
-        assert row["reason"] == (answer["reason"] or "")
+        assert (row["label"], row["abstained"]) == (answer["label"], answer["abstained"])
+        assert row["reason"] == answer["reason"]
         for name, probability in answer["probabilities"].items():
             assert row[f"probability_{name}"] == pytest.approx(probability, abs=1e-6)

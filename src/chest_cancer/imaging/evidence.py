@@ -13,25 +13,11 @@ _AGAINST = (47, 123, 255)
 _OPAQUE = 230.0
 
 
-def class_evidence(evidence: NDArray[np.float32], number: int) -> Cells:
-    """Take the evidence for a class, less the mean over classes: what all classes share changes no probability.
-
-    Args:
-        evidence: [K, h, w].
-        number: Number of the class.
-
-    Returns:
-        float64 [h, w].
-    """
-    precise = evidence.astype(np.float64)
-    return np.asarray(precise[number] - precise.mean(axis=0))
-
-
 def draw_evidence(cells: Cells, frame: Frame) -> NDArray[np.uint8]:
-    """Draw where in the image the score of a class comes from.
+    """Draw where in the image the log-odds of a class come from.
 
     Args:
-        cells: What `class_evidence` returned, [h, w].
+        cells: What each cell of what the network saw adds to the log-odds of the class, [h, w].
         frame: The part of the image that the network saw.
 
     Returns:
@@ -46,6 +32,27 @@ def draw_evidence(cells: Cells, frame: Frame) -> NDArray[np.uint8]:
     picture[..., :3] = np.where(smooth[..., np.newaxis] > 0, _FOR, _AGAINST)
     picture[..., 3] = np.abs(smooth) * _OPAQUE
     return picture
+
+
+def place_of(number: int, shape: tuple[int, ...], frame: Frame) -> str:
+    """Say in which ninth of an image a cell lies, by its middle.
+
+    Args:
+        number: Of the cell, row by row.
+        shape: Rows and columns of cells.
+        frame: The part of the image that they cover.
+
+    Returns:
+        E.g. "upper left", "middle right", "lower centre" or "centre"; left and right are those of the picture.
+    """
+    row, column = np.unravel_index(number, shape)
+    down = frame.top + (row + 0.5) / shape[0] * (frame.bottom - frame.top)
+    across = frame.left + (column + 0.5) / shape[1] * (frame.right - frame.left)
+    words = (
+        names[int(np.clip(position * 3, 0, 2))]
+        for names, position in ((("upper", "middle", "lower"), down), (("left", "centre", "right"), across))
+    )
+    return " ".join(words).replace("middle centre", "centre")
 
 
 def _lay_over_image(seen: Image.Image, frame: Frame) -> Image.Image:

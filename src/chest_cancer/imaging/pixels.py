@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ class DecodedImage:
         hounsfield: Hounsfield units, int16 (float32 where they are no whole numbers) `[H, W]`, air where nothing was
             measured; None for what is a picture.
         own_window: Level and width that the file names for them, in Hounsfield units.
+        left_edge: Which side of the patient is at the left edge of the picture; None where the file doesn't say.
         attributes: What a DICOM file says of patient, scanner and site, by name, where somebody asked: not for logs,
             and kept in groups alone.
     """
@@ -62,6 +63,7 @@ class DecodedImage:
     identifiers: Identifiers | None = None
     hounsfield: NDArray[Any] | None = None
     own_window: tuple[float, float] | None = None
+    left_edge: Literal["left", "right"] | None = None
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property

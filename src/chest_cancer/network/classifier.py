@@ -45,8 +45,8 @@ class Prediction:
         leaning: The class that the rule chooses (`AnswerRule`), whether it is answered or not.
         probabilities: Calibrated probability of each class, 0..1, summing to 1.
         embedding: Where the image lies in the network's feature space, float32 [D].
-        evidence: How much each cell of the last feature map speaks for each class, float32 [K, h, w], in units of the
-            class score, classes in the order of `probabilities`.
+        evidence: How much each cell of the last feature map adds to the score of each class, float32 [K, h, w], classes
+            in the order of `probabilities`; `network.explanation` makes log-odds of it.
         distance: How far the image lies from the training images; about 1 for one like them.
         reason: Why there is no answer, `NOT_SURE` or `NOT_A_CHEST_CT_SLICE`; None where there is one.
     """

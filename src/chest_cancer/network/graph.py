@@ -75,9 +75,10 @@ def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None
     Returns:
         A graph from `image` uint8 [N, 224, 224, 3] to `probabilities` [N, K] (rows sum to 1), `embedding` [N, 1024],
         `evidence` [N, K, 7, 7] and, with a space, `distance` [N] of the image from the training images. Evidence is
-        HiResCAM (Draelos and Carin, 2020): gradient of the class score (the logit over the temperature) times
-        activation, summed over channels. For a linear head it is an exact decomposition: its cells and the bias sum to
-        the score.
+        how much each cell adds to a class's score (the logit over the temperature) beyond what the mean features of the
+        training images get: its cells and `head.average_scores()` sum to the score, for every head. A cell's mean part
+        is counted from the mean activation of the training images, and what a channel's largest activation has above or
+        below its usual one belongs to the cell that holds it.
     """
     lines = [*_preprocessing(), *_convolutions(), *_pooling(), *head.lines(), *_probabilities(), *_evidence()]
     outputs = [
@@ -85,7 +86,8 @@ def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None
         f"float[N, {SIZE}] embedding",
         f"float[N, {head.classes}, 7, 7] evidence",
     ]
-    constants = _constants() | _to_oihw(weights) | head.constants()
+    average = np.asarray(head.average, dtype=np.float32).reshape(1, SIZE)
+    constants = _constants() | _to_oihw(weights) | head.constants() | {"average": average}
     if space is not None:
         lines += _distance()
         outputs.append("float[N] distance")
@@ -123,15 +125,19 @@ def _probabilities() -> Iterator[str]:
 
 
 def _evidence() -> Iterator[str]:
-    """The gradient through the mean reaches every cell, the one through the max the largest cells, in equal parts."""
-    yield "by_mean, by_max = Split <axis = 2, num_outputs = 2> (gradient)"
+    """What rises through the mean rises in every cell; through the max, in the largest cells, in equal parts."""
+    yield "by_mean, by_max = Split <axis = 2, num_outputs = 2> (slope)"
+    yield "average_map = Reshape (average, average_shape)"
+    yield "average_mean, average_max = Split <axis = 1, num_outputs = 2> (average_map)"
     yield f"largest = ReduceMax <keepdims = 1> ({LAST_MAP}, spatial)"
     yield f"is_largest = Equal ({LAST_MAP}, largest)"
     yield "peaks = Cast <to = 1> (is_largest)"
     yield "ties = ReduceSum <keepdims = 1> (peaks, spatial)"
     yield "share = Div (peaks, ties)"
-    yield f"at_peaks = Mul ({LAST_MAP}, share)"
-    yield f"of_mean = Div ({LAST_MAP}, cells)"
+    yield "above_usual = Sub (largest, average_max)"
+    yield "at_peaks = Mul (above_usual, share)"
+    yield f"above_mean = Sub ({LAST_MAP}, average_mean)"
+    yield "of_mean = Div (above_mean, cells)"
     yield "mean_cells = Reshape (of_mean, cell_rows)"
     yield "max_cells = Reshape (at_peaks, cell_rows)"
     yield "mean_evidence = MatMul (by_mean, mean_cells)"
@@ -155,6 +161,8 @@ def _constants() -> dict[str, NDArray[np.generic]]:
         "bgr_order": np.array([2, 1, 0], dtype=np.int64),
         "spatial": np.array([2, 3], dtype=np.int64),
         "smallest_length": np.array(np.finfo(np.float32).tiny, dtype=np.float32),
+        "tiny": np.array(1e-30, dtype=np.float32),
+        "average_shape": np.array([1, -1, 1, 1], dtype=np.int64),
         "cells": np.array(49, dtype=np.float32),
         "cell_rows": np.array([0, 0, 49], dtype=np.int64),
         "evidence_shape": np.array([0, 0, 7, 7], dtype=np.int64),

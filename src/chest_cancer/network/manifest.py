@@ -218,6 +218,8 @@ class Manifest(Block):
         operating_point: When an image reads as diseased; None without a normal class.
         answer_rule: Which class is the answer; see `AnswerRule`. Without an operating point both are the same.
         patient_rule: How a patient's slices become one answer; None where validation patients were not known.
+        average_scores: Score of each class for the mean features of the training images, to which evidence adds; None
+            where evidence is not counted from these.
         abstention: When no answer is given; None where every image is answered.
         precision: Precision of the training features, or `int8` where that graph is served.
         validation: How well it did on validation images.
@@ -243,6 +245,7 @@ class Manifest(Block):
     operating_point: OperatingPoint | None
     answer_rule: Literal["most probable class", "operating threshold"] = "most probable class"
     patient_rule: PatientPoint | None = None
+    average_scores: tuple[float, ...] | None = None
     abstention: Limits | None = None
     precision: Literal["bf16", "fp32", "int8"]
     validation: Validation

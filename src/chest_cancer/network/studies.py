@@ -14,9 +14,11 @@ from chest_cancer.imaging.lungs import NO_LUNG, find_lungs
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.volumes.volume import Volume
-from chest_cancer.network.classifier import Classifier, Prediction
+from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, Classifier, Prediction
 from chest_cancer.network.patients import PatientReading, PatientRule, probability_of, why_no_rule
 
+UNLIKE_TRAINING_IMAGES = "unlike the training images"
+"""Why there is no answer to a slice that shows lungs, and is too far from the training images all the same."""
 WITHOUT_LUNG = "no slice shows lung"
 """Why nothing is read from slices that could be read."""
 
@@ -37,8 +39,8 @@ class SliceAnswer:
 
     @property
     def reason(self) -> str | None:
-        """Why there is no answer: `NO_LUNG`, or the prediction's reason; None where there is one."""
-        return NO_LUNG if self.prediction is None else self.prediction.reason
+        """Why there is no answer: `NO_LUNG`, or as `reason_of_chest` has it; None where there is one."""
+        return NO_LUNG if self.prediction is None else reason_of_chest(self.prediction.reason)
 
 
 class DrivingSlice(NamedTuple):
@@ -97,6 +99,18 @@ class StudyAnswer:
 def shows_lung(image: DecodedImage) -> bool:
     """Whether an axial CT slice shows lung; a picture, which has no Hounsfield units, is left to the classifier."""
     return image.hounsfield is None or find_lungs(image.hounsfield).seen
+
+
+def reason_of_chest(reason: str | None) -> str | None:
+    """Say why there is no answer to a slice that is known to show lungs, whatever the classifier calls it."""
+    return UNLIKE_TRAINING_IMAGES if reason == NOT_A_CHEST_CT_SLICE else reason
+
+
+def reason_for(image: DecodedImage, prediction: Prediction) -> str | None:
+    """Say why there is no answer to an image: `NO_LUNG`, or as `reason_of_chest` has it; None where there is one."""
+    if image.hounsfield is None:
+        return prediction.reason
+    return reason_of_chest(prediction.reason) if shows_lung(image) else NO_LUNG
 
 
 def predict_study(classifier: Classifier, volume: Volume) -> StudyAnswer:

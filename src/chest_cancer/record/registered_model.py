@@ -11,8 +11,11 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.network.classifier import Classifier, self_test_image
+from chest_cancer.imaging.lungs import NO_LUNG
+from chest_cancer.imaging.pixels import DecodedImage
+from chest_cancer.network.classifier import Classifier, Prediction, self_test_image
 from chest_cancer.network.predictions import probability_columns
+from chest_cancer.network.studies import reason_for
 
 REQUIREMENTS = ("numpy", "openvino", "pandas", "pillow", "pydantic", "pydicom")
 
@@ -35,16 +38,27 @@ class RegisteredClassifier(PythonModel):
             params: Not used.
 
         Returns:
-            A row per image: the answer's `label`, empty where there is none; `abstained`, whether there is none, and
-            the `reason` for that, empty where there is one; and a `probability_<class>` for each class, 0..1.
+            A row per image, which says what the web app says: the answer's `label`, None where there is none;
+            `abstained`, whether there is none, and the `reason` for that, None where there is one; and a
+            `probability_<class>` for each class, 0..1, missing for a CT slice without lung.
         """
-        pixels = [self._classifier.pixels_of(decode_image(data)) for data in model_input["image"]]
-        predictions = self._classifier.predict(pixels)
-        return pd.DataFrame(
-            {"label": prediction.label or "", "abstained": prediction.abstained, "reason": prediction.reason or ""}
-            | dict(zip(probability_columns(prediction.probabilities), prediction.probabilities.values(), strict=True))
-            for prediction in predictions
-        )
+        images = [decode_image(data) for data in model_input["image"]]
+        predictions = self._classifier.predict([self._classifier.pixels_of(image) for image in images])
+        # As objects: as text or numbers, what is missing would be NaN, which is no JSON.
+        return pd.DataFrame([_row(*pair) for pair in zip(images, predictions, strict=True)], dtype=object)
+
+
+def _row(image: DecodedImage, prediction: Prediction) -> dict[str, Any]:
+    reason = reason_for(image, prediction)
+    columns = probability_columns(prediction.probabilities)
+    stated = dict(zip(columns, prediction.probabilities.values(), strict=True)) if reason != NO_LUNG else {}
+    return {
+        "label": prediction.leaning if reason is None else None,
+        "abstained": reason is not None,
+        "reason": reason,
+        **dict.fromkeys(columns),
+        **stated,
+    }
 
 
 def signature(classes: tuple[str, ...]) -> ModelSignature:
@@ -57,10 +71,10 @@ def signature(classes: tuple[str, ...]) -> ModelSignature:
         The signature that MLflow checks requests against.
     """
     outputs: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType.string, "label"),
+        ColSpec(DataType.string, "label", required=False),
         ColSpec(DataType.boolean, "abstained"),
-        ColSpec(DataType.string, "reason"),
-        *(ColSpec(DataType.double, name) for name in probability_columns(classes)),
+        ColSpec(DataType.string, "reason", required=False),
+        *(ColSpec(DataType.double, name, required=False) for name in probability_columns(classes)),
     ]
     return ModelSignature(inputs=Schema([ColSpec(DataType.binary, "image")]), outputs=Schema(outputs))
 

@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from chest_cancer.imaging.evidence import class_evidence, draw_evidence
+from chest_cancer.imaging.evidence import draw_evidence
 from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.explanation import explain
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.sampling import draw_images
@@ -43,7 +44,7 @@ def draw_evidence_examples(
     sheet = Image.new("RGB", (_COLUMNS * _WIDTH, rows * _HEIGHT), "white")
     for place, (row, image) in enumerate(zip(drawn.index, drawn.to_dict("records"), strict=True)):
         pixels = images.pixels(image["path"], window=classifier.standardisation.window)
-        cells = class_evidence(test_evidence["evidence"][row], classifier.classes.index(image["predicted"]))
+        cells = explain(classifier.manifest, test_evidence["evidence"][row], image["predicted"]).cells
         evidence = draw_evidence(cells, standardise(pixels, classifier.standardisation).frame)
         down, across = divmod(place, _COLUMNS)
         sheet.paste(_beside_itself(pixels, evidence, image), (across * _WIDTH, down * _HEIGHT))

@@ -15,8 +15,9 @@ from chest_cancer.audits.evidence.maps import (
     overlap,
     shuffle_head,
 )
-from chest_cancer.imaging.evidence import Cells, class_evidence
+from chest_cancer.imaging.evidence import Cells
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.explanation import explain
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import share
@@ -86,7 +87,7 @@ def compare_with_masks(
         frame = images.standardised(image["path"], classifier.standardisation).frame
         lesion = lesion_cells(mask, frame)
         if lesion.any():
-            compared = overlap(class_evidence(evidence, classifier.classes.index(image["predicted"])), lesion)
+            compared = overlap(explain(classifier.manifest, evidence, image["predicted"]).cells, lesion)
             rows.append({"path": image["path"], "group": image["group"], **compared})
     masked = [f"{name}{end}" for name in OVERLAPS for end in ("", "_chance")]
     return pd.DataFrame(rows, columns=["path", "group", *masked])
@@ -127,8 +128,8 @@ def delete_cells(
         unit="image",
         mininterval=0.5,
     ):
-        number = classes.index(image["predicted"])
-        cells = class_evidence(evidence, number)
+        cells = explain(classifier.manifest, evidence, image["predicted"]).cells
+        cells_shuffled = explain(classifier.manifest, other.evidence, image["predicted"]).cells
         draws = [generator.choice(cells.size, DELETED_CELLS, replace=False) for _ in range(_RANDOM_DRAWS)]
         chosen = [np.argsort(-cells, axis=None)[:DELETED_CELLS], *draws]
         after = classifier.predict_standardised([blur_cells(pixels, numbers) for numbers in chosen])
@@ -141,7 +142,7 @@ def delete_cells(
                 "group": image["group"],
                 "strongest": falls[0],
                 "random": float(np.mean(falls[1:])),
-                "shuffled_correlation": _rank_correlation(cells, class_evidence(other.evidence, number)),
+                "shuffled_correlation": _rank_correlation(cells, cells_shuffled),
             }
         )
     return pd.DataFrame(rows)

@@ -1,12 +1,13 @@
 """Which DICOM images are slices to train on or to classify: CT slices and radiographs, and nothing beside them."""
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset
 
 from chest_cancer.imaging.dicom.elements import name_of, numbers_of, shown, text_of
 from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.imaging.planes import plane_of
+from chest_cancer.imaging.planes import Side, left_edge_of, plane_of
 
 _MODALITIES = ("CT", "CR", "DX")
 _SOP_CLASSES = (
@@ -21,6 +22,7 @@ _SOP_CLASSES = (
 _NO_SLICES = ("LOCALIZER", "SCOUT", "DOSE_INFO", "DOSE", "SCREEN SAVE", "PATIENT PROTOCOL")
 # Other quantities than Hounsfield units. Not the other way round: scanners write "Houndsfield Unit", too.
 _OTHER_QUANTITIES = ("OD", "HGML", "PCT", "MGML", "Z_EFF", "ED", "EDW")
+_ORIENTATION = "ImageOrientationPatient"
 _CURE = "leave it out, or save it as PNG if it is meant"
 
 
@@ -56,15 +58,27 @@ def require_axial(dataset: Dataset) -> None:
     Args:
         dataset: With ImageOrientationPatient, where the file has it; what is missing or none says nothing.
     """
-    keyword = "ImageOrientationPatient"
-    try:
-        along, down = np.reshape(numbers_of(dataset, keyword, 6), (2, 3))
-    except UnreadableImageError:
+    directions = _directions(dataset)
+    if directions is None:
         return
-    normal = np.cross(along, down)
+    normal = np.cross(*directions)
     length = np.linalg.norm(normal)
     if length > 0 and (plane := plane_of(normal / length)) != "axial":
-        raise _refusal(keyword, f"{plane}, {text_of(dataset, keyword)}", "an axial slice")
+        raise _refusal(_ORIENTATION, f"{plane}, {text_of(dataset, _ORIENTATION)}", "an axial slice")
+
+
+def left_edge(dataset: Dataset) -> Side | None:
+    """Say which side of the patient is at the left edge of an axial slice; None where the file doesn't say."""
+    directions = _directions(dataset)
+    return None if directions is None else left_edge_of(directions[0])
+
+
+def _directions(dataset: Dataset) -> NDArray[np.float64] | None:
+    """Vectors along a row and along a column, [2, 3]; None where the file has none, or none that can be read."""
+    try:
+        return np.reshape(numbers_of(dataset, _ORIENTATION, 6), (2, 3))
+    except UnreadableImageError:
+        return None
 
 
 def _refusal(keyword: str, value: str, expected: str) -> UnreadableImageError:

@@ -28,7 +28,7 @@ from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import own_window, read_grey
-from chest_cancer.imaging.dicom.kinds import require_axial, require_slice
+from chest_cancer.imaging.dicom.kinds import left_edge, require_axial, require_slice
 from chest_cancer.imaging.grey import compact
 from chest_cancer.imaging.pixels import (
     DecodedImage,
@@ -123,7 +123,17 @@ def decode_dicom(
     check_single_frame(int(number_of(dataset, "NumberOfFrames") or 1))
     pixels, scaling, hounsfield = _read_pixels(dataset, syntax, any_modality=any_modality)
     mode, window = str(dataset.PhotometricInterpretation), None if hounsfield is None else own_window(dataset)
-    decoded = DecodedImage(pixels, "DICOM", mode, width, height, scaling, hounsfield=hounsfield, own_window=window)
+    decoded = DecodedImage(
+        pixels,
+        "DICOM",
+        mode,
+        width,
+        height,
+        scaling,
+        hounsfield=hounsfield,
+        own_window=window,
+        left_edge=left_edge(dataset),
+    )
     if not with_identifiers:
         return decoded
     identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))

@@ -15,7 +15,7 @@ from chest_cancer.imaging.pixels import (
     UnreadableImageError,
     check_size,
 )
-from chest_cancer.imaging.planes import LARGEST_TILT, degrees_off, plane_of
+from chest_cancer.imaging.planes import LARGEST_TILT, degrees_off, left_edge_of, plane_of
 from chest_cancer.imaging.windows import see_lungs
 
 _ACROSS = np.eye(3)[::-1]  # Slices go to the head (z), rows to the back (y), columns to the patient's left (x).
@@ -124,7 +124,15 @@ class Volume:
         pixels = see_lungs(hounsfield)
         pixels.setflags(write=False)
         return DecodedImage(
-            pixels, "volume", "MONOCHROME2", columns, rows, "HU", hounsfield=hounsfield, own_window=window
+            pixels,
+            "volume",
+            "MONOCHROME2",
+            columns,
+            rows,
+            "HU",
+            hounsfield=hounsfield,
+            own_window=window,
+            left_edge=left_edge_of(np.array(self.orientation[:3])),
         )
 
 

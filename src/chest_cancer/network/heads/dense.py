@@ -21,10 +21,12 @@ class LinearHead(Head):
     Attributes:
         layers: (kernel [in, out], bias [out]) of each dense layer; this head has one. The first takes the embedding
             [1024]; standardisation is folded into it.
+        average: Mean pooled features of the training images, [1024].
         temperature: Divisor of the logits, greater than 0.
     """
 
     layers: tuple[tuple[Array, Array], ...]
+    average: Array
     temperature: float
     shuffled: ClassVar[dict[str, int]] = {"kernel_1": 0, "kernel_1_stacked": 0}
 
@@ -35,12 +37,13 @@ class LinearHead(Head):
         return standardised
 
     @classmethod
-    def read(cls, head: "keras.Model", temperature: float) -> Self:
+    def read(cls, head: "keras.Model", average: Array, temperature: float) -> Self:
         (mean, deviation), named = read_standardisation(head), read_weights(head)
         (kernel, bias), *others = [named[name] for name in ("hidden", "logits") if name in named]
         folded = kernel / deviation[:, None]
         layers = [(folded, bias - mean @ folded), *(tuple(layer) for layer in others)]
-        return cls(tuple((kernel.astype(np.float32), bias.astype(np.float32)) for kernel, bias in layers), temperature)
+        single = tuple((kernel.astype(np.float32), bias.astype(np.float32)) for kernel, bias in layers)
+        return cls(single, average, temperature)
 
     @classmethod
     def quick(cls, kernel: KernelParameters | None, seed: int) -> "ClassifierMixin":
@@ -54,11 +57,18 @@ class LinearHead(Head):
 
     def lines(self) -> Iterator[str]:
         yield "score = Gemm (embedding, kernel_1, bias_1)"
-        yield "gradient = Transpose <perm = [2, 1, 0]> (kernel_1_stacked)"
+        yield "slope = Transpose <perm = [2, 1, 0]> (kernel_1_stacked)"
 
     def constants(self) -> Constants:
         constants = self._scaled()
         return constants | {"kernel_1_stacked": constants["kernel_1"][:, :, None]}
+
+    def average_scores(self) -> Array:
+        values = np.asarray(self.average, dtype=np.float64)
+        *hidden, (last_kernel, last_bias) = self.layers
+        for kernel, bias in hidden:
+            values = np.maximum(values @ kernel + bias, 0)
+        return np.asarray((values @ last_kernel + last_bias) / self.temperature)
 
     def _scaled(self) -> Constants:
         """Kernels and biases; the last layer's are divided by the temperature."""
@@ -77,6 +87,7 @@ class DenseHead(LinearHead):
 
     Attributes:
         layers: Kernels and biases as in `LinearHead`; this head has two layers.
+        average: Mean pooled features of the training images, [1024].
         temperature: Divisor of the logits, greater than 0.
     """
 
@@ -98,10 +109,16 @@ class DenseHead(LinearHead):
         yield "hidden_sum = Gemm (embedding, kernel_1, bias_1)"
         yield "hidden = Relu (hidden_sum)"
         yield "score = Gemm (hidden, kernel_2, bias_2)"
-        yield "hidden_sign = Sign (hidden)"
-        yield "active = Unsqueeze (hidden_sign, one)"
-        yield "by_hidden = Mul (active, kernel_2_transposed)"
-        yield "gradient = MatMul (by_hidden, kernel_1_transposed)"
+        yield "average_sum = Gemm (average, kernel_1, bias_1)"
+        yield "average_hidden = Relu (average_sum)"
+        # Of its rise from the mean features a unit passes on a share from 0 to 1.
+        yield "rise = Sub (hidden_sum, average_sum)"
+        yield "passed_on = Sub (hidden, average_hidden)"
+        yield "some_rise = Add (rise, tiny)"
+        yield "share_of_rise = Div (passed_on, some_rise)"
+        yield "shares = Unsqueeze (share_of_rise, one)"
+        yield "by_hidden = Mul (shares, kernel_2_transposed)"
+        yield "slope = MatMul (by_hidden, kernel_1_transposed)"
 
     def constants(self) -> Constants:
         constants = self._scaled()

@@ -35,11 +35,13 @@ class Head(ABC):
     Keras and scikit-learn are imported inside the methods: a server has neither.
 
     Attributes:
+        average: Mean pooled features of the training images, [1024]: what evidence is counted from.
         temperature: Divisor of the logits, greater than 0.
         shuffled: Constants with the weights of each feature, or landmark, and the axis that they lie along. Shuffled,
             they show how much of an evidence map depends on what was learned.
     """
 
+    average: Array
     temperature: float
     shuffled: ClassVar[dict[str, int]]
 
@@ -62,11 +64,12 @@ class Head(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, head: "keras.Model", temperature: float) -> Self:
+    def read(cls, head: "keras.Model", average: Array, temperature: float) -> Self:
         """Read the weights of a trained Keras head.
 
         Args:
             head: From pooled features to logits; its layers are `standardise`, those of `build_hidden`, and `logits`.
+            average: Mean pooled features of the training images, [1024].
             temperature: Divisor of the logits.
         """
 
@@ -92,12 +95,19 @@ class Head(ABC):
     def lines(self) -> Iterator[str]:
         """Write the head's ONNX nodes.
 
-        They may use `embedding` [N, 1024] and the axes `one` and `two`.
+        They may use `embedding` [N, 1024], those of the average training image `average` [1, 1024], the axes `one` and
+        `two`, and `tiny`, which keeps a quotient of two zeros a number.
 
         Yields:
-            Lines that compute `score` [N, K], the logits divided by the temperature, and `gradient` [N, K, 1024], the
-            gradient of the score with respect to the embedding.
+            Lines that compute `score` [N, K], the logits divided by the temperature, and `slope` [N, K, 1024], by which
+            the score rises from the mean features to these: `score = average_scores() + slope (embedding - average)`,
+            exactly. Where the head bends, that is the multiplier of DeepLIFT's rescale rule (Shrikumar et al., 2017,
+            Learning important features through propagating activation differences), not the gradient.
         """
+
+    @abstractmethod
+    def average_scores(self) -> Array:
+        """Compute the score of each class for `average`, [K]."""
 
     @abstractmethod
     def constants(self) -> Constants:

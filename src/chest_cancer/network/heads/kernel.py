@@ -28,6 +28,7 @@ class KernelHead(Head):
         width: The kernel is exp(-width |x - landmark|^2); greater than 0.
         weights: Weight of each landmark for each class, [m, K].
         bias: Bias of each class, [K].
+        average: Mean pooled features of the training images, [1024].
         temperature: Divisor of the logits, greater than 0.
     """
 
@@ -37,6 +38,7 @@ class KernelHead(Head):
     width: float
     weights: Array
     bias: Array
+    average: Array
     temperature: float
     shuffled: ClassVar[dict[str, int]] = {"landmark_weights": 0, "landmark_weights_transposed": 1}
 
@@ -63,11 +65,12 @@ class KernelHead(Head):
         return features
 
     @classmethod
-    def read(cls, head: "keras.Model", temperature: float) -> Self:
+    def read(cls, head: "keras.Model", average: Array, temperature: float) -> Self:
         (mean, deviation), named = read_standardisation(head), read_weights(head)
         width = -head.get_layer("square").scale
         (twice_transposed, _), (whitening,), (weights, bias) = (named[n] for n in ("landmarks", "whiten", "logits"))
-        return cls(mean, deviation, twice_transposed.T / (2 * width), width, whitening @ weights, bias, temperature)
+        landmarks = twice_transposed.T / (2 * width)
+        return cls(mean, deviation, landmarks, width, whitening @ weights, bias, average, temperature)
 
     @classmethod
     def quick(cls, kernel: KernelParameters | None, seed: int) -> "ClassifierMixin":
@@ -84,24 +87,29 @@ class KernelHead(Head):
         return self.bias.size
 
     def lines(self) -> Iterator[str]:
-        # |x - l|^2 is written out as |x|^2 - 2 x l + |l|^2.
-        yield "from_mean = Sub (embedding, pooled_mean)"
-        yield "standardised = Mul (from_mean, pooled_scale)"
-        yield "square = ReduceSumSquare <keepdims = 1> (standardised, one)"
-        yield "square_part = Mul (square, width)"
-        yield "landmark_part = Gemm (standardised, landmarks_transposed, landmark_squares)"
-        yield "exponent = Sub (landmark_part, square_part)"
-        yield "similarity = Exp (exponent)"
+        yield from self._compare("embedding", "")
+        yield from self._compare("average", "average_")
         yield "score = Gemm (similarity, landmark_weights, landmark_bias)"
-        yield "similarity_row = Unsqueeze (similarity, one)"
-        yield "votes = Mul (similarity_row, landmark_weights_transposed)"
+        # How fast exp rises on the way: (exp a - exp b) / (a - b) = (exp a + exp b) tanh((a - b) / 2) / (a - b), in
+        # which nothing cancels.
+        yield "rise = Sub (exponent, average_exponent)"
+        yield "both = Add (similarity, average_similarity)"
+        yield "half_rise = Mul (rise, half)"
+        yield "some_rise = Add (half_rise, tiny)"
+        yield "bent = Tanh (some_rise)"
+        yield "bend = Div (bent, some_rise)"
+        yield "twice_steepness = Mul (both, bend)"
+        yield "steepness = Mul (twice_steepness, half)"
+        yield "steepness_row = Unsqueeze (steepness, one)"
+        yield "votes = Mul (steepness_row, landmark_weights_transposed)"
         yield "towards = MatMul (votes, landmarks_twice)"
         yield "total = ReduceSum <keepdims = 1> (votes, two)"
-        yield "total_twice = Mul (total, width_twice)"
-        yield "standardised_row = Unsqueeze (standardised, one)"
-        yield "away = Mul (total_twice, standardised_row)"
+        yield "total_width = Mul (total, width)"
+        yield "twice_midway = Add (standardised, average_standardised)"
+        yield "midway_row = Unsqueeze (twice_midway, one)"
+        yield "away = Mul (total_width, midway_row)"
         yield "by_standardised = Sub (towards, away)"
-        yield "gradient = Mul (by_standardised, pooled_scale)"
+        yield "slope = Mul (by_standardised, pooled_scale)"
 
     def constants(self) -> Constants:
         weights, twice = self.weights / self.temperature, 2 * self.width * self.landmarks
@@ -109,7 +117,7 @@ class KernelHead(Head):
             "pooled_mean": self.mean,
             "pooled_scale": 1 / self.deviation,
             "width": np.array(self.width),
-            "width_twice": np.array(2 * self.width),
+            "half": np.array(0.5),
             "landmarks_transposed": twice.T,
             "landmarks_twice": twice,
             "landmark_squares": -self.width * (self.landmarks**2).sum(axis=1),
@@ -118,3 +126,19 @@ class KernelHead(Head):
             "landmark_bias": self.bias / self.temperature,
         }
         return {name: array.astype(np.float32) for name, array in constants.items()}
+
+    def average_scores(self) -> Array:
+        standardised = (self.average.astype(np.float64) - self.mean) / self.deviation
+        similarity = np.exp(-self.width * ((standardised - self.landmarks) ** 2).sum(axis=1))
+        return np.asarray((similarity @ self.weights + self.bias) / self.temperature)
+
+    @staticmethod
+    def _compare(features: str, prefix: str) -> Iterator[str]:
+        """Compare features with the landmarks; |x - l|^2 is written out as |x|^2 - 2 x l + |l|^2."""
+        yield f"{prefix}from_mean = Sub ({features}, pooled_mean)"
+        yield f"{prefix}standardised = Mul ({prefix}from_mean, pooled_scale)"
+        yield f"{prefix}square = ReduceSumSquare <keepdims = 1> ({prefix}standardised, one)"
+        yield f"{prefix}square_part = Mul ({prefix}square, width)"
+        yield f"{prefix}landmark_part = Gemm ({prefix}standardised, landmarks_transposed, landmark_squares)"
+        yield f"{prefix}exponent = Sub ({prefix}landmark_part, {prefix}square_part)"
+        yield f"{prefix}similarity = Exp ({prefix}exponent)"

@@ -12,7 +12,7 @@ from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.network.studies import shows_lung
+from chest_cancer.network.studies import reason_of_chest, shows_lung
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference.patients import identify
 from chest_cancer.sources.identity import (
@@ -86,7 +86,8 @@ def predict_images(
             rows.append({"path": path, **shown, "reason": NO_LUNG})
             continue
         prediction = classifier.predict([pixels])[0]
-        answer = {name: getattr(prediction, name) for name in ("label", "probability", "reason")}
+        reason = prediction.reason if image.hounsfield is None else reason_of_chest(prediction.reason)
+        answer = {"label": prediction.label, "probability": prediction.probability, "reason": reason}
         probabilities = dict(zip(by_class, prediction.probabilities.values(), strict=True))
         rows.append({"path": path, **shown, **answer, **probabilities})
     columns = ["path", "patient", "study", "series", "label", "probability", *by_class, "reason", "pixel_sha256"]

@@ -18,6 +18,7 @@ class Calibration(NamedTuple):
         operating_point: When an image reads as diseased; None without a normal class.
         abstention: When no answer is given.
         space: Where training images lie.
+        average: Mean pooled features of the training images, [1024].
         validation: How well all of this works on the images that it was fitted on.
         patient_rule: How a patient's slices become one answer; None where patients are not known.
     """
@@ -26,6 +27,7 @@ class Calibration(NamedTuple):
     operating_point: OperatingPoint | None
     abstention: Limits
     space: EmbeddingSpace
+    average: NDArray[np.float64]
     validation: Validation
     patient_rule: PatientPoint | None = None
 

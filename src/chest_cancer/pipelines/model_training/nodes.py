@@ -118,8 +118,8 @@ def calibrate(
         parameters: The block `model_training`.
 
     Returns:
-        Temperature, operating point, limits and the space of training images, how well they work on validation images,
-        and the rule for patients.
+        Temperature, operating point, limits, space and mean of the training images, how well all works on validation
+        images, and the rule for patients.
     """
     classes = class_names(split_table)
     inputs, labels, groups = label_features(features, split_table, "validation")
@@ -128,7 +128,8 @@ def calibrate(
     probabilities = softmax(logits / temperature, axis=1)
 
     top = trained_top.get_layer("trainable_top")
-    space = fit_space(pooled_features(top, label_features(features, split_table, "train").inputs))
+    training = pooled_features(top, label_features(features, split_table, "train").inputs)
+    space = fit_space(training)
     distances = distances_from(space, pooled_features(top, inputs))
     point, rule = _operating_point(probabilities, labels, classes, parameters)
     return Calibration(
@@ -136,6 +137,7 @@ def calibrate(
         point,
         fit_limits(distances, rule.confidences(probabilities), parameters.abstention),
         space,
+        training.mean(axis=0, dtype=np.float64),
         Validation(
             images=len(labels),
             loss=float(log_loss(labels, probabilities, labels=range(len(classes)))),
@@ -204,7 +206,7 @@ def assemble_classifier(
     from chest_cancer.network import graph
 
     weights, keras_head = imagenet_weights | tuned_weights(trained_top), trained_top.get_layer("head")
-    head = HEADS[head_choice["head"]].read(keras_head, calibration.temperature)
+    head = HEADS[head_choice["head"]].read(keras_head, calibration.average, calibration.temperature)
     manifest = Manifest(
         **dict(origin),
         format_version=FORMAT_VERSION,
@@ -219,6 +221,7 @@ def assemble_classifier(
         operating_point=calibration.operating_point,
         answer_rule="operating threshold",
         patient_rule=calibration.patient_rule,
+        average_scores=tuple(head.average_scores().tolist()),
         abstention=calibration.abstention,
         validation=calibration.validation,
     )

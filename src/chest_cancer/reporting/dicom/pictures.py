@@ -12,10 +12,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
-from chest_cancer.imaging.evidence import class_evidence, draw_evidence
+from chest_cancer.imaging.evidence import draw_evidence
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.classifier import Classifier, Prediction
+from chest_cancer.network.explanation import explain
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.studies import DrivingSlice, StudyAnswer
 from chest_cancer.reporting.dicom.headers import EQUIPMENT, RESEARCH, UTF_8, frame_numbers
@@ -84,7 +85,7 @@ def _draw(one: DrivingSlice, volume: Volume, classifier: Classifier, rule: Patie
     name = _strongest(one.prediction, rule)
     position, probability = volume.positions[one.number], one.prediction.probabilities[name]
     pixels = classifier.pixels_of(volume.image(one.number))
-    cells = class_evidence(one.prediction.evidence, classifier.classes.index(name))
+    cells = explain(classifier.manifest, one.prediction.evidence, name).cells
     evidence = Image.fromarray(draw_evidence(cells, standardise(pixels, classifier.standardisation).frame))
     # Small slices are enlarged, so that the words can be read.
     times = max(-(-_SIDE // pixels.shape[1]), 1)
