@@ -156,7 +156,7 @@ function start() {
     if (onePatient.checked) body.append(onePatient.name, onePatient.value);
     if (sample) {
       body.append("sample", sample.value);
-      return send(body, "the synthetic slice");
+      return send(body, "the phantom");
     }
     if (!files.length) {
       say("Choose at least one image first.");

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chest_cancer.imaging.evidence import draw_evidence
+from chest_cancer.imaging.evidence import draw_evidence, place_of
 from chest_cancer.imaging.frame import WHOLE_IMAGE, Frame
 
 
@@ -37,3 +37,18 @@ def test_evidence_is_drawn_where_the_network_looked() -> None:
 
 def test_where_nothing_speaks_nothing_is_drawn() -> None:
     assert draw_evidence(np.zeros((7, 7)), WHOLE_IMAGE)[..., 3].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "frame", "place"),
+    [
+        ((0, 0), WHOLE_IMAGE, "upper left"),
+        ((3, 6), WHOLE_IMAGE, "middle right"),
+        ((6, 3), WHOLE_IMAGE, "lower centre"),
+        ((3, 3), WHOLE_IMAGE, "centre"),
+        ((0, 0), Frame(0.5, 0.5, 1.0, 1.0), "centre"),
+        ((0, 6), Frame(-0.5, -0.5, 1.5, 1.5), "upper right"),
+    ],
+)
+def test_a_cell_is_in_a_ninth_of_the_image_whatever_the_network_saw_of_it(cell, frame, place) -> None:
+    assert place_of(int(np.ravel_multi_index(cell, (7, 7))), (7, 7), frame) == place

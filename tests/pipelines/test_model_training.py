@@ -14,6 +14,7 @@ from sklearn.metrics import log_loss
 
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
 from chest_cancer.network.answers import AnswerRule
+from chest_cancer.network.explanation import explain
 from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import build_model, fit, tuned_weights
@@ -175,13 +176,15 @@ def test_the_head_read_out_computes_what_keras_computes(identity, head: str) -> 
     block = parameters(head=head, hidden_units=6, dropout=0.5, normal_class=None)
     model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
-    layers = HEADS[head].read(model.get_layer("head"), 1.0).layers
+    read = HEADS[head].read(model.get_layer("head"), features["embedding"][0], 1.0)
+    layers = read.layers
 
     values = features["embedding"].astype(np.float64)
     for number, (kernel, bias) in enumerate(layers):
         values = (np.maximum(values, 0) if number else values) @ kernel + bias
     assert len(layers) == (2 if head == "dense" else 1)
     np.testing.assert_allclose(values, model.predict(features["embedding"], verbose=0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(read.average_scores(), values[0])
 
 
 @pytest.mark.parametrize("landmarks", [6, 1000])
@@ -190,13 +193,14 @@ def test_the_kernel_head_read_out_computes_what_keras_computes(identity, landmar
     block = parameters(head="kernel", kernel={"landmarks": landmarks, "width": 0.7}, normal_class=None)
     model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
-    head = KernelHead.read(model.get_layer("head"), 1.0)
+    head = KernelHead.read(model.get_layer("head"), features["embedding"][0], 1.0)
 
     standardised = (features["embedding"].astype(np.float64) - head.mean) / head.deviation
     squares = ((standardised[:, None] - head.landmarks) ** 2).sum(axis=-1)
     scores = np.exp(-head.width * squares) @ head.weights + head.bias
     assert len(head.landmarks) == min(landmarks, (table["split"] == "train").sum())
     np.testing.assert_allclose(scores, model.predict(features["embedding"], verbose=0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(head.average_scores(), scores[0])
 
 
 def test_features_that_never_vary_in_training_do_not_blow_up(identity) -> None:
@@ -399,6 +403,21 @@ def test_the_classifier_and_the_keras_model_are_one(assembled, picture: Callable
     expected = keras_model.predict(np.stack(images).astype(np.float32), verbose=0)
     received = [list(prediction.probabilities.values()) for prediction in predictions]
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-3)
+    for said in predictions:
+        evidence = explain(classifier.manifest, said.evidence, "normal")
+        probability = said.probabilities["normal"]
+        log_odds = np.log(probability / (1 - probability))
+        assert evidence.constant + evidence.cells.sum() == pytest.approx(log_odds, abs=1e-2)
+
+
+def test_evidence_is_counted_from_the_mean_of_the_training_images(assembled) -> None:
+    classifier, _, trained, features, table = assembled
+    training = np.isin(features["pixel_sha256"], table.loc[table["split"] == "train", "pixel_sha256"])
+    mean = features["embedding"][training].mean(axis=0, keepdims=True)
+
+    scores = trained.predict(mean, verbose=0)[0] / classifier.manifest.temperature
+
+    np.testing.assert_allclose(classifier.manifest.average_scores, scores, rtol=1e-3, atol=1e-4)
 
 
 def miscalibrated(temperature: float, count: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

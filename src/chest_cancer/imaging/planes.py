@@ -34,7 +34,8 @@ def left_edge_of(along: NDArray[np.float64]) -> Side | None:
         The side, as radiologists look the patient's right; None where rows run from front to back or have no length.
     """
     across = float(along[0])
-    if abs(across) <= np.linalg.norm(along) * np.cos(np.radians(LARGEST_TILT)):
+    # Negated, so that what is not a number says nothing.
+    if not abs(across) > np.linalg.norm(along) * np.cos(np.radians(LARGEST_TILT)):
         return None
     return "right" if across > 0 else "left"
 

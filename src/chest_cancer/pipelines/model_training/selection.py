@@ -38,8 +38,8 @@ def compare_heads(
     """Choose between the linear and the kernel head.
 
     The linear one stays unless the kernel's accuracy is more than one standard error of their difference above it, the
-    rule of Breiman et al. (1984, Classification and regression trees): it is the simpler one, and its evidence maps are
-    exact. Images of a group are not independent, so the error is that of sums over groups.
+    rule of Breiman et al. (1984, Classification and regression trees): it is the simpler one. Images of a group are not
+    independent, so the error is that of sums over groups.
 
     Args:
         embeddings: Embeddings of training images, [n, 1024].
