@@ -45,14 +45,10 @@ class Evidence:
         return float(np.abs(self.explanation.cells).max())
 
     @property
-    def from_cells(self) -> float:
-        """What all cells add up to, in log-odds."""
-        return float(self.explanation.cells.sum())
-
-    @property
     def log_odds(self) -> float | None:
         """What cells and constant add up to; None where the constant is not known."""
-        return None if self.explanation.constant is None else self.explanation.constant + self.from_cells
+        constant = self.explanation.constant
+        return None if constant is None else constant + float(self.explanation.cells.sum())
 
     @property
     def words(self) -> str:
@@ -96,4 +92,5 @@ def pixels_url(pixels: NDArray[np.uint8]) -> str:
 
 def signed(value: float) -> str:
     """Write log-odds with their sign, and a real minus."""
-    return f"{value:+.2f}".replace("-", _MINUS)
+    text = f"{value:+.2f}"
+    return "0" if text in ("+0.00", "-0.00") else text.replace("-", _MINUS)

@@ -78,7 +78,7 @@ def test_the_page_adds_up_and_puts_the_numbers_on_the_scale(client, encode):
     )
     assert text.count("+0.08") == 49 + 2
     assert "What the network saw, and the cells as they are" in text
-    assert "224 x 224 pixels, the whole picture, as bright as the file has it." in text
+    assert "224 x 224 pixels, the whole picture as a square, as bright as the file has it." in text
 
 
 def test_a_model_that_does_not_know_its_average_says_so_and_shows_its_map(client_of, encode):
@@ -146,6 +146,7 @@ def test_what_is_too_far_away_is_unlike_the_training_images_where_it_shows_lungs
     for text in (picture, slice_):
         assert "Distance from the training images 0.00, at most -1.00" in text
         assert "%" not in text[text.index("No answer") :]
+        assert "An average training slice gets" not in text
     said = [send(client, "/predict", data).get_json()[0] for data in (encode(255), dicom(phantom(3)))]
     assert [one["reason"] for one in said] == ["not a chest CT slice", "unlike the training images"]
     assert [one["label"] for one in said] == [None, None]
