@@ -62,7 +62,12 @@ def table(labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
 
 
 def decide(
-    images: ImageFolder, frame: pd.DataFrame, champion: Champion, classes: tuple[str, ...] | None = None, **data: Any
+    images: ImageFolder,
+    frame: pd.DataFrame,
+    champion: Champion,
+    classes: tuple[str, ...] | None = None,
+    replaces: int | None = None,
+    **data: Any,
 ) -> Decision:
     """Ask the gate; the new model is of other data where `data` says so."""
     manifest = tiny_classifier("new").manifest
@@ -76,7 +81,8 @@ def decide(
         asked.append(line)
         return champion
 
-    decision = compare_with_champion(images, frame, frame, new, champions, PARAMETERS, 0)
+    parameters = PARAMETERS.model_copy(update={"replaces": replaces})
+    decision = compare_with_champion(images, frame, frame, new, champions, parameters, 0)
     assert asked == [Line(manifest.data.synthetic, manifest.classes)]
     return decision
 
@@ -302,6 +308,77 @@ def test_a_model_of_other_classes_starts_a_line_and_takes_no_real_models_place(
 
     assert (decision["promoted"], decision["leads"]) == (False, True)
     assert "version 3, which is, is a model of real images of a, b" in decision["reason"]
+
+
+def test_a_model_of_other_data_takes_the_place_of_the_version_that_is_said_to_be_replaced(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    champion = Champion("3", real(old), served=Served("3", REAL))
+
+    decision = decide(images, table(ranks(said), said[:, 1]), champion, replaces=3, synthetic=False, digest="b" * 64)
+
+    assert (decision["promoted"], decision["leads"], decision["replaces"]) == (True, True, "3")
+    assert decision["reason"].startswith(
+        "Promoted in place of version 3, as `model_evaluation.replaces` says. Not compared: only 0 test images in 0 "
+        "groups can be compared on with champion version 3"
+    )
+
+
+def test_a_model_of_other_classes_or_of_phantoms_takes_the_place_of_the_version_that_is_said_to_be_replaced(
+    images: ImageFolder, said: np.ndarray
+) -> None:
+    decision = decide(
+        images, table(ranks(said), said[:, 1]), Champion(served=Served("3", Line(False, ("a", "b")))), replaces=3
+    )
+
+    assert (decision["promoted"], decision["leads"], decision["replaces"]) == (True, True, "3")
+    assert decision["reason"] == (
+        "Promoted in place of version 3, as `model_evaluation.replaces` says: that one is a model of real images of "
+        "a, b, and this is one of synthetic phantoms of adenocarcinoma, normal: they can't be compared. Among its own "
+        "kind: the first model of its kind, with no champion before it."
+    )
+
+
+def test_a_model_of_other_data_replaces_nothing_where_another_version_was_meant(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    frame = table(ranks(said), said[:, 1])
+    of_other_classes = Champion(served=Served("3", Line(False, ("a", "b"))))
+    of_other_data = Champion("3", old, served=Served("3", PHANTOMS))
+
+    for champion in (of_other_classes, of_other_data):
+        decision = decide(images, frame, champion, replaces=2, digest="b" * 64)
+
+        assert decision["promoted"] is False
+        assert decision["reason"].endswith(" `model_evaluation.replaces` names version 2, and version 3 is served.")
+
+
+def test_the_champion_of_another_line_is_served_when_it_is_evaluated_again_only_where_that_was_said(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    champion = Champion("5", Classifier(old.graph, tiny_classifier("new").manifest), served=Served("3", REAL))
+
+    kept, replaced = (
+        decide(images, table(ranks(said), said[:, 1]), champion, replaces=replaces) for replaces in (None, 3)
+    )
+
+    assert (kept["promoted"], kept["reason"]) == (False, "This is the champion, version 5.")
+    assert (replaced["promoted"], replaced["reason"]) == (
+        True,
+        "Promoted in place of version 3, as `model_evaluation.replaces` says. This is the champion, version 5.",
+    )
+
+
+def test_a_worse_model_on_the_same_images_is_refused_whatever_may_be_replaced(
+    images: ImageFolder, old: Classifier, said: np.ndarray
+) -> None:
+    labels = ranks(said)
+    champion = Champion("3", old, served=Served("3", PHANTOMS))
+
+    decision = decide(images, table(labels, 1.0 - labels), champion, replaces=3)
+
+    assert (decision["promoted"], "replaces" in decision) == (False, False)
+    assert decision["reason"].startswith("Refused: it may be worse by more than 0.05 than champion version 3")
 
 
 def test_a_version_that_does_not_say_what_it_is_keeps_its_place(images: ImageFolder, said: np.ndarray) -> None:

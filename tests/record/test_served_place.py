@@ -156,6 +156,22 @@ def test_fine_tuning_on_phantoms_does_not_take_a_real_models_place_unless_by_han
     assert ModelSource(project, "test").get().version["version"] == "1"
 
 
+def test_a_model_of_phantoms_takes_a_real_models_place_where_the_run_is_told_to_replace_that_version(
+    first: Files, kedro: Kedro, project: Path
+) -> None:
+    again = ("run", "--env", "test", "--pipelines", "model_evaluation")
+    another = printed(kedro(*again, "--params", "model_evaluation.replaces=7"))
+    assert "names version 7, and version 1 is served" in another
+    assert json.loads(served(project)["manifest.json"])["data"]["synthetic"] is False
+
+    told = printed(kedro(*again, "--params", "model_evaluation.replaces=1"))
+
+    assert "Promoted in place of version 1, as `model_evaluation.replaces` says." in told
+    assert json.loads(served(project)["manifest.json"])["data"]["synthetic"] is True
+    printed(kedro("record", "rollback"))
+    assert ModelSource(project, "test").get().version["version"] == "1"
+
+
 def test_a_model_that_is_fetched_for_another_machine_says_which_version_it_is(
     first: Files, project: Path, tmp_path: Path
 ) -> None:

@@ -180,6 +180,12 @@ class ModelEvaluationParameters(Block):
         lt=0.5,
         description="How far a new champion's area under the ROC curve may at worst be below the old one's.",
     )
+    replaces: int | None = Field(
+        None,
+        ge=1,
+        description="Version whose place the model may take though they can't be compared, as those of other data or "
+        "classes; null: of none.",
+    )
     leakage_similarities: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
         (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88),
         min_length=1,

@@ -103,6 +103,7 @@ class Decision(TypedDict):
         served: Version that was served then; None where none was.
         difference: How much more area under the ROC curve it has, where the two were compared.
         groups: In how many groups of test images.
+        replaces: Version whose place it takes because somebody said so: the two were not compared.
     """
 
     promoted: bool
@@ -112,3 +113,4 @@ class Decision(TypedDict):
     served: str | None
     difference: NotRequired[Figure]
     groups: NotRequired[int]
+    replaces: NotRequired[str]

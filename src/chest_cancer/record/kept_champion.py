@@ -102,7 +102,8 @@ class KeptChampion:
             ConnectionError: The server can't be used.
         """
         here, line = self._line(), Line.of(manifest)
-        if submitted.is_champion and here is not None and not line.may_follow(here):
+        may_follow = here is None or line.may_follow(here) or submitted.is_asked_for
+        if submitted.is_champion and not may_follow:
             reason = (
                 f"Not served: it is the champion of this registry, but what is served is a model of {here} from "
                 f"another one, and this is one of {line}. To serve it all the same: "

@@ -40,11 +40,13 @@ class Submitted(NamedTuple):
         version: Its number.
         is_champion: Whether it is the one to serve.
         reason: Why, or why not; in the latter case with the command that serves it all the same.
+        is_asked_for: Whether somebody said that it may take the place of a model that it can't be compared with.
     """
 
     version: str
     is_champion: bool
     reason: str
+    is_asked_for: bool = False
 
 
 class ChampionChangedError(RuntimeError):
@@ -106,7 +108,7 @@ def submit(run_id: str, manifest: bytes, decision: Decision) -> Submitted:
             client.set_registered_model_alias(MODEL, line.alias, number)
         if decision["promoted"]:
             _crown(client, number, current)
-    return Submitted(number, is_champion, reason)
+    return Submitted(number, is_champion, reason, is_asked_for="replaces" in decision)
 
 
 def submit_undecided(run_id: str, manifest: bytes) -> Submitted:

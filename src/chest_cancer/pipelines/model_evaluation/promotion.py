@@ -33,6 +33,9 @@ def compare_with_champion(
     bootstrap over groups; the new model must not be worse by more than the margin at the lower end of the interval (a
     test of non-inferiority).
 
+    What can't be compared, as a model of other data or of other classes, takes no place of another, unless
+    `parameters.replaces` is the version that is served.
+
     Args:
         images: The source's files.
         split_table: A row per image, with `path`, `pixel_sha256` and `group`.
@@ -47,13 +50,13 @@ def compare_with_champion(
     """
     line = Line.of(candidate.manifest)
     champion = champions(line)
-    decision = _without_comparing(candidate, champion) or _compare(
+    decision = _without_comparing(candidate, champion, parameters.replaces) or _compare(
         images, split_table, test_predictions, candidate, champion, parameters, seed
     )
-    return decision if champion.served is None else _serve_or_keep(decision, line, champion.served)
+    return decision if champion.served is None else _serve_or_keep(decision, line, champion.served, parameters.replaces)
 
 
-def _without_comparing(candidate: Classifier, champion: Champion) -> Decision | None:
+def _without_comparing(candidate: Classifier, champion: Champion, replaces: int | None) -> Decision | None:
     """Decide what needs no test images; None where the two are to be compared."""
     old, version = champion.classifier, champion.version
     if champion.problem is not None:
@@ -63,7 +66,9 @@ def _without_comparing(candidate: Classifier, champion: Champion) -> Decision | 
         kind = " of its kind" if champion.served else ""
         return _decide(champion, True, f"Promoted: the first model{kind}, with no champion before it.")
     if old.manifest == candidate.manifest:
-        return _refuse(champion, f"This is the champion, version {version}.")
+        reason = f"This is the champion, version {version}."
+        is_served = champion.served is None or champion.served.version == version
+        return _refuse(champion, reason) if is_served else _unless_asked_for(champion, reason, replaces)
     return None
 
 
@@ -83,7 +88,8 @@ def _compare(
     groups = compared["group"].to_numpy(dtype=np.int64)
     if len(set(numbers)) < len(old.classes) or fewest_groups(numbers, groups) < FEWEST_GROUPS:
         reason = f"Not compared: only {len(compared)} test images in {len(set(groups))} groups can be compared on"
-        return _refuse(champion, f"{reason} with champion version {version}, fewer than tell anything{background}.")
+        reason = f"{reason} with champion version {version}, fewer than tell anything{background}."
+        return _unless_asked_for(champion, reason, parameters.replaces)
     new_scores = compared[probability_columns(list(candidate.classes))].to_numpy()
     # A run that was only repeated makes the same network, which need not be asked again.
     same = (old.graph, old.precision, old.standardisation) == (
@@ -129,19 +135,39 @@ def _comparable(
     return compared, words
 
 
-def _serve_or_keep(decision: Decision, line: Line, served: Served) -> Decision:
-    """Decide what is served: it changes within a line, or from synthetic to real, never otherwise unless by hand."""
+def _unless_asked_for(champion: Champion, reason: str, replaces: int | None) -> Decision:
+    """Refuse what can't be compared, unless somebody said that it may take the place of what is served."""
+    served = champion.served
+    if served is None or served.version != str(replaces):
+        return _refuse(champion, f"{reason}{_stale(replaces, served)}")
+    asked = f"Promoted in place of version {served.version}, as `model_evaluation.replaces` says."
+    return _decide(champion, True, f"{asked} {reason}") | {"replaces": served.version}
+
+
+def _stale(replaces: int | None, served: Served | None) -> str:
+    """Say that another version is served than the one whose place may be taken; nothing where none was named."""
+    if replaces is None or served is None or served.version == str(replaces):
+        return ""
+    return f" `model_evaluation.replaces` names version {replaces}, and version {served.version} is served."
+
+
+def _serve_or_keep(decision: Decision, line: Line, served: Served, replaces: int | None) -> Decision:
+    """Decide what is served: it changes within a line, or from synthetic to real, never otherwise unless told to."""
     if served.line == line or not decision["leads"]:
         return decision
     if served.line is not None and line.may_follow(served.line):
         reason = f"{decision['reason']} It takes the place of version {served.version}, a model of {served.line}."
         return decision | {"reason": reason}
+    if "replaces" in decision:
+        return decision
     kind = f"is a model of {served.line}" if served.line else "does not say of what it is a model"
+    others = f"{kind}, and this is one of {line}: they can't be compared."
+    own_kind = f"Among its own kind: {decision['reason'].removeprefix('Promoted').lstrip(': ')}"
+    if served.version == str(replaces):
+        asked = f"Promoted in place of version {served.version}, as `model_evaluation.replaces` says: that one"
+        return decision | {"reason": f"{asked} {others} {own_kind}", "replaces": served.version}
     # It leads its line all the same: the next model of its kind is compared with it.
-    reason = (
-        f"Not served: version {served.version}, which is, {kind}, and this is one of {line}: they can't be compared. "
-        f"Among its own kind: {decision['reason'].removeprefix('Promoted').lstrip(': ')}"
-    )
+    reason = f"Not served: version {served.version}, which is, {others} {own_kind}{_stale(replaces, served)}"
     return decision | {"promoted": False, "reason": reason}
 
 
