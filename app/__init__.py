@@ -5,6 +5,7 @@ Start it with `.venv/bin/gunicorn --config app/gunicorn.conf.py 'app:create_app(
 
 import sys
 import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ DEFAULTS: dict[str, Any] = {
     "REQUEST_SECONDS": 30,  # for a request to arrive, to wait and to be answered
     "TRAIN_TOKEN": "",  # whoever has it may train; training over the web is off without one
     "TRAIN_COMMAND": [sys.executable, "-m", "kedro", "run"],
+    "TRAIN_ROOT": "",  # the folder whose folders and archives may be trained on; none without one
+    "TRAIN_UPLOAD_BYTES": 1024 * 1024 * 1024,  # of an archive to train on, which is on the disk until its run ends
+    "TRAIN_UPLOAD_SECONDS": 3600,  # for it to arrive
+    "ROLLBACK_COMMAND": [sys.executable, "-m", "kedro", "record", "rollback"],
+    "MLFLOW_ADDRESS": "",  # of MLflow's pages, as a browser reaches them
 }
 
 
@@ -66,11 +72,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(config or {})
     _check_limits(app.config)
     project = Path(app.config["PROJECT"])
-    app.extensions["jobs"] = Jobs(project, app.config["TRAIN_COMMAND"])
+    app.extensions["jobs"] = Jobs(project, app.config["TRAIN_COMMAND"], app.config["ROLLBACK_COMMAND"])
     app.extensions["model"] = ModelSource(project, str(app.config["ENV"]))
     app.extensions["capacity"] = Capacity(app.config)
     app.extensions["streams"] = threading.BoundedSemaphore(app.config["MAX_STREAMS"])
     app.extensions["stopping"] = threading.Event()
+    app.extensions["patience"] = weakref.WeakKeyDictionary()
     for concern in (access_log, metrics, headers, problems, access, presentation):
         concern.init_app(app)
     for module in (pages, prediction, training, health, metrics, reference):

@@ -76,8 +76,11 @@ def is_logged_in() -> bool:
     return session.get("operator") is True
 
 
-def check() -> None:
-    """Let a request through only if it has the token.
+def check_sender() -> bool:
+    """Let a request through only if it has the token; its body is not read for that.
+
+    Returns:
+        Whether it belongs to a session, and so needs its CSRF token too: see `check`.
 
     Raises:
         ProblemError: No token is set; the request lacks it; or another site's page made the request.
@@ -86,13 +89,23 @@ def check() -> None:
         raise ProblemError("training-off", "Training over the web is off", 403, TRAINING_IS_OFF)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_token(token.strip()):
-        return
+        return False
     if not is_logged_in():
         detail = "Expected the token, as `Authorization: Bearer <token>` or by logging in at /train."
         raise ProblemError("no-token", "Token needed", 401, detail)
-    # A browser sends the cookie by itself, whichever page made it send the request.
     if request.method not in _SAFE_METHODS:
         check_origin()
+    return True
+
+
+def check() -> None:
+    """Let a request through only if it has the token, and if a browser did not send it for another site's page.
+
+    Raises:
+        ProblemError: As `check_sender`, or the session's CSRF token is missing.
+    """
+    # A browser sends the cookie by itself, whichever page made it send the request.
+    if check_sender() and request.method not in _SAFE_METHODS:
         sent = request.form.get("csrf") or request.headers.get("X-CSRF-Token", "")
         if not hmac.compare_digest(sent.encode(), session["csrf"].encode()):
             detail = "Expected the session's CSRF token, in the form field `csrf` or in the header X-CSRF-Token."

@@ -29,14 +29,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer a request whose headers have arrived: its time begins."""
         self._started[conn] = time.monotonic()
+        self.wsgi.extensions["patience"].pop(conn.sock, None)
         return super().handle_request(req, conn)
 
     def murder_pending(self) -> None:
         """Called by the main loop every second at least."""
         super().murder_pending()
-        limit = self.wsgi.config["REQUEST_SECONDS"]
         now = time.monotonic()
         for conn, started in list(self._started.items()):
+            # An archive to train on takes its time, see `app.problems.allow_more_time`.
+            limit = self.wsgi.extensions["patience"].get(conn.sock, self.wsgi.config["REQUEST_SECONDS"])
             with suppress(OSError):  # closed meanwhile
                 if now - started > limit + _TO_ANSWER_SECONDS:
                     conn.sock.shutdown(socket.SHUT_RDWR)

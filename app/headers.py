@@ -1,6 +1,6 @@
 """What browsers may do with our pages: very little."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 _POLICY = "; ".join(
     [
@@ -32,6 +32,8 @@ def init_app(app: Flask) -> None:
 
 def _add(response: Response) -> Response:
     response.headers.update(_HEADERS)
+    if "policy" in g:  # a page of another making
+        response.headers["Content-Security-Policy"] = g.policy
     if request.endpoint != "static":
         # Answers hold patients' images: no cache may keep them.
         response.headers["Cache-Control"] = "no-store"

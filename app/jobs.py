@@ -1,4 +1,4 @@
-"""All training jobs of a project: `kedro run`, one at a time, whatever becomes of the server.
+"""All jobs of a project: `kedro run` or a roll-back, one at a time, whatever becomes of the server.
 
 The process that runs a job holds a lock for as long as it lives. So any worker can tell from the lock whether a job
 runs, and nobody has to tidy up.
@@ -15,8 +15,9 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, cast
@@ -24,6 +25,7 @@ from typing import Self, cast
 from flask import Flask
 
 from chest_cancer.jobs.training_job import Job, JobFolder, now
+from chest_cancer.jobs.training_order import TrainingOrder
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 _KEPT_JOBS = 50
@@ -36,19 +38,34 @@ class JobRunningError(RuntimeError):
     """A job runs already, and only one may run at a time."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """The place of the one job, held until its process has it.
+
+    Attributes:
+        folder: Of the job, without `job.json` as long as nothing was started.
+        lock: Handle of the lock.
+    """
+
+    folder: JobFolder
+    lock: int
+
+
 class Jobs:
     """All jobs of a project."""
 
-    def __init__(self, project: Path, command: list[str]) -> None:
+    def __init__(self, project: Path, command: list[str], rollback: list[str]) -> None:
         """Note where jobs are kept; the disk is not touched yet.
 
         Args:
             project: The folder with `conf/` and `data/`.
-            command: The command that trains, without `--env`.
+            command: The command that trains, without `--env` and `--config`.
+            rollback: The command that serves the former model again.
         """
         self.project = project
         self.folder = project / "data" / "training_jobs"
         self._command = command
+        self._rollback = rollback
         self._lock = self.folder / ".lock"
 
     @classmethod
@@ -56,16 +73,12 @@ class Jobs:
         """Return the jobs of an app."""
         return cast(Self, app.extensions["jobs"])
 
-    def environments(self) -> list[str]:
-        """List the Kedro environments that a job may run, the usual one first."""
-        found = sorted(path.name for path in (self.project / "conf").iterdir() if path.is_dir())
-        return ["local", *(name for name in found if name not in ("base", "local", "registry"))]
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """Hold the place of the one job; where nothing is started in it, nothing of it stays.
 
-    def start(self, environment: str) -> JobFolder:
-        """Start a job and return at once.
-
-        Args:
-            environment: One of `environments`.
+        Yields:
+            The place, with a new folder for what the job is given.
 
         Raises:
             JobRunningError: A job runs already, no matter which worker started it.
@@ -77,13 +90,36 @@ class Jobs:
                 raise JobRunningError
             self._tidy()
             folder = JobFolder(self.folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
-            folder.path.mkdir()
-            folder.write(Job(folder.path.name, "running", environment, now()))
-            self._launch(folder, [*self._command, "--env", environment], lock)
+            folder.path.mkdir(mode=0o700)
+            try:
+                yield Place(folder, lock)
+            finally:
+                if not _is_job(folder.path):
+                    shutil.rmtree(folder.path)
         finally:
-            # The lock belongs to the open file, which the runner has now; here only our handle on it ends.
+            # The lock belongs to the open file, which the runner may have now; here only our handle on it ends.
             os.close(lock)
-        return folder
+
+    def train(self, place: Place, order: TrainingOrder) -> None:
+        """Start `kedro run` and return at once.
+
+        Args:
+            place: Of the job.
+            order: What is asked for.
+        """
+        folder, command = place.folder, [*self._command, "--env", order.environment]
+        if order.parameters:
+            config = folder.path / "run.yml"
+            config.write_text(json.dumps({"run": {"params": order.nested()}}))  # which is YAML, too
+            command += ["--config", str(config.resolve())]
+        folder.write(Job(folder.path.name, "running", order.environment, now(), asked=order.parameters))
+        self._launch(folder, command, place.lock)
+
+    def roll_back(self, place: Place) -> None:
+        """Start serving the former model again, and return at once."""
+        folder = place.folder
+        folder.write(Job(folder.path.name, "running", "", now(), task="roll back"))
+        self._launch(folder, self._rollback, place.lock)
 
     def is_running(self) -> bool:
         """Say whether a job runs."""
@@ -102,14 +138,22 @@ class Jobs:
     def find(self, job_id: str) -> JobFolder | None:
         """Find a job; None when there is no job of that id, which a client may have made up."""
         folder = JobFolder(self.folder / job_id)
-        return folder if _ID.fullmatch(job_id) and (folder.path / "job.json").is_file() else None
+        return folder if _ID.fullmatch(job_id) and _is_job(folder.path) else None
 
     def folders(self) -> list[JobFolder]:
         """List jobs, the newest first."""
         if not self.folder.is_dir():
             return []
-        names = sorted((path.name for path in self.folder.iterdir() if _ID.fullmatch(path.name)), reverse=True)
+        names = sorted((path.name for path in self.folder.iterdir()), reverse=True)
         return [folder for name in names if (folder := self.find(name))]
+
+    def before(self, job: Job) -> Job | None:
+        """The last job before one that trained from the same settings and ended well: as long may this one take."""
+        others = (folder.read() for folder in self.folders() if folder.path.name < job.id)
+        return next(
+            (one for one in others if one.status == "succeeded" and one.seconds and one.environment == job.environment),
+            None,
+        )
 
     def status(self, folder: JobFolder) -> Job:
         """Read a job; it has failed if its process is gone and has not written how it ended."""
@@ -134,7 +178,10 @@ class Jobs:
         return False
 
     def _tidy(self) -> None:
-        """End what a killed runner left behind, and remove the oldest jobs."""
+        """End what a killed runner left behind, remove what a killed server was receiving, and the oldest jobs."""
+        for path in self.folder.iterdir():
+            if _ID.fullmatch(path.name) and not _is_job(path):
+                shutil.rmtree(path)
         folders = self.folders()
         for folder in folders:
             if folder.read().status == "running":
@@ -163,6 +210,10 @@ class Jobs:
             raise
         # Waited for, so that it does not stay behind as a zombie.
         threading.Thread(target=process.wait, name=f"job-{folder.path.name}", daemon=True).start()
+
+
+def _is_job(folder: Path) -> bool:
+    return (folder / "job.json").is_file()
 
 
 def _lock_patiently(lock: int) -> bool:

@@ -1,5 +1,6 @@
 """How values are written on the pages: filters of the templates."""
 
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def init_app(app: Flask) -> None:
     """Give the filters to the templates."""
     for function in (
         as_probability, curve_svg, display_name, duration, epoch_figure_name, figure, figure_name, inline_code, is_main,
-        is_share, moment, percent, signed, source_name, step_name, window_name,
+        is_share, moment, percent, report_name, signed, source_name, step_name, time_left, window_name,
     ):  # fmt: skip
         app.add_template_filter(function)
 
@@ -90,9 +91,9 @@ def window_name(window: Window) -> str:
     return f"of level {window[0]:g}, width {window[1]:g} HU"
 
 
-def moment(time: str) -> str:
+def moment(moment: str) -> str:
     """Write a time in UTC, to the minute."""
-    return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"
 
 
 def duration(job: dict[str, Any]) -> str:
@@ -104,29 +105,54 @@ def duration(job: dict[str, Any]) -> str:
     return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
 
 
+def time_left(end: float) -> str:
+    """Write how long it is until a time in seconds since 1970; `training.js` goes on counting."""
+    left = end - time.time()
+    if left < 60:
+        return "a minute" if left > 0 else "no time"
+    return f"{round(left / 60)} min" if left < 5400 else f"{left / 3600:.1f} h"
+
+
+def report_name(file: str) -> str:
+    """Return what people call a report."""
+    return {"report.html": "Report"}.get(file) or file.partition(".")[0].replace("_", " ").capitalize()
+
+
 def inline_code(text: str) -> Markup:
     """Turn `backticks` into code."""
     parts = text.split("`")
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def curve_svg(curve: list[list[float | None]]) -> Markup:
-    """Draw training and validation loss over epochs, both on one scale that begins at 0."""
+def curve_svg(curve: list[list[float | None]], best: dict[str, float] | None = None) -> Markup:
+    """Draw training and validation loss over epochs, both on one scale that begins at 0, and mark the best epoch."""
     losses = [value for point in curve for value in point[1:] if value is not None]
     top, last = max(losses, default=1.0) or 1.0, max(point[0] or 1 for point in curve)
     lines = Markup("").join(
         Markup('<polyline class="{}" points="{}"/>').format(name, _points(curve, column, top, last))
         for column, name in ((1, "training"), (2, "validation"))
     )
+    marks = Markup("")
+    if best:
+        x, y = _place(best["epoch"], best["val_loss"], top, last)
+        marks = Markup('<path class="best" d="M{0} 0V{1}"/><path class="best point" d="M{0} {2}h0"/>').format(
+            f"{x:.1f}", _CURVE_HEIGHT, f"{y:.1f}"
+        )
     return Markup(
         '<svg class="curve" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
-        'aria-label="Training and validation loss over {} epochs, from 0 to {}">{}</svg>'
-    ).format(_CURVE_WIDTH, _CURVE_HEIGHT, last, f"{top:.2f}", lines)
+        'aria-label="Training and validation loss over {} epochs, from 0 to {}{}">{}{}</svg>'
+    ).format(
+        _CURVE_WIDTH, _CURVE_HEIGHT, last, f"{top:.2f}", f"; best epoch {best['epoch']}" if best else "", lines, marks
+    )
+
+
+def _place(epoch: float, loss: float, top: float, last: float) -> tuple[float, float]:
+    return epoch / last * _CURVE_WIDTH, (1 - loss / top) * _CURVE_HEIGHT
 
 
 def _points(curve: list[list[float | None]], column: int, top: float, last: float) -> str:
     return " ".join(
-        f"{(point[0] or 0) / last * _CURVE_WIDTH:.1f},{(1 - value / top) * _CURVE_HEIGHT:.1f}"
+        "{:.1f},{:.1f}".format(*_place(point[0] or 0, value, top, last))
         for point in curve
         if (value := point[column]) is not None
     )

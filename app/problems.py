@@ -108,16 +108,23 @@ def _on_http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def _explain_size() -> str:
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    limit = request.max_content_length or 0
     if request.content_length is None or request.content_length > limit:
         return f"A request may hold up to {limit:,} bytes."
     parts, memory = request.max_form_parts, request.max_form_memory_size
     return f"A form may have up to {parts:,} parts, with up to {memory:,} bytes that are not in files."
 
 
+def allow_more_time(seconds: float) -> None:
+    """Let the body of this request take longer than `REQUEST_SECONDS`, which the server's worker has to know too."""
+    g.seconds = seconds
+    if connection := request.environ.get("gunicorn.socket"):
+        current_app.extensions["patience"][connection] = seconds
+
+
 def is_late() -> bool:
     """Say whether the time of the request is over."""
-    return bool(time.perf_counter() - g.started >= current_app.config["REQUEST_SECONDS"])
+    return bool(time.perf_counter() - g.started >= g.get("seconds", current_app.config["REQUEST_SECONDS"]))
 
 
 def _on_crash(error: Exception) -> Response:

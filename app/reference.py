@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.jobs import Jobs
 from chest_cancer import __version__
+from chest_cancer.jobs.training_order import environments
 
 _FILE = Path(__file__).with_name("openapi.json")
 
@@ -32,5 +33,5 @@ def _description() -> dict[str, Any]:
     description: dict[str, Any] = json.loads(_FILE.read_text())
     description["info"]["version"] = __version__
     body = description["paths"]["/train"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    body["properties"]["environment"]["enum"] = Jobs.of(current_app).environments()
+    body["properties"]["environment"]["enum"] = environments(Jobs.of(current_app).project)
     return description

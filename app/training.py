@@ -4,13 +4,16 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from flask import (
     Blueprint,
     Response,
     current_app,
+    g,
     jsonify,
     redirect,
     render_template,
@@ -21,17 +24,32 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app import access
-from app.jobs import JobRunningError, Jobs
+from app.archives import receive_into, take_archive
+from app.comparison import compare
+from app.jobs import JobRunningError, Jobs, Place
 from app.model import ModelSource, ModelUnavailableError
 from app.problems import ProblemError, prefers_html
 from app.progress import summarise
 from app.uploads import read_object
 from chest_cancer.jobs.training_job import JobFolder
+from chest_cancer.jobs.training_order import OrderError, TrainingOrder, check_order, describe_images, environments
+from chest_cancer.parameters.blocks import Parameters
 
 blueprint = Blueprint("training", __name__, url_prefix="/train")
 
 _STREAM_SECONDS = 25
 _LOOK_SECONDS = 0.5
+_REPORT_POLICY = "; ".join(
+    [
+        "sandbox allow-scripts",
+        "default-src 'none'",
+        "script-src 'unsafe-inline'",
+        "style-src 'unsafe-inline'",
+        "img-src data: blob:",
+        "frame-ancestors 'none'",
+    ]
+)
+"""A report draws its plots by scripts inside of it, and may do nothing else: it doesn't even count as of this site."""
 
 
 @blueprint.get("")
@@ -43,9 +61,22 @@ def show() -> ResponseReturnValue:
         return _log_in(request.args["token"])
     if not access.is_logged_in():
         return render_template("login.html"), 401
-    jobs = [_describe(folder) for folder in _jobs().folders()]
+    return _page({}, {})
+
+
+def _page(filled: dict[str, Any], problems: dict[str, str]) -> str:
+    """The page; with what was filled in and what was wrong with it, by field, where a run was refused."""
+    project = _jobs().project
+    training = Parameters.model_json_schema()["$defs"]["ModelTrainingParameters"]["properties"]
     return render_template(
-        "training.html", jobs=jobs, environments=_jobs().environments(), model=ModelSource.of(current_app).current
+        "training.html",
+        jobs=[_describe(folder) for folder in _jobs().folders()],
+        environments={name: describe_images(project, name) for name in environments(project)},
+        epochs=training["epochs"],
+        heads=training["head"]["enum"],
+        model=ModelSource.of(current_app).current,
+        filled=filled,
+        problems=problems,
     )
 
 
@@ -75,23 +106,59 @@ def log_out() -> ResponseReturnValue:
 
 @blueprint.post("")
 def start() -> ResponseReturnValue:
-    """Start a job: 202 with its address, or back to the page; 409 when a job runs already."""
+    """Start a run: 202 with its address, or back to the page; 400 when nobody can ask for it, 409 beside another."""
+    access.check_sender()
+    _require_packages()
+    with _place() as place:
+        if not request.is_json:
+            receive_into(place.folder.upload, current_app.config)
+        access.check()
+        body = read_object(request) if request.is_json else request.form.to_dict()
+        if body is None:
+            raise ProblemError("invalid-order", "No such run", 400, "Expected a JSON object.")
+        try:
+            order = _check_order(body, take_archive(request, place.folder.upload))
+        except OrderError as error:
+            if prefers_html():
+                return _page(body, error.problems), 400
+            kind = "no-environment" if "environment" in error.problems else "invalid-order"
+            raise ProblemError(kind, "No such run", 400, str(error)) from None
+        _jobs().train(place, order)
+    return _accepted(place.folder)
+
+
+@blueprint.post("/rollback")
+def roll_back() -> ResponseReturnValue:
+    """Serve the former model again, by a job; answers as `start` does."""
     access.check()
-    body = read_object(request) if request.is_json else request.form
-    environment = None if body is None else body.get("environment", "local")
+    _require_packages()
+    with _place() as place:
+        _jobs().roll_back(place)
+    return _accepted(place.folder)
+
+
+def _require_packages() -> None:
     if find_spec("kedro_mlflow") is None:
         detail = "The packages for training are not installed here. `make run` installs them, and trains once."
         raise ProblemError("not-installed", "Training is not installed", 503, detail)
-    choices = _jobs().environments()
-    if environment not in choices:
-        detail = f"Expected `environment` to be one of {', '.join(choices)}."
-        raise ProblemError("no-environment", "No such environment", 400, detail)
+
+
+@contextmanager
+def _place() -> Iterator[Place]:
     try:
-        folder = _jobs().start(environment)
+        with _jobs().place() as place:
+            yield place
     except JobRunningError:
         detail = "A job runs already, and only one may run at a time. Wait until it ends, or cancel it."
         raise ProblemError("job-running", "A job runs already", 409, detail) from None
-    return _accepted(folder)
+
+
+def _check_order(body: dict[str, Any], archive: Path | None) -> TrainingOrder:
+    project, root = _jobs().project, current_app.config["TRAIN_ROOT"]
+    # Seen from the project, where the run starts: the path goes into the record.
+    name = str(archive.relative_to(project)) if archive else None
+    given = {field: value for field, value in body.items() if field != "csrf"}
+    return check_order(given, project, root=Path(root) if root else None, archive=name)
 
 
 @blueprint.get("/jobs")
@@ -116,6 +183,31 @@ def cancel(job_id: str) -> ResponseReturnValue:
     if not _jobs().cancel(folder):
         raise ProblemError("job-ended", "The job has ended", 409, "Expected a job that runs.")
     return _accepted(folder)
+
+
+@blueprint.get("/jobs/<job_id>/reports/<name>")
+def report(job_id: str, name: str) -> ResponseReturnValue:
+    """Show a report that the job's run wrote."""
+    access.check()
+    folder = _find(job_id)
+    if name not in folder.reports():
+        raise ProblemError("no-report", "No such report", 404, "Expected one of the `reports` of the job.")
+    if not name.endswith(".html"):
+        return Response((folder.path / name).read_text(), mimetype="text/plain")
+    response = Response((folder.path / name).read_text(), mimetype="text/html")
+    g.policy = _REPORT_POLICY
+    return response
+
+
+@blueprint.get("/compare")
+def show_comparison() -> ResponseReturnValue:
+    """Show two jobs, `?job=` and `?job=`, side by side."""
+    access.check()
+    chosen = request.args.getlist("job")
+    if len(chosen) != 2:
+        raise ProblemError("not-two", "Not two runs", 400, f"Expected two runs to compare. Received: {len(chosen)}.")
+    first, second = (_jobs().status(_find(job_id)) for job_id in sorted(chosen))
+    return render_template("comparison.html", first=first, second=second, **compare(first, second))
 
 
 @blueprint.get("/jobs/<job_id>/events")
@@ -171,19 +263,26 @@ def _find(job_id: str) -> JobFolder:
 def _describe(folder: JobFolder) -> dict[str, Any]:
     """Return what is known of a job, for the page and for programs."""
     job = _jobs().status(folder)
+    before = _jobs().before(job) if job.status == "running" else None
     return {
         "id": job.id,
         "url": url_for("training.show_job", job_id=job.id),
         "status": job.status,
+        "task": job.task,
         "environment": job.environment,
         "started": job.started,
         "ended": job.ended,
         "run_id": job.run_id,
         "promoted": job.promoted,
         "served": job.run_id is not None and job.run_id == _served_run(),
+        "version": job.version,
         "error": job.error,
         "figures": job.figures,
-        **summarise(list(folder.events()), job.status),
+        "asked": job.asked,
+        "data": job.data,
+        "reports": {name: url_for("training.report", job_id=job.id, name=name) for name in folder.reports()},
+        "estimated_by": before.started if before else None,
+        **summarise(list(folder.events()), job.status, before.seconds if before else None),
         "log": folder.log_tail(),
     }
 

@@ -4,9 +4,11 @@ import base64
 import binascii
 import io
 import re
+import secrets
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from flask import Request, current_app
@@ -23,14 +25,19 @@ _DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
 
 
 class InMemoryRequest(Request):
-    """A request whose files never reach the disk.
+    """A request whose files never reach the disk, but for an archive to train on (`app.archives`).
 
     By default Werkzeug writes uploads beyond 500 kB to temporary files. These are images of patients; memory is bounded
     by `MAX_CONTENT_LENGTH`.
+
+    Attributes:
+        files_go_to: The folder of the job that the request starts; None for every other request.
     """
 
+    files_go_to: Path | None = None
+
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:  # noqa: ARG002  # Werkzeug's signature
-        return io.BytesIO()
+        return io.BytesIO() if self.files_go_to is None else (self.files_go_to / secrets.token_hex(8)).open("x+b")
 
     @cached_property
     def stream(self) -> IO[bytes]:

@@ -86,20 +86,23 @@ def make_project(project: Path) -> Path:
     return project
 
 
-def promote(folder: Path, classifier: Classifier, figures: dict[str, Any], version: str = "1") -> None:
+def promote(
+    folder: Path, classifier: Classifier, figures: dict[str, Any], version: str = "1", former: str | None = None
+) -> None:
     """Put a model into the served place, as the end of a run does that was promoted."""
     served = RecoverableFolder(folder)
     with served.locked(), served.replacement() as place:
         classifier.save(place)
         (place / "metrics.json").write_text(json.dumps(figures))
-        (place / "version.json").write_text(json.dumps({"version": version, "promoted": PROMOTED}))
+        (place / "version.json").write_text(json.dumps({"version": version, "promoted": PROMOTED, "former": former}))
 
 
 def prepare_training(project: Path) -> list[str]:
     """Make what `training_stub.py` needs, and return the command that runs it."""
     for environment in ("quick", "patient", "failing", "endless", "held", "refused", "silent"):
         (project / "conf" / environment).mkdir()
-    promote(project / "new", tiny_classifier("a-new-run"), NEW_FIGURES, "2")
+    shutil.copytree(project / CLASSIFIER, project / "former")
+    promote(project / "new", tiny_classifier("a-new-run"), NEW_FIGURES, "2", former="1")
     return [sys.executable, str(Path(__file__).with_name("training_stub.py"))]
 
 

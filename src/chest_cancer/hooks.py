@@ -18,6 +18,7 @@ from rich.table import Table
 from chest_cancer.jobs import progress
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
+from chest_cancer.record.hook import flat_parameters
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
 from chest_cancer.storage.figures import UNKNOWN, figures_in, patients_of
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together
@@ -151,7 +152,7 @@ class ParametersHook:
             ValueError: Names each parameter, what was expected and what was received.
         """
         try:
-            Parameters.model_validate(context.config_loader["parameters"])
+            parameters = Parameters.model_validate(context.config_loader["parameters"])
         except ValidationError as error:
             lines = [
                 f"- `{'.'.join(map(str, problem['loc']))}`: {problem['msg']}. Received: {problem['input']!r}"
@@ -160,6 +161,7 @@ class ParametersHook:
             raise ValueError(
                 "\n".join(["Invalid parameters (conf/base/parameters.yml lists all of them):", *lines])
             ) from None
+        progress.report("parameters", values=flat_parameters(dict(parameters)))
 
 
 class SummaryHook:

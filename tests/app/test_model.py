@@ -81,7 +81,7 @@ def test_a_model_that_no_run_promoted_has_no_figures_and_no_version(project, mak
     ClassifierDataset(filepath=str(project / CLASSIFIER)).save(tiny_classifier())
     model = ModelSource(project, "local").get()
     assert model.figures == {}
-    assert model.version == {"version": None, "promoted": None}
+    assert model.version == {"version": None, "promoted": None, "former": None}
     assert "Not known" in make_app(project).test_client().get("/").get_data(as_text=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from chest_cancer import __version__
 from serving import TOKEN, make_project, serve
 
-NOT_DESCRIBED = {"/", "/reference", "/train/login", "/train/logout", "/static/<path:filename>"}
+NOT_DESCRIBED = {"/", "/reference", "/train/compare", "/train/login", "/train/logout", "/static/<path:filename>"}
 
 
 def test_every_address_for_programs_is_described(client):
@@ -37,7 +37,8 @@ def test_the_page_shows_every_address_and_object(client):
 
 def test_schemathesis_finds_nothing(tmp_path):
     project = make_project(tmp_path / "project")
-    settings = {"CHEST_CANCER_TRAIN_TOKEN": TOKEN, "CHEST_CANCER_TRAIN_COMMAND": '["true"]'}
+    commands = {f"CHEST_CANCER_{name}_COMMAND": '["true"]' for name in ("TRAIN", "ROLLBACK")}
+    settings = {"CHEST_CANCER_TRAIN_TOKEN": TOKEN, **commands}
     with serve(project, tmp_path / "log", **settings) as server:
         command = [
             Path(sys.executable).with_name("st"), "run", f"{server.address}/openapi.json", "--no-color",
@@ -50,4 +51,4 @@ def test_schemathesis_finds_nothing(tmp_path):
             command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONWARNINGS": "ignore"}
         )
     assert result.returncode == 0, result.stdout
-    assert "Tested: 10" in result.stdout
+    assert "Tested: 12" in result.stdout

@@ -26,10 +26,12 @@ class Version(TypedDict):
     Attributes:
         version: Its number.
         promoted: When it was made the one to serve, ISO 8601 in UTC.
+        former: Which one was served before it, and is again after a roll-back.
     """
 
     version: str | None
     promoted: str | None
+    former: str | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class ModelFolder:
     def version(self) -> Version:
         """Read which version it is, and since when it is served."""
         facts = self._read(VERSION_FILE)
-        return Version(version=facts.get("version"), promoted=facts.get("promoted"))
+        return Version(version=facts.get("version"), promoted=facts.get("promoted"), former=facts.get("former"))
 
     def _read(self, name: str) -> dict[str, Any]:
         file = self.path / name

@@ -1,12 +1,14 @@
 """One training job: a folder with what is known of it, and the process that runs it.
 
 `python -m chest_cancer.jobs.training_job ORDERS` runs `kedro run` and outlives the web server that started it. It
-imports little more than the standard library. The folder holds `job.json` (what and when), `progress.jsonl` (what the
-run reported) and `log.txt` (what it printed).
+imports little more than the standard library. The folder holds `job.json` (what and when), `run.yml` (parameters that
+differ from the settings), `progress.jsonl` (what the run reported), `log.txt` (what it printed), the reports that it
+wrote, and `upload`, an archive to train on, which is deleted when the job ends.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,9 +24,14 @@ from chest_cancer.jobs.progress import FILE_VARIABLE
 from chest_cancer.storage.figures import StoredFigure
 
 Status = Literal["running", "succeeded", "failed", "cancelled"]
+Task = Literal["train", "roll back"]
+
+REPORTS = ("report.html", "data_report.html", "model_card.md", "data_card.md")
+"""What a job keeps of `data/08_reporting`, where the next run writes its own."""
 
 _LOG_LINES = 40
 _LOG_BYTES = 16 * 1024
+_ERROR_LINES = 10
 _GRACE_SECONDS = 10
 
 
@@ -47,6 +54,12 @@ class Job:
         figures: Test figures of the model that it trained.
         promoted: Whether the gate promoted the model that it trained, which is then served.
         error: Why it failed, or why its model is not served; None otherwise.
+        task: What it does: train a model, or serve the former one again.
+        asked: Parameters that differ from the settings, by names such as `model_training.epochs`.
+        parameters: All parameters of the run, likewise; empty where it did not come so far.
+        data: What the model was trained on: `source`, `synthetic`, `classes`, `images`, `digest`, `split_digest`.
+        version: Its number in the model registry.
+        seconds: How long each node took that was done.
         runner: Process id of the runner, which is its process group's too.
         kedro: Process id of `kedro run`, which is its process group's too.
     """
@@ -60,6 +73,12 @@ class Job:
     figures: dict[str, StoredFigure] = field(default_factory=dict)
     promoted: bool = False
     error: str | None = None
+    task: Task = "train"
+    asked: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
     runner: int | None = None
     kedro: int | None = None
 
@@ -71,6 +90,7 @@ class JobFolder:
         self.path = path
         self.log = path / "log.txt"
         self.progress = path / "progress.jsonl"
+        self.upload = path / "upload"
 
     def read(self) -> Job:
         """Read what is known of the job."""
@@ -102,33 +122,54 @@ class JobFolder:
         shown = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines]
         return [line for line in shown if line][-_LOG_LINES:]
 
+    def reports(self) -> list[str]:
+        """Name the reports that the run wrote."""
+        return [name for name in REPORTS if (self.path / name).is_file()]
+
+    def keep_reports(self, written: Path) -> None:
+        """Copy the reports that the run wrote.
+
+        Args:
+            written: Folder of the project's reports, which may be those of an earlier run.
+        """
+        started = datetime.fromisoformat(self.read().started).timestamp()
+        for name in REPORTS:
+            report = written / name
+            if report.is_file() and report.stat().st_mtime >= started:
+                shutil.copyfile(report, self.path / name)
+
     def finish(self, status: Status, error: str | None = None) -> Job:
-        """Write how the job ended.
+        """Write how the job ended, and delete the archive that it was given.
 
         Args:
             status: How it ended.
             error: The reason, where the run itself did not report it.
         """
-        events = list(self.events())
+        job, events = self.read(), list(self.events())
         failed = [event for event in events if event["event"] in {"node_failed", "run_failed"}]
-        verdicts = [event for event in events if event["event"] == "promotion"]
-        verdict = verdicts[-1] if verdicts and status == "succeeded" else {}
+        verdict = _last(events, "promotion") if status == "succeeded" else {}
         promoted = bool(verdict.get("promoted"))
         if failed:
             error = ": ".join(failed[0][name] for name in ("node", "error") if name in failed[0])
-        elif status == "succeeded" and not promoted:
+        elif status == "succeeded" and job.task == "train" and not promoted:
             error = str(verdict.get("reason", "The run evaluated no model."))
         job = replace(
-            self.read(),
+            job,
             status=status,
             ended=now(),
-            run_id=verdict.get("run_id"),
-            figures=verdict.get("figures", {}),
             promoted=promoted,
             error=error,
+            parameters=_last(events, "parameters").get("values", {}),
+            seconds={event["node"]: event["seconds"] for event in events if event["event"] == "node_finished"},
+            **{name: verdict[name] for name in ("run_id", "figures", "data", "version") if name in verdict},
         )
+        shutil.rmtree(self.upload, ignore_errors=True)
         self.write(job)
         return job
+
+
+def _last(events: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    return next((event for event in reversed(events) if event["event"] == kind), {})
 
 
 def main(orders: dict[str, Any]) -> None:
@@ -159,13 +200,15 @@ def main(orders: dict[str, Any]) -> None:
     except OSError as error:
         folder.finish("failed", str(error))
         raise
+    folder.keep_reports(Path(orders["project"]) / "data" / "08_reporting")
     if cancelled.is_set():
         folder.finish("cancelled")
     elif code == 0:
         folder.finish("succeeded")
     else:
         ended = f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
-        folder.finish("failed", f"`{Path(orders['command'][0]).name}` {ended}; the log says more.")
+        last = "\n".join(folder.log_tail()[-_ERROR_LINES:])
+        folder.finish("failed", f"`{Path(orders['command'][0]).name}` {ended}. The last that it printed:\n{last}")
 
 
 def _wait(process: subprocess.Popen[bytes], cancelled: threading.Event) -> int:

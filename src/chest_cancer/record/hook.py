@@ -83,7 +83,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
             parameters = {
                 name.removeprefix("params:"): value for name, value in inputs.items() if name.startswith("params:")
             }
-            mlflow.log_params(_public(dict(_flatten(parameters))))
+            mlflow.log_params(flat_parameters(parameters))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -135,16 +135,20 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         folder = catalog[_CANDIDATE].folder
         manifest = (folder / MANIFEST_FILE).read_bytes()
         facts, metrics = Manifest.read(manifest), catalog.load("metrics")
-        run_id, figures = facts.provenance.mlflow_run_id, figures_in(metrics)
+        told = {
+            "run_id": facts.provenance.mlflow_run_id,
+            "figures": figures_in(metrics),
+            "data": _data_of(facts),
+        }
         try:
             submitted = self._submit(folder, manifest, metrics, pipeline, catalog)
             submitted = KeptChampion(catalog[_SERVED].folder).serve(submitted, facts)
         except ConnectionError as error:
             reason = f"Not decided: {error} `kedro record send` registers the model, and serves it if it is promoted."
-            progress.report("promotion", promoted=False, reason=reason, run_id=run_id, figures=figures)
+            progress.report("promotion", promoted=False, reason=reason, version=None, **told)
             raise
         is_served, reason = submitted.is_champion, submitted.reason
-        progress.report("promotion", promoted=is_served, reason=reason, run_id=run_id, figures=figures)
+        progress.report("promotion", promoted=is_served, reason=reason, version=submitted.version, **told)
         logger.info("%s, version %s: %s", registry.MODEL, submitted.version, reason)
 
     def _submit(
@@ -188,6 +192,18 @@ def _tag_pipelines(names: list[str]) -> None:
     mlflow.set_tags(tags)
 
 
+def flat_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Name parameters `block.name`, and take out of addresses what they hold in secret.
+
+    Args:
+        values: Parameters by name; typed blocks count as mappings.
+
+    Returns:
+        Values that fit into JSON.
+    """
+    return _public(dict(_flatten(values)))
+
+
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Name nested values `block.name`; typed blocks count as mappings."""
     for name, value in values.items():
@@ -203,6 +219,20 @@ def _public(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: _public(value) if isinstance(value, dict) else without_secrets(value) if isinstance(value, str) else value
         for name, value in values.items()
+    }
+
+
+def _data_of(manifest: Manifest) -> dict[str, Any]:
+    """What tells the images of one model from those of another, without folders of this machine."""
+    data = manifest.data
+    is_address = data.kind in ("google_drive", "https", "dicomweb")
+    return {
+        "source": data.location if is_address else Path(data.location).name,
+        "synthetic": data.synthetic,
+        "classes": list(manifest.classes),
+        "images": data.images,
+        "digest": data.digest,
+        "split_digest": manifest.split_digest,
     }
 
 

@@ -144,6 +144,7 @@ class KeptChampion:
                 "version": str(champion.version),
                 "created": champion.creation_timestamp,
                 "promoted": champion.tags.get(registry.PROMOTED_TAG),
+                "former": champion.tags.get(registry.FORMER_TAG),
             }
             if not self._holds(identity):
                 with self._recoverable.replacement() as folder:

@@ -26,7 +26,8 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 
 _DIGEST_TAG = "manifest_sha256"
-_FORMER_TAG = "former_champion"
+FORMER_TAG = "former_champion"
+"""Tag of a version: which one was served before it, and is again after a roll-back."""
 PROMOTED_TAG = "promoted"
 """Tag of a version: when it last became the one to serve, ISO 8601 in UTC."""
 # Without a model, and with a model without this alias.
@@ -156,7 +157,7 @@ def former_champion() -> tuple[str, str]:
     current = champion()
     if current is None:
         raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
-    former = current.tags.get(_FORMER_TAG)
+    former = current.tags.get(FORMER_TAG)
     if former is None:
         raise ValueError(f"{MODEL} {_name(current)} is the first champion: there was none before it to go back to.")
     return str(current.version), former
@@ -195,7 +196,7 @@ def require_version(version: str) -> None:
 
 def _crown(client: "MlflowClient", version: str, current: "ModelVersion | None") -> None:
     if current is not None:
-        client.set_model_version_tag(MODEL, version, _FORMER_TAG, number_of(current))
+        client.set_model_version_tag(MODEL, version, FORMER_TAG, number_of(current))
     _serve(client, version)
     client.delete_registered_model_alias(MODEL, CHALLENGER)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from chest_cancer.jobs import progress
 from chest_cancer.network.runtime import Network, Outputs
 
 Job = TypeVar("Job")
@@ -42,6 +43,7 @@ def extract(
         for outputs in network.stream(_batches(jobs, load, batch_size, read_ahead)):
             yield outputs
             bar.update(len(next(iter(outputs.values()))))
+            progress.report("images", done=bar.n, of=len(jobs))
 
 
 def _batches(jobs: Sequence[Job], load: Callable[[Job], Image], batch_size: int, read_ahead: int) -> Iterator[Image]:
