@@ -197,7 +197,7 @@ def test_everything_works_without_javascript(browser: Browser, server: Server, i
         page.locator("button.sample").nth(1).click()
         expect(page.locator("article.result .filename")).to_have_text("adenocarcinoma_2.png")
         log_in(page)
-        page.get_by_label("Data and settings").select_option("quick")
+        page.get_by_label("Settings and images").select_option("quick")
         page.get_by_role("button", name="Start training").click()
         expect(page.get_by_role("heading", name=re.compile("Run in progress|Last run"))).to_be_visible()
         # The page loads itself again by its own header while the run goes on.
@@ -232,11 +232,15 @@ def test_training_is_followed_live_and_its_model_is_served_when_it_ends(page: Pa
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_have_text("That is not the token.")
     log_in(page)
-    page.get_by_label("Data and settings").select_option("patient")
+    page.get_by_label("Settings and images").select_option("patient")
     page.get_by_role("button", name="Start training").click()
 
     expect(page.locator("#job [role=status]")).to_have_text("Train head, step 1 of 2")
     expect(page.get_by_role("heading", name="Epoch 2 of at most 9")).to_be_visible()
+    expect(page.locator(".keys .best")).to_have_text("best: epoch 2, 1.000")
+    expect(page.get_by_role("list", name="Stages of the run").locator("[aria-current]")).to_have_text(
+        re.compile("Training.*running, 0 of 1", re.DOTALL)
+    )
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     assert_accessible(page)
     (project / "go").touch()
@@ -250,17 +254,52 @@ def test_training_is_followed_live_and_its_model_is_served_when_it_ends(page: Pa
     expect(page.get_by_text("a-new-run")).to_be_visible()
 
 
+def test_what_is_served_is_shown_without_loading_the_page_again_whoever_changed_it(page: Page, server: Server) -> None:
+    log_in(page)
+    page.get_by_label("Archive of images").set_input_files({"name": "a.zip", "mimeType": "a/b", "buffer": b"PK"})
+    project = Path(server.log).with_name("project")
+    promote(project / CLASSIFIER, tiny_classifier("by-hand"), FIGURES, "7", former="6")
+    expect(page.locator("#served code")).to_have_text("by-hand")
+    expect(page.get_by_role("checkbox", name="May replace version 7 without a comparison")).not_to_be_checked()
+    expect(page.get_by_role("button", name="Roll back to version 6")).to_be_enabled()
+    assert page.get_by_label("Archive of images").evaluate("input => input.files.length") == 1
+
+
+def test_a_refused_run_is_explained_at_its_field_and_runs_are_compared(page: Page) -> None:
+    log_in(page)
+    page.get_by_text("Table, epochs, head").click()
+    page.get_by_label("Table", exact=True).fill("../labels.csv")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_label("Table", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#table-error")).to_contain_text("expected a path inside of the archive or folder")
+    assert_accessible(page)
+    for epochs in ("5", "6"):
+        page.goto("/train")
+        page.get_by_label("Settings and images").select_option("quick")
+        page.get_by_text("Table, epochs, head").click()
+        page.get_by_label("Epochs").fill(epochs)
+        page.get_by_role("button", name="Start training").click()
+        expect(page.locator("#job .asked")).to_have_text(f"model_training.epochs={epochs}")
+        expect(page.locator("#job .state")).to_have_text("Succeeded")
+    for box in page.get_by_role("checkbox", name=re.compile("Compare the run")).all()[:2]:
+        box.check()
+    page.get_by_role("button", name="Compare two runs").click()
+    expect(page.get_by_role("row", name="model_training.epochs 5 6")).to_be_visible()
+    expect(page.get_by_text("Both were tested on the same images")).to_be_visible()
+    assert_accessible(page)
+
+
 def test_a_run_is_cancelled_and_a_failed_one_says_why(page: Page) -> None:
     log_in(page)
-    page.get_by_label("Data and settings").select_option("endless")
+    page.get_by_label("Settings and images").select_option("endless")
     page.get_by_role("button", name="Start training").click()
     expect(page.locator("#job .state")).to_have_text("Running")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#job .state")).to_have_text("Cancelled")
-    page.get_by_label("Data and settings").select_option("failing")
+    page.get_by_label("Settings and images").select_option("failing")
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("alert")).to_contain_text(
-        "The run failed. model_evaluation.measure_performance_node: ValueError: no test images"
+    expect(page.get_by_role("alert", name="The run failed")).to_contain_text(
+        "model_evaluation.measure_performance_node: ValueError: no test images"
     )
     assert_accessible(page)
     page.get_by_role("button", name="Log out").click()

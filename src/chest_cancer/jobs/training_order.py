@@ -24,6 +24,9 @@ FIELDS = {
 }
 """Name of a field to its parameter."""
 
+_WHERE_FOLDERS_LIE = "expected a folder or an archive below the allowed one"
+_NO_FOLDERS = "folders of this machine are off here; CHEST_CANCER_TRAIN_ROOT says which folder they have to lie in"
+
 
 class OrderError(ValueError):
     """A run that can't be asked for.
@@ -126,48 +129,50 @@ def check_order(
     if environment not in (choices := environments(project)):
         raise OrderError({"environment": f"Expected `environment` to be one of {', '.join(choices)}."})
     wanted = {FIELDS[name]: value for name, value in said.items()}
+    problems = {}
     if "folder" in said:
-        wanted[FIELDS["folder"]] = _folder_below(root, said["folder"], archive)
+        place = _below(root, said["folder"])
+        wanted[FIELDS["folder"]] = str(place)
+        if place is None:
+            problems["folder"] = _WHERE_FOLDERS_LIE if root else _NO_FOLDERS
+        elif archive is not None:
+            problems["folder"] = "expected an archive to upload or a folder, not both"
     if archive is not None:
         wanted[FIELDS["folder"]] = archive
     if FIELDS["folder"] in wanted:
         wanted["data_ingestion.sha256"] = None  # which the settings may say of theirs
-    if "table" in said:
-        _check_table(said["table"], project)
-    return TrainingOrder(environment, _validated(TrainingOrder(environment, wanted), project))
+    if "table" in said and not _is_inside(said["table"], project):
+        problems["table"] = "expected a path inside of the archive or folder"
+    problems = {name: f"`{FIELDS[name]}`: {text}. Received: {said[name]!r}" for name, text in problems.items()}
+    return TrainingOrder(environment, _validated(TrainingOrder(environment, wanted), project, problems))
 
 
-def _folder_below(root: Path | None, folder: Any, archive: str | None) -> str:
-    """The path of a folder or archive below the one that is allowed."""
-    name = FIELDS["folder"]
-    if archive is not None:
-        raise OrderError({"folder": f"`{name}`: expected an archive to upload or a folder, not both."})
+def _below(root: Path | None, folder: Any) -> Path | None:
+    """The path of a folder or archive below the one that is allowed; None where there is none."""
     if root is None:
-        cure = "CHEST_CANCER_TRAIN_ROOT says which folder they have to lie in"
-        raise OrderError({"folder": f"`{name}`: folders of this machine are off here; {cure}."})
+        return None
     place = root.resolve()
     found = (place / str(folder)).resolve()
-    if not found.is_relative_to(place) or not found.exists():
-        problem = f"`{name}`: expected a folder or an archive below the allowed one. Received: {str(folder)!r}"
-        raise OrderError({"folder": problem})
-    return str(found)
+    return found if found.is_relative_to(place) and found.exists() else None
 
 
-def _check_table(table: Any, project: Path) -> None:
-    """Refuse a table that lies anywhere but inside of the source: a run would read any file of this machine."""
+def _is_inside(table: Any, project: Path) -> bool:
+    """Say whether a table can only lie inside of the source: a run would read any other file of this machine, too."""
     path = Path(str(table))
-    if path.is_absolute() or ".." in path.parts or str(table).startswith("~") or (project / path).exists():
-        problem = f"`{FIELDS['table']}`: expected a path inside of the archive or folder. Received: {str(table)!r}"
-        raise OrderError({"table": problem})
+    is_elsewhere = path.is_absolute() or str(table).startswith("~") or (project / path).exists()
+    return not is_elsewhere and ".." not in path.parts
 
 
-def _validated(order: TrainingOrder, project: Path) -> dict[str, Any]:
-    """The order's parameters, with the types that they have in a run."""
+def _validated(order: TrainingOrder, project: Path, problems: dict[str, str]) -> dict[str, Any]:
+    """The order's parameters, with the types that they have in a run.
+
+    Raises:
+        OrderError: There are problems already, or one takes another value.
+    """
     try:
         checked = Parameters.model_validate(_read_settings(project, order.environment, order.nested()))
     except ValidationError as error:
         fields = {parameter: field for field, parameter in FIELDS.items()}
-        problems: dict[str, str] = {}
         for problem in error.errors():
             name = ".".join(map(str, problem["loc"]))
             said = f"`{name}`: {problem['msg']}. Received: {problem['input']!r}"
@@ -175,6 +180,8 @@ def _validated(order: TrainingOrder, project: Path) -> dict[str, Any]:
         raise OrderError(problems) from None
     except ValueError as error:
         raise OrderError({"environment": f"The settings of {order.environment} can't be read: {error}"}) from None
+    if problems:
+        raise OrderError(problems)
     return {name: _look_up(checked, name) for name in order.parameters}
 
 
