@@ -259,7 +259,7 @@ def test_what_is_served_is_shown_without_loading_the_page_again_whoever_changed_
     page.get_by_label("Archive of images").set_input_files({"name": "a.zip", "mimeType": "a/b", "buffer": b"PK"})
     project = Path(server.log).with_name("project")
     promote(project / CLASSIFIER, tiny_classifier("by-hand"), FIGURES, "7", former="6")
-    expect(page.locator("#served code")).to_have_text("by-hand")
+    expect(page.locator("#served code")).to_have_text("by-hand", timeout=20_000)
     expect(page.get_by_role("checkbox", name="May replace version 7 without a comparison")).not_to_be_checked()
     expect(page.get_by_role("button", name="Roll back to version 6")).to_be_enabled()
     assert page.get_by_label("Archive of images").evaluate("input => input.files.length") == 1
@@ -277,7 +277,7 @@ def test_a_refused_run_is_explained_at_its_field_and_runs_are_compared(page: Pag
         page.goto("/train")
         page.get_by_label("Settings and images").select_option("quick")
         page.get_by_text("Table, epochs, head").click()
-        page.get_by_label("Epochs").fill(epochs)
+        page.get_by_label("Epochs", exact=True).fill(epochs)
         page.get_by_role("button", name="Start training").click()
         expect(page.locator("#job .asked")).to_have_text(f"model_training.epochs={epochs}")
         expect(page.locator("#job .state")).to_have_text("Succeeded")
