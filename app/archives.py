@@ -1,11 +1,15 @@
 """An archive to train on: the one thing that a request brings onto the disk, into the folder of its job."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
-from flask import Config, Request, request
+from flask import Config, Request, g, request
 
-from app.problems import ProblemError, allow_more_time
+from app.problems import ProblemError, allow_more_time, is_late
+from app.uploads import InMemoryRequest
 
 FIELD = "archive"
 
@@ -13,7 +17,8 @@ _UNWANTED = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 80
 
 
-def receive_into(folder: Path, settings: Config) -> None:
+@contextmanager
+def receiving(folder: Path, settings: Config) -> Iterator[None]:
     """Let the files of this request, which is not read yet, go into a folder.
 
     Args:
@@ -21,11 +26,33 @@ def receive_into(folder: Path, settings: Config) -> None:
         settings: `TRAIN_UPLOAD_BYTES` and `TRAIN_UPLOAD_SECONDS` are its limits.
     """
     folder.mkdir(mode=0o700)
-    if "Content-Encoding" in request.headers:
-        return  # it would be unpacked in memory, and so stays as short as any other
-    request.files_go_to = folder  # type: ignore[attr-defined]  # see `InMemoryRequest`
-    request.max_content_length = settings["TRAIN_UPLOAD_BYTES"]
     allow_more_time(settings["TRAIN_UPLOAD_SECONDS"])
+    received = cast(InMemoryRequest, request)
+    # What is packed would be unpacked in memory, and so stays as short as any other.
+    if "Content-Encoding" not in request.headers:
+        received.files_go_to = folder
+        received.max_content_length = settings["TRAIN_UPLOAD_BYTES"]
+    try:
+        yield
+    finally:
+        for file in received.kept:
+            file.close()
+
+
+def require_whole(request: Request) -> None:
+    """Refuse a form that did not arrive as a whole: it looks like one in which nothing was filled in.
+
+    Raises:
+        ProblemError: It came too slowly, ended early, or is no form.
+    """
+    if request.form or request.files or request.content_length == 0:
+        return
+    if request.content_length is None and "Transfer-Encoding" not in request.headers:
+        return
+    if is_late():
+        detail = f"The archive did not arrive within {g.seconds} s."
+        raise ProblemError("too-slow", "Request too slow", 408, detail)
+    raise ProblemError("invalid-order", "No such run", 400, "Expected a form or a JSON object, and the whole of it.")
 
 
 def take_archive(request: Request, folder: Path) -> Path | None:
@@ -52,9 +79,8 @@ def take_archive(request: Request, folder: Path) -> Path | None:
     for file in files:
         name = _UNWANTED.sub("_", Path(file.filename or "").name)[-_LONGEST_NAME:].lstrip(".")
         archive = Path(file.stream.name).rename(folder / (name or FIELD))
-    for each in request.files.listvalues():
-        for file in each:
-            file.close()
+    for file in files:
+        file.close()
     for path in folder.glob("*"):
         if path != archive:
             path.unlink()

@@ -24,7 +24,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app import access
-from app.archives import receive_into, take_archive
+from app.archives import receiving, require_whole, take_archive
 from app.comparison import compare
 from app.jobs import JobRunningError, Jobs, Place
 from app.model import ModelSource, ModelUnavailableError
@@ -109,11 +109,13 @@ def start() -> ResponseReturnValue:
     """Start a run: 202 with its address, or back to the page; 400 when nobody can ask for it, 409 beside another."""
     access.check_sender()
     _require_packages()
-    with _place() as place:
-        if not request.is_json:
-            receive_into(place.folder.upload, current_app.config)
+    with _place() as place, receiving(place.folder.upload, current_app.config):
         access.check()
-        body = read_object(request) if request.is_json else request.form.to_dict()
+        if request.is_json:
+            body = read_object(request)
+        else:
+            require_whole(request)
+            body = request.form.to_dict()
         if body is None:
             raise ProblemError("invalid-order", "No such run", 400, "Expected a JSON object.")
         try:

@@ -36,8 +36,16 @@ class InMemoryRequest(Request):
 
     files_go_to: Path | None = None
 
+    @cached_property
+    def kept(self) -> list[IO[bytes]]:
+        """The files that were opened in `files_go_to`, also those of a form that could not be read."""
+        return []
+
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:  # noqa: ARG002  # Werkzeug's signature
-        return io.BytesIO() if self.files_go_to is None else (self.files_go_to / secrets.token_hex(8)).open("x+b")
+        if self.files_go_to is None:
+            return io.BytesIO()
+        self.kept.append(file := (self.files_go_to / secrets.token_hex(8)).open("x+b"))
+        return file
 
     @cached_property
     def stream(self) -> IO[bytes]:

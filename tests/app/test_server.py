@@ -172,6 +172,25 @@ def test_clients_that_stall_are_ended_and_do_not_starve_others(trained_project, 
             connection.close()
 
 
+def test_an_archive_to_train_on_may_take_longer_to_arrive_than_other_requests(project, tmp_path):
+    given = {"TRAIN_TOKEN": TOKEN, "TRAIN_COMMAND": '["true"]', "REQUEST_SECONDS": "1"}
+    settings = {f"CHEST_CANCER_{name}": value for name, value in given.items()}
+    archive = b'--x\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\nPK\r\n--x--\r\n'
+    lines = [
+        "POST /train HTTP/1.1", "Host: localhost", f"Authorization: Bearer {TOKEN}", f"Content-Length: {len(archive)}",
+        "Content-Type: multipart/form-data; boundary=x", "Connection: close", "", "",
+    ]  # fmt: skip
+    with serve(project, tmp_path / "log", **settings) as server:
+        upload, stalled = (socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(2))
+        with upload, stalled:
+            upload.sendall("\r\n".join(lines).encode() + archive[:80])
+            stalled.sendall(head(1000) + b'{"image": "')
+            assert read_response(stalled)[0] == 408  # its time is over, and so would be that of the other one
+            upload.sendall(archive[80:])
+            status, job = read_response(upload)
+    assert (status, job["asked"]["data_ingestion.source"].endswith("/upload/a.zip")) == (202, True)
+
+
 def test_a_killed_worker_comes_back_while_the_other_goes_on(pair, body):
     killed = pair.workers()[0]
     os.kill(killed, signal.SIGKILL)

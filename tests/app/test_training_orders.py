@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from serving import TOKEN, prepare_training
 from training_client import BEARER, HTML, follow, log_in, problem, wait_until
@@ -163,8 +165,17 @@ def test_nothing_of_an_archive_stays_where_its_run_is_refused(app, client):
     assert [path.name for path in jobs_of(app).iterdir()] == [".lock"]
 
 
+def test_a_form_that_ends_early_starts_nothing(app, client):
+    boundary, body = encode_multipart({"environment": "quick", "archive": FileStorage(*archive())})
+    form = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    for data, headers in ((body[:-10], form), (body[:120], form), (body, {"Content-Type": "text/plain"})):
+        response = client.post("/train", data=data, headers=BEARER | headers)
+        assert "the whole of it" in problem(response, 400, "invalid-order")
+    assert [path.name for path in jobs_of(app).iterdir()] == [".lock"]
+
+
 def test_an_archive_of_a_stranger_is_not_even_received(app, client, monkeypatch):
-    monkeypatch.setattr("app.training.receive_into", lambda *_: pytest.fail("received"))
+    monkeypatch.setattr("app.training.receiving", lambda *_: pytest.fail("received"))
     problem(client.post("/train", data={"archive": archive()}), 401, "no-token")
     log_in(client)
     foreign = {"Origin": "https://elsewhere.example"}
