@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from flask import Config, Request, g, request
+from flask import Config, Request, request
 
-from app.problems import ProblemError, allow_more_time, is_late
+from app.problems import ProblemError, allow_more_time, is_late, time_allowed
 from app.uploads import InMemoryRequest
 
 FIELD = "archive"
@@ -26,12 +26,12 @@ def receiving(folder: Path, settings: Config) -> Iterator[None]:
         settings: `TRAIN_UPLOAD_BYTES` and `TRAIN_UPLOAD_SECONDS` are its limits.
     """
     folder.mkdir(mode=0o700)
-    allow_more_time(settings["TRAIN_UPLOAD_SECONDS"])
     received = cast(InMemoryRequest, request)
-    # What is packed would be unpacked in memory, and so stays as short as any other.
-    if "Content-Encoding" not in request.headers:
+    # What is no form, or would be unpacked in memory, stays as short as any other request.
+    if request.mimetype == "multipart/form-data" and "Content-Encoding" not in request.headers:
         received.files_go_to = folder
         received.max_content_length = settings["TRAIN_UPLOAD_BYTES"]
+        allow_more_time(settings["TRAIN_UPLOAD_SECONDS"])
     try:
         yield
     finally:
@@ -50,7 +50,7 @@ def require_whole(request: Request) -> None:
     if request.content_length is None and "Transfer-Encoding" not in request.headers:
         return
     if is_late():
-        detail = f"The archive did not arrive within {g.seconds} s."
+        detail = f"The form did not arrive within {time_allowed()} s."
         raise ProblemError("too-slow", "Request too slow", 408, detail)
     raise ProblemError("invalid-order", "No such run", 400, "Expected a form or a JSON object, and the whole of it.")
 

@@ -91,9 +91,9 @@ def window_name(window: Window) -> str:
     return f"of level {window[0]:g}, width {window[1]:g} HU"
 
 
-def moment(moment: str) -> str:
+def moment(written: str) -> str:
     """Write a time in UTC, to the minute."""
-    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromisoformat(written):%Y-%m-%d %H:%M} UTC"
 
 
 def duration(job: dict[str, Any]) -> str:

@@ -124,7 +124,13 @@ def allow_more_time(seconds: float) -> None:
 
 def is_late() -> bool:
     """Say whether the time of the request is over."""
-    return bool(time.perf_counter() - g.started >= g.get("seconds", current_app.config["REQUEST_SECONDS"]))
+    return bool(time.perf_counter() - g.started >= time_allowed())
+
+
+def time_allowed() -> float:
+    """Seconds that this request may take to arrive."""
+    seconds: float = g.get("seconds", current_app.config["REQUEST_SECONDS"])
+    return seconds
 
 
 def _on_crash(error: Exception) -> Response:

@@ -110,12 +110,10 @@ def start() -> ResponseReturnValue:
     access.check_sender()
     _require_packages()
     with _place() as place, receiving(place.folder.upload, current_app.config):
-        access.check()
-        if request.is_json:
-            body = read_object(request)
-        else:
+        if not request.is_json:
             require_whole(request)
-            body = request.form.to_dict()
+        access.check()
+        body = read_object(request) if request.is_json else request.form.to_dict()
         if body is None:
             raise ProblemError("invalid-order", "No such run", 400, "Expected a JSON object.")
         try:
@@ -159,7 +157,8 @@ def _check_order(body: dict[str, Any], archive: Path | None) -> TrainingOrder:
     project, root = _jobs().project, current_app.config["TRAIN_ROOT"]
     # Seen from the project, where the run starts: the path goes into the record.
     name = str(archive.relative_to(project)) if archive else None
-    given = {field: value for field, value in body.items() if field != "csrf"}
+    # A form sends what was not filled in, too.
+    given = body if request.is_json else {field: value for field, value in body.items() if field != "csrf" and value}
     return check_order(given, project, root=Path(root) if root else None, archive=name)
 
 

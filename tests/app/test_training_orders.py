@@ -23,6 +23,9 @@ REFUSED = [
     ({"table": "../labels.csv"}, "expected a path inside of the archive or folder. Received: '../labels.csv'"),
     ({"table": "/etc/hosts"}, "expected a path inside of the archive or folder. Received: '/etc/hosts'"),
     ({"table": "conf/base/catalog.yml"}, "expected a path inside of the archive or folder."),
+    ({"table": "x" * 5000}, "expected a path inside of the archive or folder."),
+    ({"epochs": True}, "`model_training.epochs`: expected one value. Received: True"),
+    ({"table": {"a": 1}}, "`data_ingestion.table.path`: expected one value."),
     ({"folder": "slices"}, "folders of this machine are off here; CHEST_CANCER_TRAIN_ROOT says which"),
     ({"source": "phantom"}, "Expected only environment, folder, table, epochs, head, replaces. Received: 'source'."),
     ({"archive": "images.zip"}, "Received: 'archive'."),
@@ -100,7 +103,7 @@ def test_the_form_says_what_is_wrong_at_the_field_and_keeps_what_was_filled_in(c
     assert response.status_code == 400
     page = response.get_data(as_text=True)
     error = re.search(r'<p class="error" id="epochs-error">(.+?)</p>', page)[1]
-    assert error.startswith("`model_training.epochs`: Input should be greater than or equal to 1.")
+    assert error.startswith("<code>model_training.epochs</code>: Input should be greater than or equal to 1.")
     field = re.search(r'<input id="epochs".+?>', page)[0]
     assert 'aria-describedby="epochs-hint epochs-error"' in field
     assert 'aria-invalid="true"' in field
@@ -204,7 +207,7 @@ def test_a_folder_has_to_lie_below_the_allowed_one(project, make_app, tmp_path):
     (root / "link").symlink_to(tmp_path / "secret")
     app = make_app(project, TRAIN_TOKEN=TOKEN, TRAIN_COMMAND=prepare_training(project), TRAIN_ROOT=str(root))
     client = app.test_client()
-    for folder in ("../secret", "link", str(tmp_path / "secret"), "missing", ".."):
+    for folder in ("../secret", "link", str(tmp_path / "secret"), "missing", "..", "x" * 5000, "a\0b"):
         response = client.post("/train", json={"folder": folder}, headers=BEARER)
         assert "expected a folder or an archive below the allowed one" in problem(response, 400, "invalid-order")
     job = follow(client, start(client, folder="set"))[-1]

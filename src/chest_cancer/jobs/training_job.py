@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -126,17 +127,17 @@ class JobFolder:
         """Name the reports that the run wrote."""
         return [name for name in REPORTS if (self.path / name).is_file()]
 
-    def keep_reports(self, written: Path) -> None:
-        """Copy the reports that the run wrote.
+    def keep_reports(self, written: Path, since: float) -> None:
+        """Copy the reports that the run wrote, as far as there is room.
 
         Args:
             written: Folder of the project's reports, which may be those of an earlier run.
+            since: When this run began, in seconds since 1970.
         """
-        started = datetime.fromisoformat(self.read().started).timestamp()
-        for name in REPORTS:
-            report = written / name
-            if report.is_file() and report.stat().st_mtime >= started:
-                shutil.copyfile(report, self.path / name)
+        for report in (written / name for name in REPORTS):
+            with suppress(OSError):  # not there, or the disk is full: the run went as it went
+                if report.stat().st_mtime >= since:
+                    shutil.copyfile(report, self.path / report.name)
 
     def finish(self, status: Status, error: str | None = None) -> Job:
         """Write how the job ended, and delete the archive that it was given.
@@ -182,6 +183,7 @@ def main(orders: dict[str, Any]) -> None:
     cancelled = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: cancelled.set())
     folder.write(replace(folder.read(), runner=os.getpid()))
+    started = time.time()
     try:
         with folder.log.open("wb") as log:
             process = subprocess.Popen(
@@ -200,7 +202,7 @@ def main(orders: dict[str, Any]) -> None:
     except OSError as error:
         folder.finish("failed", str(error))
         raise
-    folder.keep_reports(Path(orders["project"]) / "data" / "08_reporting")
+    folder.keep_reports(Path(orders["project"]) / "data" / "08_reporting", started)
     if cancelled.is_set():
         folder.finish("cancelled")
     elif code == 0:

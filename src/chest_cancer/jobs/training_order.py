@@ -110,7 +110,7 @@ def check_order(
     """Check what a run is asked for, before it is started.
 
     Args:
-        given: `environment` and the fields of `FIELDS`, as text or numbers. What is empty stays as the settings are.
+        given: `environment` and the fields of `FIELDS`, as text or numbers. What is None stays as the settings are.
         project: The folder with `conf/`.
         root: The folder that `folder` has to lie in; None: none may be named.
         archive: An archive of images that came along, its path seen from the project.
@@ -125,12 +125,12 @@ def check_order(
         known = ", ".join(["environment", *FIELDS])
         raise OrderError({name: f"Expected only {known}. Received: {name[:40]!r}." for name in sorted(unknown)})
     environment = given.get("environment", "local")
-    said = {name: value for name, value in given.items() if name != "environment" and value not in ("", None)}
+    said = {name: value for name, value in given.items() if name != "environment" and value is not None}
     if environment not in (choices := environments(project)):
         raise OrderError({"environment": f"Expected `environment` to be one of {', '.join(choices)}."})
-    wanted = {FIELDS[name]: value for name, value in said.items()}
-    problems = {}
-    if "folder" in said:
+    problems = {name: "expected one value" for name, value in said.items() if isinstance(value, bool | dict | list)}
+    wanted = {FIELDS[name]: value for name, value in said.items() if name not in problems}
+    if "folder" in said and "folder" not in problems:
         place = _below(root, said["folder"])
         wanted[FIELDS["folder"]] = str(place)
         if place is None:
@@ -141,7 +141,7 @@ def check_order(
         wanted[FIELDS["folder"]] = archive
     if FIELDS["folder"] in wanted:
         wanted["data_ingestion.sha256"] = None  # which the settings may say of theirs
-    if "table" in said and not _is_inside(said["table"], project):
+    if "table" in said and "table" not in problems and not _is_inside(said["table"], project):
         problems["table"] = "expected a path inside of the archive or folder"
     problems = {name: f"`{FIELDS[name]}`: {text}. Received: {said[name]!r}" for name, text in problems.items()}
     return TrainingOrder(environment, _validated(TrainingOrder(environment, wanted), project, problems))
@@ -151,15 +151,21 @@ def _below(root: Path | None, folder: Any) -> Path | None:
     """The path of a folder or archive below the one that is allowed; None where there is none."""
     if root is None:
         return None
-    place = root.resolve()
-    found = (place / str(folder)).resolve()
-    return found if found.is_relative_to(place) and found.exists() else None
+    try:
+        place = root.resolve()
+        found = (place / str(folder)).resolve()
+        return found if found.is_relative_to(place) and found.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long, a circle of links, or no name at all
+        return None
 
 
 def _is_inside(table: Any, project: Path) -> bool:
     """Say whether a table can only lie inside of the source: a run would read any other file of this machine, too."""
     path = Path(str(table))
-    is_elsewhere = path.is_absolute() or str(table).startswith("~") or (project / path).exists()
+    try:
+        is_elsewhere = path.is_absolute() or str(table).startswith("~") or (project / path).exists()
+    except OSError:  # too long for a name
+        return False
     return not is_elsewhere and ".." not in path.parts
 
 
