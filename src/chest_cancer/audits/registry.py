@@ -2,6 +2,7 @@
 
 from chest_cancer.audits.audit import Audit
 from chest_cancer.audits.black_lungs.audit import BLACK_LUNGS
+from chest_cancer.audits.deletion.audit import DELETION
 from chest_cancer.audits.duplicates.audit import DUPLICATES
 from chest_cancer.audits.evidence.audit import EVIDENCE
 from chest_cancer.audits.identity.audit import IDENTITY
@@ -18,6 +19,7 @@ AUDITS: tuple[Audit, ...] = (
     METADATA,
     IDENTITY,
     LEAKAGE,
+    DELETION,
     DUPLICATES,
     SUBGROUPS,
     REFUSAL,

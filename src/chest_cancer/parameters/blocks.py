@@ -191,6 +191,12 @@ class ModelEvaluationParameters(Block):
         min_length=1,
         description="Points of the leakage curve, falling: cosine from which on slices join; 1: exact copies only.",
     )
+    deletion_similarities: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
+        (0.98, 0.95),
+        min_length=1,
+        description="Cosines at and above which training images are near to a tested one, and are deleted by the audit "
+        "of deletion; the first is spoken of.",
+    )
     foreign_images: int = Field(
         40, ge=1, description="Most images of each kind that is no chest CT; one pass through the network each."
     )

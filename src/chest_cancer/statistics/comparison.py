@@ -25,6 +25,22 @@ def accuracies(numbers: Numbers, scores: Scores, weights: Weights) -> NDArray[np
         return np.asarray(weights @ share_of_hits(numbers, scores) / weights.sum(axis=1))
 
 
+def balanced_accuracies(numbers: Numbers, hits: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
+    """Compute the balanced accuracy: the mean over classes of the share that is right.
+
+    Args:
+        numbers: Class numbers 0 to K - 1, [n].
+        hits: Share of the repeats in which each image is right, [n].
+        weights: How often each image is in each draw, [draws, n] (`GroupBootstrap.weights`).
+
+    Returns:
+        The balanced accuracy in each draw, [draws]; NaN in a draw that lacks a class.
+    """
+    classes = (numbers[:, None] == np.unique(numbers)).astype(float)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(((weights @ (classes * hits[:, None])) / (weights @ classes)).mean(axis=1))
+
+
 def areas(numbers: Numbers, scores: Scores, weights: Weights) -> NDArray[np.float64]:
     """Compute the area under the ROC curve of two classes, or the mean of each class against the rest.
 

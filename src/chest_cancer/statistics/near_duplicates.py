@@ -22,7 +22,7 @@ black margin; slices of one phantom patient 0.70 on average, at most 0.90."""
 IDENTITIES = ("patient", "study")
 """Columns whose values are in one group, and so in one split, alone; missing where nobody knows."""
 _BLOCK = 2048
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 """Of a cosine in single precision: equal vectors come out just below 1."""
 
 Groups = NDArray[np.int64]
@@ -114,7 +114,7 @@ def _link_blocks(count: int, block: Block, similarities: Sequence[float]) -> lis
     found = [np.arange(count) for _ in similarities]
     if not similarities:
         return found
-    highest, lowest = int(np.argmax(similarities)), min(similarities) - _ROUNDING
+    highest, lowest = int(np.argmax(similarities)), min(similarities) - ROUNDING
     slices = [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
     for position, rows in enumerate(slices):
         for columns in slices[position:]:
@@ -127,7 +127,7 @@ def _link_blocks(count: int, block: Block, similarities: Sequence[float]) -> lis
             left, right = np.nonzero(near)
             values = similarity[left, right]
             for i, limit in enumerate(similarities):
-                chosen = values >= limit - _ROUNDING
+                chosen = values >= limit - ROUNDING
                 found[i] = _join(found[i], found[i][rows][left[chosen]], found[i][columns][right[chosen]])
     return found
 

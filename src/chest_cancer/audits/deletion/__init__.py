@@ -1,0 +1,1 @@
+"""Deletion: what near-duplicates of tested images in training are worth, by taking them out."""

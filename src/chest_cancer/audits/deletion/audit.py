@@ -1,0 +1,104 @@
+"""The audit of deletion: a score with and without the near-duplicates of tested images in training."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.deletion.deleting import measure_deletions
+from chest_cancer.audits.deletion.plot import plot_deletions
+from chest_cancer.audits.deletion.words import describe_deletions
+from chest_cancer.network.embedding import directions, means_of
+from chest_cancer.network.features import class_names, embeddings_of
+from chest_cancer.parameters.blocks import ModelEvaluationParameters
+from chest_cancer.reporting.limitation import Limitation, listed
+from chest_cancer.statistics.cross_validation import FOLDS, fewest_groups
+from chest_cancer.statistics.least_squares import ForgetfulHead
+from chest_cancer.statistics.near_duplicates import ROUNDING
+from chest_cancer.statistics.sampling import sample_groups
+from chest_cancer.storage.arrays import Arrays
+
+
+def audit_deletion(
+    split_table: pd.DataFrame, features: Arrays, parameters: ModelEvaluationParameters, seed: int
+) -> Finding:
+    """Take near-duplicates of tested images out of training, and as many others for comparison.
+
+    Kapoor and Narayanan, 2023, Leakage and the reproducibility crisis in machine-learning-based science (Patterns), ask
+    for what leakage costs. A curve over similarities shows that a score falls; a deletion of the same size of other
+    images shows that it falls because of them.
+
+    Args:
+        split_table: A row per image file: `label`, `pixel_sha256` and `group`.
+        features: `pixel_sha256` and `embedding` of each distinct image.
+        parameters: The block `model_evaluation`.
+        seed: Random seed for folds, deletions and draws.
+
+    Returns:
+        `rows`, one for each deletion: `unit` (`files`, copies included, or `pictures`, each distinct one once),
+        `similarity` (None where copies alone are deleted) and what `measure_deletions` returns; `sentence`, the same in
+        plain words; `images_left_out` of data that are too large; and a plot. Nothing where a class has fewer images
+        than there are folds.
+    """
+    files, left_out = sample_groups(split_table, seed)
+    pictures = files.drop_duplicates("pixel_sha256")
+    names = class_names(split_table)
+    if fewest_groups(_numbers(pictures, names), np.arange(len(pictures))) < FOLDS:
+        return NOTHING
+    rows: list[dict[str, Any]] = []
+    for unit, images in (("files", files), ("pictures", pictures)):
+        if unit == "files" and len(files) == len(pictures):
+            continue
+        embeddings, numbers = embeddings_of(images, features), _numbers(images, names)
+        head = ForgetfulHead(embeddings, numbers)
+        copies = (None,) if unit == "files" else ()
+        for similarity in (*copies, *parameters.deletion_similarities):
+            near = _copies(images) if similarity is None else _near(embeddings, similarity)
+            measured = measure_deletions(head, numbers, images["group"].to_numpy(), near, parameters, seed)
+            if measured is not None:
+                rows.append({"unit": unit, "similarity": similarity, **measured})
+    facts = {
+        "rows": rows,
+        "sentence": describe_deletions(rows, min(parameters.deletion_similarities)),
+        "images_left_out": left_out,
+    }
+    plots = {"deletion": plot_deletions(rows, parameters.confidence)}
+    return Finding(facts | listed(find_limitations(facts)), plots)
+
+
+def _numbers(images: pd.DataFrame, names: list[str]) -> NDArray[np.int64]:
+    return images["label"].map(names.index).to_numpy(dtype=np.int64)
+
+
+def _copies(images: pd.DataFrame) -> NDArray[np.bool_]:
+    pictures = pd.factorize(images["pixel_sha256"])[0]
+    return _of_others(pictures[:, None] == pictures)
+
+
+def _near(embeddings: NDArray[np.float32], similarity: float) -> NDArray[np.bool_]:
+    unit = directions(means_of(embeddings))
+    return _of_others(unit @ unit.T >= similarity - ROUNDING)
+
+
+def _of_others(near: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    np.fill_diagonal(near, val=False)
+    return near
+
+
+def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
+    """Say what the facts do not support."""
+    if not any(row["beyond_random"]["low"] > 0 and row["beyond_same_classes"]["low"] > 0 for row in facts["rows"]):
+        return []
+    return [Limitation("What near-duplicates are worth", facts["sentence"])]
+
+
+DELETION = Audit(
+    name="deletion",
+    title="Deletion: what near-duplicates are worth",
+    subject="data",
+    inputs=("split_table", "features"),
+    run=audit_deletion,
+    plots=("deletion",),
+)
