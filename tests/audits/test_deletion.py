@@ -95,7 +95,7 @@ def test_copies_and_distinct_look_alikes_are_told_apart() -> None:
 
 
 def test_without_near_duplicates_there_is_nothing_to_delete() -> None:
-    facts, plots = audit_deletion(*data(0, 1.0, spread=2.0), PARAMETERS, 0)
+    facts, plots, _ = audit_deletion(*data(0, 1.0, spread=2.0), PARAMETERS, 0)
 
     assert facts["rows"] == []
     assert facts["sentence"].startswith("No two images are as near as cosine 0.95")

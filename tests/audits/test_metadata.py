@@ -47,7 +47,7 @@ def page(facts: dict[str, Any]) -> str:
 
 
 def test_a_column_that_is_the_class_in_other_words_is_associated_with_it_and_a_random_one_is_not() -> None:
-    facts, plots = audit(sex=RANDOM, site=SAME)
+    facts, plots, _ = audit(sex=RANDOM, site=SAME)
 
     sex, site = facts["columns"]
     assert (sex["name"], site["name"]) == ("sex", "site")
@@ -71,7 +71,7 @@ def test_a_column_that_is_the_class_in_other_words_is_associated_with_it_and_a_r
 
 
 def test_columns_that_say_nothing_of_the_class_are_no_limitation() -> None:
-    facts, _ = audit(sex=RANDOM, age=np.random.default_rng(6).choice(["20 to 39", "40 to 59", None], PATIENTS))
+    facts, *_ = audit(sex=RANDOM, age=np.random.default_rng(6).choice(["20 to 39", "40 to 59", None], PATIENTS))
 
     low, high = (facts["baseline"]["metadata"]["roc_auc"][end] for end in ("low", "high"))
     assert low < 0.6
@@ -83,14 +83,14 @@ def test_columns_that_say_nothing_of_the_class_are_no_limitation() -> None:
 
 
 def test_that_one_class_alone_has_metadata_is_found() -> None:
-    facts, _ = audit(sex=np.where(SAME == "site 1", RANDOM, None))
+    facts, *_ = audit(sex=np.where(SAME == "site 1", RANDOM, None))
 
     assert facts["columns"][0]["association"]["low"] > 0.5
     assert facts["limitations"]
 
 
 def test_where_patients_are_unknown_groups_of_near_duplicates_stand_in_for_them() -> None:
-    facts, _ = audit(known=False, sex=RANDOM)
+    facts, *_ = audit(known=False, sex=RANDOM)
 
     assert facts["patients"] is None
     assert sum(row["patients"] for row in facts["columns"][0]["groups"]) == PATIENTS
@@ -98,7 +98,7 @@ def test_where_patients_are_unknown_groups_of_near_duplicates_stand_in_for_them(
 
 
 def test_of_images_that_nobody_described_one_sentence_says_so() -> None:
-    facts, plots = audit()
+    facts, plots, _ = audit()
 
     assert (facts, plots) == ({"columns": [], "limitations": []}, {})
     assert page(facts).count("<p>") == 1

@@ -16,7 +16,7 @@ from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
 from chest_cancer.network.vgg16 import Weights
-from chest_cancer.pipelines.model_training.abstention import fit_space
+from chest_cancer.statistics.outlying import fit_space
 from conftest import Pixels
 from manifests import manifest_of
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from chest_cancer.audits.shortcuts import baselines
+from chest_cancer.audits.shortcuts.audit import _compare_marks, audit_shortcuts
 from chest_cancer.audits.shortcuts.baselines import compare_baselines, compare_with_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
 from chest_cancer.imaging.phantoms.generate import generate_phantom
@@ -48,6 +49,8 @@ def split_table(labels: np.ndarray, width: int = 64) -> pd.DataFrame:
             "mode": "L",
             "width": width,
             "height": 64,
+            "coloured": 0.0,
+            "letters": 0,
             "group": np.arange(count),
         }
     )
@@ -150,6 +153,37 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
     assert audit is not None
     assert audit["best"] == "size and format"
     assert "size and format alone (" in audit["verdict"]
+
+
+def test_marks_that_are_drawn_in_one_class_are_a_shortcut_and_are_counted(
+    noise_folder: Callable[..., ImageFolder],
+) -> None:
+    table = split_table(LABELS)
+    table.loc[np.flatnonzero(LABELS == 1)[:20], "coloured"] = 0.002
+
+    finding = audit_shortcuts(noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), PARAMETERS, 0)
+
+    assert finding.facts["best"] == "drawn marks"
+    assert by_name(finding.facts)["drawn marks"]["roc_auc"]["value"] > 0.75
+    assert {name: share["value"] for name, share in finding.facts["marks"]["coloured"].items()} == {
+        "adenocarcinoma": 0,
+        "normal": pytest.approx(20 / 30),
+    }
+    assert finding.facts["marks"]["letters"]["normal"]["value"] == 0
+    (limitation,) = [each for each in finding.facts["limitations"] if each["title"] == "Drawn marks"]
+    assert "Coloured marks are in 0.67 [" in limitation["text"]
+    assert "of the images of normal (n 30), and in 0.00 [" in limitation["text"]
+
+
+def test_marks_that_are_drawn_in_both_classes_alike_are_no_limitation(noise_folder: Callable[..., ImageFolder]) -> None:
+    found = 0
+    for seed in range(20):
+        table = split_table(LABELS)
+        table["coloured"] = np.where(np.random.default_rng(seed).random(COUNT) < 0.2, 0.002, 0.0)
+        classes = baselines.count_marks(table, 0.95)["coloured"]
+        found += _compare_marks("Marks are in", classes) is not None
+
+    assert found <= 2
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_group_that_the_model_fails_in_is_found_after_correction_and_no_other(
 
 
 def test_where_no_group_is_different_none_is_found() -> None:
-    facts, _ = audit(predictions(np.zeros(PATIENTS, bool)), sex=SEX, scanner=SCANNER)
+    facts, *_ = audit(predictions(np.zeros(PATIENTS, bool)), sex=SEX, scanner=SCANNER)
 
     assert facts["limitations"] == []
     assert facts["questions"] == 16
@@ -139,7 +139,7 @@ def test_where_every_group_is_small_it_is_not_known_whether_they_differ() -> Non
 def test_figures_of_all_are_those_that_are_served() -> None:
     table = predictions(SCANNER == "old")
 
-    facts, _ = audit(table, sex=SEX)
+    facts, *_ = audit(table, sex=SEX)
 
     served = measure(table, list(CLASSES), "normal", None, PARAMETERS, 1)
     for name, figure in facts["figures"].items():
@@ -150,7 +150,7 @@ def test_a_figure_without_positive_images_in_a_group_is_unknown_and_not_compared
     table = predictions(np.zeros(PATIENTS, bool))
     truth = table.groupby("group")["label"].first().to_numpy()
 
-    facts, _ = audit(table, site=np.where((truth == "normal") & (SEX == "F"), "site 2", "site 1"))
+    facts, *_ = audit(table, site=np.where((truth == "normal") & (SEX == "F"), "site 2", "site 1"))
 
     one, two = (row["figures"] for row in facts["columns"][0]["groups"])
     assert np.isnan(two["sensitivity"]["measured"]["value"])
@@ -159,7 +159,7 @@ def test_a_figure_without_positive_images_in_a_group_is_unknown_and_not_compared
 
 
 def test_without_a_normal_class_there_is_no_sensitivity() -> None:
-    facts, _ = audit(predictions(SCANNER == "old"), normal_class=None, sex=SEX)
+    facts, *_ = audit(predictions(SCANNER == "old"), normal_class=None, sex=SEX)
 
     assert list(facts["figures"]) == ["accuracy", "roc_auc"]
 

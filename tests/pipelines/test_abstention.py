@@ -14,7 +14,8 @@ from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import AbstentionParameters
-from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
+from chest_cancer.pipelines.model_training.abstention import fit_limits
+from chest_cancer.statistics.outlying import distances_from, fit_space
 from conftest import Pixels
 from manifests import manifest_of
 

@@ -101,7 +101,7 @@ def test_the_index_describes_every_image(tmp_path: Path) -> None:
     index = outcome.index
     assert list(index.columns) == [
         "path", "label", "patient", "study", "series", "source_split", "content_sha256", "pixel_sha256",
-        "perceptual_hash", "format", "mode", "scaling", "width", "height", "bytes",
+        "perceptual_hash", "format", "mode", "scaling", "width", "height", "coloured", "letters", "bytes",
     ]  # fmt: skip
     first = index.iloc[0]
     assert (first["path"], first["format"], first["mode"], first["width"], first["height"]) == (
@@ -365,3 +365,57 @@ def test_a_source_that_does_not_exist_stops_the_run(tmp_path: Path) -> None:
     ):
         run(tmp_path, source="nowhere.zip")
     assert list(tmp_path.iterdir()) == []
+
+
+def exclude(tmp_path: Path, text: str) -> str:
+    table = tmp_path / "suspects.csv"
+    table.write_text(text)
+    return str(table)
+
+
+def test_a_table_of_paths_leaves_images_out_with_the_reason(tmp_path: Path) -> None:
+    files = pictures(*(f"{folder}/{name}.png" for folder in ("normal", "tumour") for name in "abcd"))
+
+    outcome = ingest(tmp_path, files, exclude=exclude(tmp_path, "rank,path\n1,normal/b.png\n2,tumour/d.png\n"))
+
+    assert outcome.quarantine == dict.fromkeys(("normal/b.png", "tumour/d.png"), "left out by `data_ingestion.exclude`")
+    assert len(outcome.index) == 6
+    assert outcome.summary["quarantined"] == 2
+
+
+def test_a_digest_leaves_out_all_copies_of_a_picture(tmp_path: Path) -> None:
+    files = pictures(*(f"{folder}/{name}.png" for folder in ("normal", "tumour") for name in "abcd"))
+    files["normal/copy.png"] = files["normal/b.png"]
+    found = ingest(tmp_path / "before", files).index.set_index("path")["pixel_sha256"]
+
+    outcome = ingest(
+        tmp_path, files, exclude=exclude(tmp_path, f"path,pixel_sha256\nelsewhere.png,{found['normal/b.png']}\n")
+    )
+
+    assert set(outcome.quarantine) == {"normal/b.png", "normal/copy.png"}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (
+            None,
+            "Expected a CSV, TSV or Parquet file, by its path from here. Received: 'none.csv'. Copy data/08_reporting",
+        ),
+        (
+            "rank,file\n1,normal/a.png\n",
+            r"Expected a table with a column `pixel_sha256` or `path`. Received .* rank, file",
+        ),
+        (
+            "path\nnormal/a.png\nnormal/x.png\n",
+            "Received 1 of 2 that are of none, such as `normal/x.png`. Take these rows",
+        ),
+    ],
+)
+def test_a_table_that_can_not_be_meant_stops_the_run(tmp_path: Path, table: str | None, words: str) -> None:
+    named = "none.csv" if table is None else exclude(tmp_path, table)
+
+    with pytest.raises(ValueError, match=words) as error:
+        ingest(tmp_path, three("normal", "tumour"), exclude=named)
+
+    assert "Invalid value received for `data_ingestion.exclude`." in str(error.value)

@@ -1,8 +1,10 @@
 """What every audit is: a function of catalog entries that returns facts, plots, and what the facts do not support."""
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 from kedro.pipeline import Node
 
@@ -19,10 +21,12 @@ class Finding(NamedTuple):
             plain words what the facts do not support: a list of `title` and `text`. Empty where nothing could be
             measured.
         plots: Plots by the names that the audit declares; a missing one is shown as empty.
+        tables: Tables by the names that the audit declares, for people to work with; a missing one has no rows.
     """
 
     facts: dict[str, Any]
     plots: dict[str, go.Figure]
+    tables: Mapping[str, pd.DataFrame] = MappingProxyType({})
 
 
 NOTHING = Finding({}, {})
@@ -38,6 +42,7 @@ class Audit(NamedTuple):
         inputs: Names of the catalog entries that `run` takes; a block of parameters, `params:<block>`, by its own name.
         run: Takes the inputs, `parameters` (the block `model_evaluation`) and `seed` by name, and returns a `Finding`.
         plots: Names of the plots that it draws.
+        tables: Names of the tables that it writes, as CSV, each with its columns.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Audit(NamedTuple):
     inputs: tuple[str, ...]
     run: Callable[..., Finding]
     plots: tuple[str, ...] = ()
+    tables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     @property
     def facts_dataset(self) -> str:
@@ -57,9 +63,14 @@ class Audit(NamedTuple):
         return f"{self.subject}_plot_{plot}"
 
     @property
-    def datasets(self) -> tuple[str, ...]:
-        """Names of the catalog entries that it makes: facts, then plots."""
+    def shown(self) -> tuple[str, ...]:
+        """Names of the catalog entries that a report shows: facts, then plots."""
         return (self.facts_dataset, *map(self.plot_dataset, self.plots))
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the catalog entries that it makes: facts, plots, then tables."""
+        return (*self.shown, *(f"{self.subject}_table_{table}" for table in self.tables))
 
 
 def node_of(audit: Audit) -> Node:
@@ -67,7 +78,11 @@ def node_of(audit: Audit) -> Node:
 
     def make(parameters: ModelEvaluationParameters, seed: int, **inputs: Any) -> list[Any]:
         found = audit.run(**inputs, parameters=parameters, seed=seed) if parameters.audits else NOTHING
-        return [unknown_as_none(found.facts), *(found.plots.get(plot, go.Figure()) for plot in audit.plots)]
+        return [
+            unknown_as_none(found.facts),
+            *(found.plots.get(plot, go.Figure()) for plot in audit.plots),
+            *(found.tables.get(table, pd.DataFrame(columns=list(columns))) for table, columns in audit.tables.items()),
+        ]
 
     make.__name__ = f"audit_{audit.name}"
     make.__doc__ = audit.run.__doc__

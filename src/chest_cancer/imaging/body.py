@@ -82,6 +82,24 @@ def measure_black(pixels: NDArray[np.uint8]) -> float:
     return float((grey[body] <= _BLACK).mean()) if body.any() else 0.0
 
 
+def find_outside(pixels: NDArray[np.uint8]) -> Mask:
+    """Find what lies beside the body: neither between its edges in a row, nor in a column.
+
+    Args:
+        pixels: As in `find_body`.
+
+    Returns:
+        [H, W]; everything where no bright region is as large as a body.
+    """
+    height, width = pixels.shape[:2]
+    grey = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
+    region = largest_region(grey > _otsu_threshold(grey))
+    if region.mean() < _SMALLEST_AREA:
+        return np.ones((height, width), dtype=bool)
+    body = Image.fromarray(_between(region) & _between(region.T).T)
+    return ~np.asarray(body.resize((width, height), Image.Resampling.NEAREST))
+
+
 def _between(mask: Mask) -> Mask:
     """What lies between the first and the last true cell of each row, both included."""
     return np.asarray(np.maximum.accumulate(mask, axis=1) & np.maximum.accumulate(mask[:, ::-1], axis=1)[:, ::-1])

@@ -3,7 +3,11 @@
 import base64
 import io
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+_THUMBNAIL = 96
 
 
 def picture_url(picture: Image.Image, *, lossless: bool) -> str:
@@ -20,3 +24,14 @@ def picture_url(picture: Image.Image, *, lossless: bool) -> str:
         picture.save(file, "JPEG", quality=85)
     kind = "png" if lossless else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
+    """Make a small picture, at most 96 pixels on a side, in a data URL.
+
+    Args:
+        pixels: RGB, uint8 [H, W, 3].
+    """
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    return picture_url(picture, lossless=False)

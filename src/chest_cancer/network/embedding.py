@@ -1,5 +1,6 @@
 """The embedding: spatial means of the last map's channels, then their maxima."""
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +11,19 @@ CHANNELS = 512
 SIZE = 2 * CHANNELS
 
 Float = TypeVar("Float", bound=np.floating)
+
+
+@dataclass(frozen=True)
+class EmbeddingSpace:
+    """Where training images lie, as directions and spreads of their spatial means, scaled to length 1.
+
+    Attributes:
+        centre: [512].
+        whitening: [512, 512]; sends a difference from the centre to one whose length is the distance.
+    """
+
+    centre: NDArray[np.float32]
+    whitening: NDArray[np.float32]
 
 
 def means_of(embeddings: NDArray[Float]) -> NDArray[Float]:

@@ -4,7 +4,6 @@ The graphs are written as text and parsed by `onnx.parser`; weights go in by nam
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from chest_cancer.imaging.frame import SIDE
-from chest_cancer.network.embedding import SIZE
+from chest_cancer.network.embedding import SIZE, EmbeddingSpace
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import CONVOLUTIONS, LAYERS, Weights
 
@@ -22,19 +21,6 @@ RGB_MEAN = (123.68, 116.779, 103.939)
 
 _OPSETS = [onnx.helper.make_opsetid("", 18)]
 _IR_VERSION = 10
-
-
-@dataclass(frozen=True)
-class EmbeddingSpace:
-    """Where training images lie, as directions and spreads of their spatial means, scaled to length 1.
-
-    Attributes:
-        centre: [512].
-        whitening: [512, 512]; sends a difference from the centre to one whose length is the distance.
-    """
-
-    centre: NDArray[np.float32]
-    whitening: NDArray[np.float32]
 
 
 def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:

@@ -30,6 +30,11 @@ class DataIngestionParameters(SourceParameters):
         ge=2,
         description="How many patients there are, where only that is known: names a point of the leakage curve.",
     )
+    exclude: str | None = Field(
+        None,
+        min_length=1,
+        description="Table of images to leave out, by `pixel_sha256` or `path`, such as an edited suspects.csv.",
+    )
 
 
 class ModelPreparationParameters(Block):
@@ -202,6 +207,9 @@ class ModelEvaluationParameters(Block):
     )
     deletion_images: int = Field(
         20, ge=1, description="Test images drawn for the deletion test of evidence maps; four passes each."
+    )
+    prediction_set_coverage: float = Field(
+        0.9, gt=0.0, lt=1.0, description="Share of the prediction sets that are to hold the true class."
     )
     perturbed_images: int = Field(
         12, ge=1, description="Test images drawn for robustness; a pass for each of the eleven perturbations."

@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
-from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import hash_vectors
-from chest_cancer.imaging.pictures import picture_url
+from chest_cancer.imaging.pictures import thumbnail_url
 from chest_cancer.network.embedding import directions, means_of
 from chest_cancer.network.features import embeddings_of
 from chest_cancer.sources.image_folder import ImageFolder
@@ -23,7 +21,6 @@ _KINDS = (
     ("same pixels", "pixel_sha256", "content_sha256"),
     ("near", "group", "pixel_sha256"),
 )
-_SIDE = 96
 _BLOCK = 1024
 _CONTRADICTING = "contradicting labels"
 
@@ -152,7 +149,7 @@ def show_duplicates(
                 "path": str(file["path"]),
                 "label": str(file["label"]),
                 "source_split": None if pd.isna(file["source_split"]) else str(file["source_split"]),
-                "thumbnail": _thumbnail(images.read(str(file["path"]))),
+                "thumbnail": thumbnail_url(images.pixels(str(file["path"]))),
                 "difference": "" if position == 0 else _difference(files.iloc[0], file),
             }
             for position, (_, file) in enumerate(files.iterrows())
@@ -187,7 +184,7 @@ def show_shared_pictures(
         named = files.iloc[np.argsort(files["patient"].duplicated(), kind="stable")].head(most_files)
         shown.append(
             {
-                "thumbnail": _thumbnail(images.read(str(named["path"].iloc[0]))),
+                "thumbnail": thumbnail_url(images.pixels(str(named["path"].iloc[0]))),
                 "patients": int(files["patient"].nunique()),
                 "files": len(files),
                 "named": named[["path", "label", "patient"]].astype(str).to_dict("records"),
@@ -254,12 +251,6 @@ def _compare_pictures(first: Sequence[str], second: Sequence[str]) -> tuple[NDAr
 
 def _means(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
     return directions(means_of(embeddings_of(files, features)))
-
-
-def _thumbnail(data: bytes) -> str:
-    image = Image.fromarray(decode_image(data).pixels)
-    image.thumbnail((_SIDE, _SIDE))
-    return picture_url(image, lossless=False)
 
 
 def _distinct(files: pd.DataFrame) -> dict[str, int]:

@@ -11,7 +11,11 @@ from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed, sentence
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.intervals import difference_of, in_words
 from chest_cancer.storage.arrays import Arrays
+from chest_cancer.storage.figures import Figure
+
+_MARKS = {"coloured": "Coloured marks are in", "letters": "Letters are burnt into"}
 
 
 def audit_shortcuts(
@@ -42,10 +46,26 @@ def audit_shortcuts(
 
 def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     """Say what the facts do not support."""
+    limitations = []
     found = any(row["shortcut"] or row["model_adds"]["value"] <= 0 for row in facts["baselines"])
-    if facts["model"]["roc_auc"]["low"] > 0.5 and not found:
-        return []
-    return [Limitation("Shortcuts", sentence(facts["verdict"]))]
+    if facts["model"]["roc_auc"]["low"] <= 0.5 or found:
+        limitations.append(Limitation("Shortcuts", sentence(facts["verdict"])))
+    unequal = [_compare_marks(words, facts["marks"][kind]) for kind, words in _MARKS.items()]
+    if any(unequal):
+        limitations.append(Limitation("Drawn marks", " ".join([*filter(None, unequal), "A model can go by that."])))
+    return limitations
+
+
+def _compare_marks(words: str, classes: dict[str, Figure]) -> str | None:
+    """Say which class has more of a kind of marks, where that is no chance."""
+    fewest, most = (choose(classes, key=lambda name: classes[name]["value"]) for choose in (min, max))
+    difference = difference_of(classes[most], classes[fewest])
+    if difference is None or difference["low"] <= 0:
+        return None
+    more, less = (
+        f"{in_words(classes[name])} of the images of {name} (n {classes[name]['n']})" for name in (most, fewest)
+    )
+    return f"{words} {more}, and in {less}."
 
 
 SHORTCUTS = Audit(

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.afar import Looks, look_from_afar
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.marks import Marks
 from chest_cancer.network.features import embeddings_of
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
@@ -30,13 +31,14 @@ from chest_cancer.statistics.cross_validation import (
     measure_scores,
     predict_out_of_fold,
 )
-from chest_cancer.statistics.intervals import in_words
+from chest_cancer.statistics.intervals import in_words, share
 from chest_cancer.statistics.sampling import sample_groups
 from chest_cancer.storage.arrays import Arrays
 from chest_cancer.storage.figures import Figure
 
 BASELINES = {
     "size and format": "width, height, aspect ratio, pixel mode and file format",
+    "drawn marks": "the share of coloured pixels, and the number of letters beside the body",
     "brightness": "histogram of 16 grey levels",
     "thumbnail": "8 x 8 pixels",
     "border": "the outermost sixteenth on each side",
@@ -64,25 +66,55 @@ def compare_baselines(
 
     Args:
         images: The source's files.
-        split_table: A row per image file: path, label, format, mode, width, height, pixel_sha256 and group.
+        split_table: A row per image file: path, label, format, mode, width, height, coloured, letters, pixel_sha256 and
+            group.
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
         model: What stands in for the classifier's head; a scikit-learn classifier.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Random seed for folds, forests and draws.
 
     Returns:
-        What `compare_with_baselines` returns, and `images_left_out`, how many images were left out of data that are too
-        large. None where a class has a single group.
+        What `compare_with_baselines` returns; `marks`, the share of each class's images that carry `coloured` marks, or
+        `letters`; and `images_left_out`, how many images were left out of data that are too large. None where a class
+        has a single group.
     """
     rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
     numbers, groups = pd.factorize(rows["label"], sort=True)[0].astype(np.int64), rows["group"].to_numpy()
     if fewest_groups(numbers, groups) < FEWEST_GROUPS:
         return None
-    looks = {"size and format": describe_files(rows), **describe_pixels(images, rows["path"].to_list())}
+    marks = rows[["coloured", "letters"]].to_numpy(dtype=np.float32)
+    looks = {
+        "size and format": describe_files(rows),
+        "drawn marks": marks,
+        **describe_pixels(images, rows["path"].to_list()),
+    }
     draws = draw_folds(numbers, groups, seed, REPEATS)
     scores = predict_out_of_fold(model, embeddings_of(rows, features), numbers, draws)
     compared = compare_with_baselines(looks, scores, numbers, groups, parameters, seed)
-    return {**compared, "images_left_out": left_out}
+    return {**compared, "marks": count_marks(rows, parameters.confidence), "images_left_out": left_out}
+
+
+def count_marks(rows: pd.DataFrame, confidence: float) -> dict[str, dict[str, Figure]]:
+    """Count the images that somebody drew upon.
+
+    Args:
+        rows: `label`, `group`, `coloured` and `letters`, a row per distinct image.
+        confidence: Confidence level of the intervals, 0..1.
+
+    Returns:
+        For each kind, `coloured` and `letters`, the share of each class's images.
+    """
+    marks = [Marks(coloured, letters) for coloured, letters in zip(rows["coloured"], rows["letters"], strict=True)]
+    kinds = {
+        "coloured": np.array([each.is_coloured for each in marks]),
+        "letters": np.array([each.letters > 0 for each in marks]),
+    }
+    groups = rows["group"].to_numpy()
+    classes = {str(name): places for name, places in rows.reset_index(drop=True).groupby("label").indices.items()}
+    return {
+        kind: {name: share(found[places], groups[places], confidence) for name, places in classes.items()}
+        for kind, found in kinds.items()
+    }
 
 
 def describe_files(rows: pd.DataFrame) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
     """Images, features and split to the audits of the data, the data report and the data card."""
     described = {name: name for name in ("data_summary", "split_table", "quarantine")}
     facts = {audit.facts_dataset: audit.facts_dataset for audit in DATA_AUDITS}
-    shown = {name: name for audit in DATA_AUDITS for name in audit.datasets}
+    shown = {name: name for audit in DATA_AUDITS for name in audit.shown}
     return Pipeline(
         [
             *map(node_of, DATA_AUDITS),

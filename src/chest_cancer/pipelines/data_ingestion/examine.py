@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.lungs import find_lungs
+from chest_cancer.imaging.marks import find_marks
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.pixels import DecodedImage, TooManyPixelsError, UnreadableImageError
 from chest_cancer.imaging.volumes.reading import locate
@@ -54,6 +55,8 @@ class IndexedImage:
     scaling: str
     width: int
     height: int
+    coloured: float
+    letters: int
     bytes: int
     attributes: Mapping[str, str] = field(repr=False)
     scan: Scan | None = field(repr=False)
@@ -87,6 +90,7 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
             f"{decoded.width} x {decoded.height} pixels; expected at least {limits.min_side} on each side "
             "(`data_ingestion.limits.min_side`)"
         )
+    marks = find_marks(decoded.pixels)
     return IndexedImage(
         path=path,
         label=folder.label,
@@ -100,6 +104,8 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
         scaling=decoded.scaling,
         width=decoded.width,
         height=decoded.height,
+        coloured=marks.coloured,
+        letters=marks.letters,
         bytes=len(data),
         attributes=decoded.attributes,
         scan=_scan_of(path, data, decoded, limits),

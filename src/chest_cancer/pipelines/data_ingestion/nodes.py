@@ -65,18 +65,18 @@ def index_images(
 
     Returns:
         The index (one row an image: path, label, patient, study, series and source_split or missing, content_sha256,
-        pixel_sha256, perceptual_hash, format, mode, scaling, width, height, bytes), the quarantine table (path,
-        reason), both sorted by path, the summary, and the metadata of each image of the index in groups (path, and a
-        column for each thing that is known).
+        pixel_sha256, perceptual_hash, format, mode, scaling, width, height, coloured and letters (see `find_marks`),
+        bytes), the quarantine table (path, reason), both sorted by path, the summary, and the metadata of each image of
+        the index in groups (path, and a column for each thing that is known).
 
     Raises:
         ValueError: When it is not certain what the classes are, fewer than two have a readable image, one lost all of
-            its images or has too few for every split, `normal_class` or `positive_classes` are none of them, or no
-            patient is found in the way that was asked for.
+            its images or has too few for every split, `normal_class` or `positive_classes` are none of them, no
+            patient is found in the way that was asked for, or `exclude` is no table of images of the source.
     """
     normal = None if normal_class is None else str(normal_class)
     positive = None if positive_classes is None else [str(name) for name in positive_classes]
-    read = read_source(raw_images, parameters, ToTrain(normal, positive), patient_key)
+    read = read_source(raw_images, parameters, ToTrain(normal, positive), patient_key, parameters.exclude)
     check_enough_images(read.images)
     summary = read.summary | {"patient_count": parameters.patient_count}
     return read.table, read.quarantine, summary, read.metadata

@@ -1,10 +1,11 @@
 """What is left out of the index although it could be opened, and what that leaves of each class."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
 from chest_cancer.pipelines.data_ingestion.layout import Layout
+from chest_cancer.sources.exclusions import read_exclusions
 from chest_cancer.sources.foreign import holds_no_images
 
 EMPTY_CLASS = "class folder holds no readable image"
@@ -35,6 +36,35 @@ def exclude_contradictions(images: Sequence[IndexedImage]) -> tuple[list[Indexed
             reason = f"contradicting labels: labelled {image.label!r}, and the same {same} are {other.label!r} in "
             excluded.append((image.path, reason + repr(other.path)))
     return kept, excluded
+
+
+def exclude_named(
+    images: Sequence[IndexedImage], exclude: str | None, paths: Collection[str]
+) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
+    """Leave out the images that a table names.
+
+    Args:
+        images: All readable images.
+        exclude: `data_ingestion.exclude`: the table; None where nothing is left out.
+        paths: All files of the source: a file that can't be read may be named, too.
+
+    Returns:
+        The images that remain, and path and reason of the others.
+
+    Raises:
+        ValueError: There is no such table, or it names what is no image of the source.
+    """
+    if exclude is None:
+        return list(images), []
+    exclusions = read_exclusions(exclude)
+    names = [str(getattr(image, exclusions.column)) for image in images]
+    exclusions.require_known({*names, *paths})
+    chosen = [name in exclusions.entries for name in names]
+    reason = "left out by `data_ingestion.exclude`"
+    return (
+        [image for image, is_named in zip(images, chosen, strict=True) if not is_named],
+        [(image.path, reason) for image, is_named in zip(images, chosen, strict=True) if is_named],
+    )
 
 
 def empty_class_folders(layout: Layout, images: Iterable[IndexedImage]) -> list[tuple[str, str]]:

@@ -31,6 +31,7 @@ from chest_cancer.pipelines.data_ingestion.patients import (
 from chest_cancer.pipelines.data_ingestion.quarantine import (
     empty_class_folders,
     exclude_contradictions,
+    exclude_named,
     lost_by_class,
     require_classes,
     require_no_class_is_lost,
@@ -142,7 +143,11 @@ def _read_table(images: ImageFolder, parameters: TableParameters, key: bytes) ->
 
 
 def read_source(
-    raw_images: ImageFolder, parameters: SourceParameters, expected: Expectation, patient_key: bytes
+    raw_images: ImageFolder,
+    parameters: SourceParameters,
+    expected: Expectation,
+    patient_key: bytes,
+    exclude: str | None = None,
 ) -> Read:
     """Open every file, and sort it into the index or, with a reason, into quarantine.
 
@@ -151,6 +156,7 @@ def read_source(
         parameters: Class names, patients and limits.
         expected: What the source has to bring.
         patient_key: Of this project, for the hashes of patients.
+        exclude: Table of images that are left out; None where none are.
 
     Returns:
         What it holds.
@@ -163,15 +169,15 @@ def read_source(
         table = _read_table(raw_images, parameters.table, patient_key)
         layout = recognise_classes(raw_images, parameters, expected, table)
     way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
-    who = WhoIsWho(way, patient_key, named_by(table))
-    readable, refused = _open_all(raw_images, layout, who, parameters.limits)
+    readable, refused = _open_all(raw_images, layout, WhoIsWho(way, patient_key, named_by(table)), parameters.limits)
     surveyed = survey_series(readable, parameters.volumes)
-    usable, contradictions = exclude_contradictions(surveyed.images)
+    wanted, excluded = exclude_named(surveyed.images, exclude, raw_images.paths)
+    usable, contradictions = exclude_contradictions(wanted)
     images, choice = choose_slices(usable, surveyed.series, parameters.volumes)
     left_out = sorted([*raw_images.refused, *refused, *surveyed.refused, *contradictions])
     lost = lost_by_class(layout, left_out)
-    rows = sorted([*left_out, *empty_class_folders(layout, readable)])
-    rows = [(path, _of_block(reason, parameters)) for path, reason in rows]
+    unused = sorted([*left_out, *excluded, *empty_class_folders(layout, readable)])
+    rows = [(path, _of_block(reason, parameters)) for path, reason in unused]
     with _named_after(parameters):
         require_no_class_is_lost(images, lost)
         labels = Counter(image.label for image in images)
@@ -185,7 +191,6 @@ def read_source(
         index, notes = without_shared_identifiers(index, way)
         if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
             raise finds_nobody(way, f"{parameters.block}.patient", index["path"].iloc[0])
-    quarantine = pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT)
     metadata, metadata_notes = describe_images(index, table, [image.attributes for image in images])
     notes = [*layout.notes, *surveyed.notes, *choice, *notes, *metadata_notes, *suggest_way(index, layout)]
     summary = _summarise(raw_images, index, readable=len(readable), not_chosen=len(usable) - len(images)) | {
@@ -196,7 +201,7 @@ def read_source(
         "odd": [*find_odd(index, lost), *say_who_is_known(index)],
     }
     log_overview(summary, lost)
-    return Read(images, index, quarantine, summary, metadata)
+    return Read(images, index, pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT), summary, metadata)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from chest_cancer.network.graph import EmbeddingSpace
+from chest_cancer.network.embedding import EmbeddingSpace
 from chest_cancer.network.manifest import Limits, OperatingPoint, PatientPoint, Validation
 
 

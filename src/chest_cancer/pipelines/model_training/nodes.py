@@ -33,14 +33,15 @@ from chest_cancer.network.manifest import (
     SelfTest,
     Validation,
 )
-from chest_cancer.network.predictions import positive_numbers
+from chest_cancer.network.predictions import positive_numbers, probability_columns
 from chest_cancer.network.vgg16 import KerasModel, Weights, build_vgg16, whole_model
 from chest_cancer.parameters.blocks import ModelTrainingParameters
-from chest_cancer.pipelines.model_training.abstention import distances_from, fit_limits, fit_space
+from chest_cancer.pipelines.model_training.abstention import fit_limits
 from chest_cancer.pipelines.model_training.fitting import Calibration, fit_threshold
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.statistics.calibration import fit_temperature
+from chest_cancer.statistics.outlying import distances_from, fit_space
 from chest_cancer.storage.arrays import Arrays
 
 
@@ -152,6 +153,29 @@ def calibrate(
             parameters.target_sensitivity,
         ),
     )
+
+
+def predict_validation_images(
+    trained_top: KerasModel, features: Arrays, split_table: pd.DataFrame, calibration: Calibration
+) -> pd.DataFrame:
+    """Say what the calibrated classifier says of the validation images, before any rule for answers.
+
+    Args:
+        trained_top: From the base's features to logits.
+        features: Features of each distinct image.
+        split_table: A row per image, with `label`, `pixel_sha256`, `group` and `split`.
+        calibration: Gives the temperature.
+
+    Returns:
+        A row per validation image: `label`, `group` and `probability_<class>`.
+    """
+    classes = class_names(split_table)
+    inputs, numbers, groups = label_features(features, split_table, "validation")
+    logits = predict(trained_top, inputs).astype(np.float64)
+    table = pd.DataFrame(softmax(logits / calibration.temperature, axis=1), columns=probability_columns(classes))
+    table.insert(0, "group", groups)
+    table.insert(0, "label", np.array(classes)[numbers])
+    return table
 
 
 def trace_origin(

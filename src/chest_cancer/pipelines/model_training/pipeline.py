@@ -6,6 +6,7 @@ from chest_cancer.pipelines.model_training.nodes import (
     assemble_classifier,
     calibrate,
     choose_head,
+    predict_validation_images,
     trace_origin,
     train_head,
 )
@@ -41,6 +42,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["trained_top", "features", "split_table", "params:model_training"],
                 outputs="calibration",
                 name="calibrate_node",
+            ),
+            Node(
+                func=predict_validation_images,
+                inputs=["trained_top", "features", "split_table", "calibration"],
+                outputs="validation_predictions",
+                name="predict_validation_images_node",
             ),
             Node(
                 func=trace_origin,

@@ -1,0 +1,1 @@
+"""Decision curve: what acting on the classifier's probabilities is worth."""

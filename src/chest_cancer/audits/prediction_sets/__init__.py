@@ -1,0 +1,1 @@
+"""Prediction sets: whether sets of classes hold the true one as often as promised."""

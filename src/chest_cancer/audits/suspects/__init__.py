@@ -1,0 +1,1 @@
+"""Suspects: images that somebody should look at, and labels that may be wrong."""
