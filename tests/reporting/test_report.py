@@ -10,16 +10,20 @@ from PIL import Image
 
 from chest_cancer.audits.audit import node_of
 from chest_cancer.audits.black_lungs import audit as black_lungs
+from chest_cancer.audits.decision_curve import audit as decision_curve
+from chest_cancer.audits.deletion import audit as deletions
 from chest_cancer.audits.duplicates import audit as duplicates
 from chest_cancer.audits.evidence import audit as evidence
 from chest_cancer.audits.identity import audit as identity
 from chest_cancer.audits.leakage import audit as leakage
 from chest_cancer.audits.metadata import audit as metadata
+from chest_cancer.audits.prediction_sets import audit as prediction_sets
 from chest_cancer.audits.refusal import audit as refusal
 from chest_cancer.audits.registry import AUDITS
 from chest_cancer.audits.robustness import audit as robustness
 from chest_cancer.audits.shortcuts import audit as shortcuts
 from chest_cancer.audits.subgroups import audit as subgroups
+from chest_cancer.audits.suspects import audit as suspects
 from chest_cancer.network.manifest import Limits, Manifest, PatientArea, PatientPoint
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
@@ -190,6 +194,15 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
     worse = {
         "measured": figure(0.6), "others": figure(0.9), "difference": figure(-0.3), "p": 0.001, "p_holm": 0.004,
     }  # fmt: skip
+    deleted = {
+        "unit": "files",
+        "similarity": 0.98,
+        "deleted": 3.0,
+        "trained": 9.0,
+        "with_near": figure(0.4),
+        "balanced_accuracy": dict.fromkeys(("everything", "near", "random", "same_classes"), figure(0.8)),
+        **dict.fromkeys(("beyond_random", "beyond_same_classes", "typical"), figure(0.15)),
+    }
     return {
         "metadata": {
             "columns": [column],
@@ -207,7 +220,24 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
             "smallest_p": 0.05,
         },
         "leakage": {"naive_and_grouped": pair, "curve": curve, "other_patients": OTHER_PATIENTS},
-        "shortcuts": {"model": score, "baselines": [baseline], "verdict": "the model adds nothing over brightness"},
+        "shortcuts": {
+            "model": score,
+            "baselines": [baseline],
+            "verdict": "the model adds nothing over brightness",
+            "marks": {kind: {"a": figure(0.3), "b": figure(0.1)} for kind in ("coloured", "letters")},
+        },
+        "deletion": {"rows": [deleted], "sentence": "It is worth 0.15."},
+        "suspects": {"kinds": dict.fromkeys(suspects.KINDS, figure(0.1)), "suspects": 2, "shown": []},
+        "decision_curve": {"positive": ["a"], "points": [], "useful": [0.7], "sentence": "It is worth little."},
+        "prediction_sets": {
+            "promised": 0.9,
+            "limit": 0.2,
+            "images": 30,
+            "groups": 12,
+            "coverage": figure(0.7),
+            "classes": {"a": figure(0.9)},
+            "sizes": {"1": figure(0.9)},
+        },
         "black_lungs": {"classes": {"a": figure(0.2), "b": figure(0.01), "c": figure(0.4)}, "most_black": 0.2},
         "duplicates": {
             "counts": counts,
@@ -242,6 +272,10 @@ def parts(audits: dict[str, dict[str, Any]], metrics: dict[str, Any], subject: s
         "shortcuts": shortcuts.find_limitations,
         "black_lungs": black_lungs.find_limitations,
         "duplicates": duplicates.find_limitations,
+        "deletion": deletions.find_limitations,
+        "suspects": suspects.find_limitations,
+        "decision_curve": decision_curve.find_limitations,
+        "prediction_sets": prediction_sets.find_limitations,
         "evidence": evidence.find_limitations,
         "robustness": robustness.find_limitations,
         "refusal": lambda facts: refusal.find_limitations(facts, metrics),
@@ -263,6 +297,11 @@ SAID = {
     "Random splits": "0.90 [0.85, 0.95]; with copies, look-alikes and known patients together it is 0.80 [0.75,",
     "Memory": "It is memory.",
     "Black lungs": "In 0.20 [0.15, 0.25] of the pictures of a (n 20) and 0.40 [0.35, 0.45] of the pictures of c (n",
+    "Drawn marks": "Coloured marks are in 0.30 [0.25, 0.35] of the images of a (n 20), and in 0.10 [0.05, 0.15] of the",
+    "What near-duplicates are worth": "It is worth 0.15.",
+    "Suspects": "0.10 [0.05, 0.15] of the labels (n 20) may be wrong",
+    "Decisions": "Between thresholds of 0.05 and 0.5",
+    "Prediction sets": "0.9 of the images hold it in 0.70 [0.65, 0.75] of all test images (n 20)",
     "Copies": "4 of the source's 9 test images have a twin in its training folder (3 the same bytes, 1 nearly the same",
     "Abstention": "only 0.50 [0.45, 0.55] are refused (n 20). Of test slices 0.10 [0.05, 0.15] are called no chest CT",
     "Evidence maps": "random ones: p 0.4 (n 20), and it is called shown at 0.01 or less.",
@@ -282,6 +321,11 @@ def test_what_no_audit_found_is_none() -> None:
     audits["leakage"]["naive_and_grouped"]["optimism"]["accuracy"] = figure(0.0)
     audits["leakage"]["curve"]["fall_from"] = None
     audits["shortcuts"]["baselines"][0] |= {"shortcut": False, "model_adds": figure(0.1)}
+    audits["shortcuts"]["marks"] = {kind: {"a": figure(0.1), "b": figure(0.1)} for kind in ("coloured", "letters")}
+    audits["deletion"]["rows"][0]["beyond_same_classes"] = figure(0.0)
+    audits["suspects"]["kinds"]["label"] = figure(0.0)
+    audits["decision_curve"]["useful"] = [0.2]
+    audits["prediction_sets"]["coverage"] = figure(0.9)
     audits["duplicates"]["counts"] |= {
         "files": 18, "distinct_by_content": 18, "contradicting_files": 0, "source_test": None
     }  # fmt: skip

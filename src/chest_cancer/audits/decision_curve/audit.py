@@ -52,7 +52,7 @@ def audit_decision_curve(
     model = net_benefits(positive, scores, _THRESHOLDS, weights)
     everybody = net_benefits(positive, np.ones(count), _THRESHOLDS, weights)
     nobody = np.zeros(len(weights))
-    points = [
+    points: list[dict[str, Any]] = [
         {
             "threshold": float(threshold),
             "model": bootstrap.difference(model[:, place], nobody, count),
