@@ -691,10 +691,12 @@ def test_with_audits_off_none_is_made(audit: Any) -> None:
     off = ModelEvaluationParameters(audits=False)
     nothing = dict.fromkeys(audit.inputs)  # none of the inputs is looked at
 
-    facts, *plots = node_of(audit).func(parameters=off, seed=0, **nothing)
+    facts, *made = node_of(audit).func(parameters=off, seed=0, **nothing)
 
     assert facts == {}
+    plots, tables = made[: len(audit.plots)], made[len(audit.plots) :]
     assert [bool(plot.data) for plot in plots] == [False] * len(audit.plots)
+    assert [(tuple(table.columns), len(table)) for table in tables] == [(each, 0) for each in audit.tables.values()]
 
 
 def test_data_that_nobody_audited_say_so() -> None:

@@ -82,18 +82,18 @@ def measure_black(pixels: NDArray[np.uint8]) -> float:
     return float((grey[body] <= _BLACK).mean()) if body.any() else 0.0
 
 
-def find_outside(pixels: NDArray[np.uint8]) -> Mask:
-    """Find what lies beside the body: neither between its edges in a row, nor in a column.
+def find_outside(grey: Grey) -> Mask:
+    """Find what lies beside the body: not both between its edges in a row and between those in a column.
 
     Args:
-        pixels: As in `find_body`.
+        grey: uint8 [H, W], of any size.
 
     Returns:
         [H, W]; everything where no bright region is as large as a body.
     """
-    height, width = pixels.shape[:2]
-    grey = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
-    region = largest_region(grey > _otsu_threshold(grey))
+    height, width = grey.shape
+    small = np.asarray(Image.fromarray(grey).resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    region = largest_region(small > _otsu_threshold(small))
     if region.mean() < _SMALLEST_AREA:
         return np.ones((height, width), dtype=bool)
     body = Image.fromarray(_between(region) & _between(region.T).T)

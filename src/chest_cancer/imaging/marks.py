@@ -52,8 +52,11 @@ def find_marks(pixels: NDArray[np.uint8]) -> Marks:
     Args:
         pixels: uint8 [H, W, 3], RGB 0..255, of any size.
     """
-    coloured = float((pixels.max(axis=2) - pixels.min(axis=2) > _COLOUR).mean())
-    grey, outside = np.asarray(Image.fromarray(pixels).convert("L")), find_outside(pixels)
+    red, green, blue = pixels.transpose(2, 0, 1)  # many times faster than extremes along the last axis
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    coloured = float((highest - lowest > _COLOUR).mean())
+    grey = np.asarray(Image.fromarray(pixels).convert("L"))
+    outside = find_outside(grey)
     level = max(_BRIGHT, float(np.median(grey[outside])) + _BRIGHTER) if outside.any() else _BRIGHT
     return Marks(coloured, _count_letters((grey >= level) & outside))
 
