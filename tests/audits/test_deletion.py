@@ -121,8 +121,8 @@ def test_the_section_shows_costs_and_what_they_do_not_show() -> None:
 
     (section,) = fill_sections([AuditedPart("deletion", "", found.facts, found.plots)])
 
-    assert section.html.count("<tr><td>files: ") == 2
-    assert "copies of tested ones" in section.html
+    assert section.html.count('<td class="figure">files: ') == 2
+    assert "files: copies" in section.html
     assert "What it does not show" in section.html
     assert "plotly-graph-div" in section.html
 

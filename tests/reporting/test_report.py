@@ -299,7 +299,7 @@ SAID = {
     "Black lungs": "In 0.20 [0.15, 0.25] of the pictures of a (n 20) and 0.40 [0.35, 0.45] of the pictures of c (n",
     "Drawn marks": "Coloured marks are in 0.30 [0.25, 0.35] of the images of a (n 20), and in 0.10 [0.05, 0.15] of the",
     "What near-duplicates are worth": "It is worth 0.15.",
-    "Suspects": "0.10 [0.05, 0.15] of the labels (n 20) may be wrong",
+    "Suspects": "0.100 [0.050, 0.150] of the labels (n 20) may be wrong",
     "Decisions": "Between thresholds of 0.05 and 0.5",
     "Prediction sets": "0.9 of the images hold it in 0.70 [0.65, 0.75] of all test images (n 20)",
     "Copies": "4 of the source's 9 test images have a twin in its training folder (3 the same bytes, 1 nearly the same",

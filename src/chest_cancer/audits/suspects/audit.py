@@ -123,8 +123,8 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     if not labels["value"]:
         return []
     text = (
-        f"{in_words(labels)} of the labels (n {labels['n']}) may be wrong: see suspects.csv. No image was left out for "
-        "that, and figures count the labels as they are."
+        f"{in_words(labels, 3)} of the labels (n {labels['n']}) may be wrong: see suspects.csv. No image was left out "
+        "for that, and figures count the labels as they are."
     )
     return [Limitation("Suspects", text)]
 
