@@ -9,7 +9,8 @@ from app.evidence import Evidence, pixels_url
 from app.model import Model
 from app.slices import Slice
 from chest_cancer.imaging.lungs import NO_LUNG
-from chest_cancer.network.classifier import NOT_SURE, Prediction
+from chest_cancer.network.answers import NOT_SURE
+from chest_cancer.network.classifier import Prediction
 from chest_cancer.network.explanation import explain
 from chest_cancer.network.studies import reason_of_chest
 
@@ -72,7 +73,7 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
 
 def _answer(one: Slice, prediction: Prediction, model: Model) -> Answer:
     if not one.shows_lung:
-        prediction = replace(prediction, reason=NO_LUNG)
+        prediction = replace(prediction, reason=NO_LUNG, warning=None)
     elif one.chest:
         prediction = replace(prediction, reason=reason_of_chest(prediction.reason))
     explanation = explain(model.manifest, prediction.evidence, prediction.leaning)
@@ -113,6 +114,7 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         "image": "Not sure" if prediction.abstained else one.name,
         "abstained": prediction.abstained,
         "reason": prediction.reason,
+        "warning": prediction.warning,
         "label": prediction.label,
         "probability": None if prediction.probability is None else round(prediction.probability, 6),
         "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()} if asked else {},

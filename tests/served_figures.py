@@ -125,6 +125,7 @@ def count(truth: list[str], answers: list[dict[str, Any]], classes: list[str], n
         "abstained": share(len(pairs) - len(given), len(pairs)),
         "not_sure": share(reasons.count("not sure"), len(pairs)),
         "false_refusal": share(reasons.count("not a chest CT slice"), len(pairs)),
+        "warned": share(sum(answer["warning"] is not None for answer in answers), len(pairs)),
         "accuracy": share(right(pairs), len(pairs)),
         "wrong": share(len(given) - right(given), len(pairs)),
         "selective_accuracy": share(right(given), len(given)),

@@ -47,6 +47,7 @@ def test_a_record_says_what_was_found_and_who_says_so(client, encode, tumour_pro
             "image": "Normal",
             "abstained": False,
             "reason": None,
+            "warning": None,
             "label": "normal",
             "probability": pytest.approx(1 - expected, abs=1e-4),
             "probabilities": {

@@ -2,20 +2,32 @@
 
 from collections import Counter
 from collections.abc import Callable
+from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from chest_cancer.audits.refusal import detection
-from chest_cancer.audits.refusal.detection import measure_refusal, predict_foreign_images
+from chest_cancer.audits.refusal.detection import (
+    measure_chests,
+    measure_refusal,
+    measure_trade,
+    predict_foreign_images,
+)
+from chest_cancer.audits.refusal.foreign_chests import DRAWN, IN_ANOTHER_WINDOW, PADDED, foreign_chests
 from chest_cancer.audits.refusal.foreign_images import KINDS, ForeignImage, foreign_images
-from chest_cancer.audits.refusal.plot import plot_refusal
-from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
+from chest_cancer.audits.refusal.plot import plot_refusal, plot_trade
+from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
 from chest_cancer.network.vgg16 import Weights
+from chest_cancer.parameters.blocks import StandardisationParameters
+from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.outlying import fit_space
 from conftest import Pixels
 from manifests import manifest_of
@@ -61,7 +73,6 @@ def test_foreign_images_are_shown_to_the_classifier_in_order(
     vgg16_weights: Weights, random_head: Callable[..., Head], picture: Callable[..., Pixels], monkeypatch
 ) -> None:
     shown = [ForeignImage(kind, f"source {number}", picture(number)) for number, kind in enumerate(KINDS[:3])]
-    monkeypatch.setattr(detection, "foreign_images", lambda seed, most: shown)
     monkeypatch.setattr(detection, "_BATCH", 2)
     space = fit_space(np.random.default_rng(0).random((9, 1024), dtype=np.float32))
     graph = classifier(vgg16_weights, random_head(0, 2), space).SerializeToString()
@@ -71,7 +82,7 @@ def test_foreign_images_are_shown_to_the_classifier_in_order(
     manifest = manifest_of(classes=["a", "b"], abstention=limits)
     served = Classifier(graph, manifest)
 
-    table = predict_foreign_images(served, 40, 0)
+    table = predict_foreign_images(served, shown)
 
     assert table["source"].to_list() == ["source 0", "source 1", "source 2"]
     assert table["kind"].to_list() == list(KINDS[:3])
@@ -91,7 +102,7 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
         }
     )
     rows = [(kind, f"{number // 3}", 5.0, NOT_A_CHEST_CT_SLICE) for kind in KINDS for number in range(6)]
-    foreign = pd.DataFrame(rows, columns=["kind", "source", "distance", "reason"])
+    foreign = pd.DataFrame(rows, columns=["kind", "source", "distance", "reason"]).assign(warning=None)
     foreign.loc[0, "reason"] = None
     foreign.loc[6, "reason"] = NOT_SURE
     return test, foreign
@@ -118,10 +129,79 @@ def test_crops_of_one_photograph_do_not_count_as_independent() -> None:
     assert result["kinds"]["chart"]["refused"]["low"] < 0.4  # six independent images would give 0.61
 
 
-def test_the_plot_shows_every_image_and_the_limit() -> None:
+def chests() -> pd.DataFrame:
+    """Six of each kind: drawn ones at 1 to 3.5, in another window at 5, padded ones at 1."""
+    rows = [(DRAWN, f"{number // 2}", 1 + number / 2, None, None if number < 2 else "far") for number in range(6)]
+    rows += [(IN_ANOTHER_WINDOW, f"{number}", 5.0, NOT_A_CHEST_CT_SLICE, None) for number in range(6)]
+    rows += [(PADDED, f"{number}", 1.0, None, None) for number in range(6)]
+    return pd.DataFrame(rows, columns=["kind", "source", "distance", "reason", "warning"])
+
+
+LIMITS = Limits(
+    distance_limit=4.0, usual_distance=1.6, confidence_limit=0.0, validation_images=9, validation_refused=0.0,
+    validation_unusual=0.0, validation_unsure=0.0,
+)  # fmt: skip
+
+
+def test_chest_ct_unlike_the_training_images_is_answered_with_and_without_a_probability_or_declined() -> None:
+    found = measure_chests(chests(), confidence=0.95)
+
+    assert set(found) == {"foreign", DRAWN, IN_ANOTHER_WINDOW, PADDED}
+    values = {kind: [found[kind][name]["value"] for name in ("probable", "warned", "declined")] for kind in found}
+    assert values[DRAWN] == pytest.approx([2 / 6, 4 / 6, 0])
+    assert values[IN_ANOTHER_WINDOW] == [0, 0, 1]
+    assert values[PADDED] == [1, 0, 0]
+    # Padded slices are own ones.
+    assert values["foreign"] == pytest.approx([2 / 12, 4 / 12, 6 / 12])
+    assert (found["foreign"]["sources"], found["foreign"]["probable"]["n"]) == (9, 12)
+
+
+def test_the_trade_of_own_slices_for_foreign_ones_rises_and_falls_and_holds_the_limits_that_are_served() -> None:
+    trade = measure_trade(tables()[0].assign(distance=np.linspace(0.5, 2, 10)), chests(), LIMITS, confidence=0.95)
+
+    by_limit = pd.DataFrame(trade).set_index("limit")
+    own, foreign = (by_limit[name].map(lambda figure: figure["value"]) for name in ("own_beyond", "foreign_within"))
+    assert own.is_monotonic_decreasing
+    assert foreign.is_monotonic_increasing
+    assert (own.iloc[0], own.iloc[-1], foreign.iloc[0], foreign.iloc[-1]) == (pytest.approx(0.9), 0, 0, 1)
+    assert by_limit["served"].dropna().to_dict() == {1.6: "usual", 4.0: "refused"}
+    assert (own[1.6], foreign[1.6], foreign[4.0]) == (pytest.approx(0.3), pytest.approx(2 / 12), 0.5)
+    assert [len(line.x) for line in plot_trade(trade).data] == [len(trade), 1, 1]
+
+
+def test_an_older_classifier_has_one_limit() -> None:
+    older = LIMITS.model_copy(update={"usual_distance": None})
+
+    trade = measure_trade(tables()[0], chests(), older, confidence=0.95)
+
+    assert [point["limit"] for point in trade if point["served"]] == [4.0]
+    assert len(plot_refusal(*tables(), older).layout.shapes) == 1
+
+
+def test_foreign_chests_are_drawn_by_another_scanner_and_own_slices_in_another_window_and_frame(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels]
+) -> None:
+    own = Image.fromarray(picture(0, 40, 60))
+    file = BytesIO()
+    own.save(file, "PNG")
+    served = SimpleNamespace(manifest=manifest_of(), standardisation=StandardisationParameters())
+    table = pd.DataFrame({"path": ["a.png"], "label": ["normal"], "group": [3]})
+
+    found = foreign_chests(served, image_folder({"a.png": file.getvalue()}), table, 0, 2)
+
+    assert [image.kind for image in found] == [DRAWN, DRAWN, IN_ANOTHER_WINDOW, PADDED]
+    assert found[0].source == "patient 1000000"  # of scanner b: phantoms of a are what the classifier was trained on
+    window, frame = found[2].pixels, found[3].pixels
+    assert window.max() <= 198
+    assert window.mean() < np.asarray(own).mean()
+    assert frame.shape == (78, 78, 3)
+    np.testing.assert_array_equal(frame[19:59, 9:69], np.asarray(own))
+
+
+def test_the_plot_shows_every_image_and_the_limits() -> None:
     test, foreign = tables()
 
-    figure = plot_refusal(test, foreign, 2.0)
+    figure = plot_refusal(test, foreign, LIMITS)
 
     assert sum(len(trace.x) for trace in figure.data) == len(test) + len(foreign)
-    assert figure.layout.shapes[0].x0 == 2.0
+    assert [shape.x0 for shape in figure.layout.shapes] == [1.6, 4.0]

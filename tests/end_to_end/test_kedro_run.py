@@ -117,6 +117,16 @@ def test_patients_are_served_as_measured(project: Path, output: str, tmp_path: P
     check_that_patients_are_served_as_measured(project, tmp_path / "log")
 
 
+def test_phantoms_of_another_scanner_and_own_slices_in_another_window_are_shown_to_the_model(results: Path) -> None:
+    found = read_json(results / "08_reporting" / "model_audit" / "refusal.json")
+
+    assert found["chests"]["drawn chest CT"]["probable"]["n"] == 2
+    foreign = found["chests"]["foreign"]
+    assert foreign["probable"]["n"] == 4
+    assert sum(foreign[name]["value"] for name in ("probable", "warned", "declined")) == pytest.approx(1)
+    assert [point["served"] for point in found["trade"] if point["served"]] == ["usual", "refused"]
+
+
 def test_the_report_says_that_the_data_are_synthetic(results: Path) -> None:
     page = (results / "08_reporting" / "report.html").read_text()
 

@@ -11,7 +11,8 @@ from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.imaging.volumes.volume import Volume
-from chest_cancer.network.classifier import NOT_SURE, Classifier
+from chest_cancer.network.answers import NOT_SURE
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.volumes.reading import read_study
-from chest_cancer.network.classifier import NOT_SURE, Classifier
+from chest_cancer.network.answers import NOT_SURE, UNLIKE_TRAINING
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
@@ -71,7 +72,7 @@ def test_every_file_has_a_row(
 
     assert table.columns.tolist() == [
         "path", "patient", "study", "series", "label", "probability", "probability_adenocarcinoma",
-        "probability_normal", "reason", "pixel_sha256",
+        "probability_normal", "reason", "warning", "pixel_sha256",
     ]  # fmt: skip
     table = table.set_index("path")
     assert sorted(table.index) == ["a.png", "b.png", "broken.png", "deep/er/c.png", "huge.png"]
@@ -108,12 +109,20 @@ def test_what_is_declined_has_a_reason_and_the_probabilities_but_no_label(
     limits = Limits(
         distance_limit=1e9, confidence_limit=1.1, validation_images=9, validation_refused=0.0, validation_unsure=0.0
     )
-    never_sure = Classifier(trained.graph, trained.manifest.model_copy(update={"abstention": limits}))
+    unlike = limits.model_copy(update={"usual_distance": -1.0, "confidence_limit": 0.0})
+    never_sure, always_far = (
+        Classifier(trained.graph, trained.manifest.model_copy(update={"abstention": chosen}))
+        for chosen in (limits, unlike)
+    )
+    images = image_folder({"a.png": png(picture(0, 40, 48))})
 
-    row = predict(image_folder({"a.png": png(picture(0, 40, 48))}), never_sure).iloc[0]
+    row, warned = (predict(images, classifier).iloc[0] for classifier in (never_sure, always_far))
 
     assert row["reason"] == NOT_SURE
-    assert row[["label", "probability"]].isna().all()
+    assert row[["label", "probability", "warning"]].isna().all()
+    assert warned["warning"] == UNLIKE_TRAINING
+    assert warned[["reason", "probability"]].isna().all()
+    assert warned["label"] in CLASSES
     assert row["probability_adenocarcinoma"] + row["probability_normal"] == pytest.approx(1)
 
 

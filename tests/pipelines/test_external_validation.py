@@ -57,6 +57,7 @@ def predictions(count: int, seed: int, temperature: float = 1.0, **columns: Any)
             "label": np.where(diseased, *CLASSES),
             "predicted": np.where(said >= 0.5, *CLASSES),
             "reason": None,
+            "warning": None,
             "group": np.arange(count) // 2,
             "left_out": None,
             "probability_adenocarcinoma": said,
@@ -201,7 +202,13 @@ def test_the_model_s_own_images_are_seen_as_those_of_the_other_site_are(
 
     def predict(_classifier: Classifier, images: Iterable[Pixels]) -> list[SimpleNamespace]:
         seen.extend(images)
-        said = {"leaning": "normal", "distance": 0.0, "reason": None, "probabilities": dict.fromkeys(CLASSES, 0.5)}
+        said = {
+            "leaning": "normal",
+            "distance": 0.0,
+            "reason": None,
+            "warning": None,
+            "probabilities": dict.fromkeys(CLASSES, 0.5),
+        }
         return [SimpleNamespace(**said, embedding=np.zeros(1024))]
 
     monkeypatch.setattr(Classifier, "predict_standardised", predict)

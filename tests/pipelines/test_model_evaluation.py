@@ -15,7 +15,8 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_score, roc_auc_score
 
 from chest_cancer.imaging.pixels import pixel_digest
-from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE, Classifier
+from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier as classifier_graph
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.predictions import disease_class, probability_columns
@@ -49,7 +50,7 @@ def predictions(
     table["label"] = labels
     table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
     table["group"] = np.arange(len(labels)) if groups is None else groups
-    table["reason"] = None
+    table["reason"] = table["warning"] = None
     table["path"] = [f"{number}.png" for number in range(len(labels))]
     return table
 
@@ -283,9 +284,9 @@ def test_only_test_images_are_predicted_each_in_its_row(
 
     assert received["path"].tolist() == ["normal/2.png", "normal/0.png", "normal/1.png"]
     assert received["group"].tolist() == [1, 3, 4]
-    columns = ["path", "label", "group", "predicted", "distance", "reason", *probability_columns(BINARY)]
+    columns = ["path", "label", "group", "predicted", "distance", "reason", "warning", *probability_columns(BINARY)]
     assert received.columns.tolist() == columns
-    assert received["reason"].isna().all()
+    assert received[["reason", "warning"]].isna().all(axis=None)
     named, _ = predict_test_images(image_folder(files), table.assign(patient=list("abcdef")), trained)
     assert named["patient"].tolist() == ["b", "d", "e"]
     assert named.drop(columns="patient").equals(received)

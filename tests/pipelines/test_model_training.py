@@ -347,7 +347,7 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     assert manifest.validation.images == 15
     assert manifest.operating_point.target_sensitivity == 0.8
     assert manifest.abstention.validation_images == 15
-    assert manifest.abstention.distance_limit > 0
+    assert manifest.abstention.distance_limit >= manifest.abstention.usual_distance > 0
     assert manifest.abstention.validation_unsure <= 0.1
 
     validation = table[table["split"] == "validation"].sort_values("pixel_sha256")

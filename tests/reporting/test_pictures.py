@@ -24,8 +24,8 @@ def grey(height: int, width: int) -> bytes:
 def said(paths: tuple[str, ...], predicted: list[str]) -> pd.DataFrame:
     labels = [path.split("/")[0] for path in paths]
     return pd.DataFrame(
-        {"path": paths, "label": labels, "predicted": predicted, "reason": None, "probability_a": 0.75}
-        | {"probability_b": 0.25}
+        {"path": paths, "label": labels, "predicted": predicted, "reason": None, "warning": None}
+        | {"probability_a": 0.75, "probability_b": 0.25}
     )
 
 

@@ -258,7 +258,15 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
         },
         "evidence": {"overlaps": overlaps, "deletion": deletion, "deleted_cells": 5, "shuffled_correlation": 0.5},
         "robustness": {"changes": [{**row, "flipped": figure(0.0)}, {**row, "flipped": figure(0.4)}]},
-        "refusal": {"photographs_and_text": refused, "kinds": {"photograph": refused}},
+        "refusal": {
+            "photographs_and_text": refused,
+            "kinds": {"photograph": refused},
+            "chests": {
+                "foreign": {"probable": figure(0.3), "warned": figure(0.7), "declined": figure(0.0), "sources": 9}
+            },
+            "own": {"false_refusal": figure(0.1), "warned": figure(0.05)},
+            "trade": [],
+        },
     }
 
 
@@ -303,7 +311,8 @@ SAID = {
     "Decisions": "Between thresholds of 0.05 and 0.5",
     "Prediction sets": "0.9 of the images hold it in 0.70 [0.65, 0.75] of all test images (n 20)",
     "Copies": "4 of the source's 9 test images have a twin in its training folder (3 the same bytes, 1 nearly the same",
-    "Abstention": "only 0.50 [0.45, 0.55] are refused (n 20). Of test slices 0.10 [0.05, 0.15] are called no chest CT",
+    "Abstention": "only 0.50 [0.45, 0.55] are refused (n 20). Of test slices 0.10 [0.05, 0.15] are called no chest CT "
+    "(n 20). Of chest CT unlike the training images 0.30 [0.25, 0.35] are answered with a probability",
     "Evidence maps": "random ones: p 0.4 (n 20), and it is called shown at 0.01 or less.",
     "Robustness": "Under noise, SD 5 % 0.40 [0.35, 0.45] of the answers change (n 20)",
 }
@@ -340,6 +349,7 @@ def test_what_no_audit_found_is_none() -> None:
     audits["evidence"]["deletion"]["p"] = 0.001
     audits["robustness"]["changes"] = audits["robustness"]["changes"][:1]
     audits["refusal"]["photographs_and_text"]["refused"] = figure(1.0)
+    audits["refusal"]["chests"]["foreign"]["probable"] = figure(0.1)
     metrics = METRICS | {"false_refusal": figure(0.0)}
 
     found = dict(find_limitations(metrics, manifest(), parts(audits, metrics), 0.95))

@@ -21,7 +21,8 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from chest_cancer import cli
 from chest_cancer.imaging.decoding import without_identifiers
 from chest_cancer.imaging.volumes.volume import Volume
-from chest_cancer.network.classifier import NOT_SURE, Classifier, Prediction
+from chest_cancer.network.answers import NOT_SURE
+from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.patients import PatientReading
 from chest_cancer.network.studies import DrivingSlice, SliceAnswer, StudyAnswer
 from chest_cancer.reporting import study_answers

@@ -27,6 +27,7 @@ def table() -> pd.DataFrame:
         "predicted": np.where(normal > 0.5, "normal", "malignant"),
         "group": np.repeat(np.arange(6), 2),
         "reason": None,
+        "warning": None,
         "patient": np.repeat(list("abcdef"), 2),
         "probability_benign": 0.25 * (1 - normal),
         "probability_malignant": 0.75 * (1 - normal),

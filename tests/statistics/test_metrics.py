@@ -21,7 +21,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
+from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
@@ -56,7 +56,7 @@ def as_table(classes: list[str], numbers: Any, probabilities: Any, groups: Any) 
     table = pd.DataFrame(probabilities, columns=probability_columns(classes))
     names = np.array(classes)
     chosen = names[probabilities.argmax(axis=1)]
-    return table.assign(label=names[numbers], predicted=chosen, group=groups, reason=None)
+    return table.assign(label=names[numbers], predicted=chosen, group=groups, reason=None, warning=None)
 
 
 def equal(figure: Figure, expected: float) -> bool:
@@ -442,6 +442,9 @@ def test_coverage_false_refusal_and_the_accuracy_of_what_is_answered_are_counted
     assert result["selective_accuracy"]["n"] == 7
     assert result["not_sure"]["value"] == 0.2
     assert result["false_refusal"]["value"] == 0.1
+    warned = measure(answers().assign(warning=["far"] * 2 + [None] * 8), BINARY, "normal", 0.5, FEW, 0)
+    assert (result["warned"]["value"], warned["warned"]["value"], warned["warned"]["n"]) == (0, 0.2, 10)
+    assert warned["coverage"] == result["coverage"]
     low, high = wilson(0.1, 10, 1.959964)
     assert result["false_refusal"]["low"] == pytest.approx(low, abs=1e-6)
     assert result["false_refusal"]["high"] == pytest.approx(high, abs=1e-6)

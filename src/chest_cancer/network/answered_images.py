@@ -24,8 +24,8 @@ def answer_images(
 
     Returns:
         A row per image, with the index of `files`: `predicted` (the class that the rule chooses), `distance` from the
-        training images, `reason` why that is no answer (None where it is) and `probability_<class>`; and the
-        predictions, in the same order.
+        training images, `reason` why that is no answer (None where it is), `warning` why it has no probability (None
+        where it has) and `probability_<class>`; and the predictions, in the same order.
     """
     # One stream of them all: while the network computes a batch, the next one is decoded.
     each = tqdm(
@@ -36,6 +36,9 @@ def answer_images(
         mininterval=0.5,
     )
     predictions = classifier.predict_standardised(load(path, key) for path, key in each)
-    rows = [(answer.leaning, answer.distance, answer.reason, *answer.probabilities.values()) for answer in predictions]
-    columns = ["predicted", "distance", "reason", *probability_columns(classifier.classes)]
+    rows = [
+        (answer.leaning, answer.distance, answer.reason, answer.warning, *answer.probabilities.values())
+        for answer in predictions
+    ]
+    columns = ["predicted", "distance", "reason", "warning", *probability_columns(classifier.classes)]
     return pd.DataFrame(rows, columns=columns, index=files.index), predictions

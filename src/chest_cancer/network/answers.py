@@ -4,12 +4,48 @@ It is part of the artefact, by what the manifest says. Needs nothing but NumPy a
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chest_cancer.network.manifest import Manifest
+from chest_cancer.network.manifest import Limits, Manifest
+
+NOT_SURE = "not sure"
+NOT_A_CHEST_CT_SLICE = "not a chest CT slice"
+UNLIKE_TRAINING = "calibrated on slices unlike this one"
+
+
+class Doubt(NamedTuple):
+    """What keeps an answer, or its probability, from being given.
+
+    Attributes:
+        reason: Why there is no answer, `NOT_SURE` or `NOT_A_CHEST_CT_SLICE`; None where there is one.
+        warning: Why nothing is known of how probable the answer is, `UNLIKE_TRAINING`; None where its probability
+            holds, and where there is no answer.
+    """
+
+    reason: str | None = None
+    warning: str | None = None
+
+    @classmethod
+    def of(cls, limits: Limits | None, distance: float, confidence: float) -> Self:
+        """Compare an image and its answer with a classifier's limits.
+
+        Args:
+            limits: The classifier's; None where every image is answered.
+            distance: Of the image from the training images.
+            confidence: Calibrated probability of the answer, 0..1.
+        """
+        if limits is None:
+            return cls()
+        # Negated, so that what is not a number is refused too.
+        if not distance <= limits.distance_limit:
+            return cls(reason=NOT_A_CHEST_CT_SLICE)
+        if not confidence >= limits.confidence_limit:
+            return cls(reason=NOT_SURE)
+        unusual = limits.usual_distance is not None and distance > limits.usual_distance
+        return cls(warning=UNLIKE_TRAINING if unusual else None)
 
 
 @dataclass(frozen=True)

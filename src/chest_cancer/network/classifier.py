@@ -18,7 +18,7 @@ from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, SAME_PIXELS_SINCE, check_available, standardise
 from chest_cancer.imaging.windows import see
-from chest_cancer.network.answers import AnswerRule
+from chest_cancer.network.answers import AnswerRule, Doubt
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
 
@@ -27,9 +27,6 @@ MANIFEST_FILE = "manifest.json"
 QUANTISED_FILES = ("classifier_int8.xml", "classifier_int8.bin")
 DIGESTS_FILE = "SHA256SUMS"
 """Of all others, as `sha256sum --check` reads it."""
-
-NOT_SURE = "not sure"
-NOT_A_CHEST_CT_SLICE = "not a chest CT slice"
 
 _BATCH = 16
 
@@ -48,7 +45,8 @@ class Prediction:
         evidence: How much each cell of the last feature map adds to the score of each class, float32 [K, h, w], classes
             in the order of `probabilities`; `network.explanation` makes log-odds of it.
         distance: How far the image lies from the training images; about 1 for one like them.
-        reason: Why there is no answer, `NOT_SURE` or `NOT_A_CHEST_CT_SLICE`; None where there is one.
+        reason: Why there is no answer (`Doubt`); None where there is one.
+        warning: Why its probability is not known (`Doubt`); None where it is.
     """
 
     leaning: str
@@ -57,6 +55,7 @@ class Prediction:
     evidence: NDArray[np.float32]
     distance: float = 0.0
     reason: str | None = None
+    warning: str | None = None
 
     @property
     def abstained(self) -> bool:
@@ -70,8 +69,8 @@ class Prediction:
 
     @property
     def probability(self) -> float | None:
-        """Probability of the answer, 0..1; None where there is none."""
-        return None if self.label is None else self.probabilities[self.label]
+        """Probability of the answer, 0..1; None where there is no answer, or a warning."""
+        return None if self.label is None or self.warning is not None else self.probabilities[self.label]
 
 
 class Classifier:
@@ -251,23 +250,16 @@ class Classifier:
     def _prediction(self, outputs: Outputs, row: int) -> Prediction:
         stated = outputs["probabilities"][row : row + 1].astype(np.float64)
         distance = float(outputs["distance"][row]) if "distance" in outputs else 0.0
+        doubt = Doubt.of(self.manifest.abstention, distance, float(self._rule.confidences(stated)[0]))
         return Prediction(
             leaning=self.classes[self._rule.choose(stated)[0]],
             probabilities=dict(zip(self.classes, stated[0].tolist(), strict=True)),
             embedding=outputs["embedding"][row],
             evidence=outputs["evidence"][row],
             distance=distance,
-            reason=self._reason(distance, float(self._rule.confidences(stated)[0])),
+            reason=doubt.reason,
+            warning=doubt.warning,
         )
-
-    def _reason(self, distance: float, confidence: float) -> str | None:
-        limits = self.manifest.abstention
-        if limits is None:
-            return None
-        # Negated, so that what is not a number is refused too.
-        if not distance <= limits.distance_limit:
-            return NOT_A_CHEST_CT_SLICE
-        return None if confidence >= limits.confidence_limit else NOT_SURE
 
 
 def _read_digests(path: Path) -> dict[str, str]:

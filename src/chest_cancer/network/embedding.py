@@ -15,7 +15,7 @@ Float = TypeVar("Float", bound=np.floating)
 
 @dataclass(frozen=True)
 class EmbeddingSpace:
-    """Where training images lie, as directions and spreads of their spatial means, scaled to length 1.
+    """Where training images lie: centre and spread of the roots of their spatial means, scaled to length 1.
 
     Attributes:
         centre: [512].

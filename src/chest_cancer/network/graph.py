@@ -133,9 +133,10 @@ def _evidence() -> Iterator[str]:
 
 
 def _distance() -> Iterator[str]:
-    yield "length = ReduceL2 <keepdims = 1> (mean, one)"
+    yield "root = Sqrt (mean)"
+    yield "length = ReduceL2 <keepdims = 1> (root, one)"
     yield "positive_length = Max (length, smallest_length)"
-    yield "direction = Div (mean, positive_length)"
+    yield "direction = Div (root, positive_length)"
     yield "from_centre = Sub (direction, space_centre)"
     yield "whitened = MatMul (from_centre, whitening)"
     yield "distance = ReduceL2 <keepdims = 0> (whitened, one)"

@@ -73,20 +73,25 @@ class PatientPoint(Block):
 
 
 class Limits(Block):
-    """When the classifier declines to answer.
+    """When the classifier declines to answer, and when it says no probability; `Doubt` is what follows from it.
 
     Attributes:
         distance_limit: An image that is further from the training images is called not a chest CT slice.
+        usual_distance: The answer to an image that is further, but within that limit, has no probability; None for
+            older classifiers, whose answers all have one.
         confidence_limit: An answer that is less probable is called not sure, 0..1.
         validation_images: Number of validation images that both were set on.
         validation_refused: Share of them beyond the distance limit, 0..1.
+        validation_unusual: Share of them beyond the usual distance, 0..1; None where there is none.
         validation_unsure: Share of them below the confidence limit, 0..1.
     """
 
     distance_limit: float
+    usual_distance: float | None = None
     confidence_limit: float
     validation_images: int
     validation_refused: float
+    validation_unusual: float | None = None
     validation_unsure: float
 
 

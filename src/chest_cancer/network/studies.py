@@ -14,7 +14,8 @@ from chest_cancer.imaging.lungs import NO_LUNG, find_lungs
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.volumes.volume import Volume
-from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, Classifier, Prediction
+from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE
+from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.patients import PatientReading, PatientRule, probability_of, why_no_rule
 
 UNLIKE_TRAINING_IMAGES = "unlike the training images"

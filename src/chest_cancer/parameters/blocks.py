@@ -115,7 +115,7 @@ class EarlyStoppingParameters(Block):
 
 
 class AbstentionParameters(Block):
-    """When the classifier declines to answer; both limits are set on validation data."""
+    """When the classifier declines to answer, or says no probability; set on training and validation data."""
 
     max_false_refusal: float = Field(
         0.01,
@@ -124,7 +124,14 @@ class AbstentionParameters(Block):
         description="Share of slices like the validation ones that may lie beyond the distance limit.",
     )
     distance_margin: float = Field(
-        1.3, ge=1.0, le=10.0, description="Factor on that limit, for patients and scanners that are not in validation."
+        1.1, ge=1.0, le=10.0, description="Factor on that limit, for patients and scanners that are not in validation."
+    )
+    max_unusual: float = Field(
+        0.05,
+        gt=0.0,
+        le=0.5,
+        description="Share of slices like the training and validation ones whose answers may have no probability: the "
+        "higher, the fewer slices of other scanners get one.",
     )
     min_confidence: Fraction = Field(0.65, description="An answer less probable than this is `not sure`.")
     max_unsure: float = Field(

@@ -39,8 +39,9 @@ class RegisteredClassifier(PythonModel):
 
         Returns:
             A row per image, which says what the web app says: the answer's `label`, None where there is none;
-            `abstained`, whether there is none, and the `reason` for that, None where there is one; and a
-            `probability_<class>` for each class, 0..1, missing for a CT slice without lung.
+            `abstained`, whether there is none, and the `reason` for that, None where there is one; a `warning`
+            where the answer's probability says nothing, else None; and a `probability_<class>` for each class, 0..1,
+            missing for a CT slice without lung.
         """
         images = [decode_image(data) for data in model_input["image"]]
         predictions = self._classifier.predict([self._classifier.pixels_of(image) for image in images])
@@ -56,6 +57,7 @@ def _row(image: DecodedImage, prediction: Prediction) -> dict[str, Any]:
         "label": prediction.leaning if reason is None else None,
         "abstained": reason is not None,
         "reason": reason,
+        "warning": prediction.warning if reason is None else None,
         **dict.fromkeys(columns),
         **stated,
     }
@@ -74,6 +76,7 @@ def signature(classes: tuple[str, ...]) -> ModelSignature:
         ColSpec(DataType.string, "label", required=False),
         ColSpec(DataType.boolean, "abstained"),
         ColSpec(DataType.string, "reason", required=False),
+        ColSpec(DataType.string, "warning", required=False),
         *(ColSpec(DataType.double, name, required=False) for name in probability_columns(classes)),
     ]
     return ModelSignature(inputs=Schema([ColSpec(DataType.binary, "image")]), outputs=Schema(outputs))

@@ -59,7 +59,8 @@ def _beside_itself(pixels: NDArray[np.uint8], evidence: NDArray[np.uint8], image
     pair.paste(plain, (0, _CAPTION))
     pair.paste(covered.convert("RGB"), (SIDE + _GAP // 2, _CAPTION))
     (column,) = probability_columns([image["predicted"]])
-    said, colour = f"{image['label']}, answered {image['predicted']} ({image[column]:.2f})", _INK
+    probability = "no probability" if isinstance(image["warning"], str) else f"{image[column]:.2f}"
+    said, colour = f"{image['label']}, answered {image['predicted']} ({probability})", _INK
     if isinstance(image["reason"], str):
         said = f"{image['label']}, {image['reason']}; leaning to {image['predicted']} ({image[column]:.2f})"
     elif image["label"] != image["predicted"]:

@@ -34,6 +34,7 @@ class HeldOut:
         probabilities: Probability of each class, [n, K].
         groups: Group of each image, [n]; images of a group count as correlated draws of one.
         reasons: Why there is no answer, [n]; missing where there is one.
+        warnings: Why an answer has no probability, [n]; missing where it has one, and where there is no answer.
         normal: Number of the class without disease, or None.
         positive: Numbers of the classes that sensitivity is about; None where nobody said.
         threshold: Probability of disease at and above which an image reads as diseased, or None.
@@ -49,6 +50,7 @@ class HeldOut:
     probabilities: NDArray[np.float64]
     groups: Numbers
     reasons: "pd.Series[Any]"
+    warnings: "pd.Series[Any]"
     normal: int | None
     positive: tuple[int, ...] | None
     threshold: float | None
@@ -81,6 +83,7 @@ class HeldOut:
             probabilities=probabilities,
             groups=groups,
             reasons=predictions["reason"],
+            warnings=predictions["warning"],
             normal=None if normal_class is None else classes.index(normal_class),
             positive=positive_numbers(classes, normal_class, positive_classes),
             threshold=threshold,

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from chest_cancer.network.classifier import NOT_A_CHEST_CT_SLICE, NOT_SURE
+from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.held_out import HeldOut
@@ -243,6 +243,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("abstained", _ANSWER, lambda h: h.share(~h.answered)),
     Metric("not_sure", _ANSWER, partial(_called, reason=NOT_SURE)),
     Metric("false_refusal", _ANSWER, partial(_called, reason=NOT_A_CHEST_CT_SLICE)),
+    Metric("warned", _ANSWER, lambda h: h.share(h.warnings.notna().to_numpy(dtype=bool))),
     Metric("sensitivity", _ANSWER, _sensitivity),
     Metric("specificity", _ANSWER, _specificity),
     Metric("selective_accuracy", _ANSWER, lambda h: h.share(h.hits, h.answered)),

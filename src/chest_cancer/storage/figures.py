@@ -52,6 +52,7 @@ _TITLES = {
     "selective_accuracy": "accuracy of the answers given",
     "selective_sensitivity": "sensitivity of the answers given",
     "selective_specificity": "specificity of the answers given",
+    "warned": "answered without a probability",
     "wrong": "answered wrongly",
 }
 _OF_CLASSES = {

@@ -28,7 +28,7 @@ from chest_cancer.sources.table_file import TEXT
 
 logger = logging.getLogger(__name__)
 
-_TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "pixel_sha256"]
+_TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "warning", "pixel_sha256"]
 
 
 def describe_inference_source(parameters: BatchInferenceParameters, patient_key: bytes) -> ImageSource:
@@ -60,9 +60,9 @@ def predict_images(
 
     Returns:
         A row per file: `path`; `patient`, `study` and `series`, keyed hashes, empty where they are not known; the
-        answer's `label` and `probability`, empty where there is none, and then a `reason`; a `probability_<class>` of
-        each class, empty where the file can't be read or shows no lung; the digest `pixel_sha256`, empty where it can't
-        be read.
+        answer's `label` and `probability`, empty where there is none, and then a `reason`; a `warning` where only the
+        probability is empty, because it would say nothing; a `probability_<class>` of each class, empty where the file
+        can't be read or shows no lung; the digest `pixel_sha256`, empty where it can't be read.
 
     Raises:
         ValueError: No patient is found in the way that was asked for.
@@ -88,9 +88,11 @@ def predict_images(
         prediction = classifier.predict([pixels])[0]
         reason = prediction.reason if image.hounsfield is None else reason_of_chest(prediction.reason)
         answer = {"label": prediction.label, "probability": prediction.probability, "reason": reason}
+        answer["warning"] = prediction.warning
         probabilities = dict(zip(by_class, prediction.probabilities.values(), strict=True))
         rows.append({"path": path, **shown, **answer, **probabilities})
-    columns = ["path", "patient", "study", "series", "label", "probability", *by_class, "reason", "pixel_sha256"]
+    columns = ["path", "patient", "study", "series", "label", "probability", *by_class]
+    columns += ["reason", "warning", "pixel_sha256"]
     table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
     table, notes = without_shared_identifiers(table, way)
     for note in notes:

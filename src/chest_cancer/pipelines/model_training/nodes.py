@@ -41,7 +41,7 @@ from chest_cancer.pipelines.model_training.fitting import Calibration, fit_thres
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
 from chest_cancer.statistics.calibration import fit_temperature
-from chest_cancer.statistics.outlying import distances_from, fit_space
+from chest_cancer.statistics.outlying import distances_from, distances_from_others, fit_space
 from chest_cancer.storage.arrays import Arrays
 
 
@@ -110,7 +110,7 @@ def train_head(
 def calibrate(
     trained_top: KerasModel, features: Arrays, split_table: pd.DataFrame, parameters: ModelTrainingParameters
 ) -> Calibration:
-    """Fit on validation data what turns logits into answers, and how far images may lie from the training images.
+    """Fit on held-out data what turns logits into answers, and how far images may lie from the training images.
 
     Args:
         trained_top: From the base's features to logits.
@@ -129,16 +129,17 @@ def calibrate(
     probabilities = softmax(logits / temperature, axis=1)
 
     top = trained_top.get_layer("trainable_top")
-    training = pooled_features(top, label_features(features, split_table, "train").inputs)
-    space = fit_space(training)
-    distances = distances_from(space, pooled_features(top, inputs))
+    training = label_features(features, split_table, "train")
+    pooled, others = pooled_features(top, inputs), pooled_features(top, training.inputs)
+    space = fit_space(others)
+    usual = distances_from_others(np.concatenate([others, pooled]), np.concatenate([training.groups, groups]))
     point, rule = _operating_point(probabilities, labels, classes, parameters)
     return Calibration(
         temperature,
         point,
-        fit_limits(distances, rule.confidences(probabilities), parameters.abstention),
+        fit_limits(distances_from(space, pooled), usual, rule.confidences(probabilities), parameters.abstention),
         space,
-        training.mean(axis=0, dtype=np.float64),
+        others.mean(axis=0, dtype=np.float64),
         Validation(
             images=len(labels),
             loss=float(log_loss(labels, probabilities, labels=range(len(classes)))),
