@@ -18,7 +18,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_FILES": 16,  # images of a request
     "MAX_PIXELS": 16_000_000,  # width x height of an image; decoding takes up to about 20 bytes for each
     "MAX_REQUESTS": 32,  # requests with images that are worked on or wait at once
-    "MAX_BYTES": 256 * 1024 * 1024,  # bytes of all these requests together
+    "MAX_BYTES": 64 * 1024 * 1024,  # bytes of all these requests together, and of those on their way
+    "MAX_ARRIVALS": 256,  # requests that are on their way at once; beyond it the oldest ends
     "MAX_DECODES": 2,  # images decoded at once
     "MAX_STREAMS": 8,  # training pages that follow a job at once, each on a thread of its own
     "REQUEST_SECONDS": 30,  # for a request to arrive, to wait and to be answered
@@ -52,14 +53,14 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         problems,
         reference,
         training,
+        uploads,
     )
     from app.capacity import Capacity
     from app.jobs import Jobs
     from app.model import ModelSource
-    from app.uploads import InMemoryRequest
 
     app = Flask(__name__)
-    app.request_class = InMemoryRequest
+    app.request_class = uploads.InMemoryRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of a record is for people to read
     app.config.from_mapping(DEFAULTS)
     app.config.from_prefixed_env("CHEST_CANCER")
@@ -71,7 +72,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.extensions["capacity"] = Capacity(app.config)
     app.extensions["streams"] = threading.BoundedSemaphore(app.config["MAX_STREAMS"])
     app.extensions["stopping"] = threading.Event()
-    for concern in (access_log, metrics, headers, problems, access, presentation):
+    for concern in (access_log, metrics, headers, problems, uploads, access, presentation):
         concern.init_app(app)
     for module in (pages, prediction, training, health, metrics, reference):
         app.register_blueprint(module.blueprint)

@@ -9,6 +9,8 @@ import uuid
 
 from flask import Flask, Response, g, request
 
+from app.arrivals import ARRIVAL
+
 logger = logging.getLogger("app.access")
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -40,7 +42,8 @@ def init_app(app: Flask) -> None:
 
 
 def _start() -> None:
-    g.started = time.perf_counter()
+    arrival = ARRIVAL.get()
+    g.started = arrival.started if arrival else time.perf_counter()
     received = request.headers.get("X-Request-ID", "")
     # A proxy's id is kept, so that its log and ours can be joined; anything else could forge a log line.
     g.request_id = received if _ACCEPTED_ID.fullmatch(received) else uuid.uuid4().hex

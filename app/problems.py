@@ -11,6 +11,7 @@ from flask import Flask, Response, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from app import metrics
+from app.arrivals import ARRIVAL
 from app.model import ModelUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -116,8 +117,10 @@ def _explain_size() -> str:
 
 
 def is_late() -> bool:
-    """Say whether the time of the request is over."""
-    return bool(time.perf_counter() - g.started >= current_app.config["REQUEST_SECONDS"])
+    """Say whether the time of the request is over, or the server gave up on the rest of it."""
+    arrival = ARRIVAL.get()
+    cut_short = arrival is not None and arrival.is_cut_short
+    return cut_short or bool(time.perf_counter() - g.started >= current_app.config["REQUEST_SECONDS"])
 
 
 def _on_crash(error: Exception) -> Response:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from flask import Request, current_app
+from flask import Flask, Request, current_app
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.utils import cached_property
 
@@ -45,7 +45,7 @@ class InMemoryRequest(Request):
             case "" | "identity":
                 return body
             case "gzip" | "x-gzip":
-                return io.BytesIO(_unpack(body, current_app.config["MAX_CONTENT_LENGTH"]))
+                return io.BytesIO(_unpack(body, self.max_content_length or current_app.config["MAX_CONTENT_LENGTH"]))
             case encoding:
                 detail = f"Expected a body as it is, or packed by gzip. Received Content-Encoding: {encoding[:40]}."
                 raise ProblemError("unsupported-media-type", "Unsupported media type", 415, detail)
@@ -83,6 +83,11 @@ class Upload:
     def name(self) -> str:
         """What to call it in a message."""
         return self.filename or FIELD
+
+
+def init_app(app: Flask) -> None:
+    """Answer no request of which a part is missing."""
+    app.before_request(_check_arrival)
 
 
 def read_form(request: Request) -> Iterator[Upload]:
@@ -132,7 +137,8 @@ def read_object(request: Request) -> dict[str, Any] | None:
 def _check_arrival() -> None:
     """Refuse what came too slowly: reading has ended by then (`app.gunicorn_worker`), so its end may be missing."""
     if is_late():
-        detail = f"The request did not arrive within {current_app.config['REQUEST_SECONDS']} s."
+        seconds = current_app.config["REQUEST_SECONDS"]
+        detail = f"The request did not arrive within {seconds} s, or not while the server had room for it."
         raise ProblemError("too-slow", "Request too slow", 408, detail)
 
 
