@@ -70,7 +70,7 @@ class Arrival:
                 self.is_too_long = len(received) > _LONGEST_HEAD
                 return
             self._head, data = received[: end + 2], received[end + len(_END_OF_HEAD) :]
-            self._begin_body()
+            self._begin_body(self._head)
         if self._missing is None:
             self.is_whole = self._chunked.ends_with(data)
         else:
@@ -78,10 +78,9 @@ class Arrival:
             self.is_whole = self._missing <= 0
         self.is_too_long = self.is_too_long or self.size > self._longest + _LONGEST_HEAD
 
-    def _begin_body(self) -> None:
-        assert self._head is not None
-        length = _LENGTH.search(self._head)
-        if _CHUNKED.search(self._head):
+    def _begin_body(self, head: bytes) -> None:
+        length = _LENGTH.search(head)
+        if _CHUNKED.search(head):
             self._missing = None
         elif length:
             self._missing = int(length[1])
@@ -127,13 +126,15 @@ class _Chunked:
                 size = int(line.partition(b";")[0], 16)
             except ValueError:
                 return True
+            if size < 0:
+                return True
             self._is_last = size == 0
-            self._to_skip = size + 2 if size > 0 else 0
+            self._to_skip = 0 if self._is_last else size + 2
         return False
 
 
 class Received:
-    """Stands in for a client's socket: gives what arrived, and only then, where there is more, reads from the client."""
+    """Stands in for a client's socket: gives what arrived, and reads from the client only what is not collected."""
 
     def __init__(self, arrival: Arrival, client: socket) -> None:
         """Remember where bytes come from."""

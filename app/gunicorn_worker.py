@@ -12,10 +12,12 @@ from typing import Any
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from app.arrivals import ARRIVAL, Arrival, Received
+from app.memory import give_back
 
 _BLOCK = 64 * 1024
 _TO_ANSWER_SECONDS = 10
 _LOOK_SECONDS = 1.0
+_KEPT_SECONDS = 5
 _LONG_REQUESTS = 8
 """Threads for requests that are longer than what is collected: they read from their clients themselves."""
 _GO = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -37,6 +39,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._answered: dict[TConn, Arrival] = {}
         self._long_requests = ThreadPoolExecutor(_LONG_REQUESTS)
         self._health = ThreadPoolExecutor(1)
+        self._free_since: float | None = None
         super().init_process()
 
     def run(self) -> None:
@@ -130,12 +133,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def finish_request(self, conn: TConn, done: "Future[Any]") -> None:
         """Keep or end the connection after an answer."""
         del self._answered[conn]
+        if self._free_since is None:
+            self._free_since = time.perf_counter()
         super().finish_request(conn, done)
 
     def murder_pending(self) -> None:
         """Called by the main loop every second at least: end what takes too long."""
         super().murder_pending()
         now = time.perf_counter()
+        if self._free_since is not None and now - self._free_since > _KEPT_SECONDS:
+            self._free_since = None
+            give_back()
         seconds = self._limits["REQUEST_SECONDS"]
         for conn, arrival in list(self._arriving.items()):
             patience = seconds if arrival.size else self.cfg.keepalive if self.alive else 0
