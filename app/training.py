@@ -36,16 +36,21 @@ _LOOK_SECONDS = 0.5
 
 @blueprint.get("")
 def show() -> ResponseReturnValue:
-    """Show the training page, or the form to log in; `?token=` logs in, as the printed link does."""
+    """Show the training page, or the form to log in; `?token=` logs in, as the printed link does. JSON for programs."""
     if not current_app.config["TRAIN_TOKEN"] or not prefers_html():
         access.check()
+        return jsonify(
+            {"environments": _jobs().environments(), "jobs": _describe_all(), "served_run_id": _served_run()}
+        )
     if "token" in request.args:
         return _log_in(request.args["token"])
     if not access.is_logged_in():
         return render_template("login.html"), 401
-    jobs = [_describe(folder) for folder in _jobs().folders()]
     return render_template(
-        "training.html", jobs=jobs, environments=_jobs().environments(), model=ModelSource.of(current_app).current
+        "training.html",
+        jobs=_describe_all(),
+        environments=_jobs().environments(),
+        model=ModelSource.of(current_app).current,
     )
 
 
@@ -98,7 +103,7 @@ def start() -> ResponseReturnValue:
 def list_jobs() -> ResponseReturnValue:
     """List the jobs, the newest first."""
     access.check()
-    return jsonify([_describe(folder) for folder in _jobs().folders()])
+    return jsonify(_describe_all())
 
 
 @blueprint.get("/jobs/<job_id>")
@@ -166,6 +171,10 @@ def _find(job_id: str) -> JobFolder:
     if folder is None:
         raise ProblemError("no-job", "No such job", 404, "Expected the id of a job in /train/jobs.")
     return folder
+
+
+def _describe_all() -> list[dict[str, Any]]:
+    return [_describe(folder) for folder in _jobs().folders()]
 
 
 def _describe(folder: JobFolder) -> dict[str, Any]:

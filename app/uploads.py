@@ -1,4 +1,4 @@
-"""What a request brings: images from a form or from JSON, held in memory only."""
+"""What a request brings: images from a form, from JSON or as they are, held in memory only."""
 
 import base64
 import binascii
@@ -163,4 +163,24 @@ def read_json(request: Request) -> Upload:
     except (binascii.Error, ValueError) as error:
         detail = f"The value of `{FIELD}` is not base64: {error}."
         raise ProblemError("invalid-base64", "Invalid base64", 400, detail) from error
+    return Upload(data)
+
+
+def is_raw(request: Request) -> bool:
+    """Whether the body is said to be an image file itself."""
+    return request.mimetype.startswith("image/") or request.mimetype == "application/dicom"
+
+
+def read_raw(request: Request) -> Upload:
+    """Read a body that is one image file.
+
+    What it is is seen from its bytes, as for every other file, whichever of these types it is said to be.
+
+    Raises:
+        ProblemError: It is empty.
+    """
+    data = request.get_data(cache=False)
+    _check_arrival()
+    if not data:
+        raise ProblemError("no-image", "No image", 400, f"Expected the bytes of an image file as {request.mimetype}.")
     return Upload(data)
