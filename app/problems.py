@@ -117,10 +117,11 @@ def _explain_size() -> str:
 
 
 def is_late() -> bool:
-    """Say whether the time of the request is over, or the server gave up on the rest of it."""
+    """Say whether the request did not arrive in its time, or the server gave up on the rest of it."""
     arrival = ARRIVAL.get()
-    cut_short = arrival is not None and arrival.is_cut_short
-    return cut_short or bool(time.perf_counter() - g.started >= current_app.config["REQUEST_SECONDS"])
+    if arrival is not None and (arrival.is_cut_short or arrival.is_whole):
+        return arrival.is_cut_short
+    return bool(time.perf_counter() - g.started >= current_app.config["REQUEST_SECONDS"])
 
 
 def _on_crash(error: Exception) -> Response:

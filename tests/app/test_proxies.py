@@ -83,6 +83,16 @@ def test_a_setting_that_is_none_is_refused_at_the_start(setting, value, expected
         create_app({setting: value})
 
 
+def test_a_proxy_may_leave_the_prefix_in_the_path(trained_project, tmp_path):
+    with serve(trained_project, tmp_path / "log", SCRIPT_NAME="/ct") as server:
+        assert server.send("GET", "/ct/healthz")[0] == 200
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.request("GET", "/ct/reference")
+        page = connection.getresponse().read().decode()
+        connection.close()
+    assert 'href="/ct/static/app.css"' in page
+
+
 # Real proxies
 
 NGINX = """
