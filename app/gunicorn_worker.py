@@ -72,7 +72,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if not data or arrival.is_whole or arrival.is_too_long:
             self._hand_over(conn)
             return
-        if arrival.expects_go and not had_head:
+        if not had_head and arrival.expects_go:
             with suppress(OSError):  # the client is gone, which is noticed when reading
                 client.send(_GO)
         self._make_room()
