@@ -51,6 +51,8 @@ def _start() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
+    if arrival := ARRIVAL.get():
+        arrival.answered = time.perf_counter()
     facts = {
         "method": request.method,
         # The rule, not the path: of an address that does not exist nothing is known, so nothing is kept.

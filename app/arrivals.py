@@ -26,6 +26,7 @@ class Arrival:
         size: Number of its bytes.
         is_whole: No byte of it is missing.
         is_too_long: It is more than is collected; whoever answers reads the rest from the client.
+        answered: When its answer was there, by the same clock; None before.
         is_cut_short: It did not become whole in time, or there was no room for it; only its head is kept.
     """
 
@@ -38,6 +39,7 @@ class Arrival:
         self.started = time.perf_counter()
         self.chunks: deque[bytes] = deque()
         self.size = 0
+        self.answered: float | None = None
         self.is_whole = self.is_too_long = self.is_cut_short = False
         self._longest = longest
         self._head: bytes | None = None

@@ -15,7 +15,7 @@ from app.arrivals import ARRIVAL, Arrival, Received
 from app.memory import give_back
 
 _BLOCK = 64 * 1024
-_TO_ANSWER_SECONDS = 10
+_TO_READ_SECONDS = 10
 _LOOK_SECONDS = 1.0
 _KEPT_SECONDS = 5
 _LONG_REQUESTS = 8
@@ -152,10 +152,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         for conn, arrival in list(self._answered.items()):
             # A request beyond what is collected may take as much longer as it is longer.
             limit = seconds * max(1, arrival.size / self._limits["MAX_CONTENT_LENGTH"])
-            if now - arrival.started > limit + _TO_ANSWER_SECONDS:
+            if arrival.answered is not None and now - arrival.answered > seconds + _TO_READ_SECONDS:
                 with suppress(OSError):  # closed meanwhile
                     conn.sock.shutdown(socket.SHUT_RDWR)
-            elif now - arrival.started > limit and arrival.is_too_long:
+            elif arrival.is_too_long and now - arrival.started > limit:
                 _end_reading(conn, arrival)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
