@@ -16,6 +16,7 @@ from app.memory import give_back
 
 _BLOCK = 64 * 1024
 _TO_READ_SECONDS = 10
+_TO_PART_SECONDS = 2
 _LOOK_SECONDS = 1.0
 _KEPT_SECONDS = 5
 _LONG_REQUESTS = 8
@@ -37,6 +38,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         """Begin to serve, in a process of its own."""
         self._arriving: dict[TConn, Arrival] = {}
         self._answered: dict[TConn, Arrival] = {}
+        self._parting: dict[TConn, float] = {}
         self._long_requests = ThreadPoolExecutor(_LONG_REQUESTS)
         self._health = ThreadPoolExecutor(1)
         self._free_since: float | None = None
@@ -121,8 +123,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         conn.init()
         unreader = conn.parser.unreader
         unreader.sock = Received(arrival, conn.sock)
-        # What a client sent ahead of the answer is not kept: it asks again, on another connection.
-        return super().handle(conn) and not arrival.chunks and not unreader.take_buffered()
+        may_go_on = super().handle(conn) and arrival.is_whole and not arrival.is_cut_short
+        # Bytes after the request are not kept, and those that were never read must not be taken for the next one.
+        return may_go_on and not arrival.chunks and not unreader.take_buffered()
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer a request whose headers are read."""
@@ -135,7 +138,38 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         del self._answered[conn]
         if self._free_since is None:
             self._free_since = time.perf_counter()
-        super().finish_request(conn, done)
+        if self.alive and not done.cancelled() and done.exception() is None and not done.result():
+            self._part(conn)
+        else:
+            super().finish_request(conn, done)
+
+    def _part(self, conn: TConn) -> None:
+        """End a connection once the client has read its answer: gunicorn would wait for that in the main loop."""
+        conn.sock.setblocking(False)
+        with suppress(OSError):  # the client is gone, which is noticed when reading
+            conn.sock.shutdown(socket.SHUT_WR)
+        self._parting[conn] = time.perf_counter()
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._await_end, conn))
+        if len(self._parting) > self._limits["MAX_ARRIVALS"]:
+            self._end(next(iter(self._parting)))
+
+    def _await_end(self, conn: TConn, client: socket.socket) -> None:
+        if conn not in self._parting:  # ended meanwhile
+            return
+        try:
+            is_over = not client.recv(_BLOCK)
+        except BlockingIOError:
+            return
+        except OSError:
+            is_over = True
+        if is_over:
+            self._end(conn)
+
+    def _end(self, conn: TConn) -> None:
+        del self._parting[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def murder_pending(self) -> None:
         """Called by the main loop every second at least: end what takes too long."""
@@ -149,6 +183,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             patience = seconds if arrival.size else self.cfg.keepalive if self.alive else 0
             if now - arrival.started > patience:
                 self._give_up(conn)
+        for conn, since in list(self._parting.items()):
+            if now - since > _TO_PART_SECONDS:
+                self._end(conn)
         for conn, arrival in list(self._answered.items()):
             # A request beyond what is collected may take as much longer as it is longer.
             limit = seconds * max(1, arrival.size / self._limits["MAX_CONTENT_LENGTH"])

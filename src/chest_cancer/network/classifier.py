@@ -83,8 +83,7 @@ class Classifier:
         standardisation: What images went through in training, and go through here.
         precision: What it computes in: `bf16`, `fp32` or `int8`.
         quantised: The same graph with int8 convolutions, or None.
-        batch: Images computed at once. The runtime keeps the memory of the largest batch, 25 MB an image, and is hardly
-            faster with more: a server sets 1.
+        batch: Images computed at once; the runtime keeps the memory of the largest batch, so a server sets 1.
     """
 
     def __init__(
@@ -171,10 +170,7 @@ class Classifier:
         (Path(folder) / DIGESTS_FILE).write_text("".join(lines))
 
     def release_graph(self) -> None:
-        """Compile, and free the graph: 60 MB that a server no longer needs.
-
-        `graph` is empty afterwards and `quantised` None.
-        """
+        """Compile, and free the graph, 60 MB that a server no longer needs: `graph` is empty then, `quantised` None."""
         _ = self._network  # compiled now, if it was not
         self.graph, self.quantised = b"", None
 
