@@ -5,7 +5,6 @@ Start it with `.venv/bin/gunicorn --config app/gunicorn.conf.py 'app:create_app(
 
 import sys
 import threading
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,14 @@ DEFAULTS: dict[str, Any] = {
     "MAX_FILES": 16,  # images of a request
     "MAX_PIXELS": 16_000_000,  # width x height of an image; decoding takes up to about 20 bytes for each
     "MAX_REQUESTS": 32,  # requests with images that are worked on or wait at once
-    "MAX_BYTES": 256 * 1024 * 1024,  # bytes of all these requests together
+    "MAX_BYTES": 64 * 1024 * 1024,  # bytes of all these requests together, and of those on their way
+    "MAX_ARRIVALS": 256,  # requests that are on their way at once; beyond it the oldest ends
     "MAX_DECODES": 2,  # images decoded at once
     "MAX_STREAMS": 8,  # training pages that follow a job at once, each on a thread of its own
     "REQUEST_SECONDS": 30,  # for a request to arrive, to wait and to be answered
+    "PROXIES": 0,  # in front of the app: that many X-Forwarded-* are believed
+    "ALLOWED_HOSTS": [],  # names under which the app answers, all where none is given; ".example.org" for all below it
+    "CORS_ORIGINS": [],  # whose pages may send images from a browser
     "TRAIN_TOKEN": "",  # whoever has it may train; training over the web is off without one
     "TRAIN_COMMAND": [sys.executable, "-m", "kedro", "run"],
     "TRAIN_ROOT": "",  # the folder whose folders and archives may be trained on; none without one
@@ -43,7 +46,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         The app. It loads the model when it first needs it.
 
     Raises:
-        ValueError: A limit is not a positive whole number, or the token for training is too short.
+        ValueError: A setting has another type than its default, a limit is below 1, or the token for training is too
+            short.
     """
     # Here, not at the top: gunicorn's master imports this package for its worker class, and needs none of this.
     from app import (
@@ -56,39 +60,43 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         prediction,
         presentation,
         problems,
+        proxies,
         reference,
         training,
+        uploads,
     )
     from app.capacity import Capacity
     from app.jobs import Jobs
     from app.model import ModelSource
-    from app.uploads import InMemoryRequest
 
     app = Flask(__name__)
-    app.request_class = InMemoryRequest
+    app.request_class = uploads.InMemoryRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of a record is for people to read
     app.config.from_mapping(DEFAULTS)
     app.config.from_prefixed_env("CHEST_CANCER")
     app.config.from_mapping(config or {})
-    _check_limits(app.config)
+    _check(app.config)
     project = Path(app.config["PROJECT"])
     app.extensions["jobs"] = Jobs(project, app.config["TRAIN_COMMAND"], app.config["ROLLBACK_COMMAND"])
     app.extensions["model"] = ModelSource(project, str(app.config["ENV"]))
     app.extensions["capacity"] = Capacity(app.config)
     app.extensions["streams"] = threading.BoundedSemaphore(app.config["MAX_STREAMS"])
     app.extensions["stopping"] = threading.Event()
-    app.extensions["patience"] = weakref.WeakKeyDictionary()
-    for concern in (access_log, metrics, headers, problems, access, presentation):
+    for concern in (access_log, metrics, headers, problems, proxies, uploads, access, presentation):
         concern.init_app(app)
     for module in (pages, prediction, training, health, metrics, reference):
         app.register_blueprint(module.blueprint)
     return app
 
 
-def _check_limits(settings: Mapping[str, Any]) -> None:
+def _check(settings: Mapping[str, Any]) -> None:
     for name, default in DEFAULTS.items():
         value = settings[name]
-        if type(default) is int and (type(value) is not int or value < 1):
-            raise ValueError(
-                f"Invalid value for CHEST_CANCER_{name}: expected a whole number of at least 1. Received: {value!r}"
-            )
+        least = min(default, 1) if type(default) is int else 0
+        if type(default) is int and (type(value) is not int or value < least):
+            expected = f"a whole number of at least {least}"
+        elif type(default) is list and not (type(value) is list and all(isinstance(part, str) for part in value)):
+            expected = 'a JSON list of texts, such as ["one"]'
+        else:
+            continue
+        raise ValueError(f"Invalid value for CHEST_CANCER_{name}: expected {expected}. Received: {value!r}")

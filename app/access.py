@@ -1,22 +1,27 @@
 """Who may train: whoever has the token, in a bearer header or in a session that began with it.
 
 The session is a signed cookie. Its key is made from the token, so that all workers agree, a restart changes nothing,
-and a new token ends every session.
+and a new token ends every session. One that was ended stays ended, whoever kept its cookie. Whoever sends wrong tokens
+again and again has to wait.
 """
 
 import hashlib
 import hmac
 import secrets
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, request, session
 from flask.sessions import SecureCookieSessionInterface
 
+from app.attempts import Attempts
+from app.ended_sessions import EndedSessions
 from app.problems import ProblemError
 
 _SHORTEST_TOKEN = 16
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_LIFETIME = timedelta(hours=12)
 
 TRAINING_IS_OFF = (
     "No token is set. Start the app with `make serve`, which makes one and prints the address, or set "
@@ -27,6 +32,9 @@ TRAINING_IS_OFF = (
 class _Sessions(SecureCookieSessionInterface):
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002  # Flask's signature
         return request.is_secure
+
+    def get_cookie_path(self, app: Flask) -> str:  # noqa: ARG002  # Flask's signature
+        return f"{request.script_root}/train"
 
 
 def init_app(app: Flask) -> None:
@@ -46,34 +54,49 @@ def init_app(app: Flask) -> None:
         TRAIN_TOKEN=token,
         SECRET_KEY=hashlib.sha256(b"chest-cancer session " + token.encode()).digest() if token else None,
         SESSION_COOKIE_NAME="chest_cancer_session",
-        SESSION_COOKIE_PATH="/train",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
-        PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
+        PERMANENT_SESSION_LIFETIME=_LIFETIME,
     )
+    app.extensions["attempts"] = Attempts()
+    folder = Path(app.config["PROJECT"]) / "data" / "training_jobs" / "ended_sessions"
+    app.extensions["ended_sessions"] = EndedSessions(folder, _LIFETIME.total_seconds())
 
 
 def is_token(text: str) -> bool:
-    """Say whether a text is the token; this takes the same time for every text."""
-    return hmac.compare_digest(text.encode(), current_app.config["TRAIN_TOKEN"].encode())
+    """Say whether a text is the token; this takes the same time for every text.
+
+    Raises:
+        ProblemError: Too many wrong ones came before, from this address or from all.
+    """
+    attempts: Attempts = current_app.extensions["attempts"]
+    if seconds := attempts.wait_seconds(request.remote_addr):
+        detail = f"Too many wrong tokens. Try again after {seconds} s; a session that has begun goes on."
+        raise ProblemError("too-many-attempts", "Too many attempts", 429, detail, seconds)
+    if hmac.compare_digest(text.encode(), current_app.config["TRAIN_TOKEN"].encode()):
+        return True
+    attempts.failed(request.remote_addr)
+    return False
 
 
 def log_in() -> None:
     """Begin a new session; nothing that the browser sent is kept."""
     session.clear()
     session.permanent = True
-    session["operator"] = True
+    session["id"] = secrets.token_urlsafe(24)
     session["csrf"] = secrets.token_urlsafe(24)
 
 
 def log_out() -> None:
-    """End the session in this browser."""
+    """End the session, in this browser and for everybody who has its cookie."""
+    if is_logged_in():
+        current_app.extensions["ended_sessions"].add(session["id"])
     session.clear()
 
 
 def is_logged_in() -> bool:
     """Say whether the request belongs to a session that began with the token."""
-    return session.get("operator") is True
+    return "id" in session and session["id"] not in current_app.extensions["ended_sessions"]
 
 
 def check_sender() -> bool:

@@ -9,6 +9,8 @@ import uuid
 
 from flask import Flask, Response, g, request
 
+from app.arrivals import ARRIVAL
+
 logger = logging.getLogger("app.access")
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -40,7 +42,8 @@ def init_app(app: Flask) -> None:
 
 
 def _start() -> None:
-    g.started = time.perf_counter()
+    arrival = ARRIVAL.get()
+    g.started = arrival.started if arrival else time.perf_counter()
     received = request.headers.get("X-Request-ID", "")
     # A proxy's id is kept, so that its log and ours can be joined; anything else could forge a log line.
     g.request_id = received if _ACCEPTED_ID.fullmatch(received) else uuid.uuid4().hex
@@ -48,6 +51,8 @@ def _start() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
+    if arrival := ARRIVAL.get():
+        arrival.answered = time.perf_counter()
     facts = {
         "method": request.method,
         # The rule, not the path: of an address that does not exist nothing is known, so nothing is kept.

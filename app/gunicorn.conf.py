@@ -13,7 +13,7 @@ bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8080')}"
 worker_class = "app.gunicorn_worker.Worker"
 # OpenVINO uses every core for one image: a second process would cost its memory and gain nothing.
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-# More than wait for the network at once (MAX_REQUESTS): whoever asks for something else, or stalls, gets one too.
+# More than wait for the network at once (MAX_REQUESTS): whoever asks for something else gets one too.
 threads = int(os.environ.get("THREADS", "64"))
 # OpenVINO's threads do not survive a fork, so each worker makes the app, and with it the model, itself.
 preload_app = False

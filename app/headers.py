@@ -1,6 +1,8 @@
-"""What browsers may do with our pages: very little."""
+"""What browsers may do with our pages: very little, and pages of other origins nothing that no setting allows."""
 
-from flask import Flask, Response, g, request
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, g, request
 
 _POLICY = "; ".join(
     [
@@ -23,10 +25,29 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# Never for what a session or a token opens.
+_SHARED = ("prediction.predict", "reference.description")
+_CORS = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Content-Type, Content-Encoding, X-Request-ID",
+    "Access-Control-Expose-Headers": "X-Request-ID, Retry-After",
+    "Access-Control-Max-Age": "600",
+}
 
 
 def init_app(app: Flask) -> None:
-    """Send the headers with every answer."""
+    """Send the headers with every answer.
+
+    Raises:
+        ValueError: One of `CORS_ORIGINS` is no origin.
+    """
+    for origin in app.config["CORS_ORIGINS"]:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise ValueError(
+                "Invalid value for CHEST_CANCER_CORS_ORIGINS: expected origins such as https://viewer.example, without "
+                f"a path. Received: {origin!r}"
+            )
     app.after_request(_add)
 
 
@@ -37,4 +58,8 @@ def _add(response: Response) -> Response:
     if request.endpoint != "static":
         # Answers hold patients' images: no cache may keep them.
         response.headers["Cache-Control"] = "no-store"
+    if request.endpoint in _SHARED and current_app.config["CORS_ORIGINS"]:
+        response.vary.add("Origin")
+        if (origin := request.headers.get("Origin")) in current_app.config["CORS_ORIGINS"]:
+            response.headers.update(_CORS | {"Access-Control-Allow-Origin": origin})
     return response

@@ -122,6 +122,7 @@ class ModelSource:
                 state = folder.state()
                 # Only this entry: others need packages that a server does not have.
                 classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")
+                classifier.batch = 1
                 self_test = classifier.self_test()
                 classifier.release_graph()
                 figures, patients = folder.figures(), folder.patients()

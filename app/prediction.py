@@ -11,14 +11,16 @@ from app.model import ModelSource
 from app.patient import answer_patient, is_one_patient, patient_record
 from app.problems import ProblemError
 from app.slices import read_slices
-from app.uploads import FIELD, Upload, read_form, read_json
+from app.uploads import FIELD, Upload, is_raw, read_form, read_json, read_raw
 
 blueprint = Blueprint("prediction", __name__)
 
 
 @blueprint.post("/predict")
 def predict() -> ResponseReturnValue:
-    """Classify the images of a form or the image of a JSON body; `?explain=1` adds evidence maps.
+    """Classify the images of a form, the image of a JSON body, or the image that the body is.
+
+    `?explain=1` adds evidence maps.
 
     A form with `one_patient` gets the answer about the patient, too.
     """
@@ -37,8 +39,11 @@ def _read_uploads() -> Iterable[Upload]:
         return read_form(request)
     if request.is_json:
         return [read_json(request)]
+    if is_raw(request):
+        return [read_raw(request)]
     detail = (
-        f"Expected multipart/form-data with files in `{FIELD}`, or application/json with base64 in `{FIELD}`. "
+        f"Expected multipart/form-data with files in `{FIELD}`, application/json with base64 in `{FIELD}`, or the file "
+        "itself as image/png, another image type or application/dicom. "
         f"Received: {request.mimetype or 'no content type'}."
     )
     raise ProblemError("unsupported-media-type", "Unsupported media type", 415, detail)

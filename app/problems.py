@@ -11,6 +11,7 @@ from flask import Flask, Response, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from app import metrics
+from app.arrivals import ARRIVAL
 from app.model import ModelUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -116,14 +117,17 @@ def _explain_size() -> str:
 
 
 def allow_more_time(seconds: float) -> None:
-    """Let the body of this request take longer than `REQUEST_SECONDS`, which the server's worker has to know too."""
+    """Let the body of this request, which is longer than what is collected, take longer than `REQUEST_SECONDS`."""
     g.seconds = seconds
-    if connection := request.environ.get("gunicorn.socket"):
-        current_app.extensions["patience"][connection] = seconds
+    if arrival := ARRIVAL.get():
+        arrival.seconds = seconds
 
 
 def is_late() -> bool:
-    """Say whether the time of the request is over."""
+    """Say whether the request did not arrive in its time, or the server gave up on the rest of it."""
+    arrival = ARRIVAL.get()
+    if arrival is not None and (arrival.is_cut_short or arrival.is_whole):
+        return arrival.is_cut_short
     return bool(time.perf_counter() - g.started >= time_allowed())
 
 

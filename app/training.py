@@ -54,9 +54,12 @@ _REPORT_POLICY = "; ".join(
 
 @blueprint.get("")
 def show() -> ResponseReturnValue:
-    """Show the training page, or the form to log in; `?token=` logs in, as the printed link does."""
+    """Show the training page, or the form to log in; `?token=` logs in, as the printed link does. JSON for programs."""
     if not current_app.config["TRAIN_TOKEN"] or not prefers_html():
         access.check()
+        return jsonify(
+            {"environments": environments(_jobs().project), "jobs": _describe_all(), "served_run_id": _served_run()}
+        )
     if "token" in request.args:
         return _log_in(request.args["token"])
     if not access.is_logged_in():
@@ -70,7 +73,7 @@ def _page(filled: dict[str, Any], problems: dict[str, str]) -> str:
     training = Parameters.model_json_schema()["$defs"]["ModelTrainingParameters"]["properties"]
     return render_template(
         "training.html",
-        jobs=[_describe(folder) for folder in _jobs().folders()],
+        jobs=_describe_all(),
         environments={name: describe_images(project, name) for name in environments(project)},
         epochs=training["epochs"],
         heads=training["head"]["enum"],
@@ -166,7 +169,7 @@ def _check_order(body: dict[str, Any], archive: Path | None) -> TrainingOrder:
 def list_jobs() -> ResponseReturnValue:
     """List the jobs, the newest first."""
     access.check()
-    return jsonify([_describe(folder) for folder in _jobs().folders()])
+    return jsonify(_describe_all())
 
 
 @blueprint.get("/jobs/<job_id>")
@@ -259,6 +262,10 @@ def _find(job_id: str) -> JobFolder:
     if folder is None:
         raise ProblemError("no-job", "No such job", 404, "Expected the id of a job in /train/jobs.")
     return folder
+
+
+def _describe_all() -> list[dict[str, Any]]:
+    return [_describe(folder) for folder in _jobs().folders()]
 
 
 def _describe(folder: JobFolder) -> dict[str, Any]:

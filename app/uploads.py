@@ -1,4 +1,4 @@
-"""What a request brings: images from a form or from JSON, held in memory only."""
+"""What a request brings: images from a form, from JSON or as they are, held in memory only."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from flask import Request, current_app
+from flask import Flask, Request, current_app
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.utils import cached_property
 
@@ -60,7 +60,7 @@ class InMemoryRequest(Request):
             case "" | "identity":
                 return body
             case "gzip" | "x-gzip":
-                return io.BytesIO(_unpack(body, current_app.config["MAX_CONTENT_LENGTH"]))
+                return io.BytesIO(_unpack(body, self.max_content_length or current_app.config["MAX_CONTENT_LENGTH"]))
             case encoding:
                 detail = f"Expected a body as it is, or packed by gzip. Received Content-Encoding: {encoding[:40]}."
                 raise ProblemError("unsupported-media-type", "Unsupported media type", 415, detail)
@@ -98,6 +98,11 @@ class Upload:
     def name(self) -> str:
         """What to call it in a message."""
         return self.filename or FIELD
+
+
+def init_app(app: Flask) -> None:
+    """Answer no request of which a part is missing."""
+    app.before_request(_check_arrival)
 
 
 def read_form(request: Request) -> Iterator[Upload]:
@@ -147,7 +152,8 @@ def read_object(request: Request) -> dict[str, Any] | None:
 def _check_arrival() -> None:
     """Refuse what came too slowly: reading has ended by then (`app.gunicorn_worker`), so its end may be missing."""
     if is_late():
-        detail = f"The request did not arrive within {current_app.config['REQUEST_SECONDS']} s."
+        seconds = current_app.config["REQUEST_SECONDS"]
+        detail = f"The request did not arrive within {seconds} s, or not while the server had room for it."
         raise ProblemError("too-slow", "Request too slow", 408, detail)
 
 
@@ -172,4 +178,24 @@ def read_json(request: Request) -> Upload:
     except (binascii.Error, ValueError) as error:
         detail = f"The value of `{FIELD}` is not base64: {error}."
         raise ProblemError("invalid-base64", "Invalid base64", 400, detail) from error
+    return Upload(data)
+
+
+def is_raw(request: Request) -> bool:
+    """Whether the body is said to be an image file itself."""
+    return request.mimetype.startswith("image/") or request.mimetype == "application/dicom"
+
+
+def read_raw(request: Request) -> Upload:
+    """Read a body that is one image file.
+
+    What it is is seen from its bytes, as for every other file, whichever of these types it is said to be.
+
+    Raises:
+        ProblemError: It is empty.
+    """
+    data = request.get_data(cache=False)
+    _check_arrival()
+    if not data:
+        raise ProblemError("no-image", "No image", 400, f"Expected the bytes of an image file as {request.mimetype}.")
     return Upload(data)

@@ -50,6 +50,7 @@ def main() -> None:
             single = _load(port, files, 1, 20)
             loads.append(_load(port, files, CLIENTS, SECONDS))
             overload = _load(port, files, 200, 20)
+            _ask_at_length(port, files)
             memory = _memory(pid)
     with tempfile.TemporaryDirectory() as folder, _server(REFERENCE, Path(folder), "/") as (port, _, _):
         reference = _load(port, files, 1, 20)
@@ -166,6 +167,20 @@ def _load(port: int, files: list[bytes], clients: int, seconds: float) -> dict[s
         "ok": [taken for status, taken in answers if status == 200],
         "other": [(status, taken) for status, taken in answers if status != 200],
     }
+
+
+def _ask_at_length(port: int, files: list[bytes]) -> None:
+    """Send what takes most: 16 images in a request, one of 16 million pixels, one of 30 MB."""
+    large = _png(np.asarray(Image.open(io.BytesIO(files[0])).resize((4000, 4000))))
+    for images in ([files[i % len(files)] for i in range(16)], [large], [bytes(30_000_000)]):
+        parts = (
+            b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n%s\r\n' % one for one in images
+        )
+        body = b"".join(parts) + b"--x--\r\n"
+        with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+            connection.request("POST", "/predict", body, {"Content-Type": "multipart/form-data; boundary=x"})
+            connection.getresponse().read()
+    time.sleep(8)  # memory is given back some seconds later
 
 
 def _memory(pid: int) -> int:

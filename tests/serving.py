@@ -160,7 +160,7 @@ def serve(project: Path, log: Path, **settings: str) -> Iterator[Server]:
         )
     server = Server(port, process, log)
     try:
-        _wait_until_ready(server)
+        _wait_until_ready(server, f"{settings.get('SCRIPT_NAME', '')}/readyz")
         yield server
     finally:
         # The whole group: a worker that hangs outlives its master.
@@ -169,11 +169,11 @@ def serve(project: Path, log: Path, **settings: str) -> Iterator[Server]:
         process.wait()
 
 
-def _wait_until_ready(server: Server) -> None:
+def _wait_until_ready(server: Server, path: str) -> None:
     end = time.monotonic() + 30
     while time.monotonic() < end and server.process.poll() is None:
         try:
-            status, _ = server.send("GET", "/readyz")
+            status, _ = server.send("GET", path)
         except ConnectionError:
             time.sleep(0.05)
         else:

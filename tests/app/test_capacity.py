@@ -52,6 +52,7 @@ def test_a_body_of_unknown_length_counts_as_the_longest(trained_project, make_ap
 
 def test_whoever_waits_too_long_for_a_turn_is_told(trained_project, make_app, ask):
     app = make_app(trained_project, MAX_DECODES=1, REQUEST_SECONDS=1)
+    app.test_client().get("/readyz")  # which loads the model
     with app.test_request_context("/predict", method="POST"):
         app.preprocess_request()
         with Capacity.of(app).decode():

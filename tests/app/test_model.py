@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from app.model import ModelSource, ModelUnavailableError
 from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.runtime import Network
 from serving import CLASSIFIER, FIGURES, METRICS, NEW_FIGURES, PROMOTED, RUN_ID, promote, tiny_classifier, with_changes
 
 
@@ -28,6 +30,23 @@ def test_without_a_model_every_answer_says_what_helps(project, make_app, encode)
         assert "It is there when a run was evaluated and promoted." in response.get_json()["detail"]
     assert "kedro run" in client.post("/", headers={"Accept": "text/html"}).get_data(as_text=True)
     assert client.get("/healthz").status_code == 200
+
+
+def test_images_of_a_request_are_computed_one_by_one_so_that_memory_does_not_grow_with_them(
+    trained_project, make_app, encode, monkeypatch
+):
+    sizes = []
+    stream = Network.stream
+
+    def watched(self, batches):
+        for batch in batches:
+            sizes.append(len(batch))
+            yield from stream(self, [batch])
+
+    monkeypatch.setattr(Network, "stream", watched)
+    form = {"image": [(io.BytesIO(encode(level)), f"{level}.png") for level in (0, 128, 255)]}
+    assert len(make_app(trained_project).test_client().post("/predict", data=form).get_json()) == 3
+    assert set(sizes) == {1}
 
 
 def test_a_model_that_comes_later_is_served_without_a_restart(trained_project, project, make_app):

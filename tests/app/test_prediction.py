@@ -183,6 +183,39 @@ def test_an_image_that_came_as_text_is_refused_with_the_cure(client):
     assert "as text: send it as a file, with curl as `-F image=@slice.png`" in detail
 
 
+@pytest.mark.parametrize(
+    ("file_format", "content_type"),
+    [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("BMP", "image/bmp; note=1"), ("PNG", "image/jpeg")],
+)
+def test_a_body_may_be_the_file_itself(client, encode, file_format, content_type):
+    response = client.post("/predict?explain=1", data=encode(0, file_format), content_type=content_type)
+    (record,) = response.get_json()
+    assert (response.status_code, record["image"]) == (200, "Normal")
+    assert record["evidence"].startswith("data:image/png")
+    assert "filename" not in record
+
+
+def test_a_body_may_be_a_dicom_file(client):
+    (record,) = client.post("/predict", data=dicom(), content_type="application/dicom").get_json()
+    assert record["label"] in ("normal", "adenocarcinoma")
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "kind", "detail"),
+    [
+        (b"", 400, "no-image", "Expected the bytes of an image file as image/png."),
+        (b"no image at all", 422, "unusable-image", "image: "),
+        (bytes(2000), 413, "too-large", "A request may hold up to 1,000 bytes."),
+    ],
+)
+def test_a_body_that_is_no_usable_file_is_refused(trained_project, make_app, data, status, kind, detail):
+    client = make_app(trained_project, MAX_CONTENT_LENGTH=1000).test_client()
+    response = client.post("/predict", data=data, content_type="image/png")
+    assert response.status_code == status
+    assert response.get_json()["type"] == f"urn:chest-cancer:problem:{kind}"
+    assert response.get_json()["detail"].startswith(detail)
+
+
 def test_a_form_without_a_file_is_refused(client, encode):
     assert "form field `image`" in problem(client.post("/predict", data=form(("", b""))), 400, "no-image")
     other_field = {"picture": (io.BytesIO(encode(0)), "a.png")}
@@ -190,8 +223,8 @@ def test_a_form_without_a_file_is_refused(client, encode):
 
 
 def test_another_content_type_is_refused(client, encode):
-    response = client.post("/predict", data=encode(0), content_type="image/png")
-    assert "Received: image/png" in problem(response, 415, "unsupported-media-type")
+    response = client.post("/predict", data=encode(0), content_type="application/pdf")
+    assert "Received: application/pdf" in problem(response, 415, "unsupported-media-type")
     assert "no content type" in problem(client.post("/predict"), 415, "unsupported-media-type")
 
 

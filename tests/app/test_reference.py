@@ -1,10 +1,18 @@
+import html
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
+
 from chest_cancer import __version__
+from dicom_files import dicom
 from serving import TOKEN, make_project, serve
 
 NOT_DESCRIBED = {"/", "/reference", "/train/compare", "/train/login", "/train/logout", "/static/<path:filename>"}
@@ -33,6 +41,33 @@ def test_the_page_shows_every_address_and_object(client):
             assert f'<h3 id="{name}">' in text
     assert len(re.findall(r'<h3 id="[A-Z]', text)) == len(described["components"]["schemas"])
     assert "`" not in text
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """The page's examples, beside a server and a slice that these are about; and how to run one."""
+    (tmp_path / "slice.dcm").write_bytes(dicom())
+    with serve(make_project(tmp_path / "project"), tmp_path / "log", CHEST_CANCER_TRAIN_TOKEN=TOKEN) as server:
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+            connection.request("GET", "/reference")
+            page = connection.getresponse().read().decode()
+        yield lambda name: html.unescape(re.search(rf'id="example-{name}">(.*?)</pre>', page, re.DOTALL)[1])
+
+
+def test_the_examples_for_python_and_curl_work_as_they_stand(examples, tmp_path):
+    def run(*command):
+        environment = os.environ | {"CHEST_CANCER_TRAIN_TOKEN": TOKEN}
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        return result.stdout
+
+    assert re.match(r"(Normal|Adenocarcinoma Cancer) 0\.\d+ None\n", run(sys.executable, "-c", examples("python")))
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    form, raw = examples("curl").splitlines()
+    for command in (form, raw):
+        (record,) = json.loads(run("sh", "-c", f"{command} --silent --show-error"))
+        assert record["abstained"] is False
+    assert json.loads(run("sh", "-c", f"{examples('training')} --silent"))["jobs"] == []
 
 
 def test_schemathesis_finds_nothing(tmp_path):

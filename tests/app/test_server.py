@@ -7,11 +7,13 @@ import re
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
@@ -152,28 +154,53 @@ def test_too_many_clients_are_told_so_and_memory_stays_flat(trained_project, tmp
         assert resident_megabytes(server) - before < 60
 
 
-def test_clients_that_stall_are_ended_and_do_not_starve_others(trained_project, tmp_path, body):
-    limits = {"CHEST_CANCER_REQUEST_SECONDS": "1", "THREADS": "6"}
-    with serve(trained_project, tmp_path / "log", **limits) as server:
-        stalled = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(6)]
-        for connection in stalled[:3]:
-            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: loc")
-        for connection in stalled[3:]:
-            connection.sendall(head(1000) + b'{"image": "')
-        # They hold all threads: the next one waits until their time is up.
+SLOW = {
+    "heads": b"POST /predict HTTP/1.1\r\nHost: loc",
+    "bodies": head(1000) + b'{"image": "',
+    "chunks": b"POST /predict HTTP/1.1\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n",
+    "too long ones": head(40_000_000) + b"{",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_slow_clients_hold_up_nobody(server, body, kind):
+    slow = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(66)]
+    try:
+        for connection in slow:
+            connection.sendall(SLOW[kind])
+        seconds = []
+        for _ in range(9):
+            started = time.perf_counter()
+            assert server.send("GET", "/healthz")[0] == 200
+            seconds.append(time.perf_counter() - started)
         assert server.send("POST", "/predict", body(0))[0] == 200
-        for connection in stalled[3:]:
+        assert statistics.median(seconds) < 0.1
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_clients_that_stall_are_ended(trained_project, tmp_path):
+    with serve(trained_project, tmp_path / "log", CHEST_CANCER_REQUEST_SECONDS="1") as server:
+        stalled = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(3)]
+        stalled[0].sendall(SLOW["bodies"])
+        stalled[1].sendall(SLOW["chunks"])
+        stalled[2].sendall(SLOW["heads"])
+        for connection in stalled[:2]:
             status, document = read_response(connection)
             assert (status, document["type"]) == (408, "urn:chest-cancer:problem:too-slow")
             assert "within 1 s" in document["detail"]
-        for connection in stalled[:3]:
-            assert connection.recv(1000) in (b"", connection)
+            with suppress(ConnectionError):  # what comes now belongs to the body, and is no request
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert connection.recv(1000) == b""
+        assert stalled[2].recv(1000) == b""
         for connection in stalled:
             connection.close()
 
 
 def test_an_archive_to_train_on_may_take_longer_to_arrive_than_other_requests(project, tmp_path):
-    given = {"TRAIN_TOKEN": TOKEN, "TRAIN_COMMAND": '["true"]', "REQUEST_SECONDS": "1"}
+    given = {"TRAIN_TOKEN": TOKEN, "TRAIN_COMMAND": '["true"]', "REQUEST_SECONDS": "1", "MAX_CONTENT_LENGTH": "64"}
     settings = {f"CHEST_CANCER_{name}": value for name, value in given.items()}
     archive = b'--x\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\nPK\r\n--x--\r\n'
     lines = [
@@ -184,11 +211,55 @@ def test_an_archive_to_train_on_may_take_longer_to_arrive_than_other_requests(pr
         upload, stalled = (socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(2))
         with upload, stalled:
             upload.sendall("\r\n".join(lines).encode() + archive[:80])
-            stalled.sendall(head(1000) + b'{"image": "')
+            stalled.sendall(head(50) + b'{"image": "')
             assert read_response(stalled)[0] == 408  # its time is over, and so would be that of the other one
             upload.sendall(archive[80:])
             status, job = read_response(upload)
     assert (status, job["asked"]["data_ingestion.source"].endswith("/upload/a.zip")) == (202, True)
+
+
+def test_beyond_the_limits_the_oldest_and_the_longest_make_room(trained_project, tmp_path, body):
+    limits = {"CHEST_CANCER_MAX_ARRIVALS": "3", "CHEST_CANCER_MAX_BYTES": "100000"}
+    with serve(trained_project, tmp_path / "log", **limits) as server:
+        waiting = []
+        for _ in range(4):
+            waiting.append(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            waiting[-1].sendall(head(90_000) + b"{")
+        assert read_response(waiting[0])[0] == 408
+        waiting[2].sendall(b"a" * 60_000)
+        waiting[1].sendall(b"a" * 50_000)
+        assert read_response(waiting[2])[0] == 408
+        assert server.send("POST", "/predict", body(0))[0] == 200
+        for connection in waiting:
+            connection.close()
+
+
+def test_a_body_in_chunks_is_answered_like_any_other(server, encode):
+    data = encode(0)
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (data[:50], data[50:])) + b"0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(SLOW["chunks"][:-3])
+        for start in range(0, len(chunks), 37):
+            connection.sendall(chunks[start : start + 37])
+        status, records = read_response(connection)
+    assert (status, records[0]["image"]) == (200, "Normal")
+
+
+def test_who_asks_whether_to_send_the_body_is_told_once(server, body):
+    sent = body(0)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head(len(sent)).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(sent)
+        assert connection.recv(100_000).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_several_requests_come_over_one_connection(server, body):
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    for brightness, expected in ((0, "Normal"), (255, "Adenocarcinoma Cancer"), (0, "Normal")):
+        connection.request("POST", "/predict", body(brightness), {"Content-Type": "application/json"})
+        assert json.load(connection.getresponse())[0]["image"] == expected
+    connection.close()
 
 
 def test_a_killed_worker_comes_back_while_the_other_goes_on(pair, body):

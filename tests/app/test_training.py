@@ -47,6 +47,16 @@ def content_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_programs_see_what_the_page_shows(client):
+    url = start(client, "quick")
+    follow(client, url)
+    shown = client.get("/train", headers=BEARER | {"Accept": "application/json"}).get_json()
+    assert {"local", "quick"} <= set(shown["environments"])
+    assert [job["url"] for job in shown["jobs"]] == [url]
+    assert shown["served_run_id"] in (RUN_ID, "a-new-run")
+    problem(client.get("/train", headers={"Accept": "application/json"}), 401, "no-token")
+
+
 # What a job does
 
 

@@ -304,3 +304,16 @@ def test_a_run_is_cancelled_and_a_failed_one_says_why(page: Page) -> None:
     assert_accessible(page)
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_the_reference_page_can_be_tried_and_its_example_for_javascript_works(page: Page, images: Path) -> None:
+    page.goto("/reference")
+    page.get_by_label("Slices", exact=True).set_input_files(images / "bright.png")
+    page.get_by_role("button", name="POST /predict").click()
+    answer = page.get_by_role("region", name="Answer")
+    expect(answer).to_contain_text("200")
+    expect(answer).to_contain_text('"request_id"')
+    example = page.get_by_role("region", name="Example for JavaScript").inner_text()
+    with page.expect_console_message() as message:
+        page.evaluate(f"(async () => {{ {example} }})()")
+    assert re.match(r"(Normal|Adenocarcinoma Cancer) 0\.\d+ null", message.value.text)

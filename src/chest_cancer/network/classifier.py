@@ -82,6 +82,7 @@ class Classifier:
         standardisation: What images went through in training, and go through here.
         precision: What it computes in: `bf16`, `fp32` or `int8`.
         quantised: The same graph with int8 convolutions, or None.
+        batch: Images computed at once; the runtime keeps the memory of the largest batch, so a server sets 1.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Classifier:
         self.classes = manifest.classes
         self._rule = AnswerRule.of(manifest)
         self.quantised = quantised
+        self.batch = _BATCH
         if precision is None and quantised is not None:
             self.precision = "int8"
             return
@@ -167,10 +169,7 @@ class Classifier:
         (Path(folder) / DIGESTS_FILE).write_text("".join(lines))
 
     def release_graph(self) -> None:
-        """Compile, and free the graph: 60 MB that a server no longer needs.
-
-        `graph` is empty afterwards and `quantised` None.
-        """
+        """Compile, and free the graph, 60 MB that a server no longer needs: `graph` is empty then, `quantised` None."""
         _ = self._network  # compiled now, if it was not
         self.graph, self.quantised = b"", None
 
@@ -217,7 +216,7 @@ class Classifier:
             One prediction for each image, in order.
         """
         remaining = iter(images)
-        batches = iter(lambda: list(islice(remaining, _BATCH)), [])
+        batches = iter(lambda: list(islice(remaining, self.batch)), [])
         return [
             self._prediction(outputs, row)
             for outputs in self._network.stream(np.stack(batch) for batch in batches)

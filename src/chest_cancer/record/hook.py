@@ -25,6 +25,7 @@ from chest_cancer.record.external import log_external_validation
 from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
+from chest_cancer.record.relocation import follow_project
 from chest_cancer.sources.addresses import without_secrets
 from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.recoverable_folder import locked
@@ -49,6 +50,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         tracking.speed_up_sqlite()
         # Before the project is held: of two processes that start at once, only one may make the database.
         with locked(Path(context.project_path) / "data" / ".record.lock"):
+            follow_project()
             super().after_context_created(context=context)
 
     @hook_impl
