@@ -4,7 +4,7 @@ Serving, batch prediction and evaluation all use this class. It imports no Tenso
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -31,7 +31,8 @@ DIGESTS_FILE = "SHA256SUMS"
 NOT_SURE = "not sure"
 NOT_A_CHEST_CT_SLICE = "not a chest CT slice"
 
-_BATCH = 16
+BATCH = 16
+"""Images that are predicted together."""
 
 _SELF_TEST_TOLERANCE = 0.05
 """Of a probability: between processors and precisions it moves by a few thousandths, with another graph by far more."""
@@ -217,13 +218,20 @@ class Classifier:
         Returns:
             One prediction for each image, in order.
         """
+        return list(self.stream_standardised(images, BATCH))
+
+    def stream_standardised(self, images: Iterable[NDArray[np.uint8]], at_once: int = BATCH) -> Iterator[Prediction]:
+        """Classify images as `predict_standardised` does, and give each prediction as soon as it is there.
+
+        Args:
+            images: As there; while the network computes, the next ones are taken.
+            at_once: Images of a batch: the fewer, the sooner the first prediction is there.
+        """
         remaining = iter(images)
-        batches = iter(lambda: list(islice(remaining, _BATCH)), [])
-        return [
-            self._prediction(outputs, row)
-            for outputs in self._network.stream(np.stack(batch) for batch in batches)
-            for row in range(len(outputs["probabilities"]))
-        ]
+        batches = iter(lambda: list(islice(remaining, at_once)), [])
+        for outputs in self._network.stream(np.stack(batch) for batch in batches):
+            for row in range(len(outputs["probabilities"])):
+                yield self._prediction(outputs, row)
 
     def self_test(self) -> float | None:
         """Compare what the classifier says of `self_test_image` with what it said when it was trained.
