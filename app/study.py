@@ -89,7 +89,7 @@ def follow(study_id: str) -> ResponseReturnValue:
 
 def _lines(study: OpenStudy, series: Series) -> Iterator[str]:
     stopping = current_app.extensions["stopping"]
-    yield _line(series=series_record(series))
+    yield _line(series=series_record(series) | {"positive_name": series.positive_name})
     answers: list[SliceAnswer] = []
     try:
         with Studies.of(current_app).use(study.id):

@@ -55,12 +55,13 @@ async function answer(mine, series, signal) {
     } else if (said.slice) {
       answered += 1;
       viewer.answer(said.slice);
-      performance.mark(`study-answer-${answered}`);
+      if (answered === 1) performance.mark("study-first-answer");
       say(`Slices answered: ${answered} of ${slices}`, answered / slices);
     } else if (said.problem) {
       throw new StudyError(said.problem.detail);
     } else {
       complete = true;
+      performance.mark("study-answered");
       place(said);
     }
   }
@@ -77,6 +78,7 @@ async function load(study, { slices, series }, signal) {
       const number = viewer.nearest(missing);
       missing.delete(number);
       viewer.receive(number, await study.slice(number, series, signal));
+      if (missing.size === slices - PIXEL_REQUESTS) performance.mark("study-first-slice");
     }
   };
   const fetchers = Promise.all(Array.from({ length: PIXEL_REQUESTS }, fetcher));

@@ -43,7 +43,7 @@ export class SliceViewer {
     this.tellWindow();
   }
 
-  begin({ slices, rows, columns, spacing, positions, positive_classes: positive, all_series: sizes, series }) {
+  begin({ slices, rows, columns, spacing, positions, positive_name: positive, all_series: sizes, series }) {
     this.slices = Array(slices).fill(null);
     this.positions = positions;
     this.strip.begin(slices);
@@ -51,9 +51,9 @@ export class SliceViewer {
     this.stack.max = slices - 1;
     this.section.hidden = false;
     this.view.setSize(rows, columns, spacing);
-    find("#study-count").textContent = `${slices}, ${columns} × ${rows}`;
-    find("#strip-legend").textContent = positive.length
-      ? `probability of ${positive.join(" or ")}; grey: declined`
+    find("#study-count").textContent = `${slices} slices, ${columns} × ${rows}`;
+    find("#strip-legend").textContent = positive
+      ? `probability of ${positive}; grey: declined`
       : "this model doesn't say which classes are positive";
     find("#series-choice").hidden = sizes.length < 2;
     find("#series").replaceChildren(...sizes.map((size, number) => new Option(`${number + 1}: ${size} slices`, number)));
@@ -61,6 +61,7 @@ export class SliceViewer {
     this.tellWindow();
     this.go(0);
     find("#slice").focus({ preventScroll: true });
+    this.section.parentElement.scrollIntoView();
   }
 
   clear() {
