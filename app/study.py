@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, current_app, jsonify, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
-from app import metrics
+from app import access, metrics
 from app.capacity import Capacity
 from app.model import ModelSource, ModelUnavailableError
 from app.problems import ProblemError, allow_more_time, prefers_html
@@ -59,6 +59,7 @@ def answer_whole() -> ResponseReturnValue:
 @blueprint.post("/studies")
 def open_study() -> ResponseReturnValue:
     """Open a study without files."""
+    access.check_origin()  # another site's page could take the place
     ModelSource.of(current_app).get()
     study = Studies.of(current_app).open()
     address = url_for("study.close", study_id=study.id)

@@ -73,12 +73,14 @@ async function answer(mine, series, signal) {
 // All slices, those that are nearest to the one that is looked at first.
 async function load(study, { slices, series }, signal) {
   const missing = new Set(Array(slices).keys());
+  let first = true;
   const fetcher = async () => {
     while (missing.size) {
       const number = viewer.nearest(missing);
       missing.delete(number);
       viewer.receive(number, await study.slice(number, series, signal));
-      if (missing.size === slices - PIXEL_REQUESTS) performance.mark("study-first-slice");
+      if (first) performance.mark("study-first-slice");
+      first = false;
     }
   };
   const fetchers = Promise.all(Array.from({ length: PIXEL_REQUESTS }, fetcher));

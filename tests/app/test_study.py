@@ -213,6 +213,12 @@ def test_a_model_without_a_rule_answers_the_slices_and_says_why_not_the_study(pr
     assert said["answers"][1]["label"] in ("adenocarcinoma", "normal")
 
 
+def test_another_sites_page_can_not_take_the_place(client):
+    refused = client.post("/studies", headers={"Origin": "https://elsewhere.example"})
+    assert (refused.status_code, refused.get_json()["type"]) == (403, "urn:chest-cancer:problem:cross-origin")
+    assert client.post("/studies").status_code == 201
+
+
 def test_parts_may_come_at_once(app_of, files):
     app = app_of()
     address = app.test_client().post("/studies").get_json()["address"]

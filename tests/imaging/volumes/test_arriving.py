@@ -8,7 +8,6 @@ from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.imaging.volumes.volume import Limits
 from volume_files import belly, ct_slice, enhanced, heights, nifti, opener, series, stack
 
-
 LIMITS = Limits()
 
 
