@@ -68,7 +68,8 @@ class Series:
     def said(self, one: SliceAnswer) -> str:
         """What people are told of a slice; an abstention as what it is, never as a class."""
         if one.prediction is None or one.prediction.label is None or one.prediction.probability is None:
-            return str(one.reason).capitalize()
+            reason = str(one.reason)
+            return reason[:1].upper() + reason[1:]
         return f"{display_name(one.prediction.label)}, {percent(one.prediction.probability)}"
 
 

@@ -213,6 +213,25 @@ def test_a_model_without_a_rule_answers_the_slices_and_says_why_not_the_study(pr
     assert said["answers"][1]["label"] in ("adenocarcinoma", "normal")
 
 
+def test_a_declined_slice_is_never_shown_as_a_class_but_counts(project, make_app, files):
+    limits = {
+        "distance_limit": -1.0, "confidence_limit": 0.0, "validation_images": 9, "validation_refused": 0.0,
+        "validation_unsure": 0.0,
+    }  # fmt: skip
+    declining = with_changes(tiny_classifier(), patient_rule=PATIENT_RULE, abstention=limits)
+    promote(project / CLASSIFIER, declining, FIGURES)
+    client = make_app(project).test_client()
+    address = opened(client, files)
+
+    _, _, second, *_, last = lines(client.get(f"{address}/answers"))
+
+    assert second["slice"]["said"] == "Not a chest CT slice"
+    assert (second["slice"]["label"], second["slice"]["probability"]) == (None, None)
+    assert second["slice"]["positive"] > 0
+    assert (last["study"]["declined"], last["study"]["share_declined"]) == (5, 1.0)
+    assert "Every slice was declined on its own" in last["html"]
+
+
 def test_another_sites_page_can_not_take_the_place(client):
     refused = client.post("/studies", headers={"Origin": "https://elsewhere.example"})
     assert (refused.status_code, refused.get_json()["type"]) == (403, "urn:chest-cancer:problem:cross-origin")
