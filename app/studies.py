@@ -94,7 +94,7 @@ class Studies:
         study = OpenStudy(place.enter_context(self.place()))
         with self._lock:
             self._open[study.id] = study, place
-        self._look_after(study, self._idle_seconds)
+        self._look_after(study.id, self._idle_seconds)
         return study
 
     @contextmanager
@@ -125,15 +125,19 @@ class Studies:
             study.closed.set()
             place.close()
 
-    def _look_after(self, study: OpenStudy, seconds: float) -> None:
-        timer = threading.Timer(seconds, self._close_idle, [study])
+    def _look_after(self, study_id: str, seconds: float) -> None:
+        # By its id: a timer that waits must not keep a closed study in memory.
+        timer = threading.Timer(seconds, self._close_idle, [study_id])
         timer.daemon = True
         timer.start()
 
-    def _close_idle(self, study: OpenStudy) -> None:
+    def _close_idle(self, study_id: str) -> None:
+        with self._lock:
+            study, _ = self._open.get(study_id, (None, None))
+        if study is None:
+            return
         left = study.used + self._idle_seconds - time.monotonic()
         if study.users or left > 0:
-            if not study.closed.is_set():
-                self._look_after(study, max(left, 1))
+            self._look_after(study_id, max(left, 1))
         else:
             self.close(study)

@@ -1,12 +1,12 @@
 // A bar for each slice along the stack: how probable the positive classes are in it. A click jumps.
 
 export class ProbabilityStrip {
-  constructor(canvas, jump) {
+  constructor(canvas, cursor, jump) {
     this.canvas = canvas;
+    this.cursor = cursor;
     this.pencil = canvas.getContext("2d");
     this.answers = [];
     this.driving = new Set();
-    this.current = 0;
     const go = (event) => {
       const share = event.offsetX / canvas.clientWidth;
       if (this.answers.length) jump(Math.max(0, Math.min(this.answers.length - 1, Math.floor(share * this.answers.length))));
@@ -24,6 +24,11 @@ export class ProbabilityStrip {
     this.answers = Array(slices).fill(null);
     this.driving = new Set();
     this.draw();
+  }
+
+  // Moved, not drawn, so that scrolling through the stack draws no bars.
+  point(number) {
+    this.cursor.style.left = `${((number + 0.5) / this.answers.length) * 100}%`;
   }
 
   draw() {
@@ -57,7 +62,5 @@ export class ProbabilityStrip {
         pencil.fillRect(left, 0, Math.max(3, wide), 4);
       }
     });
-    pencil.fillStyle = colour("--text");
-    pencil.fillRect(Math.min(width - 2, (this.current + 0.5) * step - 1), 0, 2, height);
   }
 }

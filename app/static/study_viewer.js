@@ -13,7 +13,7 @@ export class SliceViewer {
     this.evidence = find("#evidence-on");
     this.presets = [...this.section.querySelectorAll("[name=window]")];
     this.view = new SliceView(find("#slice"));
-    this.strip = new ProbabilityStrip(find("#strip"), (number) => this.go(number));
+    this.strip = new ProbabilityStrip(find("#strip"), find("#strip-cursor"), (number) => this.go(number));
     this.slices = [];
     this.answers = [];
     this.current = 0;
@@ -102,8 +102,7 @@ export class SliceViewer {
     const answer = this.answers[this.current];
     const evidence = this.evidence.checked ? (answer?.evidence ?? null) : null;
     this.view.show(this.slices[this.current], evidence);
-    this.strip.current = this.current;
-    this.strip.draw();
+    this.strip.point(this.current);
     this.tell(answer, evidence);
   }
 

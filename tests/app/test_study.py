@@ -1,9 +1,11 @@
 """A study on the web: whole, as a page or JSON; and piece by piece, as the viewer asks for it."""
 
+import gc
 import io
 import json
 import re
 import threading
+import weakref
 import zipfile
 
 import numpy as np
@@ -170,6 +172,19 @@ def test_answers_end_as_soon_as_the_study_is_closed(client, files):
     client.delete(address)
 
     assert list(stream) == []
+
+
+def test_a_closed_study_leaves_the_memory(app_of, files):
+    app = app_of()
+    client = app.test_client()
+    address = opened(client, files)
+    with app.extensions["studies"].use(address.rpartition("/")[2]) as study:
+        (volume,) = study.volumes()
+    kept = weakref.ref(volume)
+    del study, volume
+    client.delete(address)
+    gc.collect()
+    assert kept() is None
 
 
 def test_a_study_that_a_request_is_about_is_not_forgotten(app_of):
