@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from app.answers import display_name
+from app.evidence import signed
 from app.model import Model
 from app.presentation import percent
 from app.problems import ProblemError
-from chest_cancer.imaging.evidence import class_evidence
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.volumes.arriving import ArrivingStudy
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.jobs.model_files import StoredFigure
+from chest_cancer.network.explanation import explain
 from chest_cancer.network.patients import PatientReading, probability_of
 from chest_cancer.network.predictions import positive_numbers
 from chest_cancer.network.studies import SliceAnswer, StudyAnswer
@@ -138,17 +139,19 @@ def slice_record(one: SliceAnswer, series: Series) -> dict[str, Any]:
 def shown_slice(one: SliceAnswer, series: Series) -> dict[str, Any]:
     """Write the answer to a slice for the viewer: that for programs, words, and the evidence.
 
-    `evidence` is of the class that the model chooses, [h, w], over `frame`: left, top, right and bottom in shares of
-    the slice.
+    `evidence` is what each cell adds to the log-odds of the class that the model chooses, [h, w], over `frame`: left,
+    top, right and bottom in shares of the slice; `average` is what an average slice gets.
     """
     record = slice_record(one, series) | {"said": series.said(one)}
     if one.prediction is None:
         return record
     leaning = one.prediction.leaning
-    cells = class_evidence(one.prediction.evidence, list(one.prediction.probabilities).index(leaning))
+    cells, constant = explain(series.model.manifest, one.prediction.evidence, leaning)
     evidence = {
         "of": display_name(leaning),
         "cells": cells.round(4).tolist(),
+        "average": None if constant is None else signed(constant),
+        "sum": signed(float(cells.sum())),
         "frame": [round(edge, 4) for edge in one.frame],
     }
     return record | {"evidence": evidence}

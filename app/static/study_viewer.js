@@ -116,7 +116,9 @@ export class SliceViewer {
     const legend = find("#evidence-legend");
     legend.hidden = !this.evidence.checked;
     legend.textContent = evidence
-      ? `Orange speaks for “${evidence.of}”, blue against it, scaled to the strongest cell of this slice. It is not the outline of a tumour.`
+      ? `Orange adds to the log-odds of “${evidence.of}”, blue takes away: ${evidence.sum} in all` +
+        `${evidence.average === null ? "" : `, on the ${evidence.average} that an average slice gets`}. ` +
+        "Colours are scaled to the strongest cell of this slice. It is not the outline of a tumour."
       : "This slice has no evidence map.";
   }
 

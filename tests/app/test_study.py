@@ -240,7 +240,7 @@ def test_a_declined_slice_is_never_shown_as_a_class_but_counts(project, make_app
 
     _, _, second, *_, last = lines(client.get(f"{address}/answers"))
 
-    assert second["slice"]["said"] == "Not a chest CT slice"
+    assert second["slice"]["said"] == "Unlike the training images"
     assert (second["slice"]["label"], second["slice"]["probability"]) == (None, None)
     assert second["slice"]["positive"] > 0
     assert (last["study"]["declined"], last["study"]["share_declined"]) == (5, 1.0)
