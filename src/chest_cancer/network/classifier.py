@@ -209,22 +209,15 @@ class Classifier:
         return self.predict_standardised(standardise(image, self.standardisation).pixels for image in images)
 
     def predict_standardised(self, images: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
-        """Classify images that are the network's input already.
-
-        Args:
-            images: Pixels that `standardise` made of decoded images with this classifier's `standardisation`, each
-                uint8 [224, 224, 3]; taken batch by batch.
-
-        Returns:
-            One prediction for each image, in order.
-        """
+        """Classify images as `stream_standardised` does, and return one prediction for each, in order."""
         return list(self.stream_standardised(images, BATCH))
 
     def stream_standardised(self, images: Iterable[NDArray[np.uint8]], at_once: int = BATCH) -> Iterator[Prediction]:
-        """Classify images as `predict_standardised` does, and give each prediction as soon as it is there.
+        """Classify images that are the network's input already, and give each prediction as soon as it is there.
 
         Args:
-            images: As there; while the network computes, the next ones are taken.
+            images: Pixels that `standardise` made of decoded images with this classifier's `standardisation`, each
+                uint8 [224, 224, 3]; while the network computes, the next ones are taken.
             at_once: Images of a batch: the fewer, the sooner the first prediction is there.
         """
         remaining = iter(images)
