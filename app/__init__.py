@@ -26,6 +26,11 @@ DEFAULTS: dict[str, Any] = {
     "PROXIES": 0,  # in front of the app: that many X-Forwarded-* are believed
     "ALLOWED_HOSTS": [],  # names under which the app answers, all where none is given; ".example.org" for all below it
     "CORS_ORIGINS": [],  # whose pages may send images from a browser
+    "MAX_STUDIES": 1,  # studies in memory at once
+    "MAX_STUDY_SLICES": 2000,  # of a study, all its series together
+    "MAX_STUDY_BYTES": 1024 * 1024 * 1024,  # of an upload of a study, and of its slices in memory
+    "STUDY_SECONDS": 600,  # for each request of a study, in place of REQUEST_SECONDS
+    "STUDY_IDLE_SECONDS": 60,  # a study that nobody asks about is let go
     "TRAIN_TOKEN": "",  # whoever has it may train; training over the web is off without one
     "TRAIN_COMMAND": [sys.executable, "-m", "kedro", "run"],
     "TRAIN_ROOT": "",  # the folder whose folders and archives may be trained on; none without one
@@ -62,12 +67,14 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         problems,
         proxies,
         reference,
+        study,
         training,
         uploads,
     )
     from app.capacity import Capacity
     from app.jobs import Jobs
     from app.model import ModelSource
+    from app.studies import Studies
 
     app = Flask(__name__)
     app.request_class = uploads.InMemoryRequest
@@ -80,11 +87,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.extensions["jobs"] = Jobs(project, app.config["TRAIN_COMMAND"], app.config["ROLLBACK_COMMAND"])
     app.extensions["model"] = ModelSource(project, str(app.config["ENV"]))
     app.extensions["capacity"] = Capacity(app.config)
+    app.extensions["studies"] = Studies(app.config)
     app.extensions["streams"] = threading.BoundedSemaphore(app.config["MAX_STREAMS"])
     app.extensions["stopping"] = threading.Event()
     for concern in (access_log, metrics, headers, problems, proxies, uploads, access, presentation):
         concern.init_app(app)
-    for module in (pages, prediction, training, health, metrics, reference):
+    for module in (pages, prediction, study, training, health, metrics, reference):
         app.register_blueprint(module.blueprint)
     return app
 

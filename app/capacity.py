@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 from flask import Flask, current_app, g, request
 
 from app import metrics
-from app.problems import ProblemError
+from app.problems import ProblemError, time_allowed
 
 RETRY_SECONDS = 2
 
@@ -76,9 +76,10 @@ class Capacity:
     @contextmanager
     def _turn(self, places: threading.Semaphore) -> Iterator[None]:
         started = time.perf_counter()
-        left = g.started + current_app.config["REQUEST_SECONDS"] - started
+        limit = time_allowed()
+        left = g.started + limit - started
         if left <= 0 or not places.acquire(timeout=left):
-            detail = f"There was no time for this request within {current_app.config['REQUEST_SECONDS']} s. Try again."
+            detail = f"There was no time for this request within {limit:g} s. Try again."
             raise ProblemError("out-of-time", "Out of time", 503, detail, RETRY_SECONDS)
         metrics.STAGE_SECONDS.labels("wait").observe(time.perf_counter() - started)
         try:

@@ -189,7 +189,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         for conn, arrival in list(self._answered.items()):
             # A request beyond what is collected may take as much longer as it is longer.
             limit = arrival.seconds or seconds * max(1, arrival.size / self._limits["MAX_CONTENT_LENGTH"])
-            if arrival.answered is not None and now - arrival.answered > seconds + _TO_READ_SECONDS:
+            if (
+                arrival.answered is not None
+                and now - arrival.answered > (arrival.seconds or seconds) + _TO_READ_SECONDS
+            ):
                 with suppress(OSError):  # closed meanwhile
                     conn.sock.shutdown(socket.SHUT_RDWR)
             elif arrival.is_too_long and now - arrival.started > limit:

@@ -5,11 +5,13 @@ import os
 import sys
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
-from werkzeug.datastructures import FileStorage
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
 from app.access_log import JsonFormatter
+from volume_files import phantom, series
 
 _opened = None
 
@@ -50,6 +52,27 @@ def test_large_uploads_never_reach_the_disk(client, noise_png, files_written, tm
         page = client.post("/", data=body, content_type=content_type)
     assert response.status_code == page.status_code == 200
     assert paths == []
+
+
+def test_studies_never_reach_the_disk_and_their_names_are_nowhere(client, files_written, caplog):
+    caplog.set_level(logging.DEBUG)
+    files = series(np.repeat(phantom()[None, ::2, ::2], 4, axis=0) + np.arange(4, dtype=np.int16)[:, None, None])
+    parts = [("file", FileStorage(io.BytesIO(data), f"Doe/{name}")) for name, data in files.items()]
+    boundary, body = encode_multipart(MultiDict(parts))
+    content_type = f"multipart/form-data; boundary={boundary}"
+    with files_written() as paths:
+        whole = client.post("/study", data=body, content_type=content_type)
+        address = client.post("/studies").get_json()["address"]
+        added = client.post(f"{address}/files", data=body, content_type=content_type)
+        answers = client.get(f"{address}/answers").get_data(as_text=True)
+        assert client.get(f"{address}/slices/0").status_code == 200
+        client.delete(address)
+    assert (whole.status_code, added.status_code) == (200, 200)
+    assert paths == []
+    for text in (whole.get_data(as_text=True), answers, caplog.text):
+        assert "Doe" not in text
+        assert "4711" not in text
+    assert address.rpartition("/")[2] not in caplog.text
 
 
 def test_the_access_line_holds_no_name_query_or_content(client, encode, caplog):

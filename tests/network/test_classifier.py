@@ -152,7 +152,7 @@ def test_images_go_through_what_the_training_images_went_through(graph: bytes, p
 def test_predictions_keep_the_order_of_the_images_over_several_batches(
     loaded: Classifier, picture: Callable[..., Pixels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chest_cancer.network.classifier._BATCH", 2)
+    monkeypatch.setattr(loaded, "batch", 2)
     images = [picture(number, height=60 + 10 * number, width=90) for number in range(3)]
 
     together = loaded.predict(images)

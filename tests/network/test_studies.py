@@ -17,9 +17,10 @@ from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.network.studies import WITHOUT_LUNG, driving_slices, predict_study
+from chest_cancer.network.studies import WITHOUT_LUNG, answer_slices, driving_slices, predict_study
 from chest_cancer.network.vgg16 import Weights
 from manifests import PATIENT_RULE, manifest_of
+from serving import tiny_classifier
 from volume_files import Files, belly, ct_slice, opener, series, stack
 
 RULE = PATIENT_RULE | {"rule": "top-k mean", "k": 2, "threshold": 0.0}
@@ -129,3 +130,26 @@ def test_the_slices_that_drive_a_reading_are_those_most_probably_positive() -> N
 
     assert driving_slices(rule, probabilities) == [1, 2]
     assert driving_slices(rule, probabilities[:1]) == [0]
+
+
+def test_slices_are_answered_from_the_feet_each_as_soon_as_it_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    slices = stack(8)
+    volume = volume_of(series(np.concatenate([[belly(slices[0])], slices[1:6], [belly(slices[6])]])))
+    taken: list[int] = []
+    take = Volume.image
+    monkeypatch.setattr(Volume, "image", lambda self, number: (taken.append(number), take(self, number))[1])
+
+    classifier = tiny_classifier()
+    classifier.batch = 1
+    answers = answer_slices(classifier, volume)
+    first = next(answers)
+    while_first = len(taken)
+    rest = list(answers)
+
+    assert while_first < len(volume)
+    assert [answer.number for answer in (first, *rest)] == list(range(7))
+    assert [answer.reason for answer in (first, *rest)] == [NO_LUNG, *[None] * 5, NO_LUNG]
+    together = predict_study(tiny_classifier(), volume).slices
+    for one, other in zip((first, *rest), together, strict=True):
+        assert (one.digest, one.frame) == (other.digest, other.frame)
+        assert (one.prediction is None) == (other.prediction is None)

@@ -262,7 +262,7 @@ def test_only_test_images_are_predicted_each_in_its_row(
     trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("chest_cancer.network.classifier._BATCH", 2)
+    monkeypatch.setattr(trained, "batch", 2)
     files = {}
     for number in range(3):
         buffer = BytesIO()

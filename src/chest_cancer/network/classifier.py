@@ -4,7 +4,7 @@ Serving, batch prediction and evaluation all use this class. It imports no Tenso
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -206,22 +206,21 @@ class Classifier:
         return self.predict_standardised(standardise(image, self.standardisation).pixels for image in images)
 
     def predict_standardised(self, images: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
-        """Classify images that are the network's input already.
+        """Classify images as `stream_standardised` does, and return one prediction for each, in order."""
+        return list(self.stream_standardised(images))
+
+    def stream_standardised(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[Prediction]:
+        """Classify images that are the network's input already, and give each prediction as soon as it is there.
 
         Args:
             images: Pixels that `standardise` made of decoded images with this classifier's `standardisation`, each
-                uint8 [224, 224, 3]; taken batch by batch.
-
-        Returns:
-            One prediction for each image, in order.
+                uint8 [224, 224, 3]; while the network computes, the next ones are taken.
         """
         remaining = iter(images)
         batches = iter(lambda: list(islice(remaining, self.batch)), [])
-        return [
-            self._prediction(outputs, row)
-            for outputs in self._network.stream(np.stack(batch) for batch in batches)
-            for row in range(len(outputs["probabilities"]))
-        ]
+        for outputs in self._network.stream(np.stack(batch) for batch in batches):
+            for row in range(len(outputs["probabilities"])):
+                yield self._prediction(outputs, row)
 
     def self_test(self) -> float | None:
         """Compare what the classifier says of `self_test_image` with what it said when it was trained.

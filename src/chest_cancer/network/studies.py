@@ -3,19 +3,22 @@
 Needs no more than the classifier, and serves as it does.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chest_cancer.imaging.frame import WHOLE_IMAGE, Frame
 from chest_cancer.imaging.lungs import NO_LUNG, find_lungs
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE
 from chest_cancer.network.classifier import Classifier, Prediction
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.patients import PatientReading, PatientRule, probability_of, why_no_rule
 
 UNLIKE_TRAINING_IMAGES = "unlike the training images"
@@ -32,11 +35,15 @@ class SliceAnswer:
         number: Of the slice, from the feet, from 0.
         position: Millimetres along the normal, as in `Volume`.
         prediction: What the classifier says; None where the slice shows no lung.
+        digest: What the slice is known by, so that a copy counts once; None where it shows no lung.
+        frame: The part of the slice that the network saw, over which its evidence lies.
     """
 
     number: int
     position: float
     prediction: Prediction | None
+    digest: str | None = None
+    frame: Frame = WHOLE_IMAGE
 
     @property
     def reason(self) -> str | None:
@@ -115,7 +122,12 @@ def reason_for(image: DecodedImage, prediction: Prediction) -> str | None:
 
 
 def predict_study(classifier: Classifier, volume: Volume) -> StudyAnswer:
-    """Answer a study, slice by slice and together.
+    """Answer a study, slice by slice and together: `answer_slices`, then `sum_up`."""
+    return sum_up(classifier.manifest, answer_slices(classifier, volume))
+
+
+def answer_slices(classifier: Classifier, volume: Volume) -> Iterator[SliceAnswer]:
+    """Answer the slices of a study, from the feet, each as soon as it is predicted.
 
     Slices are standardised one by one while the network computes, so that no copy of the volume is made. A slice of
     whole Hounsfield units gets the same answer as in a file of its own.
@@ -124,39 +136,48 @@ def predict_study(classifier: Classifier, volume: Volume) -> StudyAnswer:
         classifier: The trained classifier.
         volume: Axial slices of one series, at least one.
 
-    Returns:
-        The answer.
-
     Raises:
         UnreadableImageError: The classifier is older than today's way to show Hounsfield units.
     """
-    digests: dict[int, str] = {}
+    waiting: deque[SliceAnswer] = deque()
 
     def inputs() -> Iterator[NDArray[np.uint8]]:
-        for number in range(len(volume)):
+        for number, position in enumerate(volume.positions):
             image = volume.image(number)
-            if shows_lung(image):
-                digests[number] = image.digest
-                yield standardise(classifier.pixels_of(image), classifier.standardisation).pixels
+            if not shows_lung(image):
+                waiting.append(SliceAnswer(number, float(position), None))
+                continue
+            seen = standardise(classifier.pixels_of(image), classifier.standardisation)
+            waiting.append(SliceAnswer(number, float(position), None, image.digest, seen.frame))
+            yield seen.pixels
 
-    predictions = classifier.predict_standardised(inputs())
-    by_number = dict(zip(digests, predictions, strict=True))
-    slices = tuple(
-        SliceAnswer(number, float(position), by_number.get(number)) for number, position in enumerate(volume.positions)
-    )
-    rule = PatientRule.of(classifier.manifest)
-    if rule is None or not predictions:
-        reason = WITHOUT_LUNG if rule else why_no_rule(classifier.manifest)
-        return StudyAnswer(slices, None, (), reason)
-    firsts: dict[str, int] = {}
-    for number, digest in digests.items():
-        firsts.setdefault(digest, number)
-    distinct = list(firsts.values())
-    stated = np.array([list(by_number[number].probabilities.values()) for number in distinct])
+    for prediction in classifier.stream_standardised(inputs()):
+        while waiting[0].digest is None:
+            yield waiting.popleft()
+        yield replace(waiting.popleft(), prediction=prediction)
+    yield from waiting
+
+
+def sum_up(manifest: Manifest, answers: Iterable[SliceAnswer]) -> StudyAnswer:
+    """Say what the slices of a study say together.
+
+    Args:
+        manifest: Of the classifier that answered them.
+        answers: Of all slices, from the feet.
+    """
+    slices = tuple(answers)
+    rule = PatientRule.of(manifest)
+    firsts: dict[str | None, SliceAnswer] = {}
+    for one in slices:
+        if one.prediction is not None:
+            firsts.setdefault(one.digest, one)
+    if rule is None or not firsts:
+        return StudyAnswer(slices, None, (), WITHOUT_LUNG if rule else why_no_rule(manifest))
+    asked = [(one.number, one.prediction) for one in firsts.values() if one.prediction is not None]
+    stated = np.array([list(prediction.probabilities.values()) for _, prediction in asked])
     positive = probability_of(stated, rule.positive)
     driving = tuple(
-        DrivingSlice(distinct[place], float(positive[place]), by_number[distinct[place]])
-        for place in driving_slices(rule, stated)
+        DrivingSlice(asked[place][0], float(positive[place]), asked[place][1]) for place in driving_slices(rule, stated)
     )
     return StudyAnswer(slices, rule.read(stated), driving, None)
 

@@ -171,10 +171,24 @@ def read_series(series: Series, open_file: OpenFile, *, limits: Limits = _LIMITS
         UnreadableImageError: A size outside the limits, no decoder for a compression, damaged pixels, or values that
             are no Hounsfield units.
     """
-    first, count = series.slices[0], len(series.slices)
-    limits.check_stack(count, first.rows, first.columns)
+    limits.check_stack(len(series.slices), series.slices[0].rows, series.slices[0].columns)
     with as_unreadable("DICOM", extra="dicom"):
         stack = _decode(series, open_file, limits)
+    return assemble(series, stack, limits=limits)
+
+
+def assemble(series: Series, stack: NDArray[np.int16], *, limits: Limits = _LIMITS) -> Volume:
+    """Make decoded slices of a series a volume.
+
+    Args:
+        series: One of `survey`.
+        stack: Hounsfield units `[slices, rows, columns]` of its slices, in their order; not copied unless turned.
+        limits: Of the axial slices.
+
+    Raises:
+        UnreadableImageError: See `read_series`.
+    """
+    first, count = series.slices[0], len(series.slices)
     along, down = np.reshape(first.orientation, (2, 3))
     plane, positions, across, notes = plane_of(first.normal), None, first.normal, series.notes
     if plane == "axial":

@@ -43,6 +43,10 @@ class _File(NamedTuple):
     syntax: UID
     frames: int
 
+    def elements(self) -> list[Dataset]:
+        """What the file says of each frame."""
+        return [of_frame(self.dataset, index) for index in range(self.frames)]
+
 
 def read_slices(file: str, data: bytes, limits: Limits) -> list[Slice]:
     """Read where the slices of a DICOM file lie.
@@ -60,12 +64,8 @@ def read_slices(file: str, data: bytes, limits: Limits) -> list[Slice]:
         UnreadableImageError: See `reading.survey`.
         Exception: Anything that pydicom raises on damaged files.
     """
-    dataset, syntax, frames = _read(data, limits)
-    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
-    stored = frame_bytes(dataset, syntax, frames)
-    return [
-        _slice_of(of_frame(dataset, index), file, index, identifiers, pixels) for index, pixels in enumerate(stored)
-    ]
+    read = _read(data, limits)
+    return _locate(file, read, read.elements())
 
 
 def decode_slices(data: bytes, limits: Limits) -> Iterator[NDArray[np.int16]]:
@@ -75,9 +75,36 @@ def decode_slices(data: bytes, limits: Limits) -> Iterator[NDArray[np.int16]]:
         UnreadableImageError: See `reading.read_series`.
         Exception: Anything that pydicom raises on damaged files.
     """
-    dataset, syntax, frames = _read(data, limits)
-    elements = [of_frame(dataset, index) for index in range(frames)]
-    for groups, frame in zip(elements, decode_frames(dataset, syntax, frames), strict=True):
+    read = _read(data, limits)
+    return _decode(read, read.elements())
+
+
+def read_whole(file: str, data: bytes, limits: Limits) -> tuple[list[Slice], list[NDArray[np.int16]]]:
+    """Read where the slices of a DICOM file lie and their Hounsfield units, as `read_slices` and `decode_slices` do.
+
+    Args:
+        file: Its name.
+        data: The whole file.
+        limits: What is read.
+
+    Raises:
+        DirectoryError: It is a DICOMDIR.
+        UnreadableImageError: See `reading.survey` and `reading.read_series`.
+        Exception: Anything that pydicom raises on damaged files.
+    """
+    read = _read(data, limits)
+    elements = read.elements()
+    return _locate(file, read, elements), list(_decode(read, elements))
+
+
+def _locate(file: str, read: _File, elements: Sequence[Dataset]) -> list[Slice]:
+    identifiers = Identifiers(*(text_of(read.dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
+    stored = enumerate(frame_bytes(*read))
+    return [_slice_of(elements[index], file, index, identifiers, pixels) for index, pixels in stored]
+
+
+def _decode(read: _File, elements: Sequence[Dataset]) -> Iterator[NDArray[np.int16]]:
+    for groups, frame in zip(elements, decode_frames(*read), strict=True):
         yield make_int16(make_hounsfield(frame.values, groups))
 
 
@@ -101,9 +128,8 @@ def split_frames(data: bytes, limits: Limits) -> Iterator[bytes] | None:
 
 
 def _frames_of(data: bytes, limits: Limits) -> Iterator[bytes]:
-    dataset, syntax, frames = _read(data, limits, [*_TAGS, *map(Tag, _KEPT)])
-    elements = [of_frame(dataset, index) for index in range(frames)]
-    for groups, frame in zip(elements, decode_frames(dataset, syntax, frames), strict=True):
+    read = _read(data, limits, [*_TAGS, *map(Tag, _KEPT)])
+    for groups, frame in zip(read.elements(), decode_frames(*read), strict=True):
         _place_of(groups)  # Here the whole file can be refused.
         said = Dataset()
         for keyword in _KEPT:
