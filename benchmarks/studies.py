@@ -124,8 +124,8 @@ def judge(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slice
     shown = np.array([np.any(slices.lesion > 0) for study, slices in judged if study.label == "cancer"])
     read = [len(slices.lesion) for _, slices in judged]
     yield (
-        f"{len(numbers)} labelled slices of {len(labelled)} patients, {numbers.sum()} with a lesion; {len(judged)} further "
-        f"studies, {min(read)} to {max(read)} slices of each. A slice that is read shows a lesion in "
+        f"{len(numbers)} labelled slices of {len(labelled)} patients, {numbers.sum()} with a lesion; {len(judged)} "
+        f"further studies, {min(read)} to {max(read)} slices of each. A slice that is read shows a lesion in "
         f"{in_words(share(shown, np.arange(len(shown)), CONFIDENCE), 3)} of {len(shown)} with cancer."
     )
     yield ""
