@@ -187,7 +187,8 @@ class PhantomStudy:
         share = float(np.sqrt(1 - away**2))
         # The same outline at each height, so that the lesion is one body.
         rng = self._draws(lesion.number).of_slice(Stream.TUMOUR)
-        outline = blob(rng, np.array(lesion.centre[:2]), *(share * radius for radius in lesion.radii[:2]), 0.08)
+        across, along, _ = lesion.radii
+        outline = blob(rng, np.array(lesion.centre[:2]), share * across, share * along, 0.08)
         return stamp(self._placement, [outline], 0.5)
 
 
