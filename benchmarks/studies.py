@@ -3,8 +3,9 @@
 `nice python -m benchmarks.studies --features data/phantom_studies`. The features of each patient are a file there, so
 that it can be stopped and started again; every slice that is used is a pass through the network.
 
-The head learns from a few labelled slices of `LABELLED` patients: one that shows a lesion is `cancer`, also beside
-others of the same patient that are `normal`. `JUDGED` further studies are read: a slice every `EVERY_MM` that shows
+A head learns from a few labelled slices of `LABELLED` patients: one that shows a lesion is `cancer`, also beside others
+of the same patient that are `normal`. Another learns from masks which cells of a map are lesion: what a slice's best
+cell says is what pooling could keep. `JUDGED` further studies are read: a slice every `EVERY_MM` that shows
 lung, labels of studies alone. The rule and its threshold are chosen in four fifths of them, and read the last fifth.
 """
 
@@ -15,27 +16,28 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from benchmarks.patients import imagenet_weights, make_network
+from benchmarks.patients import make_network
 from chest_cancer.imaging.lungs import find_lungs
 from chest_cancer.imaging.phantoms.study import STUDY_CLASSES, PhantomStudy, generate_studies
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.windows import see_lungs
 from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.network.keras_head import build_model, fit, predict
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.network.runtime import Network, resolve_precision
+from chest_cancer.network.runtime import Network
 from chest_cancer.network.studies import driving_slices
-from chest_cancer.network.vgg16 import trainable_top
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 from chest_cancer.statistics.intervals import in_words, share
 from chest_cancer.statistics.roc import area_under_roc, placements
 from chest_cancer.storage.atomic import replace_file
 
-LABELLED, JUDGED = 60, 30
+LABELLED, JUDGED = 48, 24
 WITH_LESION, WITHOUT = 3, 1
 """Labelled slices of a patient with cancer; a normal one has as many in all."""
 EVERY_MM = 12.0
@@ -43,7 +45,8 @@ SEED, FAR = 0, 10_000
 FOLDS, CONFIDENCE = 5, 0.95
 BATCH, CUT = 16, "block5_conv1"
 DEFAULTS = Parameters()
-RATE, EPOCHS = 3e-5, 10
+COVERED = 0.25
+"""Least share of a cell that a lesion covers, for the cell to count as one; less, above 0, counts as neither."""
 CANCER = STUDY_CLASSES.index("cancer")
 
 
@@ -57,25 +60,30 @@ class Slices(NamedTuple):
     Attributes:
         features: Pooled, of the frozen network, `[n, 1024]`.
         maps: What the convolutions from `CUT` on take, float16 `[n, 14, 14, 512]`.
+        cells: Share of each of these cells that lesions cover, float32 `[n, 14, 14]`.
         lesion: Pixels of lesions, `[n]`.
     """
 
     features: NDArray[np.float32]
     maps: NDArray[np.float16]
+    cells: NDArray[np.float32]
     lesion: NDArray[np.int64]
 
     @classmethod
     def of(cls, study: PhantomStudy, numbers: Sequence[int], network: Callable[[], Network]) -> Self:
         """Draw slices of a study, and compute features of those with lung."""
-        inputs, lesion = [], []
+        inputs, masks = [], []
         for hounsfield, mask in map(study.slice, numbers):
             if find_lungs(hounsfield).seen:
                 inputs.append(standardise(see_lungs(hounsfield), DEFAULTS.feature_extraction.standardisation).pixels)
-                lesion.append(np.count_nonzero(mask))
+                masks.append(mask)
         batches = (np.stack(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH))
         outputs = list(network().stream(batches))
         features, maps = (np.concatenate([batch[name] for batch in outputs]) for name in ("embedding", "features"))
-        return cls(features, maps.astype(np.float16), np.array(lesion))
+        cells = [
+            Image.fromarray(mask.astype(np.float32)).resize(maps.shape[1:3], Image.Resampling.BOX) for mask in masks
+        ]
+        return cls(features, maps.astype(np.float16), np.stack(cells), np.count_nonzero(masks, axis=(1, 2)))
 
 
 def main() -> None:
@@ -131,33 +139,29 @@ def judge(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slice
     yield ""
     yield "| | area, by slice | area, by study | sensitivity | specificity | first driving slice in a lesion |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for name, stated in (("frozen network", _frozen(labelled, judged)), (f"from `{CUT}`", _tuned(labelled, judged))):
+    for name, stated in (("pooled", _pooled(labelled, judged)), ("by cells", _by_cells(labelled, judged))):
         yield f"| {name} | {' | '.join(_figures(stated, judged))} |"
 
 
-def _frozen(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
-    """Probabilities by a linear head on the frozen network."""
+def _pooled(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
+    """Probabilities by the linear head, on means and maxima of the whole slice, from labels of slices."""
     head = quick_linear_head().fit(np.concatenate([slices.features for slices in labelled]), _numbers(labelled))
     return [head.predict_proba(slices.features) for _, slices in judged]
 
 
-def _tuned(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
-    """Probabilities by convolutions that are trained with the head; every fifth patient says when to stop."""
-    import keras
-
-    keras.utils.set_random_seed(SEED)
-    parameters = DEFAULTS.model_training.model_copy(update={"learning_rate": RATE, "epochs": EPOCHS})
-    held_back = [slices for number, slices in enumerate(labelled) if number // 2 % 5 == 0]
-    training = [slices for number, slices in enumerate(labelled) if number // 2 % 5]
-    top = trainable_top(imagenet_weights(), CUT, resolve_precision("auto"))
-    maps = _maps(training)
-    model = build_model(top, maps, len(STUDY_CLASSES), "linear", parameters, SEED)
-    fit(model, (maps, _numbers(training)), (_maps(held_back), _numbers(held_back)), parameters, SEED)
-    return [softmax(predict(model, _maps([slices])).astype(np.float64), axis=1) for _, slices in judged]
+def _by_cells(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
+    """Probabilities of each slice's most suspect cell, by a linear head that learns from masks where lesions are."""
+    covered = np.concatenate([slices.cells.ravel() for slices in labelled])
+    known = (covered == 0) | (covered > COVERED)
+    features = np.concatenate([_by_cell(slices) for slices in labelled])[known]
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=300))
+    head.fit(features, covered[known] > 0)
+    worst = [head.predict_proba(_by_cell(one))[:, 1].reshape(len(one.lesion), -1).max(axis=1) for _, one in judged]
+    return [np.stack([1 - probability, probability], axis=1) for probability in worst]
 
 
-def _maps(patients: Sequence[Slices]) -> NDArray[np.float32]:
-    return np.concatenate([slices.maps for slices in patients]).astype(np.float32)
+def _by_cell(slices: Slices) -> NDArray[np.float32]:
+    return slices.maps.reshape(-1, slices.maps.shape[-1]).astype(np.float32)
 
 
 def _numbers(patients: Sequence[Slices]) -> NDArray[np.int64]:
