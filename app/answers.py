@@ -111,7 +111,7 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
     Returns:
         A JSON object.
     """
-    prediction, limits = one.prediction, model.manifest.abstention
+    prediction, evidence, limits = one.prediction, one.evidence, model.manifest.abstention
     label, probability = (prediction.label, prediction.probability) if prediction else (None, None)
     probabilities = prediction.probabilities if prediction else {}
     provenance = model.manifest.provenance
@@ -124,7 +124,7 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
         "probabilities": {label: round(value, 6) for label, value in probabilities.items()},
         "distance": round(prediction.distance, 6) if prediction and limits else None,
         "limits": {"distance": limits.distance_limit, "probability": limits.confidence_limit} if limits else None,
-        **({"evidence": one.evidence.map_url, "explanation": one.evidence.record()} if explain and one.evidence else {}),
+        **({"evidence": evidence.map_url, "explanation": evidence.record()} if explain and evidence else {}),
         "model": {
             "version": provenance.code_version,
             "run_id": provenance.mlflow_run_id,
