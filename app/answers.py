@@ -1,5 +1,6 @@
 """Answers about slices, the same for the page and for programs."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,30 +22,35 @@ class Answer:
 
     Attributes:
         slice: What was asked about.
-        prediction: What the model says.
-        evidence: For the class that the model chooses, whether it answers or not.
+        prediction: What the model says; None of a slice without lung, about which it is not asked.
+        evidence: For the class that the model chooses, whether it answers or not; None where it is not asked.
     """
 
     slice: Slice
-    prediction: Prediction
-    evidence: Evidence
+    prediction: Prediction | None
+    evidence: Evidence | None
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no answer; None where there is one."""
+        return NO_LUNG if self.prediction is None else self.prediction.reason
 
     @property
     def name(self) -> str:
         """What people call the answer; an abstention is shown as what it is, never as a class."""
-        if self.prediction.reason is not None:
-            return self.prediction.reason[:1].upper() + self.prediction.reason[1:]
+        if self.reason is not None:
+            return self.reason[:1].upper() + self.reason[1:]
         return self.leaning
 
     @property
     def leaning(self) -> str:
-        """What people call the class that the model chooses, whether it answers or not: the evidence map's."""
-        return display_name(self.prediction.leaning)
+        """What people call the class that the model chooses, whether it answers or not; empty where it is not asked."""
+        return display_name(self.prediction.leaning) if self.prediction else ""
 
     @property
     def unsure(self) -> bool:
         """Whether the model gives no answer because none is probable enough."""
-        return self.prediction.reason == NOT_SURE
+        return self.reason == NOT_SURE
 
     @property
     def picture_url(self) -> str:
@@ -53,7 +59,7 @@ class Answer:
 
 
 def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer]:
-    """Classify slices.
+    """Classify the slices that show lung; the network sees no other.
 
     Args:
         slices: The slices of one request.
@@ -63,18 +69,17 @@ def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer
     Returns:
         An answer for each slice, in order.
     """
-    with capacity.infer():
-        predictions = model.classifier.predict_standardised([one.pixels for one in slices])
-    answers = [_answer(*pair, model) for pair in zip(slices, predictions, strict=True)]
+    asked = [one.pixels for one in slices if one.shows_lung]
+    with capacity.infer() if asked else nullcontext():
+        predictions = iter(model.classifier.predict_standardised(asked))
+    answers = [_answer(one, next(predictions), model) if one.shows_lung else Answer(one, None, None) for one in slices]
     for one in answers:
-        metrics.ANSWERS.labels(one.prediction.reason or one.prediction.leaning).inc()
+        metrics.ANSWERS.labels(one.reason or (one.prediction and one.prediction.leaning)).inc()
     return answers
 
 
 def _answer(one: Slice, prediction: Prediction, model: Model) -> Answer:
-    if not one.shows_lung:
-        prediction = replace(prediction, reason=NO_LUNG, warning=None)
-    elif one.chest:
+    if one.chest:
         prediction = replace(prediction, reason=reason_of_chest(prediction.reason))
     explanation = explain(model.manifest, prediction.evidence, prediction.leaning)
     return Answer(one, prediction, Evidence(prediction.leaning, explanation, one))
@@ -107,20 +112,21 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
     Returns:
         A JSON object.
     """
-    prediction, limits = one.prediction, model.manifest.abstention
-    asked = one.slice.shows_lung
+    prediction, evidence, limits = one.prediction, one.evidence, model.manifest.abstention
+    label, probability = (prediction.label, prediction.probability) if prediction else (None, None)
+    probabilities = prediction.probabilities if prediction else {}
     provenance = model.manifest.provenance
     return {
-        "image": "Not sure" if prediction.abstained else one.name,
-        "abstained": prediction.abstained,
-        "reason": prediction.reason,
-        "warning": prediction.warning,
-        "label": prediction.label,
-        "probability": None if prediction.probability is None else round(prediction.probability, 6),
-        "probabilities": {label: round(value, 6) for label, value in prediction.probabilities.items()} if asked else {},
-        "distance": round(prediction.distance, 6) if asked and limits else None,
+        "image": "Not sure" if one.reason else one.name,
+        "abstained": one.reason is not None,
+        "reason": one.reason,
+        "warning": prediction.warning if prediction else None,
+        "label": label,
+        "probability": None if probability is None else round(probability, 6),
+        "probabilities": {label: round(value, 6) for label, value in probabilities.items()},
+        "distance": round(prediction.distance, 6) if prediction and limits else None,
         "limits": {"distance": limits.distance_limit, "probability": limits.confidence_limit} if limits else None,
-        **({"evidence": one.evidence.map_url, "explanation": one.evidence.record()} if explain and asked else {}),
+        **({"evidence": evidence.map_url, "explanation": evidence.record()} if explain and evidence else {}),
         "model": {
             "version": provenance.code_version,
             "run_id": provenance.mlflow_run_id,

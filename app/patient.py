@@ -58,7 +58,7 @@ def answer_patient(answers: list[Answer], model: Model) -> PatientAnswer:
         model: The model that gave them.
     """
     distinct = list({one.slice.pixels.tobytes(): one for one in answers}.values())
-    predictions = [one.prediction for one in distinct if one.slice.shows_lung]
+    predictions = [one.prediction for one in distinct if one.prediction]
     rule = PatientRule.of(model.manifest)
     reason = why_no_rule(model.manifest) if rule is None else None if predictions else WITHOUT_LUNG
     stated = np.array([list(one.probabilities.values()) for one in predictions])

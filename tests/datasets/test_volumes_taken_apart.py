@@ -107,22 +107,56 @@ def test_nothing_is_left_of_a_file_whose_last_frame_is_damaged(take: Take) -> No
     assert not (images.root / "normal/CT").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("x.mhd", "the header keeps its values in another file; save header and values as one file: .mha, .nrrd or"),
-        ("x.nhdr", "the header keeps its values in another file; save header and values as one file: .mha, .nrrd or"),
-    ],
-)
-def test_a_header_beside_its_values_is_refused_with_the_cure(
-    take: Take, tmp_path: Path, name: str, reason: str
-) -> None:
-    header = by_simpleitk(SLICES, tmp_path, name)
+def in_two_files(tmp_path: Path, name: str) -> Files:
+    """A header, and its values beside it."""
+    folder = tmp_path / "written"
+    folder.mkdir()
+    by_simpleitk(SLICES, folder, name)
+    return {f"normal/{file.name}": file.read_bytes() for file in folder.iterdir()}
 
-    images = take({f"normal/{name}": header, "normal/scan.nii.gz": VOLUME})
 
-    assert [path for path, _ in images.refused] == [f"normal/{name}"]
-    assert images.refused[0][1].startswith(reason)
+@pytest.mark.parametrize("name", ["x.mhd", "x.nhdr"])
+def test_a_header_is_read_with_its_values_beside_it(take: Take, tmp_path: Path, name: str) -> None:
+    images = take(in_two_files(tmp_path, name))
+
+    assert not images.refused
+    assert images.volumes == (f"normal/{name}",)
+    decoded = [decode_image(images.read(path)).hounsfield for path in images.paths]
+    np.testing.assert_array_equal(np.stack([slice_ for slice_ in decoded if slice_ is not None]), SLICES)
+
+
+def test_a_header_opens_no_file_of_another_name(take: Take, tmp_path: Path) -> None:
+    files = in_two_files(tmp_path, "x.mhd")
+    files["normal/key.zraw"] = files["normal/x.zraw"]
+    files["normal/x.mhd"] = files["normal/x.mhd"].replace(b"= x.zraw", b"= key.zraw")
+
+    images = take({**files, "normal/scan.nii.gz": VOLUME})
+
+    reasons = dict(images.refused)
+    assert reasons["normal/x.mhd"].startswith("the header names 'key.zraw' for its values: expected 'x.raw', as it ")
+    assert set(reasons) == {"normal/key.zraw", "normal/x.mhd", "normal/x.zraw"}
+
+
+def test_a_header_without_its_values_is_refused_with_the_cure(take: Take, tmp_path: Path) -> None:
+    header = in_two_files(tmp_path, "x.mhd")["normal/x.mhd"]
+
+    images = take({"normal/x.mhd": header, "normal/scan.nii.gz": VOLUME})
+
+    assert dict(images.refused) == {
+        "normal/x.mhd": "the header names 'x.zraw' for its values, which isn't beside it; pass both"
+    }
+
+
+def test_a_header_in_an_archive_is_refused_with_the_cure(take: Take, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        for name, content in {**in_two_files(tmp_path, "x.mhd"), "normal/scan.nii.gz": VOLUME}.items():
+            archive.writestr(name, content)
+
+    images = take(tmp_path / "archive.zip")
+
+    assert dict(images.refused)["normal/x.mhd"].startswith(
+        "the header keeps its values in another file; save header and values as one file: .mha, .nrrd or .nii.gz"
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.dicom import read as dicom_reader
 from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
 from dicom_files import STORED, dicom, shipped
+from volume_files import belly, phantom
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -255,3 +256,29 @@ def test_no_picture_is_refused_for_a_malformed_attribute() -> None:
 
     assert all(isinstance(text, str) for text in decoded.attributes.values())
     np.testing.assert_array_equal(decoded.pixels, decode_image(dicom()).pixels)
+
+
+def test_another_part_of_the_body_is_refused_by_its_value() -> None:
+    tissue = belly(STORED)
+    for part in ("HEAD", "ABDOMEN"):
+        reason = rf"^DICOM BodyPartExamined \(0018,0015\) is {part}, and the slice shows no lung: expected the"
+        with pytest.raises(UnreadableImageError, match=reason):
+            decode_image(dicom(tissue, BodyPartExamined=part))
+    hand = dicom(Modality="DX", BodyPartExamined="HAND")
+    with pytest.raises(
+        UnreadableImageError, match=r"BodyPartExamined \(0018,0015\) is HAND: expected the chest; leave"
+    ):
+        decode_image(hand)
+
+    assert decode_image(hand, any_modality=True).format == "DICOM"
+
+
+@pytest.mark.parametrize("part", ["CHEST", "CHEST_ABDOMEN", "CHESTABDPELVIS", "THORAX", "LUNG", "WHOLEBODY", "", None])
+def test_a_slice_of_the_chest_may_show_no_lung(part: str | None) -> None:
+    elements = {} if part is None else {"BodyPartExamined": part}
+
+    assert decode_image(dicom(belly(STORED), **elements)).hounsfield is not None
+
+
+def test_lungs_that_are_seen_win_over_a_wrong_part_of_the_body() -> None:
+    assert decode_image(dicom(phantom(3), BodyPartExamined="ABDOMEN")).hounsfield is not None

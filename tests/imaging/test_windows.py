@@ -6,11 +6,18 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_windowing
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.phantoms.study import PhantomStudy
+from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.windows import WINDOWS, see, through
 from chest_cancer.parameters.blocks import StandardisationParameters
 from chest_cancer.parameters.values import Window
+from chest_cancer.statistics.cross_validation import draw_folds, measure_scores, predict_out_of_fold
+from chest_cancer.storage.figures import Figure
 from dicom_files import STORED, dicom, shipped
 
 OWN = {"WindowCenter": 40, "WindowWidth": 400}
@@ -101,3 +108,31 @@ def test_what_is_no_window_is_refused_with_what_is_one(window: object) -> None:
 def test_level_and_width_are_numbers() -> None:
     assert StandardisationParameters.model_validate({"window": [40, 400]}).window == (40.0, 400.0)
     assert StandardisationParameters.model_validate_json('{"window": [40, 400]}').window == (40.0, 400.0)
+
+
+def test_classes_that_differ_in_the_window_of_their_files_alone_can_not_be_told_apart() -> None:
+    """Patients of one process, as DICOM files; those of one class were stored with another window."""
+    numbers = np.arange(32) % 2
+    files = [
+        dicom(
+            PhantomStudy("normal", 11, patient, slices=20, side=64).slice(10)[0],
+            WindowCenter=(-600, 40)[number],
+            WindowWidth=(1500, 400)[number],
+        )
+        for patient, number in enumerate(numbers)
+    ]
+    images = [decode_image(data) for data in files]
+
+    def accuracy(window: Window) -> Figure:
+        standardised = [standardise(see(image, window), StandardisationParameters()).pixels for image in images]
+        features = np.stack([pixels[::16, ::16, 0].ravel() for pixels in standardised]) / 255.0
+        draws = draw_folds(numbers, np.arange(32), 0, 2)
+        head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
+        return measure_scores(numbers, predict_out_of_fold(head, features, numbers, draws), np.arange(32), 0.95)[
+            "accuracy"
+        ]
+
+    by_lung, by_file = accuracy("lung"), accuracy("file")
+
+    assert by_lung["low"] <= 0.5 <= by_lung["high"]
+    assert by_file["low"] > 0.8  # what a file's own window would have told

@@ -65,7 +65,7 @@ def decode_image(
         max_pixels: Largest accepted width x height.
         min_side: Smallest accepted width and height, in pixels.
         any_modality: Decode DICOM that is no CT slice and no radiograph as well, to look at it.
-        with_identifiers: Read whom a DICOM file shows, and its attributes; see `DecodedImage`.
+        with_identifiers: Read whom a DICOM file shows, its attributes, and where it lies; see `DecodedImage`.
 
     Returns:
         The decoded image.

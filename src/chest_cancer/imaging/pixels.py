@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,22 @@ class Identifiers:
     series: str = field(repr=False)
 
 
+class Place(NamedTuple):
+    """Where a CT slice lies.
+
+    Attributes:
+        orientation: Unit vectors along a row and along a column, six numbers: ImageOrientationPatient.
+        spacing: Millimetres from row to row, and from column to column.
+        corner: Centre of the first pixel, x, y, z in mm: ImagePositionPatient.
+        acquisition: AcquisitionNumber, or that of the frame; empty where there is none.
+    """
+
+    orientation: tuple[float, ...]
+    spacing: tuple[float, ...]
+    corner: tuple[float, ...]
+    acquisition: str
+
+
 @dataclass(frozen=True)
 class DecodedImage:
     """One decoded slice and what its file said about it.
@@ -52,6 +68,7 @@ class DecodedImage:
         left_edge: Which side of the patient is at the left edge of the picture; None where the file doesn't say.
         attributes: What a DICOM file says of patient, scanner and site, by name, where somebody asked: not for logs,
             and kept in groups alone.
+        place: Where a CT slice lies, where its file says so and somebody asked whom it shows.
     """
 
     pixels: NDArray[np.uint8]
@@ -65,6 +82,7 @@ class DecodedImage:
     own_window: tuple[float, float] | None = None
     left_edge: Literal["left", "right"] | None = None
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    place: Place | None = None
 
     @property
     def digest(self) -> str:

@@ -13,6 +13,7 @@ from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.signatures import identify, kind_of_volume
 from chest_cancer.imaging.volumes.taking_apart import frames_of_dicom, slices_of_volume
 from chest_cancer.imaging.volumes.volume import Limits
+from chest_cancer.imaging.volumes.voxels import Beside
 from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.foreign import foreign_by_name, holds_no_images, is_table_by_name
 from chest_cancer.sources.identifiers import hidden
@@ -39,12 +40,15 @@ class Deidentifier:
     max_pixels: int
     may_name_patients: bool = False
 
-    def clean(self, name: str, chunks: Iterable[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    def clean(
+        self, name: str, chunks: Iterable[bytes], beside: Beside | None = None
+    ) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Take the identifiers out of one file.
 
         Args:
             name: Its path in the source.
             chunks: Its content.
+            beside: Opens the values of a volume's header, see `reading.read_volume`; None where nothing lies beside.
 
         Returns:
             Path and content of what may be kept of it: one file of that path; for a volume `slice_0001.dcm` and so on
@@ -64,7 +68,8 @@ class Deidentifier:
         try:
             if kind_of_volume(first):
                 self.may_name_patients = True  # headers of volumes have free text
-                yield from _in_folder(name, slices_of_volume(whole(), name, self._hidden, limits=self._limits))
+                slices = slices_of_volume(whole(), name, self._hidden, limits=self._limits, beside=beside)
+                yield from _in_folder(name, slices)
             elif identify(first) is None:
                 self.may_name_patients = True
                 data = without_identifiers(whole(), self._hidden, max_pixels=self.max_pixels)

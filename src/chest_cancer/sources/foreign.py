@@ -33,7 +33,7 @@ _TEXTS_WITHOUT_SUFFIX = {"readme", "license", "licence", "copying", "dicomdir", 
 _PACKED_VOLUME = ".nii.gz"
 _IMAGE_SUFFIXES = {
     *("png", "jpg", "jpeg", "jpe", "tif", "tiff", "bmp", "gif", "webp"),
-    *("dcm", "dicom", "ima", "jp2", "j2k", "jpx", "heic", "heif", "avif", "nii", "mha", "nrrd"),
+    *("dcm", "dicom", "ima", "jp2", "j2k", "jpx", "heic", "heif", "avif", "nii", "mha", "mhd", "nrrd", "nhdr"),
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from kedro.io import DatasetError
 
+from chest_cancer.imaging.volumes.voxels import Beside
 from chest_cancer.parameters.sources import SourceLimits
 
 CHUNK = 1 << 20
@@ -30,7 +31,10 @@ class RefusedError(Exception):
     """One file can't be taken; the message is the reason."""
 
 
-def _as_it_is(name: str, chunks: Iterable[bytes]) -> Iterable[tuple[str, Iterable[bytes]]]:
+Prepare = Callable[[str, Iterable[bytes], Beside | None], Iterable[tuple[str, Iterable[bytes]]]]
+
+
+def _as_it_is(name: str, chunks: Iterable[bytes], _: Beside | None) -> Iterable[tuple[str, Iterable[bytes]]]:
     return [(name, chunks)]
 
 
@@ -49,15 +53,16 @@ class Intake:
         self,
         root: Path,
         limits: SourceLimits,
-        prepare: Callable[[str, Iterable[bytes]], Iterable[tuple[str, Iterable[bytes]]]] = _as_it_is,
+        prepare: Prepare = _as_it_is,
     ) -> None:
         """Start with an empty folder.
 
         Args:
             root: The folder.
             limits: On files and bytes.
-            prepare: Takes name and content of a file, and returns those of the files that are written: one of the
-                same name, or several in a folder of that name. May raise `RefusedError`.
+            prepare: Takes name and content of a file and what opens another beside it, and returns name and content of
+                the files that are written: one of the same name, or several in a folder of that name. May raise
+                `RefusedError`.
         """
         self.root = root
         self.files = 0
@@ -80,12 +85,13 @@ class Intake:
         except OSError as error:
             self.refuse(name, _name_problem(error))
 
-    def add(self, name: str, chunks: Iterable[bytes]) -> None:
+    def add(self, name: str, chunks: Iterable[bytes], beside: Beside | None = None) -> None:
         """Write one file, or what it is taken apart into. Nothing of it is left when it is refused half-way.
 
         Args:
             name: Relative path, checked with `name_problem` before.
             chunks: Its content; may raise `RefusedError`.
+            beside: Opens another file of the source that lies beside it, where that is there already.
 
         Raises:
             DatasetError: When the source exceeds its limits.
@@ -101,7 +107,7 @@ class Intake:
             return
         bytes_before, parts = self.bytes, 0
         try:
-            for part, content in self._prepare(name, self._read(chunks)):
+            for part, content in self._prepare(name, self.read(chunks), beside):
                 if part != name and not parts:
                     path.unlink()
                     path.mkdir()
@@ -127,7 +133,8 @@ class Intake:
                 self.require_within(total_bytes=self.bytes)
                 file.write(chunk)
 
-    def _read(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def read(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Read a file's content, as long as it is within the limits."""
         size = 0
         for chunk in chunks:
             size += len(chunk)

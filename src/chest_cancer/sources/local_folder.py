@@ -5,10 +5,13 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
+from chest_cancer.imaging.volumes.reading import open_beside
+from chest_cancer.imaging.volumes.voxels import names_of_values
 from chest_cancer.sources.intake import CHUNK, FOLDER, LINK, Intake, RefusedError, name_problem
 
 # Where DVC (of today and before 3.0), the Hugging Face Hub and git-annex keep files, each named by its digest.
@@ -16,6 +19,8 @@ _CACHE = re.compile(
     r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$|/\.dvc/cache/[0-9a-f]{2}/[0-9a-f]{30}$"
     r"|/(?:datasets|models|spaces)--[^/]+/blobs/[0-9a-f]{40,64}$|/\.git/annex/objects/[^/]+/[^/]+/"
 )
+
+_HEADERS = (".mhd", ".nhdr")  # of volumes whose values are in a file beside them
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,24 @@ def copy_files(entries: list[Entry], intake: Intake) -> None:
     total = sum(entry.size for entry in entries if entry.problem is None)
     intake.require_within(total_bytes=total)
     intake.require_space(total)
-    for entry in tqdm(entries, desc="Copying", unit="file", disable=None):
+    files = {entry.name: entry.path for entry in entries if not entry.is_folder and entry.problem is None}
+    headers = {values: name for name in files if name.lower().endswith(_HEADERS) for values in names_of_values(name)}
+    used: set[str] = set()
+
+    def open_file(name: str) -> bytes:
+        return b"".join(intake.read(_content(files[name])))
+
+    # Headers first, so that it is known whose values have been read.
+    for entry in tqdm(
+        sorted(entries, key=lambda entry: entry.name in headers), desc="Copying", unit="file", disable=None
+    ):
         if entry.problem is not None:
             intake.refuse(entry.name, entry.problem)
         elif entry.is_folder:
             intake.add_folder(entry.name)
-        else:
-            intake.add(entry.name, _content(entry.path))
+        elif entry.name not in used:
+            beside = partial(open_beside, entry.name, files, open_file, used)
+            intake.add(entry.name, _content(entry.path), beside if entry.name.lower().endswith(_HEADERS) else None)
 
 
 def list_file(path: Path) -> list[Entry]:

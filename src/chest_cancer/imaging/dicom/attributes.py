@@ -1,10 +1,8 @@
 """What a DICOM file says of patient, scanner and site that may tell groups of patients apart."""
 
-import contextlib
-
 from pydicom.dataset import Dataset
 
-from chest_cancer.imaging.dicom.elements import text_of
+from chest_cancer.imaging.dicom.elements import readable_text_of
 
 ATTRIBUTES = {
     "sex": ("PatientSex",),
@@ -28,12 +26,6 @@ def read_attributes(dataset: Dataset) -> dict[str, str]:
     """
     found = {}
     for name, keywords in ATTRIBUTES.items():
-        if text := " ".join(filter(None, (_text_of(dataset, keyword) for keyword in keywords))):
+        if text := " ".join(filter(None, (readable_text_of(dataset, keyword) for keyword in keywords))):
             found[name] = text
     return found
-
-
-def _text_of(dataset: Dataset, keyword: str) -> str:
-    with contextlib.suppress(Exception):  # pydicom raises nearly anything on values that are none of their kind
-        return text_of(dataset, keyword).strip(" \0")
-    return ""

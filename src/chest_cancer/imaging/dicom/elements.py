@@ -1,5 +1,6 @@
 """Elements of a DICOM file as text and numbers, and as messages name them."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -33,6 +34,13 @@ def text_of(dataset: Dataset, keyword: str) -> str:
     if isinstance(value, MultiValue | list):
         return "\\".join(str(item) for item in value)
     return "" if value is None else str(value)
+
+
+def readable_text_of(dataset: Dataset, keyword: str) -> str:
+    """Return an element's text, or an empty one where it is missing or malformed: no picture is refused for it."""
+    with contextlib.suppress(Exception):  # pydicom raises nearly anything on values that are none of their kind
+        return text_of(dataset, keyword).strip(" \0")
+    return ""
 
 
 def number_of(dataset: Dataset, keyword: str) -> float | None:

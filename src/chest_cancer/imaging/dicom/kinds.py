@@ -1,11 +1,14 @@
 """Which DICOM images are slices to train on or to classify: CT slices and radiographs, and nothing beside them."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from chest_cancer.imaging.dicom.elements import name_of, numbers_of, shown, text_of
+from chest_cancer.imaging.dicom.elements import name_of, numbers_of, readable_text_of, shown, text_of
+from chest_cancer.imaging.lungs import find_lungs
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.planes import Side, left_edge_of, plane_of
 
@@ -23,6 +26,8 @@ _NO_SLICES = ("LOCALIZER", "SCOUT", "DOSE_INFO", "DOSE", "SCREEN SAVE", "PATIENT
 # Other quantities than Hounsfield units. Not the other way round: scanners write "Houndsfield Unit", too.
 _OTHER_QUANTITIES = ("OD", "HGML", "PCT", "MGML", "Z_EFF", "ED", "EDW")
 _ORIENTATION = "ImageOrientationPatient"
+# What BodyPartExamined may name beside others: `CHESTABDPELVIS`, `WHOLEBODY`.
+_CHEST = ("CHEST", "THORA", "LUNG", "HEART", "MEDIASTIN", "TRUNK", "TORSO", "BODY")
 _CURE = "leave it out, or save it as PNG if it is meant"
 
 
@@ -79,6 +84,24 @@ def _directions(dataset: Dataset) -> NDArray[np.float64] | None:
         return np.reshape(numbers_of(dataset, _ORIENTATION, 6), (2, 3))
     except UnreadableImageError:
         return None
+
+
+def require_chest(dataset: Dataset, hounsfield: NDArray[Any] | None) -> None:
+    """Raise `UnreadableImageError` for a picture of another part of the body.
+
+    The element is set by hand, or by the scanner's programme: a slice that shows lung is one, whatever it says.
+
+    Args:
+        dataset: With BodyPartExamined, where the file has it; what is missing or malformed says nothing.
+        hounsfield: `[H, W]`, of a CT slice.
+    """
+    keyword = "BodyPartExamined"
+    part = readable_text_of(dataset, keyword).upper()
+    if not part or any(name in part for name in _CHEST):
+        return
+    if hounsfield is None or not find_lungs(hounsfield).seen:
+        without = "" if hounsfield is None else ", and the slice shows no lung"
+        raise _refusal(keyword, part + without, "the chest")
 
 
 def _refusal(keyword: str, value: str, expected: str) -> UnreadableImageError:

@@ -8,6 +8,7 @@ Grey of CT becomes Hounsfield units, other grey is shown as the file says: see `
 refused: see `imaging.dicom.kinds`. Only `imaging.decoding` calls this module.
 """
 
+import contextlib
 import io
 import logging
 import zlib
@@ -28,7 +29,8 @@ from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import own_window, read_grey
-from chest_cancer.imaging.dicom.kinds import left_edge, require_axial, require_slice
+from chest_cancer.imaging.dicom.kinds import left_edge, require_axial, require_chest, require_slice
+from chest_cancer.imaging.dicom.place import GEOMETRY, place_of
 from chest_cancer.imaging.grey import compact
 from chest_cancer.imaging.pixels import (
     DecodedImage,
@@ -48,6 +50,7 @@ ELEMENTS: list[BaseTag | int] = [
     Tag(keyword)
     for keyword in (
         "ImageType",
+        "BodyPartExamined",
         "ImageOrientationPatient",
         "SOPClassUID",
         "Modality",
@@ -96,7 +99,7 @@ def decode_dicom(
         max_pixels: Largest accepted rows x columns.
         min_side: Smallest accepted rows and columns, in pixels.
         any_modality: Decode what is no CT slice and no radiograph as well.
-        with_identifiers: Read whom it shows and its attributes, too.
+        with_identifiers: Read whom it shows, its attributes, and where it lies, too.
 
     Returns:
         The decoded image; its mode is the stored photometric interpretation.
@@ -106,7 +109,7 @@ def decode_dicom(
             compression, or an element that can't be used.
         Exception: Anything that pydicom raises on damaged files; `decoding.decode_image` gives it its reason.
     """
-    asked = (*IDENTIFIERS, *chain.from_iterable(ATTRIBUTES.values())) if with_identifiers else ()
+    asked = (*IDENTIFIERS, *GEOMETRY, *chain.from_iterable(ATTRIBUTES.values())) if with_identifiers else ()
     tags = [*ELEMENTS, *map(Tag, asked)]
     dataset, syntax = read_elements(data, 4 * max_pixels, tags)
     if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
@@ -122,6 +125,8 @@ def decode_dicom(
     check_size(width, height, max_pixels, min_side)
     check_single_frame(int(number_of(dataset, "NumberOfFrames") or 1))
     pixels, scaling, hounsfield = _read_pixels(dataset, syntax, any_modality=any_modality)
+    if not any_modality:
+        require_chest(dataset, hounsfield)
     mode, window = str(dataset.PhotometricInterpretation), None if hounsfield is None else own_window(dataset)
     decoded = DecodedImage(
         pixels,
@@ -137,7 +142,11 @@ def decode_dicom(
     if not with_identifiers:
         return decoded
     identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
-    return replace(decoded, identifiers=identifiers, attributes=read_attributes(dataset))
+    place = None
+    if hounsfield is not None:
+        with contextlib.suppress(Exception):  # whatever pydicom raises: such a slice lies in no series
+            place = place_of(dataset)
+    return replace(decoded, identifiers=identifiers, attributes=read_attributes(dataset), place=place)
 
 
 def _read_pixels(

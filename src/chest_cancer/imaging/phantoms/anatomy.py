@@ -182,6 +182,18 @@ def draw_anatomy(draws: Draws) -> Anatomy:
         draw_patient(draws.of_patient(Stream.BUILD), level) for level in (position.level, position.middle)
     )
     placement = draw_placement(draws.of_patient(Stream.FRAME), middle)
+    return paint_anatomy(draws, patient, placement, position.offset)
+
+
+def paint_anatomy(draws: Draws, patient: Patient, placement: Placement, offset: float = 0.0) -> Anatomy:
+    """Paint a slice through a patient.
+
+    Args:
+        draws: The slice's random streams.
+        patient: The patient, at the slice's level.
+        placement: Where the patient lies in the picture.
+        offset: See `Anatomy`.
+    """
     height = 0.1 * patient.depth
     hila = np.array(
         [
@@ -200,4 +212,4 @@ def draw_anatomy(draws: Draws) -> Anatomy:
     _paint_spine(canvas, draws, patient)
     hounsfield, lung = canvas.develop()
     raise_diaphragm(hounsfield, lung, placement, draws.of_patient(Stream.DIAPHRAGM), patient)
-    return Anatomy(hounsfield, lung, placement, hila, patient.cage, position.offset)
+    return Anatomy(hounsfield, lung, placement, hila, patient.cage, offset)

@@ -27,7 +27,7 @@ def round_blob(rng: np.random.Generator, place: FloatArray, radius: float, lobes
     return blob(rng, place, radius, radius * rng.uniform(0.75, 1.0), lobes, rng.uniform(0, np.pi))
 
 
-def _ventilate(anatomy: Anatomy, draws: Draws) -> HounsfieldArray:
+def ventilate(anatomy: Anatomy, draws: Draws) -> HounsfieldArray:
     """Return the slice `[H, W]` (HU) with mottled lungs that are denser towards the back and, at times, hazy."""
     rng = draws.of_patient(Stream.HAZE)
     placement, lung = anatomy.placement, anatomy.lung
@@ -56,7 +56,7 @@ def add_benign_findings(anatomy: Anatomy, draws: Draws) -> HounsfieldArray:
         A new float32 picture.
     """
     placement, lung = anatomy.placement, anatomy.lung
-    picture = _ventilate(anatomy, draws)
+    picture = ventilate(anatomy, draws)
     rng = draws.of_slice(Stream.FINDINGS)
     positions, reach = lung_positions(anatomy)
 

@@ -47,8 +47,8 @@ def _smooth(picture: HounsfieldArray, side_tap: float) -> HounsfieldArray:
     return np.asarray(middle * wide[:, 1:-1] + side * (wide[:, :-2] + wide[:, 2:]))
 
 
-def scan(picture: HounsfieldArray, placement: Placement, draws: Draws, scanner: Scanner) -> NDArray[np.uint8]:
-    """Add the scanner's blur and noise, then apply a display window.
+def measure(picture: HounsfieldArray, placement: Placement, draws: Draws, scanner: Scanner) -> HounsfieldArray:
+    """Add the scanner's blur and noise.
 
     Args:
         picture: What is there, HU `[H, W]`.
@@ -57,7 +57,7 @@ def scan(picture: HounsfieldArray, placement: Placement, draws: Draws, scanner: 
         scanner: Whose ranges are drawn from.
 
     Returns:
-        The slice, uint8 `[H, W]`.
+        What is measured, HU `[H, W]`.
     """
     rng = draws.of_patient(Stream.SCANNER)
     amplitude, kernel, grain = rng.uniform(*scanner.noise), rng.uniform(*scanner.kernel), rng.uniform(*scanner.grain)
@@ -68,6 +68,16 @@ def scan(picture: HounsfieldArray, placement: Placement, draws: Draws, scanner: 
         rows, columns = np.ogrid[: placement.height, : placement.width]
         across = (columns - placement.centre[0]) ** 2 + (rows - placement.centre[1]) ** 2
         picture = np.where(across > (rng.uniform(0.5, 0.62) * max(picture.shape)) ** 2, -2000, picture)
+    return picture
+
+
+def scan(picture: HounsfieldArray, placement: Placement, draws: Draws, scanner: Scanner) -> NDArray[np.uint8]:
+    """Measure a slice and show it through a display window; see `measure`.
+
+    Returns:
+        The slice, uint8 `[H, W]`.
+    """
+    picture = measure(picture, placement, draws, scanner)
     rng = draws.of_patient(Stream.WINDOW)
     kind = rng.random()
     if kind < 0.72:  # lung

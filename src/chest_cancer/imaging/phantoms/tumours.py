@@ -172,10 +172,26 @@ def add_tumour(
     density, mottle, grain = own.uniform(0, 60), own.uniform(6, 22), own.uniform(3, 8)
     cut = _Cut(anatomy, *lung_positions(anatomy), own, anew)
     coverage = _TUMOURS[label](cut) * anatomy.lung
+    inside = density + mottle * smooth_field(anew, anatomy.placement, grain)
+    return put_in(picture, coverage, inside)
+
+
+def put_in(
+    picture: HounsfieldArray, coverage: HounsfieldArray, inside: HounsfieldArray | float
+) -> tuple[HounsfieldArray, NDArray[np.bool_]]:
+    """Put a tumour into a slice, where it is denser.
+
+    Args:
+        picture: The slice `[H, W]`, HU.
+        coverage: The tumour's share of every pixel, 0 to 1 `[H, W]`.
+        inside: What the tumour is made of, HU.
+
+    Returns:
+        The new picture, and the mask `[H, W]` outside of which it equals the old one, once it is measured, too.
+    """
     coverage = np.where(coverage > _FAINTEST, coverage, 0)
     # The scanner's blur reaches one pixel further than the tumour.
     wide = np.pad(coverage > 0, 1)
     wide = wide[:-2] | wide[1:-1] | wide[2:]
     mask = wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]
-    inside = density + mottle * smooth_field(anew, anatomy.placement, grain)
     return np.asarray(picture + coverage * np.maximum(inside - picture, 0), dtype=np.float32), mask

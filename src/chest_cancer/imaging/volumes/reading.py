@@ -20,7 +20,7 @@ from chest_cancer.imaging.volumes.metaimage import read_metaimage
 from chest_cancer.imaging.volumes.nrrd import read_nrrd
 from chest_cancer.imaging.volumes.series import Refusal, Series, Slice, sort_slices
 from chest_cancer.imaging.volumes.volume import Limits, Note, Origin, Volume, make_axial
-from chest_cancer.imaging.volumes.voxels import Beside
+from chest_cancer.imaging.volumes.voxels import Beside, names_of_values
 
 OpenFile = Callable[[str], bytes]
 
@@ -105,7 +105,7 @@ def read_one_by_one(
             refused.append(Refusal(series.files, str(error)))
     used: set[str] = set()
     for name in found.volumes:
-        beside = partial(_open_beside, PurePosixPath(name).parent, files, open_file, used)
+        beside = partial(open_beside, name, files, open_file, used)
         try:
             yield replace(read_volume(open_file(name), beside=beside, limits=limits), files=(name,))
         except UnreadableImageError as error:
@@ -113,12 +113,27 @@ def read_one_by_one(
     yield from (refusal for refusal in refused if not used.issuperset(refusal.files))
 
 
-def _open_beside(
-    folder: PurePosixPath, names: Collection[str], open_file: OpenFile, used: set[str], name: str
-) -> bytes:
-    """Open a file that a header names, if it was passed."""
-    path = str(folder / name)
-    if path not in names:
+def open_beside(header: str, files: Collection[str], open_file: OpenFile, used: set[str], name: str) -> bytes:
+    """Open the file that a header names for its values, if it is one of those passed and is called as is usual.
+
+    Args:
+        header: Path of the header, with `/`.
+        files: Paths of the files that were passed.
+        open_file: Returns the bytes of one of them.
+        used: Takes the path.
+        name: What the header says.
+
+    Raises:
+        UnreadableImageError: It is another file: a header could name any.
+    """
+    path = str(PurePosixPath(header).with_name(name))
+    usual = names_of_values(header)
+    if path not in usual:
+        raise UnreadableImageError(
+            f"the header names {name[:64]!r} for its values: expected {PurePosixPath(usual[0]).name!r}, as it is "
+            "called itself; save both as one file: .mha, .nrrd or .nii.gz"
+        )
+    if path not in files:
         raise UnreadableImageError(f"the header names {name!r} for its values, which isn't beside it; pass both")
     used.add(path)
     return open_file(path)
@@ -255,24 +270,6 @@ def read_volume(data: bytes, *, beside: Beside | None = None, limits: Limits = _
         from chest_cancer.imaging.volumes.nifti import read_nifti
 
         return read_nifti(data, limits)
-
-
-def locate(file: str, data: bytes, limits: Limits = _LIMITS) -> Slice | None:
-    """Say where a CT slice lies, for `series.sort_slices`.
-
-    Args:
-        file: Its name.
-        data: The whole file.
-        limits: What is read.
-
-    Returns:
-        Its place; None where the file has none that can be used, or more than one.
-    """
-    try:
-        slices = _slices_of(file, data, limits) or []
-    except UnreadableImageError:
-        return None
-    return slices[0] if len(slices) == 1 else None
 
 
 def _slices_of(name: str, data: bytes, limits: Limits) -> list[Slice] | None:

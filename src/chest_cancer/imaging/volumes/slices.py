@@ -12,26 +12,24 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from chest_cancer.imaging.dicom.deidentify import DESCRIBING
-from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of, numbers_of, shown, text_of
+from chest_cancer.imaging.dicom.elements import name_of, number_of, shown, text_of
 from chest_cancer.imaging.dicom.frames import decode_frames, frame_bytes
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import make_hounsfield, own_window
 from chest_cancer.imaging.dicom.kinds import require_slice
+from chest_cancer.imaging.dicom.place import GEOMETRY, place_of
 from chest_cancer.imaging.dicom.read import ELEMENTS, IDENTIFIERS, read_elements
 from chest_cancer.imaging.dicom.write import write_file
 from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
 from chest_cancer.imaging.volumes.series import Slice
 from chest_cancer.imaging.volumes.volume import Limits, make_int16
 
-_GEOMETRY = ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "AcquisitionNumber")
-_TAGS = [*ELEMENTS, *map(Tag, (*IDENTIFIERS, *_GEOMETRY, "DirectoryRecordSequence"))]
+_TAGS = [*ELEMENTS, *map(Tag, (*IDENTIFIERS, *GEOMETRY, "DirectoryRecordSequence"))]
 # What a slice keeps of the file that it is taken out of; all else describes pixels as they were stored there.
 _KEPT = (
     *("ImageType", "WindowCenter", "WindowWidth", "InstitutionName", *IDENTIFIERS, *DESCRIBING),
     *("PatientIdentityRemoved", "DeidentificationMethod"),
 )
-_TOLERANCE = 0.01
-_FARTHEST, _WIDEST = 100_000.0, 100.0  # mm, of a position and of a pixel
 
 
 class DirectoryError(UnreadableImageError):
@@ -130,13 +128,13 @@ def split_frames(data: bytes, limits: Limits) -> Iterator[bytes] | None:
 def _frames_of(data: bytes, limits: Limits) -> Iterator[bytes]:
     read = _read(data, limits, [*_TAGS, *map(Tag, _KEPT)])
     for groups, frame in zip(read.elements(), decode_frames(*read), strict=True):
-        _place_of(groups)  # Here the whole file can be refused.
+        acquisition = place_of(groups).acquisition  # Here the whole file can be refused.
         said = Dataset()
         for keyword in _KEPT:
             with contextlib.suppress(Exception):  # pydicom raises nearly anything on values that are none of their kind
                 if keyword in groups:
                     said.add(groups[keyword])
-        if acquisition := text_of(groups, "FrameAcquisitionNumber"):
+        if acquisition:
             said.AcquisitionNumber = acquisition
         yield write_slice(make_int16(make_hounsfield(frame.values, groups)), said)
 
@@ -188,45 +186,17 @@ def _read(data: bytes, limits: Limits, tags: Sequence[BaseTag | int] = _TAGS) ->
     return _File(dataset, syntax, frames)
 
 
-class _Place(NamedTuple):
-    orientation: tuple[float, ...]
-    spacing: tuple[float, ...]
-    corner: tuple[float, ...]
-
-
-def _place_of(elements: Dataset) -> _Place:
-    """Read where a slice lies; raise `UnreadableImageError` where that can't be."""
-    orientation = numbers_of(elements, "ImageOrientationPatient", 6)
-    along, down = np.reshape(orientation, (2, 3))
-    lengths = np.array([along @ along, down @ down])
-    if np.abs(lengths - 1).max() > _TOLERANCE or abs(along @ down) > _TOLERANCE:
-        raise _refusal("ImageOrientationPatient", orientation, "two unit vectors at right angles")
-    spacing = numbers_of(elements, "PixelSpacing", 2)
-    if not 0 < min(spacing) <= max(spacing) <= _WIDEST:
-        raise _refusal("PixelSpacing", spacing, f"millimetres above 0, up to {_WIDEST:.0f}")
-    corner = numbers_of(elements, "ImagePositionPatient", 3)
-    if np.abs(corner).max() > _FARTHEST:
-        raise _refusal("ImagePositionPatient", corner, "millimetres of a scanner's room")
-    return _Place(orientation, spacing, corner)
-
-
 def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers, pixels: bytes) -> Slice:
-    place = _place_of(elements)
+    place = place_of(elements)
     digest = hashlib.sha256(pixels)
     digest.update("\n".join(text_of(elements, keyword) for keyword in ("RescaleSlope", "RescaleIntercept")).encode())
     return Slice(
         file=file,
         frame=frame,
         identifiers=identifiers,
-        acquisition=text_of(elements, "FrameAcquisitionNumber") or text_of(elements, "AcquisitionNumber"),
         rows=int(elements.Rows),
         columns=int(elements.Columns),
         **place._asdict(),
         digest=digest.digest(),
         own_window=own_window(elements),
     )
-
-
-def _refusal(keyword: str, values: tuple[float, ...], expected: str) -> UnreadableImageError:
-    value = shown("\\".join(f"{value:g}" for value in values))
-    return UnreadableImageError(f"DICOM {name_of(keyword)} is {value}: expected {expected}; {CURE}")

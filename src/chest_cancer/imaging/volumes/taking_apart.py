@@ -7,9 +7,12 @@ import numpy as np
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.volumes.reading import read_volume
 from chest_cancer.imaging.volumes.volume import Limits, Volume
+from chest_cancer.imaging.volumes.voxels import Beside
 
 
-def slices_of_volume(data: bytes, name: str, hashed: Callable[[str, str], str], *, limits: Limits) -> Iterator[bytes]:
+def slices_of_volume(
+    data: bytes, name: str, hashed: Callable[[str, str], str], *, limits: Limits, beside: Beside | None = None
+) -> Iterator[bytes]:
     """Make each slice of a NIfTI, MetaImage or NRRD file a CT file.
 
     Args:
@@ -17,6 +20,7 @@ def slices_of_volume(data: bytes, name: str, hashed: Callable[[str, str], str], 
         name: Its path, which identifies study and series: the formats name nobody.
         hashed: Takes `study` or `series` and an identifier, and returns what is kept in its place.
         limits: What is read.
+        beside: See `reading.read_volume`.
 
     Returns:
         DICOM files in order, from the feet to the head, with Hounsfield units, place and spacing.
@@ -24,7 +28,7 @@ def slices_of_volume(data: bytes, name: str, hashed: Callable[[str, str], str], 
     Raises:
         UnreadableImageError: See `reading.read_volume`.
     """
-    volume = read_volume(data, limits=limits)
+    volume = read_volume(data, beside=beside, limits=limits)
     return _written(volume, {kind: hashed(kind, name) for kind in ("study", "series")})
 
 

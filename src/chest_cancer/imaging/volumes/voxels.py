@@ -6,6 +6,7 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ Compression = Literal["zlib", "gzip", "bzip2"]
 Beside = Callable[[str], bytes]
 """Returns the bytes of a file of this name that lies beside the header; for uploads there is none."""
 
+_VALUES = (".raw", ".zraw", ".raw.gz", ".raw.bz2")
 _LOOKED_AT = 1_000_000
 _PLAIN_NAME = re.compile(r"[\w\- ()+,=][\w\- ()+,=.]{0,250}")
 
@@ -61,6 +63,11 @@ def detached(name: str, beside: Beside | None) -> bytes:
             "as one file: .mha, .nrrd or .nii.gz"
         )
     return beside(name)
+
+
+def names_of_values(header: str) -> list[str]:
+    """Name the files beside a header, `x.mhd` or `x.nhdr`, that may hold its values: `x.raw` and the like."""
+    return [str(PurePosixPath(header).with_suffix(suffix)) for suffix in _VALUES]
 
 
 def require_size(found: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

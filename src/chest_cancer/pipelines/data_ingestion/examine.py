@@ -10,9 +10,7 @@ from chest_cancer.imaging.lungs import find_lungs
 from chest_cancer.imaging.marks import find_marks
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.pixels import DecodedImage, TooManyPixelsError, UnreadableImageError
-from chest_cancer.imaging.volumes.reading import locate
 from chest_cancer.imaging.volumes.series import Slice
-from chest_cancer.imaging.volumes.volume import Limits
 from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.patients import WhoIsWho
@@ -108,12 +106,21 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
         letters=marks.letters,
         bytes=len(data),
         attributes=decoded.attributes,
-        scan=_scan_of(path, data, decoded, limits),
+        scan=_scan_of(path, decoded),
     )
 
 
-def _scan_of(path: str, data: bytes, decoded: DecodedImage, limits: SourceLimits) -> Scan | None:
-    if decoded.format != "DICOM" or decoded.hounsfield is None:
+def _scan_of(path: str, decoded: DecodedImage) -> Scan | None:
+    if decoded.hounsfield is None or decoded.place is None or decoded.identifiers is None:
         return None
-    place = locate(path, data, Limits(pixels=limits.max_pixels, side=limits.min_side))
-    return None if place is None else Scan(place, find_lungs(decoded.hounsfield).seen)
+    place = Slice(
+        file=path,
+        frame=0,
+        identifiers=decoded.identifiers,
+        rows=decoded.height,
+        columns=decoded.width,
+        **decoded.place._asdict(),
+        digest=bytes.fromhex(decoded.digest),
+        own_window=decoded.own_window,
+    )
+    return Scan(place, find_lungs(decoded.hounsfield).seen)
