@@ -65,7 +65,7 @@ def _convolve(maps: ov.Output, kernel: NDArray[np.float32], side: int) -> ov.Nod
     ending = count * _TILE + 1 - side
     last = ops.transpose(maps, [0, 2, 3, 1])
     padded = ops.pad(last, [0, 1, 1, 0], [0, ending, ending, 0], "constant")
-    starts = np.arange(_PATCH)
+    starts = range(_PATCH)
     parts = [_every_fourth(padded, row, column, count) for row in starts for column in starts]
     patches = ops.matmul(_square(_OF_PATCHES), ops.concat(parts, 0), False, False)
     kernels = (_square(_OF_KERNELS) @ kernel.reshape(-1, 9).T).reshape(-1, filters, channels)
