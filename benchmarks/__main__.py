@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import fine_tuning, growth, images, lean_start, plot, precisions, rates, whole_command
+from benchmarks import filtering, fine_tuning, growth, images, lean_start, plot, precisions, rates, whole_command
 from benchmarks.project import ROOT, machine
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -35,6 +35,7 @@ def main() -> None:
         sections: dict[str, Callable[[], str]] = {
             "whole_command": whole,
             "rates": lambda: rates.measure(source, work / "rates", arguments.rounds),
+            "filtering": lambda: filtering.measure(source, work / "filtering"),
             "precisions": lambda: precisions.measure(source, environment, work / "precisions", arguments.rounds),
             "growth": lambda: growth.measure(arguments.growth, work / "growth"),
             "fine_tuning": lambda: fine_tuning.measure(source, work / "fine_tuning", arguments.rounds),

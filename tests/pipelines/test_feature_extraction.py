@@ -146,7 +146,9 @@ def test_an_image_that_is_not_the_indexed_one_stops_and_stores_nothing(
     assert not list(store.root.rglob("*.npy"))
 
 
-@pytest.mark.parametrize("changed", ["weights", "precision", "preprocessing", "standardisation", "runtime"])
+@pytest.mark.parametrize(
+    "changed", ["weights", "precision", "preprocessing", "standardisation", "runtime", "filtering"]
+)
 def test_what_was_computed_in_another_way_is_never_reused(
     images: ImageFolder,
     base: onnx.ModelProto,
@@ -163,11 +165,13 @@ def test_what_was_computed_in_another_way_is_never_reused(
     elif changed == "precision":
         # As on a processor that has it.
         monkeypatch.setattr(nodes, "resolve_precision", lambda precision: "bf16")
-        monkeypatch.setattr(nodes, "Network", lambda graph, precision: Network(graph, "fp32"))
+        monkeypatch.setattr(nodes, "Network", lambda graph, precision, rewrite: Network(graph, "fp32", rewrite))
     elif changed == "preprocessing":
         monkeypatch.setattr("chest_cancer.imaging.standardise.PREPROCESSING_VERSION", 0)
     elif changed == "runtime":
         monkeypatch.setattr(nodes, "RUNTIME", "another")
+    elif changed == "filtering":
+        monkeypatch.setattr(nodes, "FILTERING", "another")
     block = parameters(standardisation={"crop": "body"}) if changed == "standardisation" else parameters()
 
     extract_features(images, index, base, store, block)

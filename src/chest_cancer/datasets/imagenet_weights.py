@@ -1,16 +1,14 @@
 """The ImageNet weights of VGG16's convolutions: from any of several sources, always the same weights."""
 
-import hashlib
 import logging
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 
 from chest_cancer.datasets.arrays import ArraysDataset
-from chest_cancer.network.vgg16 import LAYERS, Weights
+from chest_cancer.network.vgg16 import LAYERS, Weights, digest
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +54,6 @@ class ImageNetWeightsDataset(AbstractDataset[str, Weights]):
 
     def _describe(self) -> dict[str, Any]:
         return self._arrays._describe()
-
-
-def digest(weights: Weights) -> str:
-    """SHA-256 of the weights in the order of the layers, or an empty text where a layer is missing."""
-    sha256 = hashlib.sha256()
-    for layer in LAYERS:
-        for part in ("kernel", "bias"):
-            array = weights.get(f"{layer}/{part}")
-            if array is None:
-                return ""
-            sha256.update(np.ascontiguousarray(array, dtype="<f4").data)
-    return sha256.hexdigest()
 
 
 def _check(weights: Weights, source: str) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from chest_cancer.storage.atomic import replace_file
+from chest_cancer.storage.recipe import Recipe, follow
 
 if TYPE_CHECKING:
     import keras
 
 
-class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
-    """A Keras model, loaded in safe mode.
+class KerasModelDataset(AbstractDataset["keras.Model | Recipe[keras.Model]", "keras.Model"]):
+    """A Keras model, loaded in safe mode; what is saved may be a recipe for one, which is made unless it is there.
 
     kedro-datasets has `TensorFlowModelDataset`, but its module imports TensorFlow, which costs every run five seconds.
     This one imports Keras when a model is loaded.
@@ -29,7 +30,10 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
 
         return keras.saving.load_model(self._filepath, custom_objects={"WinogradConv2D": WinogradConv2D})
 
-    def save(self, data: "keras.Model") -> None:
+    def save(self, data: "keras.Model | Recipe[keras.Model]") -> None:
+        if isinstance(data, Recipe):
+            follow(data, self._filepath, self.save)
+            return
         with replace_file(self._filepath) as temporary:
             data.save(temporary)
 

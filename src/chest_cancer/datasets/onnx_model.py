@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from chest_cancer.storage.atomic import replace_file
+from chest_cancer.storage.recipe import Recipe, follow
 
 if TYPE_CHECKING:
     import onnx
 
 
-class OnnxModelDataset(AbstractDataset["onnx.ModelProto", "onnx.ModelProto"]):
-    """An ONNX graph. `onnx` is imported when it is loaded, not when the catalog is read."""
+class OnnxModelDataset(AbstractDataset["onnx.ModelProto | Recipe[onnx.ModelProto]", "onnx.ModelProto"]):
+    """An ONNX graph, or a recipe for one, which is made unless it is there.
+
+    `onnx` is imported when it is loaded, not when the catalog is read.
+    """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = Path(filepath)
@@ -23,7 +27,10 @@ class OnnxModelDataset(AbstractDataset["onnx.ModelProto", "onnx.ModelProto"]):
 
         return onnx.load(self._filepath)
 
-    def save(self, data: "onnx.ModelProto") -> None:
+    def save(self, data: "onnx.ModelProto | Recipe[onnx.ModelProto]") -> None:
+        if isinstance(data, Recipe):
+            follow(data, self._filepath, self.save)
+            return
         with replace_file(self._filepath) as temporary:
             temporary.write_bytes(data.SerializeToString())
 

@@ -37,17 +37,26 @@ def frozen_base(weights: Weights, cut: str | None) -> onnx.ModelProto:
     Raises:
         ValueError: `cut` is not a layer of VGG16.
     """
-    if cut is not None and cut not in LAYERS:
-        raise ValueError(
-            "Invalid value for `model_preparation.fine_tune_from`: "
-            f"expected one of {', '.join(LAYERS)}. Received: {cut}"
-        )
+    check_cut(cut)
     lines = [*_preprocessing(), *_convolutions(), *_pooling()]
     outputs = [f"float[N, {SIZE}] embedding"]
     if cut is not None:
         lines.append(f"features = Transpose <perm = [0, 2, 3, 1]> ({_input_of(cut)})")
         outputs.append("float[N, h, w, c] features")
     return _model("frozen_base", lines, outputs, _constants() | _to_oihw(weights))
+
+
+def check_cut(cut: str | None) -> None:
+    """Check that a cut is a layer of VGG16, or None.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if cut is not None and cut not in LAYERS:
+        raise ValueError(
+            "Invalid value for `model_preparation.fine_tune_from`: "
+            f"expected one of {', '.join(LAYERS)}. Received: {cut}"
+        )
 
 
 def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None) -> onnx.ModelProto:

@@ -1,7 +1,7 @@
 """The fast runtime: ONNX graphs on OpenVINO, in the precision asked for."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,12 +70,15 @@ class Network:
         outputs: Names of its outputs.
     """
 
-    def __init__(self, graph: bytes | Path | Quantised, precision: str) -> None:
+    def __init__(
+        self, graph: bytes | Path | Quantised, precision: str, rewrite: Callable[[ov.Model], None] | None = None
+    ) -> None:
         """Compile.
 
         Args:
             graph: A serialised ONNX graph, its file, or one that was quantised.
             precision: `auto`, `bf16` or `fp32`; for a quantised graph, that of the layers that are not int8.
+            rewrite: Called with the graph before it is compiled, to change it in place.
         """
         floating = resolve_precision(precision)
         core = _core()
@@ -85,6 +88,8 @@ class Network:
         else:
             self.precision = floating
             model = core.read_model(graph)
+        if rewrite is not None:
+            rewrite(model)
         # OpenVINO's own default is bf16 wherever the processor has it, without a word: always say which.
         settings = {"INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp32": "f32"}[floating]}
         self._compiled = core.compile_model(model, "CPU", {**settings, "PERFORMANCE_HINT": "LATENCY"})

@@ -3,6 +3,7 @@
 Keras is imported inside the functions, so that code that only needs the names does not wait for it.
 """
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,18 @@ LAYERS = tuple(f"block{block}_conv{i}" for block, depth in CONVOLUTIONS.items() 
 
 Weights = dict[str, NDArray[np.float32]]
 """`<layer>/kernel` (HWIO) and `<layer>/bias` of convolutions."""
+
+
+def digest(weights: Weights) -> str:
+    """SHA-256 of the weights in the order of the layers, or an empty text where a layer is missing."""
+    sha256 = hashlib.sha256()
+    for layer in LAYERS:
+        for part in ("kernel", "bias"):
+            array = weights.get(f"{layer}/{part}")
+            if array is None:
+                return ""
+            sha256.update(np.ascontiguousarray(array, dtype="<f4").data)
+    return sha256.hexdigest()
 
 
 def build_vgg16(weights: Weights) -> KerasModel:

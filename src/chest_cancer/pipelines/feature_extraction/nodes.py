@@ -13,6 +13,7 @@ from onnx import ModelProto
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
 from chest_cancer.imaging.standardise import preprocessing_key
 from chest_cancer.network.embedding import means_of
+from chest_cancer.network.minimal_filtering import FILTERING, filter_minimally
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
 from chest_cancer.parameters.blocks import (
     AugmentationParameters,
@@ -158,10 +159,11 @@ def _outputs(
     """Take stored features, and compute and store the rest."""
     graph = frozen_base.SerializeToString()
     precision = resolve_precision(parameters.precision)
+    filtered = precision == "fp32"  # which it makes 1.4 times faster; in bf16 it was not measured
 
     def compute(positions: list[int]) -> Iterator[Outputs]:
         return extract(
-            Network(graph, precision),
+            Network(graph, precision, filter_minimally if filtered else None),
             positions,
             load,
             parameters.batch_size,
@@ -173,7 +175,7 @@ def _outputs(
         base=hashlib.sha256(graph).hexdigest(),
         preprocessing=preprocessing_key(parameters.standardisation),
         precision=precision,
-        runtime=RUNTIME,
+        runtime=f"{RUNTIME}, {FILTERING}" if filtered else RUNTIME,
     )
     rows, computed = table.rows(keys, compute)
     logger.info("Features of %d %s: %d computed, %d reused.", len(keys), what, computed, len(keys) - computed)
