@@ -68,10 +68,12 @@ class Series:
 
     def said(self, one: SliceAnswer) -> str:
         """What people are told of a slice; an abstention as what it is, never as a class."""
-        if one.prediction is None or one.prediction.label is None or one.prediction.probability is None:
+        if one.prediction is None or one.prediction.label is None:
             reason = str(one.reason)
             return reason[:1].upper() + reason[1:]
-        return f"{display_name(one.prediction.label)}, {percent(one.prediction.probability)}"
+        probability = one.prediction.probability
+        sureness = one.prediction.warning if probability is None else percent(probability)
+        return f"{display_name(one.prediction.label)}, {sureness}"
 
 
 def choose_series(volumes: Sequence[Volume], study: ArrivingStudy, number: int, model: Model) -> Series:
@@ -133,6 +135,7 @@ def slice_record(one: SliceAnswer, series: Series) -> dict[str, Any]:
         },
         "positive": None if positive is None else round(positive, 6),
         "reason": one.reason,
+        "warning": prediction.warning if prediction else None,
     }
 
 
