@@ -18,7 +18,7 @@ from rich.table import Table
 from chest_cancer.jobs import progress
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
-from chest_cancer.record.hook import flat_parameters
+from chest_cancer.record.flat_parameters import flat_parameters
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
 from chest_cancer.storage.figures import UNKNOWN, figures_in, patients_of
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together

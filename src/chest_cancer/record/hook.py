@@ -3,7 +3,6 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +17,14 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from chest_cancer.jobs import progress
 from chest_cancer.network.classifier import MANIFEST_FILE
 from chest_cancer.network.manifest import Manifest
-from chest_cancer.parameters.values import Block
 from chest_cancer.record import delivery, registered_files, registry, tracking
 from chest_cancer.record.ending import at_end
 from chest_cancer.record.external import log_external_validation
+from chest_cancer.record.flat_parameters import flat_parameters, public
 from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
 from chest_cancer.record.relocation import follow_project
-from chest_cancer.sources.addresses import without_secrets
 from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.recoverable_folder import locked
 
@@ -60,7 +58,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         """Open the record of this run."""
         names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
         if self._already_active_mlflow:
-            super().before_pipeline_run(run_params=_public(run_params), pipeline=pipeline, catalog=catalog)
+            super().before_pipeline_run(run_params=public(run_params), pipeline=pipeline, catalog=catalog)
             return
         delivery.close_abandoned()
         name = "dvc" if dvc_process() else "+".join(names)
@@ -68,7 +66,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         at_end.callback(_end, opened)
         self.mlflow_config.tracking.run.id, self.mlflow_config.tracking.run.name = opened, name
         before = tracking.connect(tracking.tracking_uri()).get_run(opened).data.tags.get(_PIPELINES_TAG)
-        super().before_pipeline_run(run_params=_public(run_params), pipeline=pipeline, catalog=catalog)
+        super().before_pipeline_run(run_params=public(run_params), pipeline=pipeline, catalog=catalog)
         if self._is_mlflow_enabled:
             _tag_pipelines([*(before.split(",") if before else ()), *names])
 
@@ -192,36 +190,6 @@ def _tag_pipelines(names: list[str]) -> None:
     if len(names) > 1:
         tags["kedro_command"] = f"kedro run --pipelines={','.join(names)}"
     mlflow.set_tags(tags)
-
-
-def flat_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Name parameters `block.name`, and take out of addresses what they hold in secret.
-
-    Args:
-        values: Parameters by name; typed blocks count as mappings.
-
-    Returns:
-        Values that fit into JSON.
-    """
-    return _public(dict(_flatten(values)))
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Name nested values `block.name`; typed blocks count as mappings."""
-    for name, value in values.items():
-        inner = value.model_dump(mode="json") if isinstance(value, Block) else value
-        if isinstance(inner, dict) and inner:
-            yield from _flatten(inner, f"{prefix}{name}.")
-        else:
-            yield mlflow_name(f"{prefix}{name}"), inner
-
-
-def _public(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Take out of addresses what they hold in secret: accounts, tokens, and whose studies an archive is asked for."""
-    return {
-        name: _public(value) if isinstance(value, dict) else without_secrets(value) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
 
 
 def _data_of(manifest: Manifest) -> dict[str, Any]:
