@@ -70,7 +70,7 @@ function start() {
     status.textContent = text;
   }
 
-  async function send(body, sent, sample) {
+  async function send(body, sent) {
     pending?.abort();
     const mine = (pending = new AbortController());
     const timer = setTimeout(() => mine.abort("timeout"), 60000);
@@ -85,8 +85,6 @@ function start() {
       });
       show(parse(await response.text()));
       say(response.ok ? `Done: ${sent} classified.` : "");
-      // The address of a result says how to ask for it again: nothing of it is stored, on no disk.
-      history.replaceState({ sample }, "", response.ok ? "#results" : location.pathname);
     } catch {
       if (mine !== pending) return; // a newer request took its place
       const late = mine.signal.reason === "timeout";
@@ -102,11 +100,33 @@ function start() {
     const problem = page.querySelector("#problem");
     if (!results && !problem) return fail("The server's answer could not be read.");
     if (results) {
+      keep(results);
       place(results);
       refresh(page);
       fold.open = false;
     } else place(resultsWith(problem));
     document.title = page.title;
+  }
+
+  // The words of a result outlive a reload, in this tab alone; a browser may write them to disk, so no picture is there.
+  function keep(results) {
+    const kept = results.cloneNode(true);
+    kept.querySelectorAll("img, .viewer").forEach((part) => part.remove());
+    const note = document.createElement("p");
+    note.className = "hint";
+    note.textContent = "Pictures are not stored: choose the images again to see them.";
+    kept.querySelector("h2").after(note);
+    try {
+      sessionStorage.setItem("results", kept.outerHTML);
+      history.replaceState(null, "", "#results");
+    } catch {
+      sessionStorage.removeItem("results"); // it is full, or not allowed
+    }
+  }
+
+  function restore() {
+    const kept = sessionStorage.getItem("results");
+    if (kept) place(parse(kept).querySelector("#results"));
   }
 
   function parse(text) {
@@ -174,7 +194,7 @@ function start() {
     if (onePatient.checked) body.append(onePatient.name, onePatient.value);
     if (sample) {
       body.append("sample", sample.value);
-      return send(body, "the phantom", sample.value);
+      return send(body, "the phantom");
     }
     if (!files.length) {
       say("Choose at least one image first.");
@@ -197,14 +217,8 @@ function start() {
   });
   // A browser that comes back to the page may still have files in the picker.
   if (input.files.length) choose([...input.files]);
-  if (/^#(results|overview|image-\d+)$/.test(location.hash) && !document.querySelector("article.result")) askAgain();
+  if (/^#(results|overview|image-\d+)$/.test(location.hash) && !document.querySelector("article.result")) restore();
   listen(document);
-
-  function askAgain() {
-    const sample = form.querySelector(`button[name="sample"][value="${CSS.escape(history.state?.sample ?? "")}"]`);
-    if (sample || files.length) form.requestSubmit(sample);
-    else say("Results are not stored. Choose the images again.");
-  }
 }
 
 // The files of a drop, those of its folders too, as many as `limit`; hidden ones are not meant.

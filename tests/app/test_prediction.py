@@ -239,8 +239,8 @@ def test_a_file_that_cant_be_read_says_so_in_its_place_and_the_others_are_answer
     assert (dark["label"], bright["label"]) == ("normal", "adenocarcinoma")
     assert notes.pop("reason").startswith("not a supported image")
     assert notes == {
-        "image": "Can't be read", "abstained": True, "warning": None, "label": None, "probability": None, "probabilities": {},
-        "distance": None, "limits": None, "model": dark["model"], "request_id": dark["request_id"],
+        "image": "Can't be read", "abstained": True, "warning": None, "label": None, "probability": None,
+        "probabilities": {}, "distance": None, "limits": None, "model": dark["model"], "request_id": dark["request_id"],
         "filename": "notes.txt",
     }  # fmt: skip
 
