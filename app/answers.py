@@ -1,19 +1,25 @@
 """Answers about slices, the same for the page and for programs."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from app import metrics
 from app.capacity import Capacity
 from app.evidence import Evidence, pixels_url
 from app.model import Model
-from app.slices import Slice
+from app.slices import Slice, UnreadableFile
 from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.network.answers import NOT_SURE
 from chest_cancer.network.classifier import Prediction
 from chest_cancer.network.explanation import explain
 from chest_cancer.network.studies import reason_of_chest
+
+_THUMBNAIL_SIDE = 96
 
 
 @dataclass(frozen=True)
@@ -53,32 +59,48 @@ class Answer:
         return self.reason == NOT_SURE
 
     @property
+    def filename(self) -> str | None:
+        """What the client calls the file."""
+        return self.slice.filename
+
+    @property
     def picture_url(self) -> str:
         """The slice as the decoder sees it, as a data URL."""
         return pixels_url(self.slice.shown)
 
+    @property
+    def thumbnail_url(self) -> str:
+        """The same, small, for a list of many."""
+        picture = Image.fromarray(self.slice.shown)
+        picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
+        return pixels_url(np.asarray(picture))
 
-def answer(slices: list[Slice], model: Model, capacity: Capacity) -> list[Answer]:
+
+def answer(files: list[Slice | UnreadableFile], model: Model, capacity: Capacity) -> list[Answer | UnreadableFile]:
     """Classify the slices that show lung; the network sees no other.
 
     Args:
-        slices: The slices of one request.
+        files: Those of one request.
         model: The model that classifies them.
         capacity: Makes them wait for their turn.
 
     Returns:
-        An answer for each slice, in order.
+        An answer for each slice, in the order of the files; a file that can't be read stays what it is.
     """
-    asked = [one.pixels for one in slices if one.shows_lung]
+    asked = [one.pixels for one in files if isinstance(one, Slice) and one.shows_lung]
     with capacity.infer() if asked else nullcontext():
         predictions = iter(model.classifier.predict_standardised(asked))
-    answers = [_answer(one, next(predictions), model) if one.shows_lung else Answer(one, None, None) for one in slices]
+    answers = [_answer(one, predictions, model) if isinstance(one, Slice) else one for one in files]
     for one in answers:
-        metrics.ANSWERS.labels(one.reason or (one.prediction and one.prediction.leaning)).inc()
+        counted = one.reason or (one.prediction and one.prediction.leaning) if isinstance(one, Answer) else "unreadable"
+        metrics.ANSWERS.labels(counted).inc()
     return answers
 
 
-def _answer(one: Slice, prediction: Prediction, model: Model) -> Answer:
+def _answer(one: Slice, predictions: Iterator[Prediction], model: Model) -> Answer:
+    if not one.shows_lung:
+        return Answer(one, None, None)
+    prediction = next(predictions)
     if one.chest:
         prediction = replace(prediction, reason=reason_of_chest(prediction.reason))
     explanation = explain(model.manifest, prediction.evidence, prediction.leaning)
@@ -100,11 +122,11 @@ def display_name(label: str) -> str:
     return words[:1].upper() + words[1:] if words.islower() else words
 
 
-def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[str, Any]:
+def record(one: Answer | UnreadableFile, model: Model, request_id: str, explain: bool) -> dict[str, Any]:
     """Write an answer for programs; `image` is the key that the public projects read.
 
     Args:
-        one: The answer.
+        one: The answer, or the file that got none.
         model: The model that gave it.
         request_id: Id of the request.
         explain: Whether to add the evidence map.
@@ -112,12 +134,13 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
     Returns:
         A JSON object.
     """
-    prediction, evidence, limits = one.prediction, one.evidence, model.manifest.abstention
+    limits = model.manifest.abstention
+    prediction, evidence = (one.prediction, one.evidence) if isinstance(one, Answer) else (None, None)
     label, probability = (prediction.label, prediction.probability) if prediction else (None, None)
     probabilities = prediction.probabilities if prediction else {}
     provenance = model.manifest.provenance
     return {
-        "image": "Not sure" if one.reason else one.name,
+        "image": "Can't be read" if isinstance(one, UnreadableFile) else "Not sure" if one.reason else one.name,
         "abstained": one.reason is not None,
         "reason": one.reason,
         "warning": prediction.warning if prediction else None,
@@ -133,5 +156,5 @@ def record(one: Answer, model: Model, request_id: str, explain: bool) -> dict[st
             "synthetic": model.manifest.data.synthetic,
         },
         "request_id": request_id,
-        **({"filename": one.slice.filename} if one.slice.filename else {}),
+        **({"filename": one.filename} if one.filename else {}),
     }

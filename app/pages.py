@@ -1,12 +1,13 @@
 """`/`: the page for people. It works without JavaScript; with it, the same form is sent without leaving the page."""
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.answers import answer
 from app.capacity import Capacity
+from app.downloads import csv_url, json_url
 from app.model import ModelSource, ModelUnavailableError
-from app.patient import answer_patient, is_one_patient
+from app.patient import answer_patient, is_one_patient, records
 from app.problems import ProblemError
 from app.samples import Sample, samples_of
 from app.slices import read_slices
@@ -34,11 +35,18 @@ def classify() -> ResponseReturnValue:
     with capacity.admit():
         sample = _sample(request.form["sample"], samples) if "sample" in request.form else None
         uploads = [sample.read()] if sample else read_form(request)
-        slices = read_slices(uploads, current_app.config["MAX_PIXELS"], model.classifier, capacity)
-        answers = answer(slices, model, capacity)
+        files = read_slices(uploads, current_app.config["MAX_PIXELS"], model.classifier, capacity)
+        answers = answer(files, model, capacity)
         patient = answer_patient(answers, model) if is_one_patient(request) else None
+        said = records(answers, patient, model, g.request_id, explain=False)
         return render_template(
-            "index.html", samples=samples, model=model, answers=answers, patient=patient, sample=sample
+            "index.html",
+            samples=samples,
+            model=model,
+            answers=answers,
+            patient=patient,
+            sample=sample,
+            downloads={"CSV": csv_url(said), "JSON": json_url(said)},
         )
 
 

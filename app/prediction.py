@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from flask import Blueprint, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.answers import answer, record
+from app.answers import answer
 from app.capacity import Capacity
 from app.model import ModelSource
-from app.patient import answer_patient, is_one_patient, patient_record
+from app.patient import answer_patient, is_one_patient, records
 from app.problems import ProblemError
 from app.slices import read_slices
 from app.uploads import FIELD, Upload, is_raw, read_form, read_json, read_raw
@@ -28,10 +28,10 @@ def predict() -> ResponseReturnValue:
     explain = request.args.get("explain", "") not in ("", "0", "false")
     capacity = Capacity.of(current_app)
     with capacity.admit():
-        slices = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], model.classifier, capacity)
-        answers = answer(slices, model, capacity)
-    patient = {"patient": patient_record(answer_patient(answers, model))} if is_one_patient(request) else {}
-    return jsonify([record(one, model, g.request_id, explain) | patient for one in answers])
+        files = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], model.classifier, capacity)
+        answers = answer(files, model, capacity)
+    patient = answer_patient(answers, model) if is_one_patient(request) else None
+    return jsonify(records(answers, patient, model, g.request_id, explain))
 
 
 def _read_uploads() -> Iterable[Upload]:

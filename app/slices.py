@@ -44,7 +44,22 @@ class Slice:
     left_edge: Side | None = None
 
 
-def read_slices(uploads: Iterable[Upload], max_pixels: int, classifier: Classifier, capacity: Capacity) -> list[Slice]:
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file that is no usable image.
+
+    Attributes:
+        filename: What the client calls it.
+        reason: Why it can't be used.
+    """
+
+    filename: str | None
+    reason: str
+
+
+def read_slices(
+    uploads: Iterable[Upload], max_pixels: int, classifier: Classifier, capacity: Capacity
+) -> list[Slice | UnreadableFile]:
     """Decode files one after the other, so that only one is in memory in full size.
 
     Args:
@@ -54,26 +69,29 @@ def read_slices(uploads: Iterable[Upload], max_pixels: int, classifier: Classifi
         capacity: Makes them wait for a place to decode.
 
     Returns:
-        A slice for each file, in order.
+        A slice for each file, in order, or why there is none.
 
     Raises:
-        ProblemError: A file is not a usable image (the problem names it), or there was no time.
+        ProblemError: No file is a usable image (the problem names each), or there was no time.
     """
-    slices = []
+    files: list[Slice | UnreadableFile] = []
+    problems = []
     for upload in uploads:
         with capacity.decode():
             try:
                 image = decode_image(upload.data, max_pixels=max_pixels)
                 pixels = classifier.pixels_of(image)
             except UnreadableImageError as error:
-                raise ProblemError("unusable-image", "Unusable image", 422, f"{upload.name}: {error}") from error
+                files.append(UnreadableFile(upload.filename, str(error)))
+                problems.append(f"{upload.name}: {error}")
+                continue
             seen = standardise(pixels, classifier.standardisation)
             lung = shows_lung(image)
             chest = lung and image.hounsfield is not None
-            slices.append(
-                Slice(seen.pixels, seen.frame, _shrink(pixels), lung, chest, upload.filename, image.left_edge)
-            )
-    return slices
+            files.append(Slice(seen.pixels, seen.frame, _shrink(pixels), lung, chest, upload.filename, image.left_edge))
+    if len(problems) == len(files):
+        raise ProblemError("unusable-image", "Unusable image", 422, "\n".join(problems))
+    return files
 
 
 def _shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,8 @@ function start() {
   const drop = form.querySelector(".drop");
   const queue = form.querySelector("#queue");
   const clear = form.querySelector("#clear");
-  const status = form.querySelector("#status");
+  const status = document.querySelector("#status");
+  const fold = document.querySelector("#fold");
   const maxFiles = Number(form.dataset.maxFiles);
   const maxBytes = Number(form.dataset.maxBytes);
   let files = [];
@@ -25,6 +26,7 @@ function start() {
     input.files = transfer.files;
     queue.replaceChildren(...files.map(listItem));
     queue.hidden = clear.hidden = files.length === 0;
+    fold.open = true;
     if (chosen.length > maxFiles) say(`Only the first ${maxFiles} files are kept.`);
     else say(files.length ? `${files.length} ${files.length === 1 ? "image" : "images"} chosen.` : "");
   }
@@ -81,7 +83,7 @@ function start() {
         headers: { Accept: "text/html" },
         signal: mine.signal,
       });
-      show(new DOMParser().parseFromString(await response.text(), "text/html"));
+      show(parse(await response.text()));
       say(response.ok ? `Done: ${sent} classified.` : "");
     } catch {
       if (mine !== pending) return; // a newer request took its place
@@ -97,9 +99,45 @@ function start() {
     const results = page.querySelector("#results");
     const problem = page.querySelector("#problem");
     if (!results && !problem) return fail("The server's answer could not be read.");
-    if (results) place(results);
-    else place(resultsWith(problem));
+    if (results) {
+      keep(results);
+      place(results);
+      refresh(page);
+      fold.open = false;
+    } else place(resultsWith(problem));
     document.title = page.title;
+  }
+
+  // The words of a result outlive a reload, in this tab alone; a browser may write them to disk, so no picture is there.
+  function keep(results) {
+    const kept = results.cloneNode(true);
+    kept.querySelectorAll("img, .viewer").forEach((part) => part.remove());
+    const note = document.createElement("p");
+    note.className = "hint";
+    note.textContent = "Pictures are not stored: choose the images again to see them.";
+    kept.querySelector("h2").after(note);
+    try {
+      sessionStorage.setItem("results", kept.outerHTML);
+      history.replaceState(null, "", "#results");
+    } catch {
+      sessionStorage.removeItem("results"); // it is full, or not allowed
+    }
+  }
+
+  function restore() {
+    const kept = sessionStorage.getItem("results");
+    if (kept) place(parse(kept).querySelector("#results"));
+  }
+
+  function parse(text) {
+    return new DOMParser().parseFromString(text, "text/html");
+  }
+
+  // Another model may be served than when the page was loaded.
+  function refresh(page) {
+    for (const part of ["#notes", "#served"]) {
+      document.querySelector(part).replaceWith(page.querySelector(part));
+    }
   }
 
   function fail(text) {
@@ -137,12 +175,12 @@ function start() {
   });
   for (const type of ["dragenter", "dragover"]) drop.addEventListener(type, () => drop.classList.add("over"));
   for (const type of ["dragleave", "drop"]) drop.addEventListener(type, () => drop.classList.remove("over"));
-  // Dropped beside the picker, a file would replace the page.
-  addEventListener("dragover", (event) => event.target !== input && event.preventDefault());
-  addEventListener("drop", (event) => {
-    if (event.target === input) return;
+  // The picker takes no folders, and a file that is dropped beside it would replace the page.
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", async (event) => {
     event.preventDefault();
-    if (!input.disabled && event.dataTransfer.files.length) choose([...files, ...event.dataTransfer.files]);
+    const dropped = input.disabled ? [] : await filesIn(event.dataTransfer, maxFiles + 1);
+    if (dropped.length) choose([...files, ...dropped]);
   });
   addEventListener("paste", (event) => {
     const pasted = [...(event.clipboardData?.files ?? [])];
@@ -168,9 +206,43 @@ function start() {
     files.forEach((file) => body.append("image", file));
     return send(body, files.length === 1 ? "1 image" : `${files.length} images`);
   });
+  document.addEventListener("visibilitychange", async () => {
+    if (document.hidden) return;
+    const response = await fetch(form.action, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!response?.ok) return;
+    const page = parse(await response.text());
+    // The form is another one where there was no model, or is none any more.
+    if (input.disabled !== page.querySelector("#image").disabled) location.reload();
+    else refresh(page);
+  });
   // A browser that comes back to the page may still have files in the picker.
   if (input.files.length) choose([...input.files]);
+  if (/^#(results|overview|image-\d+)$/.test(location.hash) && !document.querySelector("article.result")) restore();
   listen(document);
+}
+
+// The files of a drop, those of its folders too, as many as `limit`; hidden ones are not meant.
+async function filesIn(transfer, limit) {
+  const entries = [...transfer.items].filter((item) => item.kind === "file").map((item) => {
+    const entry = item.webkitGetAsEntry(); // only now: after the event a drop holds nothing
+    return entry?.isDirectory ? entry : item.getAsFile();
+  });
+  const found = [];
+  for (const entry of entries) await collect(entry, found, limit);
+  return found.slice(0, limit);
+}
+
+async function collect(entry, found, limit) {
+  if (entry instanceof File) return found.push(entry);
+  if (entry.isFile) return found.push(await new Promise((done, failed) => entry.file(done, failed)));
+  const reader = entry.createReader();
+  let batch;
+  do {
+    batch = await new Promise((done, failed) => reader.readEntries(done, failed));
+    const shown = batch.filter((one) => !one.name.startsWith("."));
+    shown.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+    for (const one of shown) if (found.length < limit) await collect(one, found, limit);
+  } while (batch.length && found.length < limit);
 }
 
 function listen(root) {
@@ -182,4 +254,32 @@ function listen(root) {
       output.textContent = `${slider.value} %`;
     });
   }
+  for (const button of root.querySelectorAll("button.print")) button.addEventListener("click", () => print());
+  for (const table of root.querySelectorAll("table.overview")) makeSortable(table);
+}
+
+function makeSortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.filter((head) => head.scope === "col").forEach((head) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const way = head.ariaSort === "ascending" ? "descending" : "ascending";
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", way);
+      const sign = way === "ascending" ? 1 : -1;
+      const rows = [...table.tBodies[0].rows];
+      rows.sort((one, other) => compare(one.cells[head.cellIndex], other.cells[head.cellIndex], sign));
+      table.tBodies[0].append(...rows);
+    });
+  });
+}
+
+// Empty cells come last, whichever way.
+function compare(one, other, sign) {
+  const [a, b] = [one, other].map((cell) => cell.dataset.value ?? cell.textContent.trim());
+  if (!a || !b) return Number(!a) - Number(!b);
+  return sign * a.localeCompare(b, undefined, { numeric: true });
 }

@@ -59,6 +59,7 @@ def test_slices_of_one_patient_get_one_answer_by_the_models_rule(client_of, send
         "without_lung": 0,
         "copies": 0,
         "declined": 0,
+        "unreadable": 0,
         "reason": None,
     }
     assert records[0]["patient"] == records[1]["patient"] == records[2]["patient"]
@@ -80,6 +81,19 @@ def test_a_picture_that_is_sent_twice_counts_once(client_of, send):
 
     assert twice == once | {"copies": 1}
     assert "Copies, which do not count" in send(client, "/", [10, 100, 100], one_patient="1")
+
+
+def test_a_file_that_cant_be_read_does_not_count_and_is_counted(client_of, encode):
+    client = client_of(patient_rule=PATIENT_RULE)
+
+    def files():
+        return [(io.BytesIO(encode(150)), "1.png"), (io.BytesIO(b"words"), "notes.txt")]
+
+    said = client.post("/predict", data={"image": files(), "one_patient": "1"}).get_json()[1]["patient"]
+    text = client.post("/", data={"image": files(), "one_patient": "1"}).get_data(as_text=True)
+
+    assert (said["slices"], said["unreadable"]) == (1, 1)
+    assert 'Files that can\'t be read, which do not count</dt><dd class="number">1</dd>' in text
 
 
 def test_declined_slices_count_as_any_other(client_of, send):
@@ -129,7 +143,8 @@ def test_a_model_without_a_rule_says_why_and_answers_the_slices(client_of, send)
     assert first["label"] == "normal"
     assert first["patient"] == {
         **dict.fromkeys(("reads_positive", "probability", "score", "threshold", "rule")),
-        "positive_classes": [], "slices": 2, "without_lung": 0, "copies": 0, "declined": 0, "reason": why,
+        "positive_classes": [], "slices": 2, "without_lung": 0, "copies": 0, "declined": 0, "unreadable": 0,
+        "reason": why,
     }  # fmt: skip
     assert '<h3 id="patient-title">No answer about the patient</h3>' in text
     assert f"T{why[1:]}. Each slice is answered on its own below." in text

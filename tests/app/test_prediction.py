@@ -228,9 +228,28 @@ def test_another_content_type_is_refused(client, encode):
     assert "no content type" in problem(client.post("/predict"), 415, "unsupported-media-type")
 
 
-def test_an_unusable_file_is_named_and_the_others_are_not_answered(client, encode):
-    response = client.post("/predict", data=form(("good.png", encode(0)), ("notes.txt", b"not an image at all")))
-    assert problem(response, 422, "unusable-image").startswith("notes.txt: not a supported image")
+def test_a_file_that_cant_be_read_says_so_in_its_place_and_the_others_are_answered(client, encode):
+    response = client.post(
+        "/predict?explain=1",
+        data=form(("1.png", encode(0)), ("notes.txt", b"not an image at all"), ("2.png", encode(255))),
+    )
+
+    assert response.status_code == 200
+    dark, notes, bright = response.get_json()
+    assert (dark["label"], bright["label"]) == ("normal", "adenocarcinoma")
+    assert notes.pop("reason").startswith("not a supported image")
+    assert notes == {
+        "image": "Can't be read", "abstained": True, "warning": None, "label": None, "probability": None,
+        "probabilities": {}, "distance": None, "limits": None, "model": dark["model"], "request_id": dark["request_id"],
+        "filename": "notes.txt",
+    }  # fmt: skip
+
+
+def test_where_no_file_can_be_read_every_one_is_named(client, encode):
+    response = client.post("/predict", data=form(("notes.txt", b"no image"), ("cut.png", encode(0)[:-60])))
+    notes, cut = problem(response, 422, "unusable-image").split("\n")
+    assert notes.startswith("notes.txt: not a supported image")
+    assert cut.startswith("cut.png: ")
     cut_short = client.post("/predict", data=form(("cut.png", encode(0)[:-60])))
     assert problem(cut_short, 422, "unusable-image").startswith("cut.png: ")
     unnamed = client.post("/predict", json={"image": base64.b64encode(b"text").decode()})

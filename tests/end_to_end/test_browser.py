@@ -141,6 +141,91 @@ def test_several_files_each_get_an_answer_and_one_can_be_taken_out(page: Page, i
     expect(page.locator("#status")).to_have_text("Done: 2 images classified.")
 
 
+def test_many_images_are_in_a_table_that_sorts_leads_to_details_and_can_be_taken_along(
+    page: Page, images: Path
+) -> None:
+    page.goto("/")
+    page.set_input_files("#image", [images / "notes.txt", images / "dark.png", images / "bright.png"])
+    page.get_by_role("button", name="Classify", exact=True).click()
+    table = page.get_by_role("table", name="All images")
+    names = table.locator("tbody th")
+    expect(names).to_have_text(["notes.txt", "dark.png", "bright.png"])
+    expect(table.get_by_role("row", name="notes.txt")).to_contain_text("Can't be read Not a supported image")
+    expect(page.get_by_label("Choose axial chest CT slices")).to_be_hidden()
+    assert_accessible(page)
+
+    table.get_by_role("button", name="Answer").click()
+    expect(names).to_have_text(["bright.png", "notes.txt", "dark.png"])
+    table.get_by_role("button", name="Answer").click()
+    expect(names).to_have_text(["dark.png", "notes.txt", "bright.png"])
+    expect(table.get_by_role("columnheader", name="Answer")).to_have_attribute("aria-sort", "descending")
+
+    picture = page.get_by_role("img", name="The uploaded slice, bright.png")
+    expect(picture).to_be_hidden()
+    table.get_by_role("link", name="bright.png").click()
+    expect(picture).to_be_visible()
+    assert_accessible(page)
+
+    for name in ("CSV", "JSON"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name, exact=True).click()
+        assert download.value.suggested_filename == f"answers.{name.lower()}"
+        assert "notes.txt" in download.value.path().read_text()
+
+    page.emulate_media(media="print")
+    expect(page.get_by_role("img", name="The uploaded slice, dark.png")).to_be_visible()
+    expect(page.get_by_role("button", name="Print")).to_be_hidden()
+
+
+def test_the_words_of_a_result_outlive_a_reload_and_its_pictures_are_not_stored(page: Page, images: Path) -> None:
+    page.goto("/")
+    page.set_input_files("#image", [images / "bright.png", images / "dark.png"])
+    page.get_by_role("button", name="Classify", exact=True).click()
+    page.get_by_role("link", name="dark.png").click()
+    page.reload()
+    expect(page.get_by_role("heading", name="Results 2 images")).to_be_visible()
+    expect(page.get_by_text("Pictures are not stored: choose the images again to see them.")).to_be_visible()
+    expect(page.get_by_role("table", name="All images").get_by_role("button", name="Answer")).to_have_count(1)
+    assert "data:image" not in page.evaluate("JSON.stringify([sessionStorage, localStorage, history.state])")
+    assert_accessible(page)
+
+    page.goto("/reference")
+    page.goto("/")
+    expect(page.get_by_text("The predicted class")).to_be_visible()
+
+
+def test_a_dropped_folder_gives_its_files_also_those_without_extension(
+    page: Page, images: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    (folder / "inner").mkdir(parents=True)
+    shutil.copy(images / "bright.png", folder / "IM2")
+    shutil.copy(images / "dark.png", folder / "inner" / "IM10")
+    (folder / ".hidden").write_text("no image")
+    page.goto("/")
+    box = page.locator(".drop").bounding_box()
+    assert box
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": box["x"] + 20, "y": box["y"] + 20, "data": data})
+    expect(page.locator("#queue li .name")).to_have_text([re.compile("^IM2"), re.compile("^IM10")])
+    page.get_by_role("button", name="Classify", exact=True).click()
+    expect(page.get_by_role("heading", name="Results 2 images")).to_be_visible()
+
+
+def test_the_picture_grows_with_the_screen(page: Page) -> None:
+    page.set_viewport_size({"width": 2560, "height": 1440})
+    page.goto("/")
+    page.locator("button.sample").first.click()
+    picture = page.locator(".picture").first
+    expect(picture).to_be_visible()
+    box = picture.bounding_box()
+    assert box
+    assert box["width"] > 1000
+    assert box["height"] < 1440
+
+
 @pytest.mark.parametrize("scripted", [True, False])
 def test_slices_of_one_patient_get_an_answer_above_their_own(
     browser: Browser, server: Server, images: Path, scripted: bool
@@ -196,6 +281,7 @@ def test_everything_works_without_javascript(browser: Browser, server: Server, i
         page.get_by_role("button", name="Classify", exact=True).click()
         assert headings(page) == ["Adenocarcinoma Cancer", "Normal"]
         expect(page.get_by_role("slider")).to_have_count(0)
+        page.get_by_text("Choose others").click()
         page.locator("button.sample").nth(1).click()
         expect(page.locator("article.result .filename")).to_have_text("adenocarcinoma_2.png")
         log_in(page)
@@ -233,6 +319,7 @@ def test_training_is_followed_live_and_its_model_is_served_when_it_ends(page: Pa
     page.get_by_label("Token").fill("a guess")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_have_text("That is not the token.")
+    expect(page.get_by_label("Token")).to_be_focused()
     log_in(page)
     page.get_by_label("Settings and images").select_option("patient")
     page.get_by_role("button", name="Start training").click()
@@ -257,6 +344,8 @@ def test_training_is_followed_live_and_its_model_is_served_when_it_ends(page: Pa
 
 
 def test_what_is_served_is_shown_without_loading_the_page_again_whoever_changed_it(page: Page, server: Server) -> None:
+    other = page.context.new_page()
+    other.goto("/")
     log_in(page)
     page.get_by_label("Archive of images").set_input_files({"name": "a.zip", "mimeType": "a/b", "buffer": b"PK"})
     project = Path(server.log).with_name("project")
@@ -265,6 +354,8 @@ def test_what_is_served_is_shown_without_loading_the_page_again_whoever_changed_
     expect(page.get_by_role("checkbox", name="May replace version 7 without a comparison")).not_to_be_checked()
     expect(page.get_by_role("button", name="Roll back to version 6")).to_be_enabled()
     assert page.get_by_label("Archive of images").evaluate("input => input.files.length") == 1
+    other.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(other.get_by_text("by-hand")).to_be_visible(timeout=20_000)
 
 
 def test_a_refused_run_is_explained_at_its_field_and_runs_are_compared(page: Page) -> None:
