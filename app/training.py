@@ -26,6 +26,7 @@ from flask.typing import ResponseReturnValue
 from app import access
 from app.archives import receiving, require_whole, take_archive
 from app.comparison import compare
+from app.headers import REPORT_POLICY
 from app.jobs import JobRunningError, Jobs, Place
 from app.model import ModelSource, ModelUnavailableError
 from app.problems import ProblemError, prefers_html
@@ -39,17 +40,6 @@ blueprint = Blueprint("training", __name__, url_prefix="/train")
 
 _STREAM_SECONDS = 25
 _LOOK_SECONDS = 0.5
-_REPORT_POLICY = "; ".join(
-    [
-        "sandbox allow-scripts",
-        "default-src 'none'",
-        "script-src 'unsafe-inline'",
-        "style-src 'unsafe-inline'",
-        "img-src data: blob:",
-        "frame-ancestors 'none'",
-    ]
-)
-"""A report draws its plots by scripts inside of it, and may do nothing else: it doesn't even count as of this site."""
 
 
 @blueprint.get("")
@@ -199,7 +189,7 @@ def report(job_id: str, name: str) -> ResponseReturnValue:
     if not name.endswith(".html"):
         return Response((folder.path / name).read_text(), mimetype="text/plain")
     response = Response((folder.path / name).read_text(), mimetype="text/html")
-    g.policy = _REPORT_POLICY
+    g.policy = REPORT_POLICY
     return response
 
 
