@@ -37,6 +37,7 @@ def predictions(hard: NDArray[np.bool_], known: bool = True, seed: int = 2) -> p
             "label": np.array(CLASSES)[truth],
             "predicted": np.array(CLASSES)[(probability >= 0.5).astype(int)],
             "reason": np.where(np.abs(evidence) < 0.1, "not sure", None),
+            "warning": None,
             "group": patient,
             "patient": patient.astype(str) if known else None,
             "probability_normal": 1 - probability,

@@ -28,7 +28,8 @@ def embeddings(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Two slices of each patient, half of each class, which shows in a fourth of the features."""
     generator = np.random.default_rng(seed)
     numbers = GROUPS % 2
-    means = np.abs(generator.normal(1, 0.25, (COUNT // 2, 48)))[GROUPS] + 0.1 * generator.standard_normal((COUNT, 48))
+    patients = generator.normal(1, 0.25, (COUNT // 2, 48))[GROUPS]
+    means = np.abs(patients + 0.1 * generator.standard_normal((COUNT, 48)))
     means[:, :12] += 0.6 * numbers[:, None]
     return np.concatenate([means, means], axis=1).astype(np.float32), numbers
 

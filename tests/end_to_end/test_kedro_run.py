@@ -170,8 +170,9 @@ def test_the_run_reports_every_node_and_epoch_as_it_goes(project: Path, output: 
     events = [json.loads(line) for line in project.with_name("progress.jsonl").read_text().splitlines()]
 
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
-    nodes = events[0]["nodes"]
-    assert events[0]["event"] == "run_started"
+    assert [event["event"] for event in events[:2]] == ["parameters", "run_started"]
+    assert events[0]["values"]["model_training.epochs"] == 1
+    nodes = events[1]["nodes"]
     for name in ("node_started", "node_finished"):
         assert [event["node"] for event in events if event["event"] == name] == nodes
     (epoch,) = [event for event in events if event["event"] == "epoch"]

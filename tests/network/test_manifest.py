@@ -31,9 +31,11 @@ WHOLE = FACTS | {
     },
     "abstention": {
         "distance_limit": 2.0,
+        "usual_distance": 1.5,
         "confidence_limit": 0.6,
         "validation_images": 48,
         "validation_refused": 0.0,
+        "validation_unusual": 0.05,
         "validation_unsure": 0.1,
     },
     "self_test": {"probabilities": {"adenocarcinoma": 0.25, "normal": 0.75}},

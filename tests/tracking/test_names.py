@@ -63,4 +63,4 @@ def test_a_real_store_takes_metrics_and_columns_of_any_class(client: MlflowClien
     metrics = client.get_run(run.info.run_id).data.metrics
     assert sorted(original(name) for name in metrics) == sorted(f"test/recall_{name}" for name in names)
     columns = [column.name for column in signature(tuple(names)).outputs.inputs]
-    assert columns[3:] == [f"probability_{name}" for name in names]
+    assert columns[4:] == [f"probability_{name}" for name in names]

@@ -97,7 +97,7 @@ def test_the_first_model_becomes_champion_and_its_description_says_where_it_come
 
     submitted = registry.submit(run_id, file, FIRST)
 
-    assert submitted == ("1", True, "Promoted: the first model.")
+    assert submitted == ("1", True, "Promoted: the first model.", False)
     assert aliases(client) == {"champion": "1", LINE.alias: "1"}
     found = client.get_model_version(registry.MODEL, "1")
     assert found.run_id == run_id
@@ -133,7 +133,7 @@ def test_a_refused_model_is_challenger_with_the_reason(client: MlflowClient, tra
     submitted = registry.submit(*trained(2), refused_by("1"))
 
     reason = "Refused: it is worse. To serve it all the same: `kedro record promote 2`."
-    assert submitted == ("2", False, reason)
+    assert submitted == ("2", False, reason, False)
     assert aliases(client) == {"champion": "1", LINE.alias: "1", "challenger": "2"}
     assert client.get_model_version(registry.MODEL, "2").description.startswith(reason)
 
@@ -216,7 +216,7 @@ def test_a_model_that_is_evaluated_again_is_not_registered_again(client: MlflowC
 
     submitted = registry.submit(tracking.open_run("evaluation"), file, same)
 
-    assert submitted == ("1", True, "This is the champion.")
+    assert submitted == ("1", True, "This is the champion.", False)
     assert aliases(client) == {"champion": "1", LINE.alias: "1"}
     assert client.get_model_version(registry.MODEL, "1").description.startswith("Promoted: the first model.")
 
