@@ -13,9 +13,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from chest_cancer.audits.duplicates.copies import (
+    GROUP_COLUMNS,
     count_duplicates,
     find_cross_split_twins,
     group_duplicates,
+    list_files,
     show_duplicates,
     show_shared_pictures,
 )
@@ -207,7 +209,7 @@ def made_up(**columns: list) -> pd.DataFrame:
         "source_split": [None] * count,
         "content_sha256": [f"c{i}" for i in range(count)],
         "pixel_sha256": [f"p{i}" for i in range(count)],
-        "perceptual_hash": ["0" * 272] * count,
+        "perceptual_hash": [perceptual_hash(np.zeros((8, 8, 3), np.uint8))] * count,
         "format": ["PNG"] * count,
         "width": [64] * count,
         "height": [64] * count,
@@ -284,3 +286,20 @@ def test_another_picture_that_is_much_alike_is_called_that() -> None:
 
     assert twins["difference"].tolist() == ["a very similar picture"]
     assert twins["similarity"].tolist() == pytest.approx([1 / np.hypot(1, 0.1)])
+
+
+def test_all_groups_are_listed_file_by_file() -> None:
+    table = made_up(group=[0, 0, 1, 1, 1], label=["normal", "cancer", "cancer", "cancer", "cancer"])
+
+    files = list_files(group_duplicates(table), table)
+    none = list_files(group_duplicates(table.head(1)), table.head(1))
+
+    assert tuple(files.columns) == tuple(none.columns) == GROUP_COLUMNS
+    assert none.empty
+    assert files[["group", "files", "path", "label", "contradicting"]].to_numpy().tolist() == [
+        [1, 3, "2.png", "cancer", False],
+        [1, 3, "3.png", "cancer", False],
+        [1, 3, "4.png", "cancer", False],
+        [2, 2, "0.png", "normal", True],
+        [2, 2, "1.png", "cancer", True],
+    ]

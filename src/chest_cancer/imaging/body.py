@@ -1,5 +1,6 @@
 """Where in an image of a CT slice the body is."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,23 @@ def find_body(pixels: NDArray[np.uint8]) -> Body:
         -(-(int(rows[-1]) + 1) * height // _SIDE),
     )
     return Body(box, background)
+
+
+def find_inside(grey: Image.Image) -> tuple[int, int, int, int]:
+    """Find what lies inside of a bright frame of one level.
+
+    Args:
+        grey: Of mode L, of any size.
+
+    Returns:
+        Left, top, right and bottom edge, in pixels; those of the whole image where there is no frame, or nothing in it.
+    """
+    rows, columns = _without_bright_margin(np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX)))
+    left, right, _ = columns.indices(_SIDE)
+    top, bottom, _ = rows.indices(_SIDE)
+    across, down = grey.width / _SIDE, grey.height / _SIDE
+    box = math.ceil(left * across), math.ceil(top * down), math.floor(right * across), math.floor(bottom * down)
+    return box if box[0] < box[2] and box[1] < box[3] else (0, 0, *grey.size)
 
 
 def measure_black(pixels: NDArray[np.uint8]) -> float:

@@ -1,52 +1,55 @@
-"""A short text that tells whether two files show the same picture, even mirrored, re-encoded, resized or drawn upon.
+"""A short text that tells what a file shows, so that the same picture is found again in another dress.
 
-The network's embedding does not: a drawn line moves it further than another patient's slice. A difference hash does
-(Krawetz, 2013, "Kind of like that"), here with three signs instead of two, so that empty background does not count as
-agreement.
+The network's embedding does not: a drawn line moves it further than another patient's slice. The text is a small grey
+picture without its bright frame; `imaging/same_picture.py` compares two of them.
 """
 
+import base64
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_SIDE = 17
-_STEPS = _SIDE * (_SIDE - 1)
-_FLAT = 1
-"""Grey levels: a step that small is noise of the compression."""
+from chest_cancer.imaging.body import find_inside
+
+SIDE = 32
+"""Cells on each side."""
+_DIGITS = len(base64.b64encode(bytes(SIDE * SIDE)))
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> str:
-    """Describe where a picture gets brighter and where darker, on a coarse grid.
+    """Describe what a picture shows on a coarse grid, whatever its size and shape.
 
     Args:
         pixels: `[H, W, 3]` uint8, RGB 0..255.
 
     Returns:
-        272 hexadecimal digits.
+        1,368 characters: 32 x 32 grey levels in base 64.
     """
-    grey = Image.fromarray(pixels).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    levels = np.asarray(grey, dtype=np.int16)
-    steps = np.concatenate([np.diff(levels, axis=1).ravel(), np.diff(levels, axis=0).ravel()])
-    return np.packbits([steps > _FLAT, steps < -_FLAT], axis=1).tobytes().hex()
+    grey = Image.fromarray(pixels).convert("L")
+    # Unlike a box filter, this one gives mirrored pictures mirrored, at any size.
+    small = grey.resize((SIDE, SIDE), Image.Resampling.HAMMING, box=find_inside(grey))
+    return base64.b64encode(small.tobytes()).decode()
 
 
-def hash_vectors(hashes: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Turn hashes into vectors whose product is the similarity of two pictures: 1 for the same, 0 for unrelated ones.
+def pictures_of(hashes: Sequence[str]) -> NDArray[np.uint8]:
+    """Turn hashes back into small grey pictures.
 
     Args:
         hashes: n results of `perceptual_hash`.
 
     Returns:
-        Unit vectors of the pictures and of their mirror images, each [n, 544]; zeros for a picture of one colour.
+        Grey levels 0..255, [n, 32, 32].
+
+    Raises:
+        ValueError: A text is no such hash.
     """
-    planes = np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8).reshape(len(hashes), 2, _STEPS // 4)
-    brighter, darker = np.unpackbits(planes, axis=2).astype(np.float32).transpose(1, 0, 2)
-    signs = brighter - darker
-    signs /= np.sqrt(np.maximum(np.count_nonzero(signs, axis=1, keepdims=True), 1))
-    across = signs[:, :_STEPS].reshape(-1, _SIDE, _SIDE - 1)
-    down = signs[:, _STEPS:].reshape(-1, _SIDE - 1, _SIDE)
-    flat = (len(hashes), _STEPS)
-    mirrored = np.concatenate([-across[:, :, ::-1].reshape(flat), down[:, :, ::-1].reshape(flat)], axis=1)
-    return signs, mirrored
+    for text in hashes:
+        if len(text) != _DIGITS:
+            raise ValueError(
+                f"Perceptual hash: expected {_DIGITS} characters. Received: {len(text)} (`{text[:16]}`), as an older "
+                "version wrote. Run `data_ingestion` again."
+            )
+    levels = np.frombuffer(b"".join(base64.b64decode(text) for text in hashes), dtype=np.uint8)
+    return levels.reshape(-1, SIDE, SIDE)

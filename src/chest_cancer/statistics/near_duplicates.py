@@ -12,13 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from chest_cancer.imaging.perceptual_hash import hash_vectors
+from chest_cancer.imaging.same_picture import find_same_pictures
 from chest_cancer.network.embedding import directions
 
-SAME_PICTURE = 0.9
-"""Similarity of perceptual hashes. Measured on 249 CT slices and 300 phantoms: mirrored, JPEG of quality 40, half size,
-a drawn line and all of these at once 0.88 to 1; phantoms of distinct patients at most 0.66, and 0.86 inside a wide
-black margin; slices of one phantom patient 0.70 on average, at most 0.90."""
 IDENTITIES = ("patient", "study")
 """Columns whose values are in one group, and so in one split, alone; missing where nobody knows."""
 _BLOCK = 2048
@@ -30,7 +26,7 @@ Block = Callable[[slice, slice], NDArray[np.float32]]
 
 
 def group_near_duplicates(embeddings: NDArray[np.float32], hashes: Sequence[str], similarity: float) -> Groups:
-    """Join images that are near by their embeddings, or that show the same picture, perhaps mirrored.
+    """Join images that are near by their embeddings, or that show the same picture, mirrored, turned or cropped.
 
     Args:
         embeddings: [n, D].
@@ -40,13 +36,8 @@ def group_near_duplicates(embeddings: NDArray[np.float32], hashes: Sequence[str]
     Returns:
         Group of each image, [n], numbered from 0 in order of first appearance.
     """
-
-    def same_picture(rows: slice, columns: slice) -> NDArray[np.float32]:
-        left, _ = hash_vectors(hashes[rows])
-        right, mirrored = hash_vectors(hashes[columns])
-        return np.asarray(np.maximum(left @ right.T, left @ mirrored.T))
-
-    pictures = _link_blocks(len(hashes), same_picture, [SAME_PICTURE])[0]
+    pairs = find_same_pictures(hashes)
+    pictures = _join(np.arange(len(hashes)), pairs.left, pairs.right)
     _, first, position = np.unique(group_by_similarity(embeddings, similarity), return_index=True, return_inverse=True)
     return _number(_join(pictures, pictures, pictures[first[position]]))
 

@@ -6,9 +6,11 @@ import pandas as pd
 
 from chest_cancer.audits.audit import Audit, Finding
 from chest_cancer.audits.duplicates.copies import (
+    GROUP_COLUMNS,
     count_duplicates,
     find_cross_split_twins,
     group_duplicates,
+    list_files,
     show_duplicates,
     show_shared_pictures,
 )
@@ -38,9 +40,10 @@ def audit_duplicates(
 
     Returns:
         `counts`, `twins`, `twins_in_words` (None where no twin was found), and, with thumbnails, the largest `groups`
-        and the pictures that are `of_several_patients`.
+        and the pictures that are `of_several_patients`. The table `duplicate_groups` has the files of all groups.
     """
     twins = find_cross_split_twins(split_table, features)
+    groups = group_duplicates(split_table)
     counts = count_duplicates(split_table, twins, quarantine)
     source_test = counts["source_test"]
     in_words = count_twins(source_test) if source_test and source_test["with_twin"] else None
@@ -48,10 +51,10 @@ def audit_duplicates(
         "counts": counts,
         "twins": twins.to_dict("records"),
         "twins_in_words": in_words,
-        "groups": show_duplicates(group_duplicates(split_table), split_table, raw_images),
+        "groups": show_duplicates(groups, split_table, raw_images),
         "of_several_patients": show_shared_pictures(split_table, raw_images),
     }
-    return Finding(facts | listed(find_limitations(facts)), {})
+    return Finding(facts | listed(find_limitations(facts)), {}, {"duplicate_groups": list_files(groups, split_table)})
 
 
 def count_twins(source_test: dict[str, Any]) -> str:
@@ -83,4 +86,5 @@ DUPLICATES = Audit(
     subject="data",
     inputs=("raw_images", "split_table", "features", "quarantine"),
     run=audit_duplicates,
+    tables={"duplicate_groups": GROUP_COLUMNS},
 )

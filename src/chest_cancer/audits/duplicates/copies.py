@@ -1,18 +1,16 @@
 """Copies: files that show the same slice, and what they would do to a score."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.imaging.perceptual_hash import hash_vectors
 from chest_cancer.imaging.pictures import thumbnail_url
+from chest_cancer.imaging.same_picture import describe_difference, find_same_pictures
 from chest_cancer.network.embedding import directions, means_of
 from chest_cancer.network.features import embeddings_of
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.near_duplicates import SAME_PICTURE
 from chest_cancer.storage.arrays import Arrays
 
 _KINDS = (
@@ -22,6 +20,7 @@ _KINDS = (
     ("near", "group", "pixel_sha256"),
 )
 _BLOCK = 1024
+GROUP_COLUMNS = ("group", "kind", "files", "path", "label", "source_split", "contradicting", "crosses_splits")
 _CONTRADICTING = "contradicting labels"
 
 
@@ -58,6 +57,21 @@ def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
     rank = table["kind"].map({kind: i for i, (kind, _, _) in enumerate(_KINDS)})
     table = table.assign(rank=rank).sort_values(["rank", "files"], ascending=[True, False], kind="stable")
     return table.drop(columns="rank").reset_index(drop=True)
+
+
+def list_files(groups: pd.DataFrame, split_table: pd.DataFrame) -> pd.DataFrame:
+    """List each file of each group.
+
+    Args:
+        groups: What `group_duplicates` returned.
+        split_table: A row per image file.
+
+    Returns:
+        A row per file and group, with the columns `GROUP_COLUMNS`; groups are numbered from 1 in their order.
+    """
+    numbered = groups.assign(group=np.arange(1, len(groups) + 1), path=groups["paths"])
+    files = numbered.explode("path").merge(split_table[["path", "label", "source_split"]], on="path")
+    return files[list(GROUP_COLUMNS)].sort_values("group", kind="stable").reset_index(drop=True)
 
 
 def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine: pd.DataFrame) -> dict[str, Any]:
@@ -98,8 +112,8 @@ def find_cross_split_twins(split_table: pd.DataFrame, features: Arrays) -> pd.Da
 
     Returns:
         A row per test image that has a twin, the most similar first: `path`, `label`, `twin`, `twin_label`, `kind`
-        (exact, same pixels, near), `similarity` (cosine of embeddings) and `difference` in words (mirrored, other size,
-        other format, drawn upon or re-encoded).
+        (exact, same pixels, near), `similarity` (cosine of embeddings) and `difference` in words (mirrored, turned,
+        cropped, other size, other format, drawn upon or re-encoded).
     """
     training = split_table[split_table["source_split"] == "train"]
     found = []
@@ -199,11 +213,11 @@ def _twin(tested: pd.DataFrame, candidates: pd.DataFrame, features: Arrays) -> p
         tested[key].to_numpy()[:, None] == candidates[key].to_numpy()[None]
         for key in ("content_sha256", "pixel_sha256")
     ]
-    picture = np.maximum(
-        *_compare_pictures(tested["perceptual_hash"].to_list(), candidates["perceptual_hash"].to_list())
-    )
+    pictures = find_same_pictures(tested["perceptual_hash"].to_list(), candidates["perceptual_hash"].to_list())
+    picture = np.zeros(similarity.shape, dtype=bool)
+    picture[pictures.left, pictures.right] = True
     # The same bytes before the same pixels, before the same picture, before what the network finds alike.
-    best = (similarity + 2 * (picture >= SAME_PICTURE) + 4 * same[1] + 8 * same[0]).argmax(axis=1)
+    best = (similarity + 2 * picture + 4 * same[1] + 8 * same[0]).argmax(axis=1)
     rows = np.arange(len(tested))
     twins = candidates.iloc[best]
     return pd.DataFrame(
@@ -228,25 +242,13 @@ def _difference(first: "pd.Series[Any]", second: "pd.Series[Any]") -> str:
         return "none: the same bytes"
     if first["pixel_sha256"] == second["pixel_sha256"]:
         return "none: the same pixels"
-    compared = _compare_pictures([first["perceptual_hash"]], [second["perceptual_hash"]])
-    plain, mirrored = (float(similarity[0, 0]) for similarity in compared)
-    parts = []
-    if max(plain, mirrored) < SAME_PICTURE:
-        parts.append("a very similar picture")
-    elif mirrored > plain:
-        parts.append("mirrored")
+    picture = describe_difference(first["perceptual_hash"], second["perceptual_hash"])
+    parts = ["a very similar picture"] if picture is None else [picture] if picture else []
     if (first["width"], first["height"]) != (second["width"], second["height"]):
         parts.append(f"{second['width']} x {second['height']} for {first['width']} x {first['height']} pixels")
     if first["format"] != second["format"]:
         parts.append(f"{second['format']} for {first['format']}")
     return ", ".join(parts) or "re-encoded or drawn upon"
-
-
-def _compare_pictures(first: Sequence[str], second: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Similarity of each pair of hashes, as it is and with one of them mirrored."""
-    left, _ = hash_vectors(first)
-    right, mirrored = hash_vectors(second)
-    return left @ right.T, left @ mirrored.T
 
 
 def _means(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
