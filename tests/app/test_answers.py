@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from app.answers import answer, display_name, record
+from app.slices import Slice
+from chest_cancer.imaging.frame import WHOLE_IMAGE
 from chest_cancer.network.classifier import Prediction
 from manifests import manifest_of
 
@@ -33,10 +35,9 @@ def test_a_class_is_called_what_it_is_called_and_the_public_projects_two_as_they
     assert display_name(label) == name
 
 
-def slice_of(**facts):
-    return SimpleNamespace(
-        **{"pixels": None, "shows_lung": True, "chest": False, "filename": None, "left_edge": None} | facts
-    )
+def slice_of(chest: bool = False) -> Slice:
+    pixels = np.zeros((224, 224, 3), np.uint8)
+    return Slice(pixels, WHOLE_IMAGE, pixels, shows_lung=True, chest=chest, filename=None)
 
 
 @pytest.mark.parametrize(
