@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "MAX_DECODES": 2,  # images decoded at once
     "MAX_STREAMS": 8,  # training pages that follow a job at once, each on a thread of its own
     "REQUEST_SECONDS": 30,  # for a request to arrive, to wait and to be answered
+    "SILENT_SECONDS": 60,  # without a byte of a request that is read while it arrives: a study, or an archive
     "PROXIES": 0,  # in front of the app: that many X-Forwarded-* are believed
     "ALLOWED_HOSTS": [],  # names under which the app answers, all where none is given; ".example.org" for all below it
     "CORS_ORIGINS": [],  # whose pages may send images from a browser

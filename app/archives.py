@@ -8,7 +8,7 @@ from typing import cast
 
 from flask import Config, Request, request
 
-from app.problems import ProblemError, allow_more_time, is_late, time_allowed
+from app.problems import ProblemError, allow_more_time, refuse_if_late
 from app.uploads import InMemoryRequest
 
 FIELD = "archive"
@@ -49,9 +49,7 @@ def require_whole(request: Request) -> None:
         return
     if request.content_length is None and "Transfer-Encoding" not in request.headers:
         return
-    if is_late():
-        detail = f"The form did not arrive within {time_allowed()} s."
-        raise ProblemError("too-slow", "Request too slow", 408, detail)
+    refuse_if_late()
     raise ProblemError("invalid-order", "No such run", 400, "Expected a form or a JSON object, and the whole of it.")
 
 

@@ -27,6 +27,7 @@ class Arrival:
         is_whole: No byte of it is missing.
         is_too_long: It is more than is collected; whoever answers reads the rest from the client.
         seconds: How long it may take where whoever answers reads the rest; None for what `REQUEST_SECONDS` says.
+        awaited: Since when whoever answers waits for further bytes, by the same clock; None where nobody does.
         answered: When its answer was there, by the same clock; None before.
         is_cut_short: It did not become whole in time, or there was no room for it; only its head is kept.
     """
@@ -41,6 +42,7 @@ class Arrival:
         self.chunks: deque[bytes] = deque()
         self.size = 0
         self.seconds: float | None = None
+        self.awaited: float | None = None
         self.answered: float | None = None
         self.is_whole = self.is_too_long = self.is_cut_short = False
         self._longest = longest
@@ -154,7 +156,11 @@ class Received:
             return data[:size]
         if not self._arrival.is_too_long:
             return b""
-        data = self._client.recv(size)
+        self._arrival.awaited = time.perf_counter()
+        try:
+            data = self._client.recv(size)
+        finally:
+            self._arrival.awaited = None
         self._arrival.size += len(data)
         return data
 

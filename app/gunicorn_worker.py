@@ -178,7 +178,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if self._free_since is not None and now - self._free_since > _KEPT_SECONDS:
             self._free_since = None
             give_back()
-        seconds = self._limits["REQUEST_SECONDS"]
+        seconds, silence = self._limits["REQUEST_SECONDS"], self._limits["SILENT_SECONDS"]
         for conn, arrival in list(self._arriving.items()):
             patience = seconds if arrival.size else self.cfg.keepalive if self.alive else 0
             if now - arrival.started > patience:
@@ -195,7 +195,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             ):
                 with suppress(OSError):  # closed meanwhile
                     conn.sock.shutdown(socket.SHUT_RDWR)
-            elif arrival.is_too_long and now - arrival.started > limit:
+            elif arrival.is_too_long and (now - arrival.started > limit or _is_silent(arrival, now, silence)):
                 _end_reading(conn, arrival)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -207,6 +207,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         if self.booted:
             self.wsgi.extensions["stopping"].set()
         super().handle_exit(sig, frame)
+
+
+def _is_silent(arrival: Arrival, now: float, seconds: float) -> bool:
+    awaited = arrival.awaited
+    return awaited is not None and now - awaited > seconds
 
 
 def _end_reading(conn: TConn, arrival: Arrival) -> None:

@@ -131,6 +131,20 @@ def is_late() -> bool:
     return bool(time.perf_counter() - g.started >= time_allowed())
 
 
+def refuse_if_late() -> None:
+    """Refuse a request whose end may be missing: reading has ended by then (`app.gunicorn_worker`).
+
+    Raises:
+        ProblemError: It came too slowly.
+    """
+    if is_late():
+        detail = (
+            f"The request did not arrive within {time_allowed():g} s, nothing of it came for "
+            f"{current_app.config['SILENT_SECONDS']:g} s, or the server had no room for it."
+        )
+        raise ProblemError("too-slow", "Request too slow", 408, detail)
+
+
 def time_allowed() -> float:
     """Seconds that this request may take to arrive."""
     seconds: float = g.get("seconds", current_app.config["REQUEST_SECONDS"])

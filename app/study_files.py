@@ -8,7 +8,7 @@ from typing import IO
 from flask import Request, current_app
 
 from app.capacity import Capacity
-from app.problems import ProblemError, is_late, time_allowed
+from app.problems import ProblemError, refuse_if_late
 from chest_cancer.imaging.volumes.arriving import StudyTooLargeError
 
 FIELD = "file"
@@ -35,9 +35,7 @@ def add_files(request: Request, add: Callable[[bytes], None], capacity: Capacity
     request.max_content_length = current_app.config["MAX_STUDY_BYTES"]
     request.max_form_parts = most
     files = [file.stream for file in request.files.getlist(FIELD) if file.filename or file.stream.read(1)]
-    if is_late():
-        detail = f"The request did not arrive within {time_allowed():g} s."
-        raise ProblemError("too-slow", "Request too slow", 408, detail)
+    refuse_if_late()
     if not files:
         detail = f"Expected the files of a study, or a zip of them, in the form field `{FIELD}`."
         raise ProblemError("no-study", "No study", 400, detail)

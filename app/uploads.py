@@ -15,7 +15,7 @@ from flask import Flask, Request, current_app
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.utils import cached_property
 
-from app.problems import ProblemError, is_late
+from app.problems import ProblemError, refuse_if_late
 
 FIELD = "image"
 
@@ -72,12 +72,12 @@ def _unpack(body: IO[bytes], limit: int) -> bytes:
     try:
         data = unpacker.decompress(packed, limit + 1)
     except zlib.error as error:
-        _check_arrival()
+        refuse_if_late()
         raise ProblemError("invalid-gzip", "Invalid gzip", 400, f"The body is not gzip: {error}.") from error
     if len(data) > limit:
         raise RequestEntityTooLarge
     if not unpacker.eof:
-        _check_arrival()
+        refuse_if_late()
         raise ProblemError("invalid-gzip", "Invalid gzip", 400, "The body is not whole: its gzip data end early.")
     return data
 
@@ -102,7 +102,7 @@ class Upload:
 
 def init_app(app: Flask) -> None:
     """Answer no request of which a part is missing."""
-    app.before_request(_check_arrival)
+    app.before_request(refuse_if_late)
 
 
 def read_form(request: Request) -> Iterator[Upload]:
@@ -119,7 +119,7 @@ def read_form(request: Request) -> Iterator[Upload]:
     """
     # A form that is sent without choosing a file has an empty one without a name; programs send files without a name.
     files = [file for file in request.files.getlist(FIELD) if file.filename or _holds_bytes(file.stream)]
-    _check_arrival()
+    refuse_if_late()
     limit = current_app.config["MAX_FILES"]
     if not files:
         detail = f"Expected one or more files in the form field `{FIELD}`."
@@ -145,16 +145,8 @@ def read_object(request: Request) -> dict[str, Any] | None:
         body = request.get_json(silent=True, cache=False)
     except RecursionError:  # json's parser on deeply nested brackets
         body = None
-    _check_arrival()
+    refuse_if_late()
     return body if isinstance(body, dict) else None
-
-
-def _check_arrival() -> None:
-    """Refuse what came too slowly: reading has ended by then (`app.gunicorn_worker`), so its end may be missing."""
-    if is_late():
-        seconds = current_app.config["REQUEST_SECONDS"]
-        detail = f"The request did not arrive within {seconds} s, or not while the server had room for it."
-        raise ProblemError("too-slow", "Request too slow", 408, detail)
 
 
 def read_json(request: Request) -> Upload:
@@ -195,7 +187,7 @@ def read_raw(request: Request) -> Upload:
         ProblemError: It is empty.
     """
     data = request.get_data(cache=False)
-    _check_arrival()
+    refuse_if_late()
     if not data:
         raise ProblemError("no-image", "No image", 400, f"Expected the bytes of an image file as {request.mimetype}.")
     return Upload(data)

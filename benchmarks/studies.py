@@ -3,9 +3,9 @@
 `nice python -m benchmarks.studies --features data/phantom_studies`. The features of each patient are a file there, so
 that it can be stopped and started again; every slice that is used is a pass through the network.
 
-A head learns from a few labelled slices of `LABELLED` patients: one that shows a lesion is `cancer`, also beside others
-of the same patient that are `normal`. Another learns from masks which cells of a map are lesion: what a slice's best
-cell says is what pooling could keep. `JUDGED` further studies are read: a slice every `EVERY_MM` that shows
+A head learns from a few labelled slices of `--labelled` patients: one that shows a lesion is `cancer`, also beside
+others of the same patient that are `normal`. Another learns from masks which cells of a map are lesion: what a slice's
+best cell says is what pooling could keep. `--judged` further studies are read: a slice every `EVERY_MM` that shows
 lung, labels of studies alone. The rule and its threshold are chosen in four fifths of them, and read the last fifth.
 """
 
@@ -37,7 +37,6 @@ from chest_cancer.statistics.intervals import in_words, share
 from chest_cancer.statistics.roc import area_under_roc, placements
 from chest_cancer.storage.atomic import replace_file
 
-LABELLED, JUDGED = 48, 24
 WITH_LESION, WITHOUT = 3, 1
 """Labelled slices of a patient with cancer; a normal one has as many in all."""
 EVERY_MM = 12.0
@@ -80,16 +79,18 @@ class Slices(NamedTuple):
         batches = (np.stack(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH))
         outputs = list(network().stream(batches))
         features, maps = (np.concatenate([batch[name] for batch in outputs]) for name in ("embedding", "features"))
-        cells = [
-            Image.fromarray(mask.astype(np.float32)).resize(maps.shape[1:3], Image.Resampling.BOX) for mask in masks
-        ]
+        sizes = (Image.fromarray(mask.astype(np.float32)) for mask in masks)
+        cells = [np.asarray(size.resize(maps.shape[1:3], Image.Resampling.BOX)) for size in sizes]
         return cls(features, maps.astype(np.float16), np.stack(cells), np.count_nonzero(masks, axis=(1, 2)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies", description=__doc__)
-    parser.add_argument("--features", type=Path, required=True)
-    folder = parser.parse_args().features
+    parser.add_argument("--features", type=Path, required=True, help="folder of files, kept")
+    parser.add_argument("--labelled", type=int, default=48, help="patients with labelled slices")
+    parser.add_argument("--judged", type=int, default=24, help="studies that are read")
+    arguments = parser.parse_args()
+    folder = arguments.features
     folder.mkdir(parents=True, exist_ok=True)
     networks: list[Network] = []
 
@@ -106,8 +107,8 @@ def main() -> None:
                 np.savez(staging.open("wb"), **slices._asdict())
         return Slices(**np.load(file))
 
-    labelled = [stored("labelled", study, _labelled) for study in generate_studies(LABELLED, SEED)]
-    judged = [(study, stored("judged", study, _evenly)) for study in generate_studies(JUDGED, SEED + FAR)]
+    labelled = [stored("labelled", study, _labelled) for study in generate_studies(arguments.labelled, SEED)]
+    judged = [(study, stored("judged", study, _evenly)) for study in generate_studies(arguments.judged, SEED + FAR)]
     for line in judge(labelled, judged):
         print(line)
 

@@ -150,7 +150,7 @@ def _memory(pid: int) -> dict[str, int]:
     """Resident memory of the worker now and at most, MB."""
     worker = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
     status = Path(f"/proc/{worker}/status").read_text()
-    return {name: int(re.search(rf"{name}:\s+(\d+)", status)[1]) // 1024 for name in ("VmRSS", "VmHWM")}
+    return {name: int(size) // 1024 for name, size in re.findall(r"(VmRSS|VmHWM):\s+(\d+)", status)}
 
 
 def _arguments() -> argparse.Namespace:

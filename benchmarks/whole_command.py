@@ -69,7 +69,7 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> tuple[
         check=True,
     )
 
-    measured: dict[str, list[Measured]] = {RECIPE: []} | {way.name: [] for way in WAYS}
+    measured: dict[str, list[Measured]] = {name: [] for name in (RECIPE, *(way.name for way in WAYS))}
     for _ in range(rounds):
         measured[RECIPE].append(_recipe(images, results, project))
         for way in WAYS:
@@ -85,11 +85,11 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> tuple[
 def _split_for_recipe(folder: Path, table: pd.DataFrame, work: Path) -> Path:
     """The same files for the recipe: groups of our test split are what it validates on."""
     test_groups = set(table.loc[table["split"] == "test", "group"])
-    for row in table.itertuples():
-        side = "validation" if row.group in test_groups else "training"
-        link = work / "recipe_images" / side / row.label / Path(row.path).name
+    for path, label, group in zip(map(Path, table["path"]), table["label"], table["group"], strict=True):
+        side = "validation" if group in test_groups else "training"
+        link = work / "recipe_images" / side / label / path.name
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(folder / Path(row.path).parent.name / Path(row.path).name)
+        link.symlink_to(folder / path.parent.name / path.name)
     return work / "recipe_images"
 
 

@@ -218,6 +218,21 @@ def test_an_archive_to_train_on_may_take_longer_to_arrive_than_other_requests(pr
     assert (status, job["asked"]["data_ingestion.source"].endswith("/upload/a.zip")) == (202, True)
 
 
+def test_a_study_of_which_nothing_comes_any_more_gives_its_place_back(trained_project, tmp_path):
+    limits = {"CHEST_CANCER_SILENT_SECONDS": "1", "CHEST_CANCER_MAX_CONTENT_LENGTH": "64"}
+    begun = (
+        b"POST /study HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n"
+        b'Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\nContent-Disposition: form-data; name="file"'
+    )
+    with serve(trained_project, tmp_path / "log", **limits) as server:
+        for _ in range(2):  # there is one place
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as stalled:
+                stalled.sendall(begun)
+                status, document = read_response(stalled)
+            assert (status, document["type"]) == (408, "urn:chest-cancer:problem:too-slow")
+            assert "nothing of it came for 1 s" in document["detail"]
+
+
 def test_beyond_the_limits_the_oldest_and_the_longest_make_room(trained_project, tmp_path, body):
     limits = {"CHEST_CANCER_MAX_ARRIVALS": "3", "CHEST_CANCER_MAX_BYTES": "100000"}
     with serve(trained_project, tmp_path / "log", **limits) as server:
