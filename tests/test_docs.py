@@ -1,5 +1,6 @@
 """The documentation names files and modules that exist."""
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from conftest import PROJECT
 
+DOCS = PROJECT / "docs"
 PACKAGE = PROJECT / "src" / "chest_cancer"
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
@@ -78,3 +80,16 @@ def test_every_room_is_in_the_change_guide() -> None:
 @pytest.mark.parametrize("gone", ["`imaging/gone.py`", "`components/trainer.py`", "`docs/gone.md`", "`nodez.py`"])
 def test_a_path_that_does_not_exist_is_found(gone: str) -> None:
     assert [exists(path) for path in quoted_paths(gone)] == [False]
+
+
+def test_what_is_made_from_the_code_is_as_the_code_says() -> None:
+    specification = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert specification
+    assert specification.loader
+    generate = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(generate)
+
+    # `python docs/generate.py` writes them anew.
+    assert {name: make() for name, make in generate.MADE.items()} == {
+        name: (DOCS / name).read_text() for name in generate.MADE
+    }
