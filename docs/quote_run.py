@@ -1,8 +1,7 @@
-"""Puts the figures of the last run into docs/first-hour.md, with its date: `python docs/quote_run.py` after `kedro run`."""
+"""Puts the figures of the last run, with its date, into docs/first-hour.md: call it after `kedro run`."""
 
 import json
 import re
-from datetime import date
 from pathlib import Path
 
 from chest_cancer.imaging.decoding import decode_image
@@ -34,8 +33,8 @@ def quoted(project: Path) -> str:
 
 def origin(manifest: Manifest) -> str:
     """Say of which run the figures are."""
-    data = manifest.data
-    return f"A run of {date.today()}: {data.distinct_by_content} {data.kind} images, {manifest.precision}, two cores."
+    day, images = manifest.provenance.created[:10], f"{manifest.data.distinct_by_content} {manifest.data.kind} images"
+    return f"Of a run of {day}: {images} in {manifest.precision}."
 
 
 if __name__ == "__main__":
