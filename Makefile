@@ -67,6 +67,7 @@ lint: .venv/dev  ## Check style, types and the contracts between layers.
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 docs: .venv/dev viz-build  ## Build the documentation, with the graph, into docs/_build.
+	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
 	mkdir -p docs/_build/graph && cp -r build/api build/assets build/favicon.ico build/index.html docs/_build/graph
 

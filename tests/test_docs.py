@@ -1,5 +1,7 @@
 """The documentation names files and modules that exist."""
 
+import ast
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +10,16 @@ import pytest
 
 from conftest import PROJECT
 
+DOCS = PROJECT / "docs"
 PACKAGE = PROJECT / "src" / "chest_cancer"
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 QUOTED = re.compile(r"(?<!`)`([^`\s]+)`(?!`)")
 PATH = re.compile(r"[\w.<>-]+(/[\w.<>-]+)*/?")
 SOURCE_FILE = re.compile(r".*\.(py|html|md|toml|yml|yaml)")
 MODULE = re.compile(r"(?:-m|from|import) ((?:app|benchmarks|chest_cancer)(?:\.[a-z_]\w*)*)")
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+HEADING = re.compile(r"^#+ (.*)", re.MULTILINE)
 
 MADE_LATER = ("build/", "conf/local/", "data/", "docs/_build/")
 """What runs and users make is not in a fresh checkout."""
@@ -61,11 +65,66 @@ def test_every_module_on_a_page_exists(page: Path) -> None:
     assert not missing
 
 
+def anchors(page: Path) -> set[str]:
+    """The names of the headings of a page, as GitHub and MyST make them."""
+    headings = HEADING.findall(re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
-    links = [link for link in LINK.findall(page.read_text()) if not link.startswith("#")]
+    for file, anchor in LINK.findall(page.read_text()):
+        target = page.parent / file if file else page
 
-    assert not [link for link in links if not (page.parent / link).exists()]
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = set(re.findall(r"^[a-z-]+$", (DOCS / "index.md").read_text(), re.MULTILINE))
+
+    assert listed == {page.stem for page in DOCS.glob("*.md")} - {"index"}
+
+
+@pytest.fixture(scope="module")
+def texts_of_the_code() -> list[str]:
+    """Every text in `src` and `app`; what is filled in is `…`."""
+    trees = [ast.parse(file.read_text()) for room in ("src", "app") for file in (PROJECT / room).rglob("*.py")]
+    return [text for tree in trees for node in ast.walk(tree) if (text := text_of(node))]
+
+
+def text_of(node: ast.AST) -> str | None:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(text_of(part) or "…" for part in parts)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return "".join(text_of(part) or "…" for part in (left, right))
+    return None
+
+
+def is_said(message: str, texts: list[str]) -> bool:
+    """Look whether a text of the code has the parts of a message between its dots, in their order."""
+    parts = [re.escape(part.strip()) for part in message.split("…") if len(part.strip()) > 2]
+    pattern = re.compile(".*".join(parts), re.DOTALL)
+    return any(pattern.search(text) for text in texts)
+
+
+ERRORS = re.findall(r"^\| ``(.*?)`` \|", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+
+
+def test_troubleshooting_has_messages() -> None:
+    assert len(ERRORS) > 30
+
+
+@pytest.mark.parametrize("message", ERRORS)
+def test_every_message_that_troubleshooting_explains_is_in_the_code(message: str, texts_of_the_code: list[str]) -> None:
+    assert is_said(message, texts_of_the_code)
+
+
+def test_a_message_that_the_code_does_not_have_is_found(texts_of_the_code: list[str]) -> None:
+    assert not is_said("Invalid value received for `data_ingestion.source`. Expected a pineapple", texts_of_the_code)
 
 
 def test_every_room_is_in_the_change_guide() -> None:
@@ -78,3 +137,16 @@ def test_every_room_is_in_the_change_guide() -> None:
 @pytest.mark.parametrize("gone", ["`imaging/gone.py`", "`components/trainer.py`", "`docs/gone.md`", "`nodez.py`"])
 def test_a_path_that_does_not_exist_is_found(gone: str) -> None:
     assert [exists(path) for path in quoted_paths(gone)] == [False]
+
+
+def test_what_is_made_from_the_code_is_as_the_code_says() -> None:
+    specification = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert specification
+    assert specification.loader
+    generate = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(generate)
+
+    # `python docs/generate.py` writes them anew.
+    assert {name: make() for name, make in generate.MADE.items()} == {
+        name: (DOCS / name).read_text() for name in generate.MADE
+    }

@@ -165,7 +165,7 @@ def test_every_environment_names_every_block_that_is_watched_and_leaves_the_seed
 
 def test_a_documented_experiment_changes_a_file_that_the_stages_read() -> None:
     environment = yaml.safe_load((PROJECT / "params.yaml").read_text())["env"]
-    named = re.findall(r"dvc exp run -S (\S+?):", (PROJECT / "docs/record.md").read_text())
+    named = re.findall(r"dvc exp run -S (\S+?):", (PROJECT / "docs/dvc.md").read_text())
 
     assert named
     assert set(named) <= {"conf/base/parameters.yml", f"conf/{environment}/parameters.yml"}

@@ -182,9 +182,9 @@ def test_all_stages_of_one_repro_are_one_record_of_committed_code(first: str, pr
 
 
 def test_a_documented_experiment_runs_what_depends_on_it_and_is_shown(first: str, dvc: Dvc, project: Path) -> None:
-    """With the command in docs/record.md, word for word."""
+    """With the command in docs/dvc.md, word for word."""
     ((arguments, name, value),) = re.findall(
-        r"\.venv/bin/dvc (exp run -S (conf/\S+\.yml:\S+)=(\S+))\n", (PROJECT / "docs/record.md").read_text()
+        r"\.venv/bin/dvc (exp run -S (conf/\S+\.yml:\S+)=(\S+))\n", (PROJECT / "docs/dvc.md").read_text()
     )
 
     output = dvc(*arguments.split(), "--name", "longer")

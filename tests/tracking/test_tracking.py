@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from chest_cancer.cli import cli
-from chest_cancer.parameters.blocks import DataIngestionParameters
+from chest_cancer.parameters.blocks import DataIngestionParameters, ModelTrainingParameters
+from chest_cancer.record.flat_parameters import flat_parameters
 from chest_cancer.record.hook import TrackingHook
 from chest_cancer.record.tracking import artifact_location, open_run, registry_uri, tracking_uri
 
@@ -97,3 +98,12 @@ def test_a_record_keeps_no_secret_of_an_address(client: MlflowClient) -> None:
     params = client.get_run(run.info.run_id).data.params
     assert params["data_ingestion.source"] == "dicomweb+https://pacs.example/dicom-web"
     assert params["note"] == "a ? b"
+
+
+def test_a_list_of_names_is_recorded_alike_by_itself_and_in_its_block() -> None:
+    block = ModelTrainingParameters(positive_classes=("malignant",))
+
+    alone = flat_parameters({"model_training.positive_classes": block.positive_classes})
+
+    # MLflow refuses a parameter that is logged twice with other values, which ended the run.
+    assert alone.items() <= flat_parameters({"model_training": block}).items()

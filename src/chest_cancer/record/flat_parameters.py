@@ -21,9 +21,10 @@ def flat_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Name nested values `block.name`; typed blocks count as mappings."""
+    """Name nested values `block.name`; typed blocks count as mappings, and tuples are lists, as they are in a block."""
     for name, value in values.items():
         inner = value.model_dump(mode="json") if isinstance(value, Block) else value
+        inner = list(inner) if isinstance(inner, tuple) else inner
         if isinstance(inner, dict) and inner:
             yield from _flatten(inner, f"{prefix}{name}.")
         else:
