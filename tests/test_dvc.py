@@ -26,6 +26,7 @@ PIPELINES = [
 # Whole folders, so that a new audit or plot needs no new line.
 FOLDERS = {Path("data/08_reporting") / name for name in ("data_audit", "model_audit", "plots")}
 DATASETS = "chest_cancer.datasets."
+AUDITS = "chest_cancer.audits.registry"
 # Values of parameters are watched one by one, progress is only told, the rest only names packages.
 SHARED = {
     f"chest_cancer{name}"
@@ -95,6 +96,8 @@ def used(imports: grimp.ImportGraph, start: Iterable[str], *, whole_datasets: bo
             for other in imports.find_modules_directly_imported_by(module)
             if whole_datasets or not (module.startswith(DATASETS) and other.startswith(DATASETS))
         ]
+        if module == AUDITS:  # which imports them by their names
+            todo += imports.find_descendants("chest_cancer.audits")
     return found - SHARED
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chest_cancer.audits.deletion.audit import DELETION, audit_deletion
+from chest_cancer.audits.deletion.audit import audit_deletion
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, divisions, fill_sections
 
@@ -131,7 +131,3 @@ def test_the_section_shows_costs_and_what_they_do_not_show() -> None:
 def test_similarities_are_cosines(similarities: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="deletion_similarities"):
         ModelEvaluationParameters(deletion_similarities=similarities)
-
-
-def test_the_audit_is_of_the_data() -> None:
-    assert DELETION.subject == "data"

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
+from chest_cancer.audits.duplicates.columns import GROUP_COLUMNS
 from chest_cancer.audits.duplicates.copies import (
-    GROUP_COLUMNS,
     count_duplicates,
     find_cross_split_twins,
     group_duplicates,

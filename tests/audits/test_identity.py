@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from chest_cancer.audits.audit import NOTHING
-from chest_cancer.audits.identity.audit import IDENTITY, audit_identity, find_limitations
+from chest_cancer.audits.identity.audit import audit_identity, find_limitations
 from chest_cancer.audits.identity.finders import count_pairs
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
@@ -114,7 +114,3 @@ def test_pairs_are_those_of_a_count_by_hand() -> None:
     }
     alone = count_pairs(np.arange(3), np.arange(3))
     assert (alone["recall"], alone["precision"]) == (None, None)
-
-
-def test_the_audit_is_of_the_data() -> None:
-    assert IDENTITY.subject == "data"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from chest_cancer.audits.audit import Finding
-from chest_cancer.audits.metadata.audit import METADATA, audit_metadata
+from chest_cancer.audits.metadata.audit import audit_metadata
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from chest_cancer.statistics.association import cramers_v
@@ -103,10 +103,6 @@ def test_of_images_that_nobody_described_one_sentence_says_so() -> None:
     assert (facts, plots) == ({"columns": [], "limitations": []}, {})
     assert page(facts).count("<p>") == 1
     assert "no table and no DICOM file says sex, age, scanner or the like" in page(facts)
-
-
-def test_the_audit_is_of_the_data() -> None:
-    assert METADATA.subject == "data"
 
 
 def figure_of(first: list[int], second: list[int], groups: list[int] | None = None) -> dict[str, Any]:

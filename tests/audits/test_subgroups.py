@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from chest_cancer.audits.audit import NOTHING, Finding
-from chest_cancer.audits.subgroups.audit import SUBGROUPS, audit_subgroups, find_limitations
+from chest_cancer.audits.subgroups.audit import audit_subgroups, find_limitations
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from chest_cancer.statistics.comparison import areas
@@ -183,7 +183,6 @@ def test_the_plot_has_a_point_for_each_figure_of_each_group_that_is_large_enough
 
 def test_of_images_that_nobody_described_nothing_is_said() -> None:
     assert audit(predictions(np.zeros(PATIENTS, bool))) == NOTHING
-    assert SUBGROUPS.subject == "model"
     assert find_limitations({"columns": [], "questions": 0, "are_patients": True}) == []
 
 

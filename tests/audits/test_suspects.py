@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from chest_cancer.audits.audit import Finding
-from chest_cancer.audits.suspects.audit import COLUMNS, SUSPECTS, audit_suspects
+from chest_cancer.audits.suspects.audit import audit_suspects
+from chest_cancer.audits.suspects.columns import COLUMNS
 from chest_cancer.audits.suspects.labels import find_wrong_labels, predict_labels
 from chest_cancer.audits.suspects.oddities import FAR, describe_files, deviate, measure_distances
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
@@ -170,9 +171,3 @@ def test_without_groups_on_both_sides_nothing_is_said(image_folder: Callable[...
     table = pd.DataFrame({"label": ["a", "a", "b"], "pixel_sha256": ["1", "2", "3"], "group": [0, 1, 2]})
 
     assert audit_suspects(image_folder({}), table, {}, PARAMETERS, 0).facts == {}
-
-
-def test_the_audit_is_of_the_data_and_its_table_is_for_people() -> None:
-    assert SUSPECTS.subject == "data"
-    assert SUSPECTS.datasets == ("data_audit_suspects", "data_plot_suspects", "data_table_suspects")
-    assert SUSPECTS.shown == ("data_audit_suspects", "data_plot_suspects")

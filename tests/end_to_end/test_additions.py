@@ -16,7 +16,7 @@ AUDIT = '''
 import pandas as pd
 import plotly.graph_objects as go
 
-from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.audit import Finding
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 
@@ -26,10 +26,8 @@ def audit_sizes(split_table: pd.DataFrame, parameters: ModelEvaluationParameters
     pixels = split_table["width"] * split_table["height"]
     found = [Limitation("Small images", f"The smallest has {pixels.min()} pixels.")]
     return Finding({"smallest": int(pixels.min())} | listed(found), {"sizes": go.Figure(go.Histogram(x=pixels))})
-
-
-SIZES = Audit("sizes", "Sizes: how small images are", "data", ("split_table",), audit_sizes, plots=("sizes",))
 '''
+ENTRY = '    Audit("sizes", "Sizes: how small images are", "data", ("split_table",), plots=("sizes",)),\n'
 SECTION = "<p>The smallest image has {{ facts.smallest }} pixels.</p>\n{{ plots.sizes|safe }}\n"
 METRIC = '    Metric("error_rate", _APART, lambda h: h.share(~h.right)),\n'
 
@@ -50,9 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "__init__.py").write_text('"""Sizes: how small images are."""\n')
     (folder / "audit.py").write_text(AUDIT.lstrip())
     (folder / "section.html").write_text(SECTION)
-    registry = package / "audits" / "registry.py"
-    insert_before(registry, "\nAUDITS", "from chest_cancer.audits.sizes.audit import SIZES\n")
-    insert_before(registry, ")\nDATA_AUDITS", "    SIZES,\n")
+    insert_before(package / "audits" / "registry.py", ")\nDATA_AUDITS", ENTRY)
     insert_before(package / "statistics" / "metrics.py", '    Metric("accuracy"', METRIC)
     succeed(project, "run", "--env", "test", PYTHONPATH=str(project / "src"))
     return project

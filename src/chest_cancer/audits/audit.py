@@ -1,6 +1,7 @@
 """What every audit is: a function of catalog entries that returns facts, plots, and what the facts do not support."""
 
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -33,14 +34,16 @@ NOTHING = Finding({}, {})
 
 
 class Audit(NamedTuple):
-    """An audit. Its folder holds its function, the helpers, and `section.html`, its part of the report.
+    """What there is to know of an audit before it runs.
+
+    Its folder holds `audit.py` with its function, the helpers, and `section.html`, its part of the report.
 
     Attributes:
-        name: Name of its folder, of its facts and of its place in the report.
+        name: Name of its folder, of its function (`audit_<name>`), of its facts and of its place in the report.
         title: What the report calls it.
         subject: `data` for what needs no trained classifier, `model` for what does.
-        inputs: Names of the catalog entries that `run` takes; a block of parameters, `params:<block>`, by its own name.
-        run: Takes the inputs, `parameters` (the block `model_evaluation`) and `seed` by name, and returns a `Finding`.
+        inputs: Names of the catalog entries that its function takes, beside `parameters` (the block
+            `model_evaluation`) and `seed`; a block of parameters, `params:<block>`, by its own name.
         plots: Names of the plots that it draws.
         tables: Names of the tables that it writes, as CSV, each with its columns.
     """
@@ -49,7 +52,6 @@ class Audit(NamedTuple):
     title: str
     subject: Literal["data", "model"]
     inputs: tuple[str, ...]
-    run: Callable[..., Finding]
     plots: tuple[str, ...] = ()
     tables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
@@ -57,6 +59,14 @@ class Audit(NamedTuple):
     def facts_dataset(self) -> str:
         """Name of the catalog entry that holds its facts."""
         return f"{self.subject}_audit_{self.name}"
+
+    @property
+    def function(self) -> Callable[..., Finding]:
+        """What it runs. Imported here alone: a run without audits needs neither their code nor their libraries."""
+        function: Callable[..., Finding] = getattr(
+            import_module(f"chest_cancer.audits.{self.name}.audit"), f"audit_{self.name}"
+        )
+        return function
 
     def plot_dataset(self, plot: str) -> str:
         """Name of the catalog entry that holds one of its plots."""
@@ -77,7 +87,7 @@ def node_of(audit: Audit) -> Node:
     """Make the node of an audit, which finds nothing where audits are switched off."""
 
     def make(parameters: ModelEvaluationParameters, seed: int, **inputs: Any) -> list[Any]:
-        found = audit.run(**inputs, parameters=parameters, seed=seed) if parameters.audits else NOTHING
+        found = audit.function(**inputs, parameters=parameters, seed=seed) if parameters.audits else NOTHING
         return [
             unknown_as_none(found.facts),
             *(found.plots.get(plot, go.Figure()) for plot in audit.plots),
@@ -85,7 +95,6 @@ def node_of(audit: Audit) -> Node:
         ]
 
     make.__name__ = f"audit_{audit.name}"
-    make.__doc__ = audit.run.__doc__
     return Node(
         func=make,
         inputs={"parameters": "params:model_evaluation", "seed": "params:seed"}

@@ -1,36 +1,109 @@
-"""The audits, the gravest first: a new one takes a folder and a line here."""
+"""The audits, the gravest first: a new one takes a folder and an entry here.
+
+Names alone: what an audit runs is `audit_<name>` in `audits/<name>/audit.py`, imported when it runs.
+"""
 
 from chest_cancer.audits.audit import Audit
-from chest_cancer.audits.black_lungs.audit import BLACK_LUNGS
-from chest_cancer.audits.decision_curve.audit import DECISION_CURVE
-from chest_cancer.audits.deletion.audit import DELETION
-from chest_cancer.audits.duplicates.audit import DUPLICATES
-from chest_cancer.audits.evidence.audit import EVIDENCE
-from chest_cancer.audits.identity.audit import IDENTITY
-from chest_cancer.audits.leakage.audit import LEAKAGE
-from chest_cancer.audits.metadata.audit import METADATA
-from chest_cancer.audits.prediction_sets.audit import PREDICTION_SETS
-from chest_cancer.audits.refusal.audit import REFUSAL
-from chest_cancer.audits.robustness.audit import ROBUSTNESS
-from chest_cancer.audits.shortcuts.audit import SHORTCUTS
-from chest_cancer.audits.subgroups.audit import SUBGROUPS
-from chest_cancer.audits.suspects.audit import SUSPECTS
+from chest_cancer.audits.duplicates.columns import GROUP_COLUMNS
+from chest_cancer.audits.suspects.columns import COLUMNS as SUSPECT_COLUMNS
 
 AUDITS: tuple[Audit, ...] = (
-    SHORTCUTS,
-    BLACK_LUNGS,
-    METADATA,
-    IDENTITY,
-    LEAKAGE,
-    DELETION,
-    DUPLICATES,
-    SUSPECTS,
-    SUBGROUPS,
-    DECISION_CURVE,
-    PREDICTION_SETS,
-    REFUSAL,
-    EVIDENCE,
-    ROBUSTNESS,
+    Audit(
+        name="shortcuts",
+        title="Shortcuts: what can be scored without anatomy",
+        subject="data",
+        inputs=("raw_images", "split_table", "features"),
+        plots=("shortcuts",),
+    ),
+    Audit(
+        name="black_lungs",
+        title="Black lungs: what a window cuts off",
+        subject="data",
+        inputs=("raw_images", "split_table"),
+    ),
+    Audit(
+        name="metadata",
+        title="Metadata: what else the classes differ in",
+        subject="data",
+        inputs=("split_table", "image_metadata", "features"),
+    ),
+    Audit(
+        name="identity",
+        title="Identity: how much of the score is knowing the patient",
+        subject="data",
+        inputs=("raw_images", "split_table", "features"),
+    ),
+    Audit(
+        name="leakage",
+        title="Leakage: how much of the score is memory",
+        subject="data",
+        inputs=("split_table", "features", "data_summary", "params:feature_extraction"),
+        plots=("leakage",),
+    ),
+    Audit(
+        name="deletion",
+        title="Deletion: what near-duplicates are worth",
+        subject="data",
+        inputs=("split_table", "features"),
+        plots=("deletion",),
+    ),
+    Audit(
+        name="duplicates",
+        title="Duplicates",
+        subject="data",
+        inputs=("raw_images", "split_table", "features", "quarantine"),
+        tables={"duplicate_groups": GROUP_COLUMNS},
+    ),
+    Audit(
+        name="suspects",
+        title="Suspects: images to look at",
+        subject="data",
+        inputs=("raw_images", "split_table", "features"),
+        plots=("suspects",),
+        tables={"suspects": SUSPECT_COLUMNS},
+    ),
+    Audit(
+        name="subgroups",
+        title="Subgroups: for whom the figures do not hold",
+        subject="model",
+        inputs=("test_predictions", "image_metadata", "classifier"),
+        plots=("subgroups",),
+    ),
+    Audit(
+        name="decision_curve",
+        title="Decisions: what acting on the classifier is worth",
+        subject="model",
+        inputs=("test_predictions", "classifier"),
+        plots=("decision_curve",),
+    ),
+    Audit(
+        name="prediction_sets",
+        title="Prediction sets: what can't be ruled out",
+        subject="model",
+        inputs=("validation_predictions", "test_predictions", "classifier"),
+        plots=("prediction_sets",),
+    ),
+    Audit(
+        name="refusal",
+        title="Abstention: what is unlike the training images",
+        subject="model",
+        inputs=("test_predictions", "metrics", "classifier", "raw_images"),
+        plots=("refusal", "refusal_trade"),
+    ),
+    Audit(
+        name="evidence",
+        title="Evidence maps: does the map show what counted",
+        subject="model",
+        inputs=("raw_images", "test_predictions", "test_evidence", "classifier"),
+        plots=("deletion",),
+    ),
+    Audit(
+        name="robustness",
+        title="Robustness: what changes answers",
+        subject="model",
+        inputs=("raw_images", "test_predictions", "classifier"),
+        plots=("robustness",),
+    ),
 )
 DATA_AUDITS = tuple(audit for audit in AUDITS if audit.subject == "data")
 MODEL_AUDITS = tuple(audit for audit in AUDITS if audit.subject == "model")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.audit import Finding
 from chest_cancer.imaging.body import measure_black
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
@@ -61,12 +61,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         "and what is in them can't be seen. Where classes differ in that, the window alone tells them apart."
     )
     return [Limitation("Black lungs", text)]
-
-
-BLACK_LUNGS = Audit(
-    name="black_lungs",
-    title="Black lungs: what a window cuts off",
-    subject="data",
-    inputs=("raw_images", "split_table"),
-    run=audit_black_lungs,
-)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.audit import NOTHING, Finding
 from chest_cancer.audits.decision_curve.plot import plot_decision_curve
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import positive_numbers, probability_columns
@@ -97,13 +97,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
             "acting on the classifier is not measurably worth more than treating everybody or nobody.",
         )
     ]
-
-
-DECISION_CURVE = Audit(
-    name="decision_curve",
-    title="Decisions: what acting on the classifier is worth",
-    subject="model",
-    inputs=("test_predictions", "classifier"),
-    run=audit_decision_curve,
-    plots=("decision_curve",),
-)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.audit import NOTHING, Finding
 from chest_cancer.audits.deletion.deleting import measure_deletions
 from chest_cancer.audits.deletion.plot import plot_deletions
 from chest_cancer.audits.deletion.words import describe_deletions
@@ -92,13 +92,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     if not any(row["beyond_random"]["low"] > 0 and row["beyond_same_classes"]["low"] > 0 for row in facts["rows"]):
         return []
     return [Limitation("What near-duplicates are worth", facts["sentence"])]
-
-
-DELETION = Audit(
-    name="deletion",
-    title="Deletion: what near-duplicates are worth",
-    subject="data",
-    inputs=("split_table", "features"),
-    run=audit_deletion,
-    plots=("deletion",),
-)

@@ -4,9 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.duplicates.copies import (
-    GROUP_COLUMNS,
     count_duplicates,
     find_cross_split_twins,
     group_duplicates,
@@ -78,13 +77,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     if counts["contradicting_files"]:
         parts.append(f"{counts['contradicting_files']} files show a slice that carries another label in another file.")
     return [Limitation("Copies", " ".join(parts))] if parts else []
-
-
-DUPLICATES = Audit(
-    name="duplicates",
-    title="Duplicates",
-    subject="data",
-    inputs=("raw_images", "split_table", "features", "quarantine"),
-    run=audit_duplicates,
-    tables={"duplicate_groups": GROUP_COLUMNS},
-)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from chest_cancer.audits.duplicates.columns import GROUP_COLUMNS
 from chest_cancer.imaging.pictures import thumbnail_url
 from chest_cancer.imaging.same_picture import describe_difference, find_same_pictures
 from chest_cancer.network.embedding import directions, means_of
@@ -20,7 +21,6 @@ _KINDS = (
     ("near", "group", "pixel_sha256"),
 )
 _BLOCK = 1024
-GROUP_COLUMNS = ("group", "kind", "files", "path", "label", "source_split", "contradicting", "crosses_splits")
 _CONTRADICTING = "contradicting labels"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.evidence.agreement import (
     DELETED_CELLS,
     compare_with_masks,
@@ -78,13 +78,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
             f"p {deletion['p']:.2g} (n {deletion['n']}), and it is called shown at {_LARGEST_P:g} or less."
         )
     return [Limitation("Evidence maps", " ".join(parts))] if parts else []
-
-
-EVIDENCE = Audit(
-    name="evidence",
-    title="Evidence maps: does the map show what counted",
-    subject="model",
-    inputs=("raw_images", "test_predictions", "test_evidence", "classifier"),
-    run=audit_evidence,
-    plots=("deletion",),
-)

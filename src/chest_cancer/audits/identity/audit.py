@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.audit import NOTHING, Finding
 from chest_cancer.audits.identity.finders import count_pairs, look_up_patients
 from chest_cancer.audits.identity.folds import compare_folds
 from chest_cancer.network.features import known_patients
@@ -73,12 +73,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         )
         found.append(Limitation("Fingerprints", text))
     return found
-
-
-IDENTITY = Audit(
-    name="identity",
-    title="Identity: how much of the score is knowing the patient",
-    subject="data",
-    inputs=("raw_images", "split_table", "features"),
-    run=audit_identity,
-)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.leakage.other_patients import range_for_other_patients
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
@@ -64,13 +64,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
     if curve["fall_from"] is not None or curve["look_up_as_good_to"] is not None:
         found.append(Limitation("Memory", curve["sentence"]))
     return found
-
-
-LEAKAGE = Audit(
-    name="leakage",
-    title="Leakage: how much of the score is memory",
-    subject="data",
-    inputs=("split_table", "features", "data_summary", "params:feature_extraction"),
-    run=audit_leakage,
-    plots=("leakage",),
-)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.metadata.baseline import score_metadata
 from chest_cancer.network.features import class_names, known_patients
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
@@ -96,12 +96,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         "that recognises these groups in pictures scores without seeing disease."
     )
     return [Limitation("Classes that differ in metadata", text)]
-
-
-METADATA = Audit(
-    name="metadata",
-    title="Metadata: what else the classes differ in",
-    subject="data",
-    inputs=("split_table", "image_metadata", "features"),
-    run=audit_metadata,
-)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.prediction_sets.plot import plot_sets
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
@@ -87,13 +87,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         f"{' and in '.join(missed)}: test patients are not like validation patients, or one class pays for the others."
     )
     return [Limitation("Prediction sets", text)]
-
-
-PREDICTION_SETS = Audit(
-    name="prediction_sets",
-    title="Prediction sets: what can't be ruled out",
-    subject="model",
-    inputs=("validation_predictions", "test_predictions", "classifier"),
-    run=audit_prediction_sets,
-    plots=("prediction_sets",),
-)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.audit import NOTHING, Finding
 from chest_cancer.audits.refusal.detection import (
     measure_chests,
     measure_refusal,
@@ -81,13 +81,3 @@ def find_limitations(facts: dict[str, Any], metrics: Mapping[str, StoredFigure])
             f"held for them (n {probable['n']})."
         )
     return [Limitation("Abstention", " ".join(parts))] if parts else []
-
-
-REFUSAL = Audit(
-    name="refusal",
-    title="Abstention: what is unlike the training images",
-    subject="model",
-    inputs=("test_predictions", "metrics", "classifier", "raw_images"),
-    run=audit_refusal,
-    plots=("refusal", "refusal_trade"),
-)

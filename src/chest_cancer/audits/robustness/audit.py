@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.audits.audit import Audit, Finding
+from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.robustness.changes import measure_robustness, predict_perturbed_images
 from chest_cancer.audits.robustness.plot import plot_robustness
 from chest_cancer.network.classifier import Classifier
@@ -51,13 +51,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         return []
     text = f"Under {worst['label']} {in_words(flipped)} of the answers change (n {flipped['n']})."
     return [Limitation("Robustness", text)]
-
-
-ROBUSTNESS = Audit(
-    name="robustness",
-    title="Robustness: what changes answers",
-    subject="model",
-    inputs=("raw_images", "test_predictions", "classifier"),
-    run=audit_robustness,
-    plots=("robustness",),
-)

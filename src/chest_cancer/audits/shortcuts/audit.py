@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.audit import NOTHING, Finding
 from chest_cancer.audits.shortcuts.baselines import compare_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
 from chest_cancer.network.heads.logistic import quick_linear_head
@@ -66,13 +66,3 @@ def _compare_marks(words: str, classes: dict[str, Figure]) -> str | None:
         f"{in_words(classes[name])} of the images of {name} (n {classes[name]['n']})" for name in (most, fewest)
     )
     return f"{words} {more}, and in {less}."
-
-
-SHORTCUTS = Audit(
-    name="shortcuts",
-    title="Shortcuts: what can be scored without anatomy",
-    subject="data",
-    inputs=("raw_images", "split_table", "features"),
-    run=audit_shortcuts,
-    plots=("shortcuts",),
-)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.audit import NOTHING, Finding
 from chest_cancer.audits.subgroups.figures import figures_of, measure_subgroups
 from chest_cancer.audits.subgroups.plot import plot_subgroups
 from chest_cancer.network.classifier import Classifier
@@ -109,13 +109,3 @@ def _in_words(column: str, group: str, worse: dict[str, dict[str, Any]]) -> str:
         f"{in_words(figure['measured'])} (n {figure['measured']['n']}), for the others {in_words(figure['others'])}, p "
         f"{figure['p_holm']:.2g}.{also}"
     )
-
-
-SUBGROUPS = Audit(
-    name="subgroups",
-    title="Subgroups: for whom the figures do not hold",
-    subject="model",
-    inputs=("test_predictions", "image_metadata", "classifier"),
-    run=audit_subgroups,
-    plots=("subgroups",),
-)

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from chest_cancer.audits.audit import NOTHING, Audit, Finding
+from chest_cancer.audits.audit import NOTHING, Finding
+from chest_cancer.audits.suspects.columns import COLUMNS
 from chest_cancer.audits.suspects.labels import find_wrong_labels, predict_labels
 from chest_cancer.audits.suspects.oddities import FAR, describe_files, deviate, measure_distances
 from chest_cancer.audits.suspects.plot import plot_suspects
@@ -27,20 +28,6 @@ KINDS = {
     "file": "odd kind of file",
 }
 """What an image may be suspected of, the gravest first."""
-COLUMNS = (
-    "rank",
-    "path",
-    "label",
-    "instead",
-    "reasons",
-    "probability",
-    "distance",
-    "split",
-    "files",
-    "pixel_sha256",
-)
-"""Of the table. `instead`: the most probable class of a label that may be wrong; `probability`: that of the label, out
-of fold; `distance`: from images of other folds; `files`: copies, this one included."""
 _REPEATS = 3
 """Draws of the folds that a probability is the mean of."""
 _SHOWN = 24
@@ -127,14 +114,3 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         "for that, and figures count the labels as they are."
     )
     return [Limitation("Suspects", text)]
-
-
-SUSPECTS = Audit(
-    name="suspects",
-    title="Suspects: images to look at",
-    subject="data",
-    inputs=("raw_images", "split_table", "features"),
-    run=audit_suspects,
-    plots=("suspects",),
-    tables={"suspects": COLUMNS},
-)
