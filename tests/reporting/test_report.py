@@ -19,6 +19,7 @@ from chest_cancer.audits.leakage import audit as leakage
 from chest_cancer.audits.metadata import audit as metadata
 from chest_cancer.audits.prediction_sets import audit as prediction_sets
 from chest_cancer.audits.refusal import audit as refusal
+from chest_cancer.audits.regions import audit as where
 from chest_cancer.audits.registry import AUDITS
 from chest_cancer.audits.robustness import audit as robustness
 from chest_cancer.audits.shortcuts import audit as shortcuts
@@ -203,6 +204,7 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
         "balanced_accuracy": dict.fromkeys(("everything", "near", "random", "same_classes"), figure(0.8)),
         **dict.fromkeys(("beyond_random", "beyond_same_classes", "typical"), figure(0.15)),
     }
+    regions = [{"name": "without lungs", "title": "lungs blacked out, too", **score, "less": figure(0.0)}]
     return {
         "metadata": {
             "columns": [column],
@@ -238,6 +240,7 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
             "classes": {"a": figure(0.9)},
             "sizes": {"1": figure(0.9)},
         },
+        "regions": {"regions": regions, "sentence": "It is still 0.95.", "pictures": [], "without_lungs": {}},
         "black_lungs": {"classes": {"a": figure(0.2), "b": figure(0.01), "c": figure(0.4)}, "most_black": 0.2},
         "duplicates": {
             "counts": counts,
@@ -278,6 +281,7 @@ def parts(audits: dict[str, dict[str, Any]], metrics: dict[str, Any], subject: s
         "subgroups": subgroups.find_limitations,
         "leakage": leakage.find_limitations,
         "shortcuts": shortcuts.find_limitations,
+        "regions": where.find_limitations,
         "black_lungs": black_lungs.find_limitations,
         "duplicates": duplicates.find_limitations,
         "deletion": deletions.find_limitations,
@@ -304,6 +308,7 @@ SAID = {
     "Fingerprints": "in 0.80 [0.75, 0.85] of the images, where chance gives 0.10",
     "Random splits": "0.90 [0.85, 0.95]; with copies, look-alikes and known patients together it is 0.80 [0.75,",
     "Memory": "It is memory.",
+    "Where the information is": "It is still 0.95.",
     "Black lungs": "In 0.20 [0.15, 0.25] of the pictures of a (n 20) and 0.40 [0.35, 0.45] of the pictures of c (n",
     "Drawn marks": "Coloured marks are in 0.30 [0.25, 0.35] of the images of a (n 20), and in 0.10 [0.05, 0.15] of the",
     "What near-duplicates are worth": "It is worth 0.15.",
@@ -340,6 +345,7 @@ def test_what_no_audit_found_is_none() -> None:
     }  # fmt: skip
     audits["duplicates"]["twins_in_words"] = None
     audits["black_lungs"]["classes"] = {"a": figure(0.05)}
+    audits["regions"]["regions"][0]["roc_auc"] = figure(0.5)
     audits["identity"]["compared"]["optimism"]["random"] = {"accuracy": figure(0.0), "roc_auc": figure(0.0)}
     audits["identity"]["look_up"]["border"] = figure(0.1)
     audits["metadata"]["baseline"]["metadata"] = {"accuracy": figure(0.5), "roc_auc": figure(0.52)}

@@ -46,6 +46,7 @@ class Audit(NamedTuple):
             `model_evaluation`) and `seed`; a block of parameters, `params:<block>`, by its own name.
         plots: Names of the plots that it draws.
         tables: Names of the tables that it writes, as CSV, each with its columns.
+        switch: Name of the parameter of `model_evaluation` that has it run; None: it always does.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Audit(NamedTuple):
     inputs: tuple[str, ...]
     plots: tuple[str, ...] = ()
     tables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    switch: str | None = None
 
     @property
     def facts_dataset(self) -> str:
@@ -87,7 +89,8 @@ def node_of(audit: Audit) -> Node:
     """Make the node of an audit, which finds nothing where audits are switched off."""
 
     def make(parameters: ModelEvaluationParameters, seed: int, **inputs: Any) -> list[Any]:
-        found = audit.function(**inputs, parameters=parameters, seed=seed) if parameters.audits else NOTHING
+        wanted = parameters.audits and (audit.switch is None or getattr(parameters, audit.switch))
+        found = audit.function(**inputs, parameters=parameters, seed=seed) if wanted else NOTHING
         return [
             unknown_as_none(found.facts),
             *(found.plots.get(plot, go.Figure()) for plot in audit.plots),

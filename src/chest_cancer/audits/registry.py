@@ -16,6 +16,14 @@ AUDITS: tuple[Audit, ...] = (
         plots=("shortcuts",),
     ),
     Audit(
+        name="regions",
+        title="Regions: where the information is",
+        subject="data",
+        inputs=("raw_images", "split_table", "frozen_base", "feature_store", "params:feature_extraction"),
+        plots=("regions",),
+        switch="regions",
+    ),
+    Audit(
         name="black_lungs",
         title="Black lungs: what a window cuts off",
         subject="data",

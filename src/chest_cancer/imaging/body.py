@@ -50,8 +50,8 @@ def find_body(pixels: NDArray[np.uint8]) -> Body:
     height, width = pixels.shape[:2]
     picture = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX)
     grey, colours = np.asarray(picture.convert("L")), np.asarray(picture)
-    inside = _without_bright_margin(grey)
-    bright = grey[inside] > _otsu_threshold(grey[inside])
+    inside = without_bright_margin(grey)
+    bright = grey[inside] > otsu_threshold(grey[inside])
     background = _dark_edge(colours[inside], bright)
     region = np.zeros(grey.shape, dtype=bool)
     region[inside] = largest_region(bright)
@@ -76,7 +76,7 @@ def find_inside(grey: Image.Image) -> tuple[int, int, int, int]:
     Returns:
         Left, top, right and bottom edge, in pixels; those of the whole image where there is no frame, or nothing in it.
     """
-    rows, columns = _without_bright_margin(np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX)))
+    rows, columns = without_bright_margin(np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX)))
     left, right, _ = columns.indices(_SIDE)
     top, bottom, _ = rows.indices(_SIDE)
     across, down = grey.width / _SIDE, grey.height / _SIDE
@@ -94,8 +94,8 @@ def measure_black(pixels: NDArray[np.uint8]) -> float:
         Share of the area between the edges of the largest bright region, 0..1; 0 where there is none.
     """
     grey = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
-    grey = grey[_without_bright_margin(grey)]
-    region = largest_region(grey > _otsu_threshold(grey))
+    grey = grey[without_bright_margin(grey)]
+    region = largest_region(grey > otsu_threshold(grey))
     body = _between(region) & _between(region.T).T
     return float((grey[body] <= _BLACK).mean()) if body.any() else 0.0
 
@@ -111,7 +111,7 @@ def find_outside(grey: Grey) -> Mask:
     """
     height, width = grey.shape
     small = np.asarray(Image.fromarray(grey).resize((_SIDE, _SIDE), Image.Resampling.BOX))
-    region = largest_region(small > _otsu_threshold(small))
+    region = largest_region(small > otsu_threshold(small))
     if region.mean() < _SMALLEST_AREA:
         return np.ones((height, width), dtype=bool)
     body = Image.fromarray(_between(region) & _between(region.T).T)
@@ -123,7 +123,7 @@ def _between(mask: Mask) -> Mask:
     return np.asarray(np.maximum.accumulate(mask, axis=1) & np.maximum.accumulate(mask[:, ::-1], axis=1)[:, ::-1])
 
 
-def _without_bright_margin(grey: Grey) -> tuple[slice, slice]:
+def without_bright_margin(grey: Grey) -> tuple[slice, slice]:
     """The rows and columns inside of a bright frame of one level; all of them where there is none."""
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     level = float(np.median(edge))
@@ -148,7 +148,8 @@ def _dark_edge(colours: Grey, bright: Mask) -> tuple[int, int, int]:
     return 0, 0, 0
 
 
-def _otsu_threshold(grey: Grey) -> int:
+def otsu_threshold(grey: Grey) -> int:
+    """Return the level, 0..255, that parts grey best in two (Otsu, 1979); what is above it is bright."""
     counts = np.bincount(grey.ravel(), minlength=256).astype(np.float64)
     below, sums = np.cumsum(counts), np.cumsum(counts * np.arange(256))
     above = below[-1] - below

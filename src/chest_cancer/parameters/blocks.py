@@ -184,6 +184,11 @@ class ModelEvaluationParameters(Block):
     """What is measured, and how sure the intervals are."""
 
     audits: bool = Field(True, description="Run the audits as well as measuring figures.")
+    regions: bool = Field(
+        False,
+        description="Run the audit of regions: each image goes through the network three times more, with parts "
+        "blacked out.",
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
     promotion_margin: float = Field(

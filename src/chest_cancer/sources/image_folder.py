@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import Standardised, standardise
 from chest_cancer.imaging.windows import see
 from chest_cancer.parameters.blocks import StandardisationParameters
@@ -112,16 +113,15 @@ class ImageFolder:
         """
         return self._inside(path).read_bytes()
 
-    def pixels(self, path: str, pixel_sha256: str | None = None, window: Window = "lung") -> NDArray[np.uint8]:
+    def decoded(self, path: str, pixel_sha256: str | None = None) -> DecodedImage:
         """Decode an image that the index holds. Its size was checked when it was indexed, and is not checked again.
 
         Args:
             path: One of `paths`.
             pixel_sha256: Digest that the index has of its pixels: given where a result is kept under it.
-            window: Through which Hounsfield units are seen.
 
         Returns:
-            RGB, uint8 [H, W, 3].
+            The slice, and what its file said about it.
 
         Raises:
             UnreadableImageError: The file is no image.
@@ -133,7 +133,20 @@ class ImageFolder:
                 f"{path} is not the image that was indexed: expected pixels with SHA-256 {pixel_sha256[:12]}. "
                 f"Received: {received[:12]}. The images changed since: run `kedro run --pipelines data_ingestion`."
             )
-        return see(image, window)
+        return image
+
+    def pixels(self, path: str, pixel_sha256: str | None = None, window: Window = "lung") -> NDArray[np.uint8]:
+        """Decode an image that the index holds, and see it through a window.
+
+        Args:
+            path: As for `decoded`, which says what is raised as well.
+            pixel_sha256: As there.
+            window: Through which Hounsfield units are seen.
+
+        Returns:
+            RGB, uint8 [H, W, 3].
+        """
+        return see(self.decoded(path, pixel_sha256), window)
 
     def standardised(
         self, path: str, parameters: StandardisationParameters, pixel_sha256: str | None = None
@@ -143,7 +156,7 @@ class ImageFolder:
         Args:
             path: One of `paths`.
             parameters: How.
-            pixel_sha256: As for `pixels`, which says what is raised as well.
+            pixel_sha256: As for `decoded`, which says what is raised as well.
 
         Returns:
             The input, and where in the image it lies.

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import logging
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,23 +9,19 @@ import pandas as pd
 from onnx import ModelProto
 
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
-from chest_cancer.imaging.standardise import preprocessing_key
 from chest_cancer.network.embedding import means_of
-from chest_cancer.network.minimal_filtering import FILTERING, filter_minimally
-from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
+from chest_cancer.network.extraction import Image, extract_stored
+from chest_cancer.network.runtime import resolve_precision
 from chest_cancer.parameters.blocks import (
     AugmentationParameters,
     FeatureExtractionParameters,
     StandardisationParameters,
 )
-from chest_cancer.pipelines.feature_extraction.extraction import Image, extract
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.near_duplicates import group_near_duplicates, join_identities
 from chest_cancer.storage.arrays import Arrays, Rows
 from chest_cancer.storage.feature_store import FeatureStore, RowKey
-
-logger = logging.getLogger(__name__)
 
 
 def extract_features(
@@ -55,7 +49,7 @@ def extract_features(
     """
     distinct = image_index.drop_duplicates("pixel_sha256")
     paths, keys = distinct["path"].to_list(), distinct["pixel_sha256"].to_list()
-    outputs = _outputs(
+    outputs = extract_stored(
         [RowKey(key) for key in keys],
         lambda position: _load(images, paths[position], keys[position], parameters.standardisation),
         frozen_base,
@@ -144,42 +138,8 @@ def extract_training_views(
 
     names = [_view_name(augmentation, seed, view) for view in range(views)]
     keys = [RowKey(key, names[view]) for _, key, view in jobs]
-    outputs = _outputs(keys, load, frozen_base, feature_store, parameters, "augmented views")
+    outputs = extract_stored(keys, load, frozen_base, feature_store, parameters, "augmented views")
     return {"pixel_sha256": np.array([key for _, key, _ in jobs], dtype="U64"), **outputs}
-
-
-def _outputs(
-    keys: Sequence[RowKey],
-    load: Callable[[int], Image],
-    frozen_base: ModelProto,
-    feature_store: FeatureStore,
-    parameters: FeatureExtractionParameters,
-    what: str,
-) -> dict[str, Rows]:
-    """Take stored features, and compute and store the rest."""
-    graph = frozen_base.SerializeToString()
-    precision = resolve_precision(parameters.precision)
-    filtered = precision == "fp32"  # which it makes 1.4 times faster; in bf16 it was not measured
-
-    def compute(positions: list[int]) -> Iterator[Outputs]:
-        return extract(
-            Network(graph, precision, filter_minimally if filtered else None),
-            positions,
-            load,
-            parameters.batch_size,
-            parameters.read_ahead,
-            f"Extracting {what} ({precision})",
-        )
-
-    table = feature_store.table(
-        base=hashlib.sha256(graph).hexdigest(),
-        preprocessing=preprocessing_key(parameters.standardisation),
-        precision=precision,
-        runtime=f"{RUNTIME}, {FILTERING}" if filtered else RUNTIME,
-    )
-    rows, computed = table.rows(keys, compute)
-    logger.info("Features of %d %s: %d computed, %d reused.", len(keys), what, computed, len(keys) - computed)
-    return {**rows}
 
 
 def _load(images: ImageFolder, path: str, pixel_sha256: str, standardisation: StandardisationParameters) -> Image:

@@ -1,0 +1,1 @@
+"""Regions: where in an image the information is, by blacking parts of it out."""
