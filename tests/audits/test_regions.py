@@ -225,6 +225,13 @@ def rows(**areas: tuple[float, float]) -> list[dict[str, Any]]:
             False,
         ),
         (
+            rows(whole=(0.6, 0), without_lungs=(0.2, 0.3), lungs=(0.45, -0.1)),
+            "With the lungs blacked out the AUC is 0.25 [0.20, 0.30], not measurably above chance: nothing was found "
+            "beside the lungs. They alone have 0.50 [0.45, 0.55], not measurably less than whole images (0.65 "
+            "[0.60, 0.70]).",
+            False,
+        ),
+        (
             rows(whole=(0.42, 0), without_lungs=(0.45, -0.05), lungs=(0.45, -0.05)),
             "Whole images do not measurably tell the classes apart (AUC 0.47 [0.42, 0.52]): there is nothing to find.",
             False,

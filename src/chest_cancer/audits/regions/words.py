@@ -29,8 +29,11 @@ def describe_regions(regions: list[dict[str, Any]]) -> str:
             f"something else than the lungs ({beside})."
         )
     less = found["lungs"]["less"]
+    place = (
+        "what tells the classes apart lies in the lungs" if lungs["low"] > 0.5 else "nothing was found beside the lungs"
+    )
     alone = "less than whole images" if less["low"] > 0 else "not measurably less than whole images"
     return (
-        f"With the lungs blacked out the AUC is {in_words(without)}, not measurably above chance: what tells the "
-        f"classes apart lies in the lungs. They alone have {in_words(lungs)}, {alone} ({in_words(whole)})."
+        f"With the lungs blacked out the AUC is {in_words(without)}, not measurably above chance: {place}. They alone "
+        f"have {in_words(lungs)}, {alone} ({in_words(whole)})."
     )
