@@ -8,7 +8,7 @@ SHIP := .venv/ship/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run inspect test record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow repro bench lint docs audit sbom requirements
+.PHONY: help run inspect test record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow notebook repro bench lint docs audit sbom requirements
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ viz-build: .venv/train  ## Make a static site of the graph, with previews of the
 mlflow: .venv/train  ## Show the experiment record.
 	$(BIN)/kedro mlflow ui
 
+notebook: .venv/notebook  ## Open the notebooks on the last run, in JupyterLab.
+	$(BIN)/jupyter lab notebooks
+
 repro: .venv/train  ## Run what changed, by DVC.
 	$(BIN)/dvc repro
 
@@ -83,6 +86,7 @@ sbom: .venv/ship/installed  ## Write bills of materials of both images (CycloneD
 requirements: .venv/bin/uv  ## Resolve pyproject.toml anew into requirements/.
 	$(COMPILE) --extra train --upgrade -o requirements/train.txt
 	$(COMPILE) --extra train --group dev -c requirements/train.txt -o requirements/dev.txt
+	$(COMPILE) --extra train --group notebook -c requirements/dev.txt -o requirements/notebook.txt
 	$(COMPILE) --extra dicom -c requirements/train.txt -o requirements/serve.txt
 	$(RESOLVE) --group ship --upgrade -o requirements/ship.txt
 

@@ -79,8 +79,8 @@ def test_the_page_adds_up_and_puts_the_numbers_on_the_scale(client, encode):
     assert text.count("+0.08") == 49 + 2
     assert "What the network saw, and the cells as they are" in text
     assert (
-        "224 x 224 pixels, the whole picture as a square (the body is not looked for, so a wider or narrower margin can "
-        "change the answer), as bright as the file has it."
+        "224 x 224 pixels, the whole picture as a square (the body is not looked for, so a wider or narrower margin "
+        "can change the answer), as bright as the file has it."
     ) in text
 
 

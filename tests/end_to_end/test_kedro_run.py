@@ -406,6 +406,31 @@ def another_site(folder: Path, results: Path) -> list[str]:
     return list(slices)
 
 
+@pytest.mark.parametrize("name", [path.name for path in sorted(PROJECT.glob("notebooks/*.ipynb"))])
+def test_the_notebooks_run_on_the_results_and_hold_none(project: Path, output: str, name: str) -> None:
+    cells = json.loads((PROJECT / "notebooks" / name).read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    run = (
+        "import json, sys; from IPython.core.interactiveshell import InteractiveShell as Shell\n"
+        "for cell in json.load(sys.stdin): Shell.instance().run_cell(cell).raise_error()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name[:7] != "MLFLOW_"}
+    (project / "notebooks").mkdir(exist_ok=True)
+
+    result = subprocess.run(
+        [sys.executable, "-c", run],
+        cwd=project / "notebooks",
+        env=environment | {"KEDRO_ENV": "test", "PLOTLY_RENDERER": "json"},
+        input=json.dumps(["".join(cell["source"]) for cell in code]),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_a_run_of_data_ingestion_imports_nothing_that_only_others_need(project: Path, output: str) -> None:
     arguments = ["-X", "importtime", "-m", "kedro", "run", "--env", "test", "--pipelines", "data_ingestion"]
 
