@@ -7,7 +7,8 @@ A head learns from a few labelled slices of `--labelled` patients: one that show
 others of the same patient that are `normal`. With `--fine-tune` another is trained together with the last convolutions,
 a fifth of the patients being those that end it. A third learns from masks which cells of a map are lesion: what a
 slice's best cell says is what pooling could keep. `--judged` further studies are read: a slice every `EVERY_MM` that
-shows lung, labels of studies alone. The rule and its threshold are chosen in four fifths of them, and read the last fifth.
+shows lung, labels of studies alone. The rule and its threshold are chosen in four fifths of them, and read the last
+fifth.
 """
 
 import argparse
