@@ -18,8 +18,10 @@ WORKDIR /srv/chest-cancer
 # Packages are installed in stages of their own: what pip needs and leaves behind stays there.
 FROM base AS serve-packages
 COPY requirements/serve.txt requirements/
+# Without the tests that packages carry along: 18 MB.
 RUN python3 -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv install --no-cache-dir --require-hashes --requirement requirements/serve.txt
+    && pip --python /opt/venv install --no-cache-dir --require-hashes --requirement requirements/serve.txt \
+    && find /opt/venv -type d -name tests -prune -exec rm -r {} +
 
 
 FROM base AS train-packages
