@@ -150,3 +150,10 @@ def test_what_is_made_from_the_code_is_as_the_code_says() -> None:
     assert {name: make() for name, make in generate.MADE.items()} == {
         name: (DOCS / name).read_text() for name in generate.MADE
     }
+
+
+def test_every_parameter_says_what_it_means() -> None:
+    rows = re.findall(r"^\| `(\S+)` \|.* \| ([^|]*)\|$", (DOCS / "parameters.md").read_text(), re.MULTILINE)
+
+    assert len(rows) > 80
+    assert not [name for name, meaning in rows if not meaning.strip()]
