@@ -31,14 +31,14 @@ OVERVIEW = (
     ("Images", "A folder, zip or archive.", "Every file is opened.", ("data_ingestion",)),
     (
         "Features",
-        "VGG16 runs once an image.",
+        "VGG16, once an image.",
         "Patients are in one split.",
         ("model_preparation", "feature_extraction"),
     ),
     ("Classifier", "A head learns from them,", "and it is calibrated.", ("model_training",)),
     (
         "Figures",
-        "Of patients seen only here.",
+        "On patients kept apart.",
         "Audits look for leaks.",
         ("data_audit", "model_evaluation", "model_audit"),
     ),
