@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chest_cancer import __version__
 from conftest import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -157,3 +158,7 @@ def test_every_parameter_says_what_it_means() -> None:
 
     assert len(rows) > 80
     assert not [name for name, meaning in rows if not meaning.strip()]
+
+
+def test_the_citation_names_the_version() -> None:
+    assert f"version: {__version__}\n" in (PROJECT / "CITATION.cff").read_text()
