@@ -9,3 +9,6 @@ html_title = "chest-cancer"
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_show_copyright = False

@@ -31,14 +31,14 @@ OVERVIEW = (
     ("Images", "A folder, zip or archive.", "Every file is opened.", ("data_ingestion",)),
     (
         "Features",
-        "VGG16 runs once an image.",
+        "VGG16, once an image.",
         "Patients are in one split.",
         ("model_preparation", "feature_extraction"),
     ),
     ("Classifier", "A head learns from them,", "and it is calibrated.", ("model_training",)),
     (
         "Figures",
-        "Of patients seen only here.",
+        "On patients kept apart.",
         "Audits look for leaks.",
         ("data_audit", "model_evaluation", "model_audit"),
     ),
@@ -67,6 +67,7 @@ def parameters_page() -> str:
         "is not on this page, or a value outside its range, stops a run before any work.",
         "```console\n$ .venv/bin/kedro run --params model_training.epochs=20,model_training.head=linear\n```",
         "One parameter stands alone: `seed` (default 17) is the seed of everything that is drawn by chance.",
+        "**or** between two values means that both are possible; `null` means *none*.",
     ]
     ingestion = schema["properties"]["data_ingestion"]
     shared = dict(rows(schema, resolve(schema, ingestion), "", ingestion["default"]))
@@ -185,9 +186,9 @@ def overview() -> str:
         parts += [
             f'<rect x="{left}" y="14" width="{side}" height="96" rx="8" fill="#ffffff" stroke="{COLOURS[names[-1]]}" '
             'stroke-width="2"/>',
-            text(left + 12, 42, title, size=17, weight=700, fill=COLOURS[names[-1]]),
-            text(left + 12, 68, first, size=11),
-            text(left + 12, 86, second, size=11),
+            text(left + 12, 44, title, size=20, weight=700, fill=COLOURS[names[-1]]),
+            text(left + 12, 70, first, size=12),
+            text(left + 12, 90, second, size=12),
         ]
         if number:
             parts.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chest_cancer import __version__
 from conftest import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -150,3 +151,14 @@ def test_what_is_made_from_the_code_is_as_the_code_says() -> None:
     assert {name: make() for name, make in generate.MADE.items()} == {
         name: (DOCS / name).read_text() for name in generate.MADE
     }
+
+
+def test_every_parameter_says_what_it_means() -> None:
+    rows = re.findall(r"^\| `(\S+)` \|.* \| ([^|]*)\|$", (DOCS / "parameters.md").read_text(), re.MULTILINE)
+
+    assert len(rows) > 80
+    assert not [name for name, meaning in rows if not meaning.strip()]
+
+
+def test_the_citation_names_the_version() -> None:
+    assert f"version: {__version__}\n" in (PROJECT / "CITATION.cff").read_text()

@@ -62,8 +62,8 @@ class GroupParameters(Block):
 class SplitParameters(Block):
     """Shares of the groups; the rest is for training. A split that the source brings is kept, without its leaks."""
 
-    validation: float = Field(0.2, gt=0.0, lt=0.5)
-    test: float = Field(0.2, gt=0.0, lt=0.5)
+    validation: float = Field(0.2, gt=0.0, lt=0.5, description="Share for validation.")
+    test: float = Field(0.2, gt=0.0, lt=0.5, description="Share for the test.")
 
 
 class StandardisationParameters(Block):
@@ -86,12 +86,12 @@ class StandardisationParameters(Block):
 class AugmentationParameters(Block):
     """Extra views of training images; each amount is the largest, drawn evenly in both directions."""
 
-    enabled: bool = False
+    enabled: bool = Field(False, description="Train on extra views, too.")
     views: int = Field(5, ge=1, le=100, description="Extra views of each training image.")
     horizontal_flip: bool = Field(True, description="Mirror half of the views.")
-    rotation_degrees: float = Field(10.0, ge=0.0, le=180.0)
+    rotation_degrees: float = Field(10.0, ge=0.0, le=180.0, description="Turned by so many degrees.")
     shift: Fraction = Field(0.05, description="Share of the side.")
-    shear_degrees: float = Field(5.0, ge=0.0, le=45.0)
+    shear_degrees: float = Field(5.0, ge=0.0, le=45.0, description="Slanted by so many degrees.")
     zoom: float = Field(0.1, ge=0.0, lt=1.0, description="0.1 scales by 0.9 to 1.1.")
 
 
@@ -158,10 +158,10 @@ class Int8Parameters(Block):
 class ModelTrainingParameters(Block):
     """The head (and the convolutions above the cut)."""
 
-    epochs: int = Field(300, ge=1, le=10_000)
-    batch_size: int = Field(32, ge=1, le=65_536)
-    optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = Field(2e-3, gt=0.0, le=10.0)
+    epochs: int = Field(300, ge=1, le=10_000, description="Most passes over the training images.")
+    batch_size: int = Field(32, ge=1, le=65_536, description="Training images of one step.")
+    optimizer: Literal["adam", "sgd"] = Field("adam", description="How weights follow the gradient.")
+    learning_rate: float = Field(2e-3, gt=0.0, le=10.0, description="Size of a step; smaller with `fine_tune_from`.")
     l2: float = Field(0.05, ge=0.0, le=10.0, description="Penalty on the squared weights of the head.")
     head: Literal["auto", HeadName] = Field(
         "auto", description="linear: its evidence map is exact; auto: kernel where cross-validation shows it is better."
@@ -189,8 +189,8 @@ class ModelEvaluationParameters(Block):
         description="Run the audit of regions: each image goes through the network three times more, with parts "
         "blacked out.",
     )
-    confidence: float = Field(0.95, gt=0.5, lt=1.0)
-    bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+    confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Level of all intervals.")
+    bootstrap_repetitions: int = Field(1000, ge=100, le=100_000, description="Draws behind an interval by bootstrap.")
     promotion_margin: float = Field(
         0.05,
         ge=0.0,
@@ -258,18 +258,18 @@ class BatchInferenceParameters(Block):
 class Range(Block):
     """Range from which a number is drawn, evenly on a logarithmic scale."""
 
-    low: float = Field(gt=0.0)
-    high: float = Field(gt=0.0)
+    low: float = Field(gt=0.0, description="Lowest value that is tried.")
+    high: float = Field(gt=0.0, description="Highest value that is tried.")
 
 
 class HyperparameterSearchParameters(Block):
     """Which parameters of the head are tried, and how often."""
 
-    trials: int = Field(30, ge=1, le=10_000)
+    trials: int = Field(30, ge=1, le=10_000, description="How many choices are tried.")
     folds: int = Field(
         5, ge=3, le=20, description="Folds of training images: one measures, one stops, the others train."
     )
-    heads: tuple[HeadName, ...] = Field(("linear", "kernel"), min_length=1)
+    heads: tuple[HeadName, ...] = Field(("linear", "kernel"), min_length=1, description="Heads that are tried.")
     l2: Range = Range(low=0.001, high=1.0)
     learning_rate: Range = Range(low=0.0003, high=0.01)
     kernel_width: Range = Range(low=0.1, high=10.0)

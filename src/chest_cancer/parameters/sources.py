@@ -11,7 +11,9 @@ class PhantomParameters(Block):
     """Synthetic slices, made when `source` is `phantom`."""
 
     images: int = Field(400, ge=2, le=100_000, description="Number of images, shared evenly by the classes.")
-    classes: tuple[str, ...] = Field(("normal", "adenocarcinoma"), min_length=2, max_length=4)
+    classes: tuple[str, ...] = Field(
+        ("normal", "adenocarcinoma"), min_length=2, max_length=4, description="And `squamous_cell`, `large_cell`."
+    )
     slices_per_patient: FewestAndMost = Field(
         (1, 6), description="Fewest and most; the usual number lies a third of the way up."
     )

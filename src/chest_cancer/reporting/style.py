@@ -36,6 +36,33 @@ def styled(figure: go.Figure, title: str, height: int = 400) -> go.Figure:
     )
 
 
+def add_curve(
+    figure: go.Figure, x: Sequence[float], y: Sequence[Figure], name: str, colour: str, **hover: object
+) -> None:
+    """Draw a line through measured figures, on the band of their intervals.
+
+    Args:
+        figure: The plot, changed in place.
+        x: Where the figures lie.
+        y: A figure for each.
+        name: Name of the line in the legend.
+        colour: Of the line, `#rrggbb`; the band has the same, translucent.
+        hover: What plotly shows of a point: `customdata` and `hovertemplate`.
+    """
+    figure.add_scatter(
+        x=[*x, *reversed(x)],
+        y=[each["high"] for each in y] + [each["low"] for each in reversed(y)],
+        mode="lines",
+        fill="toself",
+        fillcolor=translucent(colour),
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    values = [each["value"] for each in y]
+    figure.add_scatter(x=x, y=values, mode="lines+markers", name=name, line={"color": colour}, **hover)
+
+
 def translucent(colour: str) -> str:
     """Make a colour, `#rrggbb`, translucent, to fill a band with."""
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))

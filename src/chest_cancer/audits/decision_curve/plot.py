@@ -4,7 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from chest_cancer.reporting.style import BLUE, DOTTED, ORANGE, percent, styled, translucent
+from chest_cancer.reporting.style import BLUE, DOTTED, ORANGE, add_curve, percent, styled
 from chest_cancer.statistics.intervals import in_words
 
 
@@ -22,22 +22,12 @@ def plot_decision_curve(points: list[dict[str, Any]], confidence: float) -> go.F
     thresholds = [point["threshold"] for point in points]
     for key, name, colour in (("model", "by the classifier", BLUE), ("all", "treat everybody", ORANGE)):
         benefits = [point[key] for point in points]
-        figure.add_scatter(
-            x=thresholds + thresholds[::-1],
-            y=[benefit["high"] for benefit in benefits] + [benefit["low"] for benefit in benefits[::-1]],
-            mode="lines",
-            fill="toself",
-            fillcolor=translucent(colour),
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-        figure.add_scatter(
-            x=thresholds,
-            y=[benefit["value"] for benefit in benefits],
-            mode="lines+markers",
-            name=name,
-            line={"color": colour},
+        add_curve(
+            figure,
+            thresholds,
+            benefits,
+            name,
+            colour,
             customdata=[in_words(benefit) for benefit in benefits],
             hovertemplate=f"{name}<br>threshold %{{x:.2f}}<br>net benefit %{{customdata}}<extra></extra>",
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from chest_cancer.reporting.style import BLUE, ORANGE, percent, styled, translucent
+from chest_cancer.reporting.style import BLUE, ORANGE, add_curve, percent, styled
 from chest_cancer.statistics.intervals import in_words
 
 
@@ -25,23 +25,12 @@ def plot_leakage_curve(curve: dict[str, Any], confidence: float) -> go.Figure:
         ("model", "model", BLUE),
         ("look_up", "nearest-neighbour look-up", ORANGE),
     ):
-        scores = [point[key]["accuracy"] for point in points]
-        figure.add_scatter(
-            x=similarities + similarities[::-1],
-            y=[score["high"] for score in scores] + [score["low"] for score in scores[::-1]],
-            mode="lines",
-            fill="toself",
-            fillcolor=translucent(colour),
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-        figure.add_scatter(
-            x=similarities,
-            y=[score["value"] for score in scores],
-            mode="lines+markers",
-            name=name,
-            line={"color": colour},
+        add_curve(
+            figure,
+            similarities,
+            [point[key]["accuracy"] for point in points],
+            name,
+            colour,
             customdata=[
                 [in_words(point[key]["accuracy"]), in_words(point[key]["roc_auc"]), point["groups"]] for point in points
             ],

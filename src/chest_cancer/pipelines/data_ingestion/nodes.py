@@ -31,19 +31,7 @@ def describe_source(parameters: DataIngestionParameters, seed: int, patient_key:
 
 
 def describe_external_source(parameters: ExternalValidationParameters, seed: int, patient_key: bytes) -> ImageSource:
-    """Say where another site's images come from; saving that brings them.
-
-    Args:
-        parameters: Source, limits, and what the phantoms are like.
-        seed: Random seed for the phantoms.
-        patient_key: Of this project, for what stands in copied files in the place of identifiers.
-
-    Returns:
-        The source.
-
-    Raises:
-        ValueError: When `source` is nothing that images can be taken from.
-    """
+    """Say where another site's images come from; as `describe_source`, for the block `external_validation`."""
     return source_of(parameters, seed, patient_key)
 
 

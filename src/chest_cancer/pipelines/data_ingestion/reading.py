@@ -75,19 +75,7 @@ class Read(NamedTuple):
 
 
 def source_of(parameters: SourceParameters, seed: int, patient_key: bytes) -> ImageSource:
-    """Say where images come from.
-
-    Args:
-        parameters: Source, limits, and what the phantoms are like.
-        seed: Random seed for the phantoms.
-        patient_key: Of this project, for what stands in copied files in the place of identifiers.
-
-    Returns:
-        The source.
-
-    Raises:
-        ValueError: When `source` is nothing that images can be taken from.
-    """
+    """Say where the images of a block come from; see `nodes.describe_source`."""
     return ImageSource(
         location=parameters.source,
         sha256=parameters.sha256,
