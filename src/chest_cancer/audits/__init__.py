@@ -1,1 +1,1 @@
-"""Audits: what makes figures too good, and what a classifier looks at, refuses and is moved by."""
+"""Audits: what makes figures too good, what a classifier looks at, what it refuses, and what changes its answers."""
