@@ -17,6 +17,7 @@ GRAVEST_FIRST = (
     # The score may come from something else than disease, or nobody looked.
     "Not audited",
     "Shortcuts",
+    "Where the information is",
     "Classes that differ in metadata",
     # Other patients may get another score.
     "One source, unknown patients",
