@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from benchmarks.project import ROOT
 
 IMAGES = ROOT / "docs" / "images"
 _MADE = IMAGES / "made.json"
-_SIZE = {"width": 1280, "height": 900}
+_SIZE = ViewportSize(width=1280, height=900)
 
 
 def main() -> None:
