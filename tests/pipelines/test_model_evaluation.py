@@ -339,5 +339,6 @@ def test_the_pipeline_goes_from_classifier_and_images_to_figures_and_the_gate() 
         "test_evidence",
         "metrics",
         "evidence_examples",
+        "gallery",
         "promotion",
     }

@@ -8,7 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.reporting.pictures import draw_evidence_examples
+from chest_cancer.reporting.pictures import show_test_images
 from chest_cancer.sources.image_folder import ImageFolder
 from manifests import manifest_of
 
@@ -37,9 +37,9 @@ def test_each_image_is_shown_beside_itself_under_the_map_of_what_was_answered(
     evidence[0, 0, 1, 1], evidence[1, 0, 5, 5] = 1, -1  # for a, at the top left; against a, at the bottom right
     predictions = said(images.paths, ["a", "a"])
 
-    sheet = np.asarray(
-        draw_evidence_examples(images, predictions, {"evidence": evidence}, Classifier(b"never run", MANIFEST), seed=0)
-    ).astype(int)
+    classifier = Classifier(b"never run", MANIFEST)
+    picture, _ = show_test_images(images, predictions, {"evidence": evidence}, classifier, seed=0)
+    sheet = np.asarray(picture).astype(int)
 
     half = sheet.shape[1] // 2
     for place, height in ((0, 112), (half, 224)):
@@ -60,11 +60,31 @@ def test_at_most_eight_images_are_shown_of_every_class(
     images = image_folder({f"{label}/{number}.png": grey(40, 40) for label in "ab" for number in range(10)})
     arrays = {"evidence": np.zeros((20, 2, 7, 7), np.float32)}
 
-    sheet = draw_evidence_examples(
+    sheet, _ = show_test_images(
         images, said(images.paths, ["a"] * 20), arrays, Classifier(b"never run", MANIFEST), seed=0
     )
 
-    one = draw_evidence_examples(
+    one, _ = show_test_images(
         images, said(images.paths, ["a"] * 20)[:1], arrays, Classifier(b"never run", MANIFEST), seed=0
     )
     assert sheet.size == (one.width, 4 * one.height)
+
+
+def test_the_gallery_has_the_surest_errors_first_and_no_image_that_was_declined(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+) -> None:
+    images = image_folder({f"{label}/{number}.png": grey(40, 60) for label in "ab" for number in range(3)})
+    predictions = said(images.paths, ["a", "b", "b", "a", "b", "a"]).assign(
+        probability_a=[0.9, 0.4, 0.1, 0.8, 0.4, 0.6], probability_b=[0.1, 0.6, 0.9, 0.2, 0.6, 0.4]
+    )
+    predictions.loc[5, "reason"] = "not sure"
+    arrays = {"evidence": np.zeros((6, 2, 7, 7), np.float32)}
+
+    _, gallery = show_test_images(images, predictions, arrays, Classifier(b"never run", MANIFEST), seed=0)
+
+    assert [error["path"] for error in gallery["errors"]] == ["a/2.png", "b/0.png", "a/1.png"]
+    assert gallery["errors"][0]["said"] == "a, answered b (0.90)"
+    assert all(error["wrong"] for error in gallery["errors"])
+    assert [image["wrong"] for image in gallery["examples"]] == [False, True, True, True, False, False]
+    for picture in (gallery["errors"][0]["plain"], gallery["errors"][0]["covered"]):
+        assert picture.startswith("data:image/jpeg;base64,")

@@ -1,13 +1,14 @@
 """The report and the model card: they say what was measured, and what that does not support."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from PIL import Image
 
+import chest_cancer
 from chest_cancer.audits.audit import node_of
 from chest_cancer.audits.black_lungs import audit as black_lungs
 from chest_cancer.audits.decision_curve import audit as decision_curve
@@ -29,7 +30,8 @@ from chest_cancer.network.manifest import Limits, Manifest, PatientArea, Patient
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
 from chest_cancer.reporting.limitation import listed
-from chest_cancer.reporting.limitations import find_data_limitations, find_limitations
+from chest_cancer.reporting.pictures import Gallery
+from chest_cancer.reporting.ranked_limitations import GRAVEST_FIRST, find_data_limitations, find_limitations
 from chest_cancer.reporting.report import render_model_card, render_report
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from manifests import manifest_of
@@ -52,7 +54,12 @@ def manifest(**changes: Any) -> Manifest:
 
 
 PROMOTION = "Promoted: the first model, with no champion before it."
-EXAMPLES = Image.new("RGB", (8, 4), "orange")
+EXAMPLES: Gallery = {
+    "errors": [
+        {"path": "a/1.png", "said": "a, answered b (0.98)", "wrong": True, "plain": "data:,1", "covered": "data:,2"}
+    ],
+    "examples": [],
+}
 METRICS = {
     "accuracy": {"value": 0.75, "low": 0.41, "high": 0.93, "n": 8},
     "recall_normal": {"value": None, "low": 0.0, "high": 1.0, "n": 0},
@@ -225,6 +232,7 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
         "shortcuts": {
             "model": score,
             "baselines": [baseline],
+            "best": "brightness",
             "verdict": "the model adds nothing over brightness",
             "marks": {kind: {"a": figure(0.3), "b": figure(0.1)} for kind in ("coloured", "letters")},
         },
@@ -360,7 +368,74 @@ def test_what_no_audit_found_is_none() -> None:
 
     found = dict(find_limitations(metrics, manifest(), parts(audits, metrics), 0.95))
 
-    assert list(found) == ["Synthetic data", "Size of the test split"]
+    assert list(found) == ["Synthetic data", "Small test split"]
+
+
+def test_limitations_are_ranked_by_what_they_do_to_the_figures() -> None:
+    found = [
+        each.title for each in find_limitations(SUSPICIOUS, manifest(), parts(suspicious_audits(), SUSPICIOUS), 0.95)
+    ]
+
+    graver = ["Synthetic data", "Shortcuts", "Where the information is", "Classes that differ in metadata"]
+    assert found[:5] == [*graver, "Small test split"]
+    assert found[-2:] == ["Random splits of patients", "Random splits"]
+
+
+def test_a_limitation_that_nobody_ranked_comes_last() -> None:
+    part = AuditedPart("new", "New", {"limitations": [{"title": "New", "text": "It is new."}]}, {})
+
+    assert [each.title for each in find_data_limitations(manifest().data, [part])] == ["Synthetic data", "New"]
+
+
+def test_every_limitation_of_figures_has_a_rank() -> None:
+    source = Path(chest_cancer.__file__).parent
+    files = [*source.glob("audits/*/audit.py"), source / "reporting" / "ranked_limitations.py"]
+    titles = {title for file in files for title in re.findall(r'Limitation\(\s*"([^"]+)"', file.read_text())}
+
+    assert titles <= set(GRAVEST_FIRST)
+    assert len(GRAVEST_FIRST) == len(set(GRAVEST_FIRST))
+
+
+def test_a_threshold_that_few_validation_patients_set_is_a_limitation() -> None:
+    def said(positive: int, negative: int) -> dict[str, str]:
+        point = PatientPoint(
+            rule="noisy-or", k=3, threshold=0.5, target_sensitivity=0.95, reason="", positive=positive,
+            negative=negative, compared=(),
+        )  # fmt: skip
+        figures = {"patient_sensitivity": figure(0.9, n=12), "patient_specificity": figure(0.2, n=14)}
+        about = manifest().model_copy(update={"patient_rule": point})
+        return dict(find_limitations(METRICS | figures, about, [], 0.95))
+
+    words = said(11, 13)["A threshold from few patients"]
+    assert "set on 11 positive and 13 negative validation patients (fewer than 50), to find 95 % of" in words
+    assert "sensitivity is 0.90 [0.85, 0.95] (n 12) and the specificity 0.20 [0.15, 0.25] (n 14)." in words
+    assert "A threshold from few patients" in said(50, 49)
+    assert "A threshold from few patients" not in said(50, 50)
+    assert "A threshold from few patients" not in found_in()
+
+
+def test_the_first_screen_has_three_limitations_and_the_rest_is_folded() -> None:
+    audits = parts(suspicious_audits(), SUSPICIOUS, "data")
+    page = render_report(SUSPICIOUS, manifest(), quarantine(), audits, {}, 0.95, PROMOTION, EXAMPLES)
+
+    shown = page[page.index("What these figures do not support") : page.index("more, the gravest first")]
+    titles = re.findall(r"<li><strong>(.*?)\.</strong>", shown)
+    assert titles == ["Synthetic data", "Shortcuts", "Where the information is"]
+
+
+def test_the_report_says_at_the_top_when_and_from_what_the_model_was_made() -> None:
+    page = render_report(METRICS, manifest(), quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES)
+
+    made = "Made on 23 November 2026, 06:33 UTC by MLflow run 5fa5a1e6 (chest-cancer 1.2.3, commit c0ffee): VGG16 with"
+    assert page.index(made) < page.index("What can be believed")
+    assert "from 9 files of phantom (data dddddddd)." in page
+
+
+def test_the_report_shows_the_worst_errors() -> None:
+    page = render_report(METRICS, manifest(), quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES)
+
+    assert '<img src="data:,1" alt="a/1.png"><img src="data:,2" alt="Its evidence map">' in page
+    assert "a, answered b (0.98)" in page
 
 
 def found_in(**figures: dict[str, Any]) -> dict[str, str]:
@@ -412,8 +487,7 @@ def test_the_report_says_first_what_became_of_the_images_of_each_class() -> None
     row = "<td>normal</td>" + "".join(f'<td class="figure">{shown}</td>' for shown in (
         "0.900 [0.850, 0.950]", "0.600 [0.550, 0.650]", "0.300 [0.250, 0.350]"
     ))  # fmt: skip
-    assert row in page
-    assert page.index(row) < page.index("What these figures do not support")
+    assert page.index(row) < page.index("All figures")
 
 
 @pytest.mark.parametrize(
@@ -472,8 +546,8 @@ def test_a_baseline_that_does_as_well_is_a_limitation_though_it_is_no_shortcut()
 def test_real_data_come_from_one_source_and_data_that_nobody_audited_say_so() -> None:
     found = dict(find_limitations(METRICS, manifest(synthetic=False), [AuditedPart("leakage", "", {}, {})], 0.95))
 
-    assert list(found) == ["One source, unknown patients", "Size of the test split", "Not audited"]
-    assert "from 0.41 to 0.93 (95 % interval)" in found["Size of the test split"]
+    assert list(found) == ["Not audited", "One source, unknown patients", "Small test split"]
+    assert "from 0.41 to 0.93 (95 % interval)" in found["Small test split"]
 
 
 def test_known_patients_are_counted_and_unknown_ones_are_a_limitation() -> None:
@@ -498,16 +572,16 @@ def test_where_patients_are_unknown_a_range_comes_before_the_figures_of_the_test
     page, card = pages_of(SUSPICIOUS | {"patients": "unknown"}, parts(suspicious_audits(), SUSPICIOUS, "data"))
 
     screen = page[: page.index("What these figures do not support")]
-    tiles = re.findall(r'<div class="card">(.*?)<b>(.*?)</b>', screen)
-    assert tiles == [
-        ("accuracy for other patients, by cross-validation", "0.751 to 0.811"),
-        ("area under the ROC curve for other patients, by cross-validation", "0.826 to 0.892"),
-        ("answered rightly (accuracy)", "0.750"),
+    shown = re.findall(r'<span class="of">(.*?)</span>.*?<b>(.*?)</b><span class="n">(.*?)</span>', screen)
+    assert shown == [
+        ("area under the ROC curve (AUC)", "0.83 to 0.89<br>[0.78, 0.94]", "n 20"),
+        ("accuracy", "0.75 to 0.81<br>[0.70, 0.86]", "n 20"),
+        ("answered rightly (accuracy)", "0.75 [0.41, 0.93]", "n 8"),
     ]
     ends = ("0.751 [0.701, 0.801] at cosine 0.88: 20 images in 342 groups", "at cosine 0.97: 20 images in 470 groups")
     for words in (*ends, "Patients aren&#39;t known.", ALSO_IN_TRAINING):
         assert words in screen
-    assert screen.index("0.751 to 0.811") < screen.index("Patients aren") < screen.index(ALSO_IN_TRAINING)
+    assert screen.index("0.75 to 0.81") < screen.index("Patients aren") < screen.index(ALSO_IN_TRAINING)
     row = "| accuracy | 0.751 [0.701, 0.801] | cosine 0.88, 20 images in 342 groups | 0.811 [0.761, 0.861] | cosine"
     assert card.index("Patients aren't known.") < card.index(row) < card.index(ALSO_IN_TRAINING)
 
@@ -672,13 +746,13 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
     page = render_data_report(manifest().data, ODD, table, quarantine(("<i>.png", "not an image")), audits)
 
     assert "No classifier was trained for this page" in page
-    assert page.index("0.751 to 0.811") < page.index("What to know before using these images")
+    assert page.index("0.75 to 0.81") < page.index("What to know before using these images")
     assert re.search(r"<th[^>]*>train</th><th[^>]*>test</th><th[^>]*>copy</th><th[^>]*>all</th>", page)
     assert re.search(r"<td>a</td><td[^>]*>1</td><td[^>]*>0</td><td[^>]*>1</td><td[^>]*>2</td>", page)
     for title in ("Shortcuts", "Random splits", "Memory", "Copies"):
         assert f"<strong>{title}.</strong>" in page
     for heading in ("shortcuts", "black_lungs", "metadata", "leakage", "duplicates"):
-        assert f'<h2 id="{heading}">' in page
+        assert f'<details class="section" id="{heading}">' in page
         assert f'href="#{heading}"' in page
     assert "&lt;i&gt;.png" in page
     assert "<li><code>b</code>: only 1 of its 3 &lt;images&gt; are distinct" in page

@@ -7,8 +7,9 @@ import pandas as pd
 
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters.blocks import FeatureExtractionParameters
-from chest_cancer.reporting.limitations import find_data_limitations
+from chest_cancer.reporting.ranked_limitations import FIRST, find_data_limitations
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections, other_patients_of
+from chest_cancer.reporting.verdict import judge_data
 
 _SPLITS = ("train", "validation", "test", "leak", "copy")
 
@@ -39,6 +40,8 @@ def render_data_report(
         {},
         odd=odd,
         other=other_patients_of(audits),
+        verdict=judge_data(data, audits),
+        first=FIRST,
         **_composition(data, split_table, quarantine, audits, with_copies=True),
     )
 

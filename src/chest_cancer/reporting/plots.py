@@ -1,5 +1,6 @@
 """Interactive plots of the evaluation."""
 
+import textwrap
 from collections.abc import Mapping
 from itertools import cycle
 
@@ -11,10 +12,15 @@ from sklearn.metrics import roc_curve
 
 from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.network.predictions import disease_class, probability_columns
-from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, percent, styled
+from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, make_square, percent, styled, translucent
 from chest_cancer.statistics.calibration import before_scaling, reliability
 from chest_cancer.statistics.intervals import in_words
+from chest_cancer.statistics.roc import roc_with_band
 from chest_cancer.storage.figures import StoredFigure
+
+_TICK = 14
+"""Letters of a class name in a line below a plot."""
+_LINE_OF_COUNTS = 0.05
 
 
 def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
@@ -35,61 +41,109 @@ def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=shares,
-            x=[*classes, *(f"no answer:<br>{reason}" for reason in (NOT_SURE, NOT_A_CHEST_CT_SLICE))],
-            y=classes,
+            x=[_in_lines(name) for name in (*classes, NOT_SURE, NOT_A_CHEST_CT_SLICE)],
+            y=[_in_lines(name) for name in classes],
             text=counts,
-            texttemplate="%{text}",
-            textfont={"size": 18},
+            texttemplate="%{text}<br>%{z:.0%}",
+            textfont={"size": 15},
             colorscale=BLUES,
             zmin=0,
             zmax=1,
-            colorbar={"title": "share of<br>true class", "tickformat": ".0%"},
+            showscale=False,
             hovertemplate="true %{y}<br>answer %{x}<br>%{text} images (%{z:.0%})<extra></extra>",
         )
     )
     figure.update_yaxes(title="true class", autorange="reversed")
-    figure.update_xaxes(title="answer")
+    figure.update_xaxes(title="answer, or why there is none", tickangle=0, tickfont_size=11)
     return styled(figure, f"Answers, {len(predictions)} test images")
 
 
+def _in_lines(name: str) -> str:
+    """Break a long name into lines, for a tick of an axis."""
+    return "<br>".join(textwrap.wrap(name, _TICK)) or name
+
+
 def plot_roc(
-    predictions: pd.DataFrame, classes: list[str], normal_class: str | None, metrics: Mapping[str, StoredFigure]
+    predictions: pd.DataFrame,
+    classes: list[str],
+    normal_class: str | None,
+    metrics: Mapping[str, StoredFigure],
+    confidence: float,
 ) -> go.Figure:
-    """Draw the ROC curve of each class against the rest (of disease against none for two classes).
+    """Draw the ROC curve of disease against none, with its band, and for more than two classes of each class.
 
     Args:
-        predictions: A row per test image, with `label` and the classes' probabilities.
+        predictions: A row per test image, with `label`, `group` and the classes' probabilities.
         classes: Class names.
         normal_class: The class without disease, or None.
-        metrics: What was measured; the operating threshold is drawn where there is one.
+        metrics: What was measured; the operating threshold is drawn where there is one, on the curve of any disease.
+        confidence: Confidence level of the band, 0..1.
 
     Returns:
-        Curves of sensitivity over 1 - specificity.
+        Curves of sensitivity over 1 - specificity, in a square.
     """
     binary = len(classes) == 2
-    curves = [disease_class(classes, normal_class)] if binary else classes
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="chance", line=DOTTED, hoverinfo="skip")
-    for name, column, colour in zip(curves, probability_columns(curves), cycle(COLOURS), strict=False):
+    if binary or normal_class is not None:
+        normal = normal_class or next(name for name in classes if name != disease_class(classes, None))
+        (column,) = probability_columns([normal])
+        sick, scores = (predictions["label"] != normal).to_numpy(), 1 - predictions[column].to_numpy(dtype=np.float64)
+        name = f"{disease_class(classes, normal)}: {in_words(metrics['roc_auc'], 3)}" if binary else "any disease"
+        _add_main_curve(figure, name, sick, scores, predictions["group"].to_numpy(), confidence)
+        _add_operating_point(figure, metrics)
+    for name, column, colour in zip(
+        [] if binary else classes, probability_columns(classes), cycle(COLOURS[1:]), strict=False
+    ):
         false_positives, sensitivities, _ = roc_curve(predictions["label"] == name, predictions[column])
-        area = metrics["roc_auc" if binary else f"roc_auc_{name}"]
-        label = f"{name}: {in_words(area, digits=3)}"
-        figure.add_scatter(x=false_positives, y=sensitivities, mode="lines", name=label, line={"color": colour})
-    sensitivity, specificity = (
-        metrics[name]["value"] if name in metrics else None
-        for name in ("threshold_sensitivity", "threshold_specificity")
-    )
-    if sensitivity is not None and specificity is not None:
+        label = f"{name}: {in_words(metrics[f'roc_auc_{name}'], digits=3)}"
         figure.add_scatter(
-            x=[1 - specificity],
-            y=[sensitivity],
-            mode="markers",
-            name="operating threshold (any disease), were every image answered",
-            marker={"size": 11, "symbol": "diamond", "color": "#222"},
+            x=false_positives, y=sensitivities, mode="lines", name=label, line={"color": colour, "width": 1.5}
         )
-    figure.update_xaxes(title="1 - specificity", range=[-0.02, 1.02], constrain="domain")
-    figure.update_yaxes(title="sensitivity", range=[-0.02, 1.02], scaleanchor="x")
-    return styled(figure, f"ROC, {len(predictions)} test images; area with interval")
+    make_square(figure, "1 - specificity", "sensitivity")
+    return styled(figure, f"ROC, {len(predictions)} test images; area with interval", height=600).update_layout(
+        legend_y=-0.13
+    )
+
+
+def _add_main_curve(
+    figure: go.Figure,
+    name: str,
+    positive: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    confidence: float,
+) -> None:
+    if positive.all() or not positive.any():
+        return
+    curve, upper, lower = roc_with_band(positive, scores, groups, confidence)
+    around = np.vstack([upper, lower[::-1]])
+    figure.add_scatter(
+        x=around[:, 0],
+        y=around[:, 1],
+        mode="lines",
+        fill="toself",
+        fillcolor=translucent(BLUE),
+        line={"width": 0},
+        hoverinfo="skip",
+        name=f"{percent(confidence)} band",
+    )
+    figure.add_scatter(x=curve[:, 0], y=curve[:, 1], mode="lines", name=name, line={"color": BLUE, "width": 3})
+
+
+def _add_operating_point(figure: go.Figure, metrics: Mapping[str, StoredFigure]) -> None:
+    sensitivity, specificity = (metrics.get(f"threshold_{name}") for name in ("sensitivity", "specificity"))
+    if not sensitivity or not specificity or sensitivity["value"] is None or specificity["value"] is None:
+        return
+    figure.add_scatter(
+        x=[1 - specificity["value"]],
+        y=[sensitivity["value"]],
+        mode="markers",
+        name="operating threshold, were every image answered",
+        marker={"size": 13, "symbol": "diamond", "color": ORANGE, "line": {"color": "white", "width": 1}},
+        text=[f"sensitivity {in_words(sensitivity)}<br>specificity {in_words(specificity)}"],
+        hovertemplate="%{text}<extra></extra>",
+    )
 
 
 def plot_reliability(
@@ -110,18 +164,21 @@ def plot_reliability(
     numbers = predictions["label"].map(classes.index).to_numpy()
     probabilities = predictions[probability_columns(classes)].to_numpy(dtype=np.float64)
     groups = predictions["group"].to_numpy()
-    series = [("calibrated", BLUE, probabilities)]
-    if temperature is not None:
-        series.insert(0, ("before temperature scaling", ORANGE, before_scaling(probabilities, temperature)))
-
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line=DOTTED, hoverinfo="skip")
-    for name, colour, stated in series:
-        add_reliability(figure, name, colour, numbers, stated, groups, confidence)
-    lowest = max(0.0, 1 / len(classes) - 0.05)
-    figure.update_xaxes(title="probability of the most probable class", range=[lowest, 1.02])
-    figure.update_yaxes(title="share of images where it is the true class", range=[-0.02, 1.02])
-    return styled(figure, f"Reliability, {len(predictions)} test images; bins with {percent(confidence)} intervals")
+    if temperature is not None:
+        before = reliability(numbers, before_scaling(probabilities, temperature), groups, confidence)
+        figure.add_scatter(
+            x=before["confidence"],
+            y=before["value"],
+            mode="lines",
+            name="before temperature scaling",
+            line={"color": ORANGE, "width": 1.5, "dash": "dash"},
+        )
+    add_reliability(figure, "calibrated", BLUE, numbers, probabilities, groups, confidence)
+    make_square(figure, "probability of the most probable class", "share of images where it is the true class")
+    title = f"Reliability, {len(predictions)} test images; bins with counts and {percent(confidence)} intervals"
+    return styled(figure, title, height=480)
 
 
 def add_reliability(
@@ -133,7 +190,7 @@ def add_reliability(
     groups: NDArray[np.int64],
     confidence: float,
 ) -> None:
-    """Add the bins of a reliability diagram to a plot.
+    """Add the bins of a reliability diagram to a plot, with their numbers of images at the bottom.
 
     Args:
         figure: The plot, changed in place.
@@ -151,11 +208,20 @@ def add_reliability(
         y=bins["value"],
         error_y={"array": bins["high"] - bins["value"], "arrayminus": bins["value"] - bins["low"]},
         customdata=bins[["n", "low", "high"]],
-        mode="lines+markers",
+        mode="markers",
+        marker={"size": 9, "color": colour},
         name=f"{name}: error {error:.3f}",
-        line={"color": colour},
         hovertemplate="confidence %{x:.3f}<br>true %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]"
         "<br>%{customdata[0]} images<extra></extra>",
+    )
+    figure.add_scatter(
+        x=bins["confidence"],
+        y=[0.02 + _LINE_OF_COUNTS * sum(trace.mode == "text" for trace in figure.data)] * len(bins),
+        mode="text",
+        text=bins["n"].astype(str),
+        textfont={"size": 11, "color": colour},
+        hoverinfo="skip",
+        showlegend=False,
     )
 
 

@@ -1,14 +1,15 @@
 """The report, an HTML page, and the model card, in Markdown, filled from the same figures."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
-from PIL import Image
 
-from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.network.manifest import Manifest
-from chest_cancer.reporting.limitations import find_limitations
+from chest_cancer.reporting.pictures import Gallery
+from chest_cancer.reporting.ranked_limitations import FIRST, find_limitations
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import (
     TEMPLATES,
@@ -18,8 +19,15 @@ from chest_cancer.reporting.templates import (
     fill_sections,
     other_patients_of,
 )
+from chest_cancer.reporting.verdict import judge
 from chest_cancer.statistics.metrics import METRICS
-from chest_cancer.storage.figures import FIRST_FIGURES, StoredFigure, figures_in, patients_of, title_of
+from chest_cancer.storage.figures import StoredFigure, figures_in, patients_of, title_of
+
+_FIRST_SCREEN = {
+    "Patients, by all images of each": ("patient_roc_auc", "patient_sensitivity", "patient_specificity"),
+    "Images, one by one": ("roc_auc", "sensitivity", "specificity", "accuracy", "coverage"),
+}
+"""What can be seen at once, so far as it was measured."""
 
 
 class Row(NamedTuple):
@@ -47,7 +55,7 @@ def render_report(
     plots: dict[str, go.Figure],
     confidence: float,
     promotion: str,
-    evidence_examples: Image.Image,
+    gallery: Gallery,
 ) -> str:
     """Fill the report's template.
 
@@ -59,7 +67,7 @@ def render_report(
         plots: `confusion`, `roc`, `reliability` and `history`.
         confidence: Confidence level of all intervals, 0..1.
         promotion: What the gate of the model registry said.
-        evidence_examples: Test images under their evidence maps.
+        gallery: Test images under their evidence maps.
 
     Returns:
         An HTML page that needs no network.
@@ -71,7 +79,11 @@ def render_report(
         **_about(metrics, manifest, audits, confidence),
         quarantine=quarantine.to_dict("records"),
         promotion=promotion,
-        evidence_examples=picture_url(evidence_examples, lossless=False),
+        gallery=gallery,
+        verdict=judge(metrics, manifest, audits),
+        about=_made_of(manifest),
+        tested=_tested(metrics),
+        first=FIRST,
     )
 
 
@@ -104,6 +116,35 @@ def render_model_card(
     )
 
 
+def _made_of(manifest: Manifest) -> str:
+    """When, by which run, and from which data and code the classifier was made, in words."""
+    made, data = manifest.provenance, manifest.data
+    run = "" if made.mlflow_run_id is None else f" by MLflow run {made.mlflow_run_id[:8]}"
+    commit = "" if made.git_commit is None else f", commit {made.git_commit[:8]}"
+    changed = " with changes that are in no commit" if made.git_clean is False else ""
+    return (
+        f"Made on {_in_words(made.created)}{run} (chest-cancer {made.code_version}{commit}{changed}): VGG16 with a "
+        f"{manifest.head} head, from {data.files} files of {data.location} (data {data.digest[:8]})."
+    )
+
+
+def _in_words(created: str) -> str:
+    try:
+        moment = datetime.fromisoformat(created).astimezone(UTC)
+    except ValueError:
+        return created
+    return f"{moment.day} {moment:%B %Y}, {moment:%H:%M} UTC"
+
+
+def _tested(metrics: Mapping[str, Any]) -> dict[str, int | None] | None:
+    """How many patients were tested, and how many of them are positive; None where that was not counted."""
+    counts = {
+        name: metrics[f"patient_{figure}"]["n"] if f"patient_{figure}" in metrics else None
+        for name, figure in (("all", "accuracy"), ("positive", "sensitivity"), ("negative", "specificity"))
+    }
+    return None if counts["all"] is None else counts
+
+
 def _about(metrics: dict[str, Any], manifest: Manifest, audits: list[AuditedPart], confidence: float) -> dict[str, Any]:
     rows = {name: Row(name, title_of(name), figure) for name, figure in figures_in(metrics).items()}
     groups: dict[str, list[Row]] = {}
@@ -112,7 +153,11 @@ def _about(metrics: dict[str, Any], manifest: Manifest, audits: list[AuditedPart
             groups.setdefault(metric.group, []).append(rows[metric.name])
     grouped = {metric.name for metric in METRICS}
     return {
-        "headlines": [rows[name] for name in FIRST_FIGURES if name in rows],
+        "headlines": {
+            title: [rows[name] for name in names if name in rows]
+            for title, names in _FIRST_SCREEN.items()
+            if any(name in rows for name in names)
+        },
         "answers_by_class": [
             ClassAnswers(name, *(metrics[f"{kind}_{name}"] for kind in ("coverage", "recall", "wrong")))
             for name in manifest.classes

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_curve
 
 from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.reporting.plots import add_reliability
-from chest_cancer.reporting.style import BLUE, COLOURS, DOTTED, ORANGE, percent, styled
+from chest_cancer.reporting.style import BLUE, COLOURS, DOTTED, ORANGE, make_square, percent, styled
 
 _LINES = ("solid", "dot")
 _SITES = (ORANGE, BLUE)
@@ -48,9 +48,8 @@ def plot_both_rocs(sites: Mapping[str, pd.DataFrame], classes: list[str], normal
     if not figure.data:
         return figure
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="chance", line=DOTTED, hoverinfo="skip")
-    figure.update_xaxes(title="1 - specificity", range=[-0.02, 1.02], constrain="domain")
-    figure.update_yaxes(title="sensitivity", range=[-0.02, 1.02], scaleanchor="x")
-    return styled(figure, "ROC")
+    make_square(figure, "1 - specificity", "sensitivity")
+    return styled(figure, "ROC", height=480)
 
 
 def plot_both_reliabilities(sites: Mapping[str, pd.DataFrame], classes: list[str], confidence: float) -> go.Figure:
@@ -70,9 +69,8 @@ def plot_both_reliabilities(sites: Mapping[str, pd.DataFrame], classes: list[str
         numbers = rows["label"].map(classes.index).to_numpy()
         stated = rows[probability_columns(classes)].to_numpy(dtype=np.float64)
         add_reliability(figure, site, colour, numbers, stated, rows["group"].to_numpy(), confidence)
-    figure.update_xaxes(title="probability of the most probable class", range=[max(0.0, 1 / len(classes) - 0.05), 1.02])
-    figure.update_yaxes(title="share of images where it is the true class", range=[-0.02, 1.02])
-    return styled(figure, f"Reliability; bins with {percent(confidence)} intervals")
+    make_square(figure, "probability of the most probable class", "share of images where it is the true class")
+    return styled(figure, f"Reliability; bins with counts and {percent(confidence)} intervals", height=480)
 
 
 def plot_grey_levels(sites: Mapping[str, NDArray[np.floating]]) -> go.Figure:

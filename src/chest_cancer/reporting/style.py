@@ -1,5 +1,6 @@
 """How every plot looks: colours, fonts and margins."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,8 +8,11 @@ import plotly.graph_objects as go
 
 from chest_cancer.storage.figures import Figure
 
-BLUE, ORANGE, GREEN, PURPLE, GREY = COLOURS = ("#1f5a85", "#c4572b", "#4c8f4f", "#7b5ea7", "#8a949c")
+BLUE, ORANGE, GREEN, PURPLE, GREY = COLOURS = ("#2f78ad", "#c4572b", "#4c8f4f", "#7b5ea7", "#8a949c")
+"""Each stands out from a white page and from a dark one."""
 BLUES = [[0.0, "#f4f8fb"], [1.0, BLUE]]
+_LINE = 50
+"""Letters of an axis title that fit on a narrow page."""
 DOTTED = {"dash": "dot", "color": "#999"}
 
 
@@ -23,6 +27,7 @@ def styled(figure: go.Figure, title: str, height: int = 400) -> go.Figure:
     Returns:
         The same figure.
     """
+    figure.for_each_xaxis(_wrap)
     return figure.update_layout(
         title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper"},
         template="plotly_white",
@@ -61,6 +66,18 @@ def add_curve(
     )
     values = [each["value"] for each in y]
     figure.add_scatter(x=x, y=values, mode="lines+markers", name=name, line={"color": colour}, **hover)
+
+
+def make_square(figure: go.Figure, across: str, up: str) -> None:
+    """Give a plot two axes from 0 to 1 of the same length, with these titles."""
+    figure.update_xaxes(title=across, range=[-0.02, 1.02], constrain="domain")
+    figure.update_yaxes(title=up, range=[-0.02, 1.02], scaleanchor="x", constrain="domain")
+
+
+def _wrap(axis: go.layout.XAxis) -> None:
+    """Break a long title into lines: Plotly cuts off what a narrow page has no room for."""
+    if axis.title.text:
+        axis.title.text = "<br>".join(textwrap.wrap(axis.title.text, _LINE))
 
 
 def translucent(colour: str) -> str:

@@ -31,11 +31,17 @@ class AuditedPart(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A filled section of a page."""
+    """A filled section of a page; `limits` are the titles of the limitations that it found."""
 
     name: str
     title: str
     html: str
+    limits: list[str]
+
+
+_CONFIG = {"displayModeBar": False, "responsive": True}
+_TITLE = 50
+"""Pixels that a title takes."""
 
 
 def _for_markdown(words: object) -> str:
@@ -65,13 +71,20 @@ TEMPLATES.filters |= {
 
 
 def divisions(plots: Mapping[str, go.Figure]) -> dict[str, str]:
-    """Turn plots into HTML that needs Plotly's script once on the page; empty plots are left out."""
-    config = {"displayModeBar": False, "responsive": True}
-    return {
-        name: plot.to_html(full_html=False, include_plotlyjs=False, config=config)
-        for name, plot in plots.items()
-        if plot.data
-    }
+    """Turn plots into HTML that needs Plotly's script once on the page; empty plots are left out.
+
+    A title becomes a caption, which wraps where the page is narrow.
+    """
+    return {name: _captioned(plot) for name, plot in plots.items() if plot.data}
+
+
+def _captioned(plot: go.Figure) -> str:
+    margin = plot.layout.margin.t
+    untitled = go.Figure(plot).update_layout(title=None, margin_t=None if margin is None else max(margin - _TITLE, 25))
+    drawn = untitled.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
+    title = plot.layout.title.text
+    caption = f"<figcaption>{escape(title)}</figcaption>" if title else ""
+    return f'<figure class="plot">{caption}{drawn}</figure>'
 
 
 def fill_sections(parts: list[AuditedPart], **known: Any) -> list[Section]:
@@ -88,6 +101,7 @@ def fill_sections(parts: list[AuditedPart], **known: Any) -> list[Section]:
             TEMPLATES.get_template(f"audits/{part.name}/section.html").render(
                 facts=part.facts, plots=divisions(part.plots), **known
             ),
+            [limitation["title"] for limitation in part.facts.get("limitations", [])],
         )
         for part in parts
         if part.facts

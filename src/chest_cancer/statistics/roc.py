@@ -1,9 +1,12 @@
 """Area under the ROC curve, with an interval that holds for grouped images and for areas near 1."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import rankdata
+from sklearn.metrics import roc_curve
 
 from chest_cancer.statistics.intervals import (
     clustered_variance,
@@ -11,8 +14,19 @@ from chest_cancer.statistics.intervals import (
     largest_design_effect,
     make_figure,
     mean_of,
+    share,
 )
 from chest_cancer.storage.figures import Figure
+
+_MOST_THRESHOLDS = 200
+
+
+class RocBand(NamedTuple):
+    """A ROC curve and the two edges of its band, each an array [m, 2] of 1 - specificity and sensitivity, rising."""
+
+    curve: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    lower: NDArray[np.float64]
 
 
 def placements(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,3 +146,36 @@ def _lower(area: float, variance: float, sides: tuple[int, int]) -> float:
         return (area - other) ** 2 - variance * other * (1 - other) * spread / (sides[0] * sides[1])
 
     return float(brentq(excess, 0.0, area * (1 - 1e-9)))
+
+
+def roc_with_band(
+    positive: NDArray[np.bool_], scores: NDArray[np.float64], groups: NDArray[np.int64], confidence: float
+) -> RocBand:
+    """Draw a ROC curve with a band that holds each of its points with the given confidence.
+
+    Hilgers, 1991, Distribution-free confidence bounds for ROC curves: at each threshold sensitivity and specificity,
+    which rest on different images, have an interval each at the root of the confidence, so that the rectangle of both
+    has the whole; the band is what lies between the rectangles' outer corners. The intervals are those of
+    `intervals.share`, which count images of a group as correlated draws and have a width even at 0 and 1.
+
+    Args:
+        positive: Which images ought to score high, [n], some but not all.
+        scores: Score of each image, [n].
+        groups: Group of each image, [n].
+        confidence: Confidence level, 0..1.
+
+    Returns:
+        Curve and band, at no more than 200 thresholds.
+    """
+    alarms, sensitivities, thresholds = roc_curve(positive, scores)
+    chosen = np.unique(np.linspace(0, len(thresholds) - 1, _MOST_THRESHOLDS).astype(int))
+    corners = []
+    for threshold in thresholds[chosen]:
+        found, alarmed = (
+            share(scores[side] >= threshold, groups[side], np.sqrt(confidence)) for side in (positive, ~positive)
+        )
+        corners.append((alarmed["low"], found["high"], alarmed["high"], found["low"]))
+    # The design effect differs from threshold to threshold; the edges still only rise.
+    edges = np.maximum.accumulate(np.array(corners))
+    upper, lower = np.vstack([edges[:, :2], [1, 1]]), np.vstack([[0, 0], edges[:, 2:]])
+    return RocBand(np.stack([alarms, sensitivities], axis=1), upper, lower)

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, predict_test_images
 from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
-from chest_cancer.reporting.pictures import draw_evidence_examples
+from chest_cancer.reporting.pictures import show_test_images
 
 
 def create_pipeline() -> Pipeline:
@@ -24,10 +24,10 @@ def create_pipeline() -> Pipeline:
                 name="measure_performance_node",
             ),
             Node(
-                func=draw_evidence_examples,
+                func=show_test_images,
                 inputs=["raw_images", "test_predictions", "test_evidence", "candidate", "params:seed"],
-                outputs="evidence_examples",
-                name="draw_evidence_examples_node",
+                outputs=["evidence_examples", "gallery"],
+                name="show_test_images_node",
             ),
             Node(
                 func=compare_with_champion,

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from PIL import Image
 
 from chest_cancer.audits.audit import parts_of
 from chest_cancer.audits.registry import AUDITS
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
+from chest_cancer.reporting.pictures import Gallery
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_reliability, plot_roc
 from chest_cancer.reporting.report import render_model_card, render_report
 from chest_cancer.storage.figures import StoredFigure
@@ -40,7 +40,7 @@ def plot_evaluation(
     classes, manifest = list(classifier.classes), classifier.manifest
     return (
         plot_confusion(test_predictions, classes),
-        plot_roc(test_predictions, classes, manifest.normal_class, metrics),
+        plot_roc(test_predictions, classes, manifest.normal_class, metrics, parameters.confidence),
         plot_reliability(test_predictions, classes, manifest.temperature, parameters.confidence),
         plot_history(training_history),
     )
@@ -52,7 +52,7 @@ def write_report(
     quarantine: pd.DataFrame,
     parameters: ModelEvaluationParameters,
     promotion: dict[str, Any],
-    evidence_examples: Image.Image,
+    gallery: Gallery,
     **audits_and_plots: Any,
 ) -> str:
     """Write the report: one HTML page that needs no network.
@@ -63,7 +63,7 @@ def write_report(
         quarantine: Files that were not used, with the reason.
         parameters: The block `model_evaluation`.
         promotion: Decision of the gate, with its reason.
-        evidence_examples: Test images under their evidence maps.
+        gallery: Test images under their evidence maps.
         audits_and_plots: Facts and plots of each audit, and each `evaluation_plot_<name>`, by catalog name.
 
     Returns:
@@ -77,7 +77,7 @@ def write_report(
         {name: audits_and_plots[f"evaluation_plot_{name}"] for name in PLOTS},
         parameters.confidence,
         promotion["reason"],
-        evidence_examples,
+        gallery,
     )
 
 

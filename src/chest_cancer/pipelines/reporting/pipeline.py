@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=write_report,
-                inputs=described | _named("quarantine", "promotion", "evidence_examples", *shown),
+                inputs=described | _named("quarantine", "promotion", "gallery", *shown),
                 outputs="report",
                 name="write_report_node",
             ),

@@ -1,4 +1,4 @@
-"""What the figures of a run do not support, in plain words; derived from the figures and the audits."""
+"""What the figures of a run do not support, in plain words and the gravest first; from the figures and the audits."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +10,57 @@ from chest_cancer.reporting.templates import AuditedPart
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.storage.figures import StoredFigure
 
+GRAVEST_FIRST = (
+    # Nothing follows for patients.
+    "Synthetic data",
+    "No answers",
+    # The score may come from something else than disease, or nobody looked.
+    "Not audited",
+    "Shortcuts",
+    "Where the information is",
+    "Classes that differ in metadata",
+    # Other patients may get another score.
+    "One source, unknown patients",
+    "Small test split",
+    "A threshold from few patients",
+    "Memory",
+    "What near-duplicates are worth",
+    # A model could go by these.
+    "Black lungs",
+    "Drawn marks",
+    "Fingerprints",
+    # Some answers are worse than the figures, or of no use.
+    "A class that is never answered",
+    "Subgroups that differ",
+    "Bad calibration",
+    "Decisions",
+    "Abstention does not help",
+    "Abstention",
+    "Prediction sets",
+    "Robustness",
+    # What was not, or can't be, shown here.
+    "One source",
+    "Subgroups are too small",
+    "Evidence maps",
+    "Size of the test split",
+    # Of the data; the figures allow for it.
+    "Suspects",
+    "Copies",
+    "Random splits of patients",
+    "Random splits",
+)
+"""Titles of all limitations, by what they do to the figures. Cards and reports list them in this order, and the first
+screen shows the first three; one that is not named here comes last."""
+
+FIRST = 3
+"""How many are on the first screen of a report."""
+
+_WIDE = 0.2
+"""An accuracy whose interval is wider comes from a small test split."""
+
+_FEWEST_PATIENTS = 50
+"""With as many, a threshold that finds 0.95 of validation patients finds between about 0.86 and 0.99 of others."""
+
 _LARGEST_CALIBRATION_ERROR = 0.1
 """Where even the lower end of its interval is above, probabilities are not to be read as chances."""
 
@@ -20,7 +71,7 @@ _UNKNOWN: StoredFigure = {"value": None, "low": 0.0, "high": 1.0, "n": 0}
 def find_limitations(
     metrics: Mapping[str, Any], manifest: Manifest, audits: list[AuditedPart], confidence: float
 ) -> list[Limitation]:
-    """List what a reader must know before the figures are used, the gravest first.
+    """List what a reader must know before the figures are used, in the order of `GRAVEST_FIRST`.
 
     Args:
         metrics: Figures of the test split, and whether patients are known.
@@ -29,17 +80,23 @@ def find_limitations(
         confidence: Confidence level of all intervals, 0..1.
     """
     of_answers = [*_never_answered(metrics, manifest.classes), *_abstention(metrics), *_calibration(metrics)]
-    return [_origin(manifest.data), _size(metrics, confidence), *of_answers, *_of_audits(audits)]
+    of_size = [_size(metrics, confidence), *_patient_threshold(metrics, manifest)]
+    return _ranked([_origin(manifest.data), *of_size, *of_answers, *_of_audits(audits)])
 
 
 def find_data_limitations(data: DataSummary, audits: list[AuditedPart]) -> list[Limitation]:
-    """List what a reader must know of the images.
+    """List what a reader must know of the images, in the same order.
 
     Args:
         data: Summary of the source's images.
         audits: What the audits of the data found.
     """
-    return [_origin(data), *_of_audits(audits)]
+    return _ranked([_origin(data), *_of_audits(audits)])
+
+
+def _ranked(limitations: list[Limitation]) -> list[Limitation]:
+    places = {title: place for place, title in enumerate(GRAVEST_FIRST)}
+    return sorted(limitations, key=lambda limitation: places.get(limitation.title, len(places)))
 
 
 def _of_audits(audits: list[AuditedPart]) -> list[Limitation]:
@@ -73,7 +130,23 @@ def _size(metrics: Mapping[str, StoredFigure], confidence: float) -> Limitation:
         f"The figures rest on {accuracy['n']} test images: the accuracy may be anything from {accuracy['low']:.2f} to "
         f"{accuracy['high']:.2f} ({percent(confidence)} interval)."
     )
-    return Limitation("Size of the test split", text)
+    is_wide = accuracy["high"] - accuracy["low"] > _WIDE
+    return Limitation("Small test split" if is_wide else "Size of the test split", text)
+
+
+def _patient_threshold(metrics: Mapping[str, Any], manifest: Manifest) -> list[Limitation]:
+    """What reads a patient as positive was fitted on few patients."""
+    rule = manifest.patient_rule
+    if rule is None or min(rule.positive, rule.negative) >= _FEWEST_PATIENTS:
+        return []
+    found, spared = (metrics.get(f"patient_{name}", _UNKNOWN) for name in ("sensitivity", "specificity"))
+    text = (
+        f"From which score on a patient reads as positive was set on {rule.positive} positive and {rule.negative} "
+        f"negative validation patients (fewer than {_FEWEST_PATIENTS}), to find {percent(rule.target_sensitivity)} of "
+        f"the positive ones. On test patients the sensitivity is {in_words(found)} (n {found['n']}) and the "
+        f"specificity {in_words(spared)} (n {spared['n']})."
+    )
+    return [Limitation("A threshold from few patients", text)]
 
 
 def _never_answered(metrics: Mapping[str, StoredFigure], classes: Iterable[str]) -> list[Limitation]:
