@@ -26,7 +26,7 @@ def main() -> None:
     wanted: dict[str, Callable[[Page], None]] = {
         "report": lambda page: _report(page, arguments.data),
         "result": lambda page: _result(page, arguments.app),
-        "training": lambda page: _training(page, arguments.app),
+        "training": lambda page: _training(page, arguments.app, arguments.token),
     }
     made = json.loads(_MADE.read_text()) if _MADE.exists() else {}
     run = json.loads((arguments.data / "06_models" / "candidate" / "manifest.json").read_text())["provenance"]
@@ -53,9 +53,9 @@ def _result(page: Page, app: str) -> None:
     page.locator("article.result").wait_for()
 
 
-def _training(page: Page, app: str) -> None:
+def _training(page: Page, app: str, token: str) -> None:
     """A run is shown that somebody started on the page."""
-    page.goto(f"{app.rstrip('/')}/train")
+    page.goto(f"{app.rstrip('/')}/train?token={token}")
     page.wait_for_load_state("load")
 
 
@@ -71,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("pictures", nargs="*", choices=["report", "result", "training"], help="by default all three")
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="the folder `data` of a finished run")
     parser.add_argument("--app", default="http://127.0.0.1:8080", help="where the app answers")
+    parser.add_argument("--token", default="", help="what `make serve` prints, to see the page of training")
     return parser.parse_args()
 
 
