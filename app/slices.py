@@ -12,11 +12,11 @@ from app.problems import ProblemError
 from app.uploads import Upload
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.frame import Frame
+from chest_cancer.imaging.lungs import shows_lung
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.planes import Side
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.studies import shows_lung
 
 _SHOWN_SIDE = 512
 

@@ -19,6 +19,7 @@ from chest_cancer.jobs import progress
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
 from chest_cancer.record.flat_parameters import flat_parameters
+from chest_cancer.record.shares import is_share
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
 from chest_cancer.storage.figures import UNKNOWN, figures_in, patients_of
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together
@@ -27,6 +28,8 @@ from chest_cancer.storage.project_lock import hold_project
 # What makes no result its own: caches, and images that are only asked about.
 # What other runs made: found by its own digests, and used beside whatever is here.
 _NOT_TRACED = {"champion", "classifier", "feature_store", "inference_images", "patient_key"}
+# What several runs make together: each part says itself what it was made from.
+_NOT_TRACED |= {"predictions", "patient_predictions", "study_predictions", "batch_summary"}
 
 
 class ProjectHook:
@@ -44,7 +47,9 @@ class ProjectHook:
         at_end.close()  # a run before it in this process, where Kedro's own session did not end it
         names = run_params.get("pipeline_names")
         parts = ["kedro run", f"--env {run_params['env']}", f"--pipelines {','.join(names)}" if names else ""]
-        at_end.enter_context(hold_project(Path(run_params["project_path"]), " ".join(filter(None, parts))))
+        command = " ".join(filter(None, parts))
+        shared = is_share(run_params, catalog)
+        at_end.enter_context(hold_project(Path(run_params["project_path"]), command, shared=shared))
 
     @hook_impl(tryfirst=True)
     def before_node_run(self) -> None:
@@ -174,6 +179,8 @@ class SummaryHook:
         """Print the data, the number of images, the figures, and where to look next."""
         if "external_report" in pipeline.all_outputs():
             _print_external_validation(Console(), catalog.load("external_validation"))
+        if "batch_summary" in pipeline.all_outputs():
+            _print_batch(Console(), catalog.load("batch_summary"))
         if "metrics" not in pipeline.all_outputs():
             return
         manifest, metrics = catalog.load("candidate").manifest, catalog.load("metrics")
@@ -212,6 +219,21 @@ def _print_external_validation(console: Console, facts: dict[str, Any]) -> None:
         f"\n[bold]Other site[/]  {facts['source']['location']}: {facts['copies']['words']}",
         *facts["verdict"],
         "[bold]Look[/]    data/08_reporting/external_validation.html\nFor research only: not a medical device.",
+        sep="\n",
+    )
+
+
+def _print_batch(console: Console, facts: dict[str, Any]) -> None:
+    """Print what a batch came to, and what to do next."""
+    answers = ", ".join(f"{label} {count:,}" for label, count in facts["answers"].items()) or "none"
+    missing = facts["parts"] - facts["parts_done"]
+    next_steps = "data/08_reporting/predictions.html · data/07_model_output/predictions"
+    if missing:
+        next_steps = f"run the other shares ({missing} of {facts['parts']} parts are missing), then once without `part`"
+    console.print(
+        f"\n[bold]Batch[/]   {facts['source']}: {facts['rows']:,} images; answers: {answers}; "
+        f"{facts['without_answer_in_all']:,} without an answer, of which {facts['unreadable']:,} could not be read",
+        f"[bold]Next[/]    {next_steps}\nFor research only: not a medical device.",
         sep="\n",
     )
 

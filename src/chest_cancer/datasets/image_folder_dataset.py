@@ -97,7 +97,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
         """
         try:
             with self._folder.locked():
-                self._require_own_folder(data)
+                self.require_own_folder(data)
                 self._bring(data)
         except OSError as error:
             if error.errno not in FULL:
@@ -203,7 +203,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
         logger.info("%s: took %d files, refused %d.", source.address, intake.files, len(intake.refused))
         return deidentifier.may_name_patients
 
-    def _require_own_folder(self, source: ImageSource) -> None:
+    def require_own_folder(self, source: ImageSource) -> None:
         """Raise rather than delete what somebody else put there."""
         target = self._filepath.resolve()
         if source.kind in {"zip", "folder"}:

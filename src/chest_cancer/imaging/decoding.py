@@ -22,6 +22,7 @@ from chest_cancer.imaging.damage import check_jpeg, check_png, check_tiff
 from chest_cancer.imaging.grey import compact, find_hounsfield, to_eight_bits
 from chest_cancer.imaging.pixels import (
     DecodedImage,
+    Identifiers,
     UnreadableImageError,
     check_single_frame,
     check_size,
@@ -87,6 +88,27 @@ def decode_image(
             image = _decode_with_pillow(kind, data, max_pixels, min_side)
     image.pixels.setflags(write=False)
     return image
+
+
+def identifiers_in(start: bytes, *, max_pixels: int = 64_000_000) -> Identifiers | None:
+    """Read whom a file shows, and nothing else of it.
+
+    Args:
+        start: Its beginning, or all of it; identifiers that lie beyond are empty.
+        max_pixels: Largest accepted width x height.
+
+    Returns:
+        The identifiers; None for other formats than DICOM.
+
+    Raises:
+        UnreadableImageError: As `decode_image`.
+    """
+    if identify(start) is not None:
+        return None
+    with as_unreadable("DICOM", extra="dicom"):
+        from chest_cancer.imaging.dicom.read import read_identifiers  # on use, as above
+
+        return read_identifiers(start, 4 * max_pixels)
 
 
 def without_identifiers(data: bytes, hashed: Callable[[str, str], str], *, max_pixels: int = 64_000_000) -> bytes:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.grey import fill_with_air
+from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.regions import Mask, label_regions, largest_region
 
 NO_LUNG = "no lung in this slice"
@@ -45,6 +46,11 @@ class Lungs(NamedTuple):
         """Whether the slice shows lung: on both sides, or on one side so much that it is no bowel."""
         beside = min(self.left, self.right) >= _LEAST_BESIDE
         return self.share >= (_LEAST if beside else _LEAST_ALONE)
+
+
+def shows_lung(image: DecodedImage) -> bool:
+    """Whether an axial CT slice shows lung; a picture, which has no Hounsfield units, is left to the classifier."""
+    return image.hounsfield is None or find_lungs(image.hounsfield).seen
 
 
 def find_lungs(hounsfield: NDArray[Any]) -> Lungs:

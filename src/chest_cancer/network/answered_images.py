@@ -1,6 +1,7 @@
 """What a classifier says of a table of images, as it is served: the one way in which figures are measured."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from chest_cancer.network.classifier import Classifier, Prediction
+from chest_cancer.network.mapping import Loaded, map_images
 from chest_cancer.network.predictions import probability_columns
+from chest_cancer.network.processes import processors
+
+_READ_AHEAD = 64
 
 
 def answer_images(
@@ -18,7 +23,7 @@ def answer_images(
 
     Args:
         files: A row per image, with `path` and `pixel_sha256`.
-        load: Takes both, and gives the classifier's input, uint8 [224, 224, 3].
+        load: Takes both, and gives the classifier's input, uint8 [224, 224, 3]. Called in threads.
         classifier: The trained classifier.
         what: What the images are, for the progress bar.
 
@@ -27,15 +32,17 @@ def answer_images(
         training images, `reason` why that is no answer (None where it is), `warning` why it has no probability (None
         where it has) and `probability_<class>`; and the predictions, in the same order.
     """
-    # One stream of them all: while the network computes a batch, the next one is decoded.
-    each = tqdm(
-        zip(files["path"], files["pixel_sha256"], strict=True),
-        desc=f"Predicting {what}",
-        total=len(files),
-        unit="image",
-        mininterval=0.5,
-    )
-    predictions = classifier.predict_standardised(load(path, key) for path, key in each)
+
+    def loaded(file: tuple[str, str]) -> list[Loaded[None]]:
+        return [Loaded(None, load(*file))]
+
+    each = list(zip(files["path"], files["pixel_sha256"], strict=True))
+    with ThreadPoolExecutor(processors()) as pool:
+        mapped = map_images(
+            [each], loaded, classifier.stream_batches, pool, batch=classifier.batch, read_ahead=_READ_AHEAD
+        )
+        shown = tqdm(mapped, desc=f"Predicting {what}", total=len(each), unit="image", mininterval=0.5)
+        predictions = [answer for _, images in shown for _, answer in images if answer is not None]
     rows = [
         (answer.leaning, answer.distance, answer.reason, answer.warning, *answer.probabilities.values())
         for answer in predictions

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Self
 
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.frame import SIDE
-from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
-from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, SAME_PIXELS_SINCE, check_available, standardise
-from chest_cancer.imaging.windows import see
+from chest_cancer.imaging.pixels import DecodedImage
+from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
 from chest_cancer.network.answers import AnswerRule, Doubt
 from chest_cancer.network.manifest import Manifest
-from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
+from chest_cancer.network.preparation import Preparation
+from chest_cancer.network.runtime import RUNTIME, Network, Outputs, Quantised, resolve_precision
 
 GRAPH_FILE = "classifier.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -168,31 +168,23 @@ class Classifier:
         lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
         (Path(folder) / DIGESTS_FILE).write_text("".join(lines))
 
+    @property
+    def identity(self) -> str:
+        """Digest of all that decides what it says of an image, and in what the numbers are rounded."""
+        digest = hashlib.sha256(self.graph)
+        if self.quantised is not None:
+            digest.update(self.quantised.structure + self.quantised.weights)
+        digest.update(f"{self.manifest.to_json()}\0{self.precision}\0{RUNTIME}\0{PREPROCESSING_VERSION}".encode())
+        return digest.hexdigest()
+
     def release_graph(self) -> None:
         """Compile, and free the graph, 60 MB that a server no longer needs: `graph` is empty then, `quantised` None."""
         _ = self._network  # compiled now, if it was not
         self.graph, self.quantised = b"", None
 
     def pixels_of(self, image: DecodedImage) -> NDArray[np.uint8]:
-        """Take the pixels of a file, if they are what the classifier's training images would have had.
-
-        Args:
-            image: What `decode_image` made of the file.
-
-        Returns:
-            Its pixels, uint8 [H, W, 3] RGB, through the window of `standardisation`, for `predict`.
-
-        Raises:
-            UnreadableImageError: The file has grey of more than 8 bits, as DICOM has, and the classifier is older than
-                today's way to show it.
-        """
-        since = SAME_PIXELS_SINCE.get(image.scaling, PREPROCESSING_VERSION)
-        if self.manifest.preprocessing_version < since:
-            raise UnreadableImageError(
-                f"{image.format} image in grey of more than 8 bits, which is read in another way since this "
-                "classifier was trained; expected 8 bits, or train the model again with this version of chest_cancer"
-            )
-        return see(image, self.standardisation.window)
+        """Take the pixels of a file for `predict`; see `Preparation`."""
+        return Preparation.of(self.manifest).pixels_of(image)
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Classify images.
@@ -218,9 +210,15 @@ class Classifier:
         """
         remaining = iter(images)
         batches = iter(lambda: list(islice(remaining, self.batch)), [])
-        for outputs in self._network.stream(np.stack(batch) for batch in batches):
-            for row in range(len(outputs["probabilities"])):
-                yield self._prediction(outputs, row)
+        yield from chain.from_iterable(self.stream_batches(np.stack(batch) for batch in batches))
+
+    def stream_batches(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[list[Prediction]]:
+        """Classify batches of such images, uint8 [n, 224, 224, 3], and give the predictions of each as soon as it can.
+
+        The next batch is taken while the network computes this one.
+        """
+        for outputs in self._network.stream(batches):
+            yield [self._prediction(outputs, row) for row in range(len(outputs["probabilities"]))]
 
     def self_test(self) -> float | None:
         """Compare what the classifier says of `self_test_image` with what it said when it was trained.

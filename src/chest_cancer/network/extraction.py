@@ -2,11 +2,8 @@
 
 import hashlib
 import logging
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +13,9 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.standardise import preprocessing_key
 from chest_cancer.jobs import progress
+from chest_cancer.network.mapping import Loaded, map_images
 from chest_cancer.network.minimal_filtering import FILTERING, filter_minimally
+from chest_cancer.network.processes import processors
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
 from chest_cancer.parameters.blocks import FeatureExtractionParameters
 from chest_cancer.storage.arrays import Rows
@@ -93,21 +92,28 @@ def extract(
         description: What the progress bar says.
 
     Yields:
-        The outputs of each batch by name, float32 [batch_size or fewer, ...].
+        The outputs of each image by name, float32 [1, ...].
     """
-    with tqdm(total=len(jobs), desc=description, unit="image", mininterval=0.5) as bar:
-        for outputs in network.stream(_batches(jobs, load, batch_size, read_ahead)):
-            yield outputs
-            bar.update(len(next(iter(outputs.values()))))
-            progress.report("images", done=bar.n, of=len(jobs))
+
+    def compute(batches: Iterable[Image]) -> Iterator[list[Outputs]]:
+        return map(_each, network.stream(batches))
+
+    def loaded(job: Job) -> list[Loaded[None]]:
+        return [Loaded(None, load(job))]
+
+    ahead = max(read_ahead, batch_size)
+    with (
+        ThreadPoolExecutor(processors()) as pool,
+        tqdm(total=len(jobs), desc=description, unit="image", mininterval=0.5) as bar,
+    ):
+        for _, images in map_images([jobs], loaded, compute, pool, batch=batch_size, read_ahead=ahead):
+            yield from (outputs for _, outputs in images if outputs is not None)
+            bar.update()
+            if bar.n % batch_size == 0 or bar.n == len(jobs):
+                progress.report("images", done=bar.n, of=len(jobs))
 
 
-def _batches(jobs: Sequence[Job], load: Callable[[Job], Image], batch_size: int, read_ahead: int) -> Iterator[Image]:
-    """Load on all cores, in order, never more than `read_ahead` images ahead."""
-    to_come = iter(jobs)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting = deque(pool.submit(load, job) for job in islice(to_come, max(read_ahead, batch_size)))
-        while waiting:
-            batch = [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]
-            waiting.extend(pool.submit(load, job) for job in islice(to_come, len(batch)))
-            yield np.stack(batch)
+def _each(outputs: Outputs) -> list[Outputs]:
+    """Take the outputs of a batch apart, image by image; nothing is copied."""
+    count = len(next(iter(outputs.values())))
+    return [{name: array[row : row + 1] for name, array in outputs.items()} for row in range(count)]

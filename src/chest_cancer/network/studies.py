@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.frame import WHOLE_IMAGE, Frame
-from chest_cancer.imaging.lungs import NO_LUNG, find_lungs
+from chest_cancer.imaging.lungs import NO_LUNG, shows_lung
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.volumes.volume import Volume
@@ -102,11 +102,6 @@ class StudyAnswer:
     def share_declined(self) -> float:
         """Share of the slices with lung that are declined, 0..1; 0 where none shows lung."""
         return self.declined / max(self.with_lung, 1)
-
-
-def shows_lung(image: DecodedImage) -> bool:
-    """Whether an axial CT slice shows lung; a picture, which has no Hounsfield units, is left to the classifier."""
-    return image.hounsfield is None or find_lungs(image.hounsfield).seen
 
 
 def reason_of_chest(reason: str | None) -> str | None:

@@ -15,6 +15,7 @@ from chest_cancer.parameters.values import (
     HeadName,
     Name,
     Seed,
+    Share,
     UnlabelledPatientWay,
     Window,
 )
@@ -252,6 +253,9 @@ class BatchInferenceParameters(Block):
         "auto",
         description="auto: by DICOM, where there are any; dicom; unknown; or a regular expression on the path with a "
         "group (?P<patient>…).",
+    )
+    part: Share | None = Field(
+        None, description="Which share of the work, such as 3/16, for several runs at once; null: all of it."
     )
 
 

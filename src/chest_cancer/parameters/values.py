@@ -34,6 +34,13 @@ def _as_part(shares: tuple[float, float]) -> tuple[float, float]:
     return shares
 
 
+def _as_share(share: str) -> str:
+    found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", share)
+    if found is None or int(found[1]) > int(found[2]):
+        raise ValueError("expected which share and of how many, as in 3/16: from 1/16 to 16/16")
+    return share
+
+
 def _way_among(*known: str) -> Callable[[Any], Any]:
     """Make what takes one of the known ways to find patients, or a regular expression with a group `patient`."""
     names = ", ".join(f"'{name}'" if "<" in name else name for name in known)
@@ -74,6 +81,8 @@ SourceKind = Literal["phantom", "google_drive", "https", "dicomweb", "zip", "fol
 TableRole = Literal["path", "label", "patient", "study", "split"]
 Part = Annotated[tuple[Fraction, Fraction], AfterValidator(_as_part)]
 FewestAndMost = Annotated[tuple[Count, Count], AfterValidator(_in_order)]
+Share = Annotated[str, AfterValidator(_as_share)]
+"""Which of several shares of the work, from 1, and of how many, such as 3/16."""
 Window = Annotated[str | tuple[float, float], BeforeValidator(_as_window)]
 PatientWay = Annotated[str, BeforeValidator(_way_among("auto", "table", "dicom", "unknown", BELOW_CLASS, ABOVE_CLASS))]
 UnlabelledPatientWay = Annotated[str, BeforeValidator(_way_among("auto", "dicom", "unknown"))]

@@ -154,7 +154,7 @@ def reaches_server(action: Callable[[], object]) -> bool:
 
 
 def close_abandoned() -> None:
-    """End the runs of this project that died without a word. Only for a process that holds the project.
+    """End the runs of this project that died without a word. Only for a process that holds the project alone.
 
     A run holds the project until it ends: one that is still open while somebody else holds it is dead.
     """

@@ -25,6 +25,7 @@ from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
 from chest_cancer.record.relocation import follow_project
+from chest_cancer.record.shares import is_share
 from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.recoverable_folder import locked
 
@@ -60,7 +61,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         if self._already_active_mlflow:
             super().before_pipeline_run(run_params=public(run_params), pipeline=pipeline, catalog=catalog)
             return
-        delivery.close_abandoned()
+        if not is_share(run_params, catalog):  # others may be running
+            delivery.close_abandoned()
         name = "dvc" if dvc_process() else "+".join(names)
         opened = tracking.open_run(name)
         at_end.callback(_end, opened)

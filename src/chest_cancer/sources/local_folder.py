@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -92,11 +92,11 @@ def copy_files(entries: list[Entry], intake: Intake) -> None:
     intake.require_within(total_bytes=total)
     intake.require_space(total)
     files = {entry.name: entry.path for entry in entries if not entry.is_folder and entry.problem is None}
-    headers = {values: name for name in files if name.lower().endswith(_HEADERS) for values in names_of_values(name)}
+    headers = headers_of_values(files)
     used: set[str] = set()
 
     def open_file(name: str) -> bytes:
-        return b"".join(intake.read(_content(files[name])))
+        return b"".join(intake.read(content_of(files[name])))
 
     # Headers first, so that it is known whose values have been read.
     for entry in tqdm(
@@ -108,7 +108,19 @@ def copy_files(entries: list[Entry], intake: Intake) -> None:
             intake.add_folder(entry.name)
         elif entry.name not in used:
             beside = partial(open_beside, entry.name, files, open_file, used)
-            intake.add(entry.name, _content(entry.path), beside if entry.name.lower().endswith(_HEADERS) else None)
+            intake.add(entry.name, content_of(entry.path), beside if entry.name.lower().endswith(_HEADERS) else None)
+
+
+def headers_of_values(names: Iterable[str]) -> dict[str, str]:
+    """Find the files that may hold the values of a volume, and whose header is another file.
+
+    Args:
+        names: Of all files.
+
+    Returns:
+        Names that such a file may have, to the name of its header.
+    """
+    return {values: name for name in names if name.lower().endswith(_HEADERS) for values in names_of_values(name)}
 
 
 def list_file(path: Path) -> list[Entry]:
@@ -146,11 +158,20 @@ def _link_problem(target: str, real_root: str) -> str | None:
     return None if path.is_file() else "special file"
 
 
-def _content(path: str) -> Iterator[bytes]:
+def content_of(path: str, chunk: int = CHUNK) -> Iterator[bytes]:
+    """Read a file of a listing, where it lies.
+
+    Args:
+        path: `Entry.path`.
+        chunk: Bytes that are read at once.
+
+    Raises:
+        RefusedError: It can't be read.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+            while block := file.read(chunk):
+                yield block
     except OSError as error:
         raise RefusedError(f"can't be read: {error.strerror}") from error

@@ -16,12 +16,13 @@ class ProjectHeldError(RuntimeError):
 
 
 @contextmanager
-def hold_project(project: Path, command: str) -> Iterator[None]:
+def hold_project(project: Path, command: str, *, shared: bool = False) -> Iterator[None]:
     """Hold a project; it ends with the process, however that ends.
 
     Args:
         project: Its folder.
         command: What holds it, for whoever is refused.
+        shared: Hold it beside others that share it, too; one that does not is refused meanwhile.
 
     Yields:
         Nothing; the project is held until the block ends.
@@ -33,7 +34,7 @@ def hold_project(project: Path, command: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise ProjectHeldError(

@@ -141,12 +141,28 @@ def decode_dicom(
     )
     if not with_identifiers:
         return decoded
-    identifiers = Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
     place = None
     if hounsfield is not None:
         with contextlib.suppress(Exception):  # whatever pydicom raises: such a slice lies in no series
             place = place_of(dataset)
-    return replace(decoded, identifiers=identifiers, attributes=read_attributes(dataset), place=place)
+    return replace(decoded, identifiers=_identifiers_in(dataset), attributes=read_attributes(dataset), place=place)
+
+
+def read_identifiers(start: bytes, max_bytes: int) -> Identifiers:
+    """Read whom a DICOM file shows.
+
+    Args:
+        start: Its beginning, or all of it; identifiers that lie beyond are empty.
+        max_bytes: Most bytes that a deflated file may inflate to.
+
+    Raises:
+        Exception: As `decode_dicom`.
+    """
+    return _identifiers_in(read_elements(start, max_bytes, [*map(Tag, IDENTIFIERS)], Tag(IDENTIFIERS[-1]))[0])
+
+
+def _identifiers_in(dataset: Dataset) -> Identifiers:
+    return Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
 
 
 def _read_pixels(
@@ -168,23 +184,27 @@ def _read_pixels(
     return see_lungs(hounsfield), grey.scaling, hounsfield
 
 
-def read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tuple[Dataset, UID]:
+def read_elements(
+    data: bytes, max_bytes: int, tags: list[BaseTag | int], last: BaseTag | None = None
+) -> tuple[Dataset, UID]:
     """Return those of the elements that the file has, and the transfer syntax.
 
     Args:
         data: The whole file.
         max_bytes: Most bytes that a deflated file may inflate to.
         tags: What is read; all else is skipped.
+        last: The element after which nothing is read; by default the whole file is.
 
     Raises:
         UnreadableImageError: No transfer syntax, one that nobody knows, or too many bytes.
     """
     file = io.BytesIO(data)
+    stop = None if last is None else lambda tag, _vr, _length: tag > last
     if data[128:132] == b"DICM":
         file.seek(132)
     elif data[:2] == b"\x08\0":  # Neither preamble nor File Meta Information, as files of before 1993 are.
         syntax = ExplicitVRLittleEndian if data[4:6].isalpha() else ImplicitVRLittleEndian
-        return read_dataset(file, syntax.is_implicit_VR, True, specific_tags=tags), syntax
+        return read_dataset(file, syntax.is_implicit_VR, True, stop_when=stop, specific_tags=tags), syntax
     meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
     syntax = meta.get("TransferSyntaxUID")
     if not isinstance(syntax, UID):
@@ -197,7 +217,9 @@ def read_elements(data: bytes, max_bytes: int, tags: list[BaseTag | int]) -> tup
             raise UnreadableImageError(f"deflated DICOM file exceeds {max_bytes:,} bytes when inflated")
     if syntax.is_private or not syntax.is_transfer_syntax:
         raise no_decoder(syntax)
-    return read_dataset(file, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=tags), syntax
+    return read_dataset(
+        file, syntax.is_implicit_VR, syntax.is_little_endian, stop_when=stop, specific_tags=tags
+    ), syntax
 
 
 def _highest_bits(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:

@@ -1,33 +1,29 @@
-"""Nodes of batch_inference."""
+"""Nodes of batch_inference: from a source and a classifier to a row for every image."""
 
-import logging
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.imaging.decoding import decode_image
-from chest_cancer.imaging.lungs import NO_LUNG
-from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.network.classifier import Classifier
+from chest_cancer.jobs import progress
+from chest_cancer.network.classifier import Classifier, Prediction
+from chest_cancer.network.mapping import map_images
 from chest_cancer.network.predictions import probability_columns
-from chest_cancer.network.studies import reason_of_chest, shows_lung
+from chest_cancer.network.preparation import Preparation
+from chest_cancer.network.processes import Processes, processors
+from chest_cancer.network.studies import reason_of_chest
 from chest_cancer.parameters.blocks import BatchInferenceParameters
-from chest_cancer.pipelines.batch_inference.patients import identify
-from chest_cancer.sources.identity import (
-    MAY_FIND_NOBODY,
-    PHANTOM_PATIENTS,
-    finds_nobody,
-    patient_in_path,
-    without_shared_identifiers,
-)
-from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.pipelines.batch_inference import reading
+from chest_cancer.pipelines.batch_inference.parts import Part, images_about, look_whom, plan_parts, share_of
+from chest_cancer.pipelines.batch_inference.reading import IS_CT, FileReader, Row
+from chest_cancer.sources.image_files import ImageFiles
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table_file import TEXT
+from chest_cancer.storage.table_parts import PlannedTable
 
-logger = logging.getLogger(__name__)
-
+_READ_AHEAD = 64
 _TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "warning", "pixel_sha256"]
 
 
@@ -48,9 +44,9 @@ def describe_inference_source(parameters: BatchInferenceParameters, patient_key:
 
 
 def predict_images(
-    images: ImageFolder, classifier: Classifier, parameters: BatchInferenceParameters, patient_key: bytes
-) -> pd.DataFrame:
-    """Predict every image of a folder; what can't be read gets a row with the reason.
+    images: ImageFiles, classifier: Classifier, parameters: BatchInferenceParameters, patient_key: bytes
+) -> tuple[PlannedTable, dict[str, Any]]:
+    """Plan to predict every image of a source; the catalog asks for the parts that are not there yet.
 
     Args:
         images: The source's files.
@@ -59,59 +55,87 @@ def predict_images(
         patient_key: Of this project, for the hashes of patients.
 
     Returns:
-        A row per file: `path`; `patient`, `study` and `series`, keyed hashes, empty where they are not known; the
-        answer's `label` and `probability`, empty where there is none, and then a `reason`; a `warning` where only the
-        probability is empty, because it would say nothing; a `probability_<class>` of each class, empty where the file
-        can't be read or shows no lung; the digest `pixel_sha256`, empty where it can't be read.
+        The table, with a row per image, sorted by path within a part, and for what can't be read with the reason:
+        `path`; `patient`, `study` and `series`, keyed hashes, empty where they are not known; the answer's `label` and
+        `probability`, empty where there is none, and then a `reason`; a `warning` where only the probability is empty,
+        because it would say nothing; a `probability_<class>` of each class, empty where the file can't be read or shows
+        no lung; the digest `pixel_sha256`, empty where it can't be read. And what is known of the work: `source`,
+        `synthetic`, `files` and `parts`, how many there are to be.
 
     Raises:
-        ValueError: No patient is found in the way that was asked for.
+        ValueError: There is no file, or no patient is found in the way that was asked for.
     """
-    way = PHANTOM_PATIENTS if images.source.synthetic and parameters.patient == "auto" else parameters.patient
-    _require_some_patients(images, way)
-    who = partial(identify, way=way, key=patient_key)
-    by_class = probability_columns(classifier.classes)
-    rows: list[dict[str, Any]] = [
-        {"path": path, **who(path, None)._asdict(), "reason": reason} for path, reason in images.refused
-    ]
-    for path in tqdm(images.paths, desc="Predicting", unit="image", mininterval=0.5):
-        try:
-            image = decode_image(images.read(path), with_identifiers=True)
-            pixels = classifier.pixels_of(image)
-        except UnreadableImageError as error:
-            rows.append({"path": path, **who(path, None)._asdict(), "reason": str(error)})
-            continue
-        shown = {**who(path, image.identifiers)._asdict(), "pixel_sha256": image.digest}
-        if not shows_lung(image):
-            rows.append({"path": path, **shown, "reason": NO_LUNG})
-            continue
-        prediction = classifier.predict([pixels])[0]
-        reason = prediction.reason if image.hounsfield is None else reason_of_chest(prediction.reason)
-        answer = {"label": prediction.label, "probability": prediction.probability, "reason": reason}
-        answer["warning"] = prediction.warning
-        probabilities = dict(zip(by_class, prediction.probabilities.values(), strict=True))
-        rows.append({"path": path, **shown, **answer, **probabilities})
+    whom = look_whom(images, parameters.patient, patient_key)
+    parts = plan_parts(images, whom, patient_key, classifier.identity)
+    reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest))
+    planned = PlannedTable(
+        {part.name: part.made_from for part in parts},
+        tuple(part.name for part in share_of(parts, parameters.part)),
+        partial(_predict_parts, {part.name: part for part in parts}, classifier, reader),
+    )
+    facts = {
+        "source": images.source.location,
+        "synthetic": images.source.synthetic,
+        "files": len(images.files),
+        "parts": len(parts),
+    }
+    return planned, facts
+
+
+def _predict_parts(
+    parts: dict[str, Part], classifier: Classifier, reader: FileReader, missing: list[str]
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Predict the files of some parts, and give each part as soon as it is whole."""
+    remaining = [parts[name] for name in missing]
+    total = sum(len(part.files) for part in remaining)
+    ends = iter(_ends(remaining))
+    part, end = next(ends)
+    rows: list[Row] = []
+    with (
+        Processes(processors(), reading.__name__) as pool,
+        tqdm(total=total, desc="Predicting", unit="file", mininterval=0.5) as bar,
+    ):
+        mapped = map_images(
+            [part.files for part in remaining],
+            reader,
+            classifier.stream_batches,
+            pool,
+            batch=classifier.batch,
+            read_ahead=_READ_AHEAD,
+            weight=images_about,
+        )
+        for done, (_, images) in enumerate(mapped, start=1):
+            rows += [_answered(facts, prediction) for facts, prediction in images]
+            bar.update()
+            if done % classifier.batch == 0 or done == total:
+                progress.report("images", done=done, of=total)
+            if done == end:
+                yield part.name, _as_table(rows, classifier.classes)
+                rows = []
+                part, end = next(ends, (part, 0))
+
+
+def _ends(parts: list[Part]) -> Iterator[tuple[Part, int]]:
+    """Each part, and how many files are done when it is."""
+    done = 0
+    for part in parts:
+        done += len(part.files)
+        yield part, done
+
+
+def _answered(facts: Row, prediction: Prediction | None) -> Row:
+    """Join what is known of an image with what the classifier says of it."""
+    if prediction is None:
+        return facts
+    reason = reason_of_chest(prediction.reason) if facts[IS_CT] else prediction.reason
+    answer = {"label": prediction.label, "probability": prediction.probability, "warning": prediction.warning}
+    names = probability_columns(prediction.probabilities)
+    return facts | answer | {"reason": reason} | dict(zip(names, prediction.probabilities.values(), strict=True))
+
+
+def _as_table(rows: list[Row], classes: tuple[str, ...]) -> pd.DataFrame:
+    by_class = probability_columns(classes)
     columns = ["path", "patient", "study", "series", "label", "probability", *by_class]
     columns += ["reason", "warning", "pixel_sha256"]
-    table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
-    table, notes = without_shared_identifiers(table, way)
-    for note in notes:
-        logger.warning(note)
-    return table
-
-
-def _require_some_patients(images: ImageFolder, way: str) -> None:
-    """Raise where the way finds nobody, before anything is predicted; files are opened until the first one is found."""
-    if way in MAY_FIND_NOBODY or not images.paths:
-        return
-    names = (_named_in_file(images, path) if way == "dicom" else patient_in_path(path, way) for path in images.paths)
-    if not any(names):
-        raise finds_nobody(way, "batch_inference.patient", images.paths[0])
-
-
-def _named_in_file(images: ImageFolder, path: str) -> bool:
-    try:
-        identifiers = decode_image(images.read(path), with_identifiers=True).identifiers
-    except UnreadableImageError:
-        return False
-    return identifiers is not None and identifiers.patient != ""
+    types = dict.fromkeys(_TEXT_COLUMNS, TEXT) | dict.fromkeys(["probability", *by_class], "float64")
+    return pd.DataFrame(rows, columns=columns).astype(types)

@@ -1,17 +1,16 @@
-"""Patients and studies of a batch: whom each file shows, and what slices say together."""
+"""Patients and studies of a batch: what slices say together."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from chest_cancer.imaging.lungs import NO_LUNG
-from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.patients import PatientReading, PatientRule, why_no_rule
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.network.studies import WITHOUT_LUNG, driving_slices
-from chest_cancer.sources.identity import Identity, patient_in_path
 from chest_cancer.sources.table_file import TEXT
 
 _TYPES: dict[str, Any] = {
@@ -26,33 +25,15 @@ _COLUMNS = ["patient", *_COUNTS, "unreadable", *PatientReading._fields, "reason"
 _STUDY_COLUMNS = ["study", "series", "patient", *_COUNTS, *PatientReading._fields, "driving", "reason"]
 
 
-def identify(path: str, identifiers: Identifiers | None, way: str, key: bytes) -> Identity:
-    """Say whom a file shows.
-
-    Args:
-        path: Of the file.
-        identifiers: What it says itself, if it is DICOM that can be read.
-        way: The parameter `batch_inference.patient`.
-        key: Of this project.
-
-    Returns:
-        Keyed hashes.
-    """
-    in_file = Identity.in_file(key, identifiers)
-    if way in ("auto", "dicom"):
-        return in_file
-    name = None if way == "unknown" else patient_in_path(path, way)
-    return in_file._replace(patient=Identity.of(key, patient=name).patient)
-
-
-def gather_patients(predictions: pd.DataFrame, classifier: Classifier) -> pd.DataFrame:
+def gather_patients(predictions: Iterable[pd.DataFrame], classifier: Classifier) -> pd.DataFrame:
     """Read every patient by the classifier's own rule.
 
     As in the figures of patients, each distinct picture counts once, and one that is declined counts as any other. What
     shows no lung doesn't count.
 
     Args:
-        predictions: What `predict_images` gives: a row per file. Files whose patient is not known are left out.
+        predictions: Parts of the table that `predict_images` plans, each with all rows of its patients. Files whose
+            patient is not known are left out.
         classifier: The trained classifier.
 
     Returns:
@@ -63,16 +44,17 @@ def gather_patients(predictions: pd.DataFrame, classifier: Classifier) -> pd.Dat
     """
     rows = [
         {"patient": patient, "unreadable": int(files["pixel_sha256"].isna().sum()), **_read_together(files, classifier)}
-        for patient, files in predictions.groupby("patient")
+        for part in predictions
+        for patient, files in part.groupby("patient")
     ]
-    return _as_table(rows, _COLUMNS)
+    return _as_table(rows, _COLUMNS, ["patient"])
 
 
-def gather_studies(predictions: pd.DataFrame, classifier: Classifier) -> pd.DataFrame:
+def gather_studies(predictions: Iterable[pd.DataFrame], classifier: Classifier) -> pd.DataFrame:
     """Read every study, series by series, as `predict_study` does.
 
     Args:
-        predictions: What `predict_images` gives: a row per file. Files that name no study are left out.
+        predictions: As for `gather_patients`, with all rows of the studies. Files that name no study are left out.
         classifier: The trained classifier.
 
     Returns:
@@ -81,10 +63,11 @@ def gather_studies(predictions: pd.DataFrame, classifier: Classifier) -> pd.Data
         the most probable first; and the `reason` where there is no reading.
     """
     rows = []
-    for (study, series), files in predictions.dropna(subset="study").groupby(["study", "series"], dropna=False):
-        patient = next(iter(files["patient"].dropna()), None)
-        rows.append({"study": study, "series": series, "patient": patient, **_read_together(files, classifier)})
-    return _as_table(rows, _STUDY_COLUMNS)
+    for part in predictions:
+        for (study, series), files in part.dropna(subset="study").groupby(["study", "series"], dropna=False):
+            patient = next(iter(files["patient"].dropna()), None)
+            rows.append({"study": study, "series": series, "patient": patient, **_read_together(files, classifier)})
+    return _as_table(rows, _STUDY_COLUMNS, ["study", "series"])
 
 
 def _read_together(files: pd.DataFrame, classifier: Classifier) -> dict[str, Any]:
@@ -104,5 +87,6 @@ def _read_together(files: pd.DataFrame, classifier: Classifier) -> dict[str, Any
     return row | rule.read(stated)._asdict() | {"driving": driving}
 
 
-def _as_table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns).astype({name: _TYPES[name] for name in columns})
+def _as_table(rows: list[dict[str, Any]], columns: list[str], order: list[str]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=columns).astype({name: _TYPES[name] for name in columns})
+    return table.sort_values(order, ignore_index=True)

@@ -21,8 +21,8 @@ def look_at(
     """Send images through the artefact that is served.
 
     Args:
-        files: A row per image, with `path` and `pixel_sha256`.
-        load: Takes both, and gives the pixels, uint8 [H, W, 3].
+        files: A row per distinct image, with `path` and `pixel_sha256`.
+        load: Takes both, and gives the pixels, uint8 [H, W, 3]. Called in threads.
         classifier: The trained classifier.
         what: What the images are, for the progress bar.
 
@@ -31,14 +31,17 @@ def look_at(
         classifier itself, so that sites differ by nothing but their images; and `grey`, the share of each of 256 levels
         among the pixels that the network gets, float32 [n, 256].
     """
-    grey: list[NDArray[np.float32]] = []
+    grey: dict[str, NDArray[np.float32]] = {}
 
     def loaded(path: str, key: str) -> Pixels:
         pixels = standardise(load(path, key), classifier.standardisation).pixels
         counts = np.bincount(pixels.mean(axis=2).astype(np.uint8).ravel(), minlength=_LEVELS)
-        grey.append((counts / counts.sum()).astype(np.float32))
+        grey[key] = (counts / counts.sum()).astype(np.float32)
         return pixels
 
     said, predictions = answer_images(files, loaded, classifier, what)
     embeddings = np.stack([prediction.embedding for prediction in predictions])
-    return files.join(said).reset_index(drop=True), {"embedding": embeddings, "grey": np.stack(grey)}
+    return files.join(said).reset_index(drop=True), {
+        "embedding": embeddings,
+        "grey": np.stack([grey[key] for key in files["pixel_sha256"]]),
+    }

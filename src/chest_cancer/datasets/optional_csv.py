@@ -1,0 +1,34 @@
+"""A table as CSV, or no file."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset
+
+from chest_cancer.storage.atomic import replace_file
+
+
+class OptionalCSVDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """A table as CSV. A table without columns is no file: saving it removes one that is there."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Name the file."""
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        return pd.read_csv(self._filepath) if self._filepath.is_file() else pd.DataFrame()
+
+    def save(self, data: pd.DataFrame) -> None:
+        if not len(data.columns):
+            self._filepath.unlink(missing_ok=True)
+            return
+        with replace_file(self._filepath) as temporary:
+            data.to_csv(temporary, index=False)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

@@ -1,0 +1,143 @@
+"""The one way to map over images: rows in, the same rows with what the network says of their images out.
+
+Extraction, evaluation, external validation and batch inference use it. Images are loaded by a pool, in other threads or
+processes, while the network computes the batch before. Nothing but what is between the two is in memory.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Row = TypeVar("Row")
+Facts = TypeVar("Facts")
+Result = TypeVar("Result")
+Loadable = TypeVar("Loadable")
+Value = TypeVar("Value", covariant=True)
+
+
+class Loaded(NamedTuple, Generic[Facts]):
+    """One image of a row.
+
+    Attributes:
+        facts: What is known of it without the network.
+        pixels: The network's input, uint8 [224, 224, 3]; None where there is nothing to ask.
+    """
+
+    facts: Facts
+    pixels: Pixels | None
+
+
+class Pending(Protocol[Value]):
+    """What will be there later."""
+
+    def result(self) -> Value:
+        """Wait for it."""
+
+
+class Pool(Protocol):
+    """What loads images beside the network: an executor of threads, or `processes.Processes`."""
+
+    def submit(self, load: Callable[[Loadable], Facts], row: Loadable, /) -> Pending[Facts]:
+        """Begin with a row."""
+
+
+def map_images(
+    groups: Iterable[Iterable[Row]],
+    load: Callable[[Row], Sequence[Loaded[Facts]]],
+    compute: Callable[[Iterable[Pixels]], Iterator[Sequence[Result]]],
+    pool: Pool,
+    *,
+    batch: int,
+    read_ahead: int,
+    weight: Callable[[Row], int] = lambda _: 1,
+) -> Iterator[tuple[Row, list[tuple[Facts, Result | None]]]]:
+    """Send the images of rows through a network.
+
+    Args:
+        groups: Rows, in groups. No batch has images of two groups: what comes out for a group is the same to the last
+            bit, whatever is computed before it.
+        load: Gives the images of a row, none or several. Called by the pool.
+        compute: Takes batches, uint8 [n, 224, 224, 3], and gives the results of each, in order.
+        pool: Where rows are loaded.
+        batch: Most images in a batch.
+        read_ahead: Most weight of rows that are loaded before the network asks for them.
+        weight: About how many images a row has.
+
+    Yields:
+        Each row in order, with facts and result of each of its images; no result where there was nothing to ask.
+    """
+    waiting: deque[_Slot[Row, Facts, Result]] = deque()
+
+    def batches() -> Iterator[Pixels]:
+        images: list[Pixels] = []
+        before = 0
+        for group, row, loaded in _load(groups, load, pool, read_ahead, weight):
+            if images and group != before:
+                yield np.stack(images)
+                images = []
+            before = group
+            waiting.append(_Slot(row, loaded))
+            for one in loaded:
+                if one.pixels is None:
+                    continue
+                images.append(one.pixels)
+                if len(images) == batch:
+                    yield np.stack(images)
+                    images = []
+        if images:
+            yield np.stack(images)
+
+    for result in chain.from_iterable(compute(batches())):
+        while waiting[0].is_complete:
+            yield waiting.popleft().joined()
+        waiting[0].results.append(result)
+    yield from (slot.joined() for slot in waiting)
+
+
+@dataclass
+class _Slot(Generic[Row, Facts, Result]):
+    """A row that waits for the network."""
+
+    row: Row
+    loaded: Sequence[Loaded[Facts]]
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.results) == sum(one.pixels is not None for one in self.loaded)
+
+    def joined(self) -> tuple[Row, list[tuple[Facts, Result | None]]]:
+        remaining = iter(self.results)
+        return self.row, [(one.facts, None if one.pixels is None else next(remaining)) for one in self.loaded]
+
+
+def _load(
+    groups: Iterable[Iterable[Row]],
+    load: Callable[[Row], Sequence[Loaded[Facts]]],
+    pool: Pool,
+    read_ahead: int,
+    weight: Callable[[Row], int],
+) -> Iterator[tuple[int, Row, Sequence[Loaded[Facts]]]]:
+    """Load in order, never more than `read_ahead` ahead, but always one row."""
+    ahead: deque[tuple[int, Row, Pending[Sequence[Loaded[Facts]]]]] = deque()
+    loading = 0
+    for group, row in ((number, row) for number, rows in enumerate(groups) for row in rows):
+        while ahead and loading + weight(row) > read_ahead:
+            number, first, pending = ahead.popleft()
+            loading -= weight(first)
+            yield number, first, pending.result()
+        ahead.append((group, row, pool.submit(load, row)))
+        loading += weight(row)
+    yield from ((number, first, pending.result()) for number, first, pending in _emptied(ahead))
+
+
+def _emptied(queue: "deque[Value]") -> Iterator[Value]:
+    """Take all out of a queue, so that nothing of it stays in memory."""
+    while queue:
+        yield queue.popleft()

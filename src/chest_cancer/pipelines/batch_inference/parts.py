@@ -1,0 +1,155 @@
+"""Which files are in which part of the table, and in whose share of the work.
+
+Both follow from the files and from nothing else: whoever looks at a source, on whatever machine and in whatever order,
+finds the same parts. Files of one patient, and of one study, are in one part, so that each part says of them all.
+"""
+
+import hashlib
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from chest_cancer.pipelines.batch_inference.reading import IdentityReader
+from chest_cancer.sources.identifiers import keyed_hash
+from chest_cancer.sources.identity import (
+    MAY_FIND_NOBODY,
+    PHANTOM_PATIENTS,
+    Identity,
+    finds_nobody,
+    without_shared_identifiers,
+)
+from chest_cancer.sources.image_files import ImageFiles, SourceFile
+from chest_cancer.statistics.near_duplicates import join_identities
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 1
+"""Of a part's rows: a change makes all anew."""
+
+_IMAGES_IN_A_PART = 2000
+_BYTES_OF_AN_IMAGE = 500_000
+_FEWEST_PARTS = 16
+"""So that few files have shares as well."""
+
+
+class Part(NamedTuple):
+    """Files whose rows are written together.
+
+    Attributes:
+        name: Its number, and of how many.
+        made_from: Digest of all that decides what its rows are.
+        files: Sorted by name.
+    """
+
+    name: str
+    made_from: str
+    files: tuple[SourceFile, ...]
+
+
+class Whom(NamedTuple):
+    """Whom the files of a source show.
+
+    Attributes:
+        files: Identity of each.
+        way: How patients are found from here on; `unknown` where all files have the same PatientID.
+    """
+
+    files: list[Identity]
+    way: str
+
+
+def images_about(file: SourceFile) -> int:
+    """About how many images a file has, by its size."""
+    return max(1, file.bytes // _BYTES_OF_AN_IMAGE)
+
+
+def look_whom(images: ImageFiles, way: str, key: bytes) -> Whom:
+    """Read off all files whom they show.
+
+    Args:
+        images: The source's files.
+        way: The parameter `batch_inference.patient`.
+        key: Of this project, for the hashes of patients.
+
+    Raises:
+        ValueError: There is no file, or no patient is found in the way that was asked for.
+    """
+    if not images.files:
+        raise ValueError(
+            "Invalid value received for `batch_inference.source`. Expected at least one file. "
+            f"Received: {images.source.location!r}, which has none. Name another folder or archive."
+        )
+    way = PHANTOM_PATIENTS if images.source.synthetic and way == "auto" else way
+    reader = IdentityReader(key, way)
+    found = [reader(file) for file in tqdm(images.files, desc="Looking at files", unit="file", disable=None)]
+    if way not in MAY_FIND_NOBODY and not any(identity.patient for identity in found):
+        raise finds_nobody(way, "batch_inference.patient", images.files[0].name)
+    _, notes = without_shared_identifiers(pd.DataFrame(found, columns=list(Identity._fields)), way)
+    for note in notes:
+        logger.warning(note)
+    if notes:
+        return Whom([identity._replace(patient=None) for identity in found], "unknown")
+    return Whom(found, way)
+
+
+def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str) -> list[Part]:
+    """Give each file to a part, by a hash of its patient, else of its study, else of its name.
+
+    Args:
+        images: The source's files.
+        whom: Whom they show.
+        key: Of this project.
+        model: `Classifier.identity`.
+
+    Returns:
+        The parts that have files, in order.
+    """
+    count = _count_parts(images.files)
+    by_number: dict[int, list[SourceFile]] = defaultdict(list)
+    for file, token in zip(images.files, _tokens(images.files, whom.files), strict=True):
+        by_number[int(hashlib.sha256(token.encode()).hexdigest()[:8], 16) % count].append(file)
+    common = [_FORMAT, model, whom.way, keyed_hash(key, "key", "of these parts")]
+    return [
+        Part(f"part_{number:05d}_of_{count:05d}", _digest(common, files), tuple(files))
+        for number, files in sorted(by_number.items())
+    ]
+
+
+def share_of(parts: Iterable[Part], share: str | None) -> list[Part]:
+    """Take the parts of one of several shares.
+
+    Args:
+        parts: All of them.
+        share: Which one, from 1, and of how many, such as 3/16; None takes all.
+    """
+    if share is None:
+        return list(parts)
+    number, count = map(int, share.split("/"))
+    return [part for part in parts if int(part.name.split("_")[1]) % count == number - 1]
+
+
+def _count_parts(files: Iterable[SourceFile]) -> int:
+    """A power of two, so that as many parts more or less come only with twice or half the images."""
+    expected = sum(map(images_about, files)) / _IMAGES_IN_A_PART
+    return int(max(_FEWEST_PARTS, 2 ** np.ceil(np.log2(max(expected, 1)))))
+
+
+def _tokens(files: Iterable[SourceFile], identities: list[Identity]) -> Iterable[str]:
+    """What each file is known by: the same for files that share a patient or a study."""
+    table = pd.DataFrame(identities, columns=list(Identity._fields))
+    groups = join_identities(np.arange(len(table)), table)
+    names = pd.Series([file.name for file in files])
+    tokens = table["patient"].combine_first(table["study"]).combine_first(names).astype(str)
+    first: pd.Series[str] = tokens.groupby(groups).transform("min")
+    return first
+
+
+def _digest(common: list[object], files: list[SourceFile]) -> str:
+    known = [(one.name, one.stamp, one.problem) for file in files for one in (file, *file.beside)]
+    return hashlib.sha256(json.dumps([*common, known]).encode()).hexdigest()

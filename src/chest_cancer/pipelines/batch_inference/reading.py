@@ -1,0 +1,133 @@
+"""Files to the network's input, in a process beside it: what a row knows of an image without the classifier."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from chest_cancer.imaging.decoding import decode_image, identifiers_in
+from chest_cancer.imaging.lungs import NO_LUNG, shows_lung
+from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
+from chest_cancer.imaging.signatures import kind_of_volume
+from chest_cancer.imaging.standardise import standardise
+from chest_cancer.network.mapping import Loaded
+from chest_cancer.network.preparation import Preparation
+from chest_cancer.sources.identity import Identity, patient_in_path
+from chest_cancer.sources.image_files import SourceFile, images_in
+from chest_cancer.sources.intake import RefusedError
+from chest_cancer.sources.local_folder import content_of
+
+IS_CT = "is_ct"
+"""Whether an image has Hounsfield units; not kept in tables."""
+PROCESS_ENDED = "the process that read it ended: out of memory, or a fault in a decoder"
+
+_BEGINNING = 65_536
+"""Bytes that nearly always hold the identifiers of a DICOM file."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """Reads the images of a file.
+
+    Attributes:
+        key: Of this project, for the hashes of patients.
+        way: How patients are found.
+        preparation: What images go through.
+    """
+
+    key: bytes = field(repr=False)
+    way: str
+    preparation: Preparation
+
+    def __call__(self, file: SourceFile) -> list[Loaded[Row]]:
+        """Read a file, and what lies beside it as values of its volume.
+
+        Returns:
+            Its images, none of which may be readable: each has `path`, `patient`, `study`, `series`, and either a
+            `reason` or `pixel_sha256` and `is_ct`.
+        """
+        used: set[str] = set()
+        rows = self._read(file, file.beside, used)
+        for values in file.beside:
+            if values.name not in used:
+                rows += self._read(values, (), used)
+        return rows
+
+    def lost(self, file: SourceFile) -> list[Loaded[Row]]:
+        """Say of a file that the process ended which read it."""
+        return [self._without_image(file.name, PROCESS_ENDED)]
+
+    def _read(self, file: SourceFile, beside: tuple[SourceFile, ...], used: set[str]) -> list[Loaded[Row]]:
+        if file.problem is not None:
+            return [self._without_image(file.name, file.problem)]
+        try:
+            return [self._decode(name, data) for name, data in images_in(file, self.key, beside, used)]
+        except RefusedError as reason:
+            return [self._without_image(file.name, str(reason))]
+
+    def _decode(self, name: str, data: bytes) -> Loaded[Row]:
+        try:
+            image = decode_image(data, with_identifiers=True)
+            pixels = self.preparation.pixels_of(image)
+        except UnreadableImageError as error:
+            return self._without_image(name, str(error))
+        known = self._who(name, image.identifiers) | {"pixel_sha256": image.digest}
+        if not shows_lung(image):
+            return Loaded(known | {"reason": NO_LUNG}, None)
+        network_input = standardise(pixels, self.preparation.standardisation).pixels
+        return Loaded(known | {IS_CT: image.hounsfield is not None}, network_input)
+
+    def _without_image(self, name: str, reason: str) -> Loaded[Row]:
+        return Loaded(self._who(name, None) | {"reason": reason}, None)
+
+    def _who(self, name: str, identifiers: Identifiers | None) -> Row:
+        return {"path": name, **identify(name, identifiers, self.way, self.key)._asdict()}
+
+
+@dataclass(frozen=True)
+class IdentityReader:
+    """Reads whom a file shows, and no pixels.
+
+    Attributes:
+        key, way: As those of `FileReader`.
+    """
+
+    key: bytes = field(repr=False)
+    way: str
+
+    def __call__(self, file: SourceFile) -> Identity:
+        """Read a file's beginning; all of it where that does not say it. Who is not known is None."""
+        return identify(file.name, self._identifiers_in(file), self.way, self.key)
+
+    def _identifiers_in(self, file: SourceFile) -> Identifiers | None:
+        if file.problem is not None:
+            return None
+        try:
+            start = next(content_of(file.path, _BEGINNING), b"")
+            if kind_of_volume(start):
+                return None
+            found = identifiers_in(start)
+            if found is not None and not found.study and len(start) == _BEGINNING:
+                found = identifiers_in(b"".join(content_of(file.path)))
+        except (RefusedError, UnreadableImageError):
+            return None
+        return found
+
+
+def identify(path: str, identifiers: Identifiers | None, way: str, key: bytes) -> Identity:
+    """Say whom a file shows.
+
+    Args:
+        path: Of the file.
+        identifiers: What it says itself, if it is DICOM that can be read.
+        way: The parameter `batch_inference.patient`.
+        key: Of this project.
+
+    Returns:
+        Keyed hashes.
+    """
+    in_file = Identity.in_file(key, identifiers)
+    if way in ("auto", "dicom"):
+        return in_file
+    name = None if way == "unknown" else patient_in_path(path, way)
+    return in_file._replace(patient=Identity.of(key, patient=name).patient)

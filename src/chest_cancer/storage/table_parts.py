@@ -1,0 +1,108 @@
+"""A table in parts, each a Parquet file that says what it was made from: a folder that pandas reads as one table.
+
+A part is whole or absent. Whoever makes the table again makes what is missing, or was made from something else; any
+number of processes may do so at once, and may be killed at any moment.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # nor does this part of it
+
+from chest_cancer.storage.atomic import replace_file
+
+logger = logging.getLogger(__name__)
+
+_MADE_FROM = b"made_from"
+_SUFFIX = ".parquet"
+
+
+@dataclass(frozen=True)
+class PlannedTable:
+    """A table that is to be made.
+
+    Attributes:
+        made_from: Of each of its parts, by name, a digest of all that decides what is in it.
+        asked: Names of the parts that are to be made now, where they are missing.
+        compute: Takes the names of those that are missing, and gives each with its rows, in that order.
+    """
+
+    made_from: Mapping[str, str]
+    asked: tuple[str, ...]
+    compute: Callable[[list[str]], Iterable[tuple[str, pd.DataFrame]]]
+
+
+@dataclass(frozen=True)
+class TableParts:
+    """The parts that are there. Iterating reads them one by one, in the order of their names.
+
+    Attributes:
+        folder: Holds them.
+    """
+
+    folder: Path
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Read part after part."""
+        for path in self._paths():
+            yield pd.read_parquet(path)
+
+    def __len__(self) -> int:
+        """How many parts there are."""
+        return len(self._paths())
+
+    def count_rows(self) -> int:
+        """How many rows all parts have, without reading them."""
+        return sum(pq.read_metadata(path).num_rows for path in self._paths())
+
+    def make(self, planned: PlannedTable) -> None:
+        """Make the parts that are asked for and missing, one after the other; those of another plan are removed.
+
+        Args:
+            planned: The table.
+        """
+        current = self._current(planned.made_from)
+        missing = [name for name in planned.asked if name not in current]
+        logger.info("%d of %d parts are there, %d are made now.", len(current), len(planned.made_from), len(missing))
+        if not missing:
+            return
+        for name, rows in planned.compute(missing):
+            self._write(name, rows, planned.made_from[name])
+
+    def _current(self, made_from: Mapping[str, str]) -> set[str]:
+        """Names of the parts that are there as planned; others are removed, as a table of both would be of nothing."""
+        current = set()
+        old = []
+        for path in self._paths():
+            if path.stem in made_from and _read_made_from(path) == made_from[path.stem]:
+                current.add(path.stem)
+            else:
+                old.append(path)
+        if old:
+            logger.info("Removing %d parts that were made from other files, or by another model.", len(old))
+        for path in old:
+            path.unlink(missing_ok=True)
+        return current
+
+    def _write(self, name: str, rows: pd.DataFrame, made_from: str) -> None:
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MADE_FROM: made_from.encode()})
+        with replace_file(self.folder / f"{name}{_SUFFIX}") as temporary:
+            pq.write_table(table, temporary)
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob(f"*{_SUFFIX}"))
+
+
+def _read_made_from(path: Path) -> str | None:
+    """What a part was made from; None where it is damaged, or of somebody else."""
+    try:
+        metadata = pq.read_schema(path).metadata
+    except (OSError, pa.ArrowException):
+        return None
+    made_from: bytes = (metadata or {}).get(_MADE_FROM, b"")
+    return made_from.decode()
