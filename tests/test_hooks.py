@@ -14,6 +14,7 @@ from kedro.runner import SequentialRunner
 
 from chest_cancer.hooks import LineageHook, ProjectHook
 from chest_cancer.record.ending import stopping_by_signals
+from chest_cancer.record.shares import is_share
 from conftest import PROJECT
 
 PIPELINES = [path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")]
@@ -61,3 +62,20 @@ def test_a_run_stops_at_the_next_step_where_a_node_swallows_what_the_signal_rais
 
     assert getattr(stopped.value, "code", None) == {signal.SIGTERM: 143, signal.SIGHUP: 129}.get(number)
     assert not catalog["kept"].exists()
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "part", "shared"),
+    [
+        (["batch_inference"], "3/16", True),
+        (["batch_inference"], None, False),
+        (["batch_inference", "reporting"], "3/16", False),
+        (None, "3/16", False),
+    ],
+)
+def test_only_a_share_of_a_batch_may_run_beside_another(
+    pipelines: list[str] | None, part: str | None, shared: bool
+) -> None:
+    catalog = DataCatalog({"params:batch_inference": MemoryDataset({"part": part})})
+
+    assert is_share({"pipeline_names": pipelines}, catalog) == shared

@@ -6,17 +6,18 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from kedro.io import DataCatalog, DatasetError
 from kedro.runner import SequentialRunner
-from kedro_datasets.pandas import ParquetDataset
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from archive.orthanc import PASSWORD, READER, Orthanc
 from chest_cancer.cli import cli
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
+from chest_cancer.datasets.table_parts import TablePartsDataset
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
@@ -220,7 +221,7 @@ def test_studies_of_the_archive_are_answered(
     graph = classifier(vgg16_weights, random_head(9, 2)).SerializeToString()
     trained = Classifier(graph, manifest_of(classes=["adenocarcinoma", "normal"]))
     entry = {
-        "type": "chest_cancer.datasets.image_folder_dataset.ImageFolderDataset",
+        "type": "chest_cancer.datasets.image_files_dataset.ImageFilesDataset",
         "filepath": str(tmp_path / "inference_images"),
         "credentials": "archive",
     }
@@ -228,11 +229,11 @@ def test_studies_of_the_archive_are_answered(
     catalog["params:batch_inference"] = BatchInferenceParameters(source=filled.location + QUERY, patient="dicom")
     catalog["classifier"], catalog["patient_key"] = trained, KEY
 
-    catalog["predictions"] = ParquetDataset(filepath=str(tmp_path / "predictions.parquet"))
+    catalog["predictions"] = TablePartsDataset(filepath=str(tmp_path / "predictions"))
 
     SequentialRunner().run(create_pipeline(), catalog)
 
-    table = catalog["predictions"].load()
+    table = pd.concat(list(catalog["predictions"].load()))
     assert len(table) == STUDIES * SLICES + 1
     assert table["patient"].nunique() == STUDIES
     assert (table["label"].notna() | table["reason"].notna()).all()

@@ -333,14 +333,20 @@ def test_evaluation_and_batch_inference_work_on_the_results_of_an_earlier_run(
     (tmp_path / "slices" / "notes.txt").write_text("not an image")
     before = read_json(results / "08_reporting" / "metrics.json")
 
-    succeed(
+    output = succeed(
         project, "run", "--env", "test", "--pipelines", "model_evaluation,batch_inference",
         "--params", rf"batch_inference.source={tmp_path / 'slices'},batch_inference.patient=(?P<patient>patient_\d+)",
     )  # fmt: skip
 
+    assert "1 without an answer, of which 1 could not be read" in " ".join(output.split())
     assert read_json(results / "08_reporting" / "metrics.json") == before
-    predictions = pd.read_parquet(results / "07_model_output" / "predictions.parquet").set_index("path")
+    predictions = pd.read_parquet(results / "07_model_output" / "predictions").set_index("path")
     assert predictions["label"].notna().sum() == 2
+    assert len(pd.read_csv(results / "07_model_output" / "predictions.csv")) == 3
+    gallery = (results / "08_reporting" / "predictions.html").read_text()
+    assert gallery.count("data:image/jpeg;base64,") == 4  # two images, alone and under their evidence
+    assert "not a medical device" in gallery
+    assert not (results / "01_raw" / "inference_images" / "notes.txt").exists()  # read in place
     assert isinstance(predictions.loc["notes.txt", "reason"], str)
     patients = pd.read_parquet(results / "07_model_output" / "patient_predictions.parquet")
     assert patients["slices"].tolist() == [1, 1]

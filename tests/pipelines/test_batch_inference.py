@@ -1,6 +1,7 @@
 """batch_inference: a row for every file, and a reason where there is no prediction."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -18,21 +19,20 @@ from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.network.answers import NOT_SURE, UNLIKE_TRAINING
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.graph import classifier
-from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
 from chest_cancer.network.studies import WITHOUT_LUNG, predict_study
-from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import BatchInferenceParameters
-from chest_cancer.pipelines.batch_inference import create_pipeline
+from chest_cancer.pipelines.batch_inference import create_pipeline, nodes
 from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source, predict_images
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.sources.identifiers import hidden, keyed_hash
+from chest_cancer.sources.image_files import ImageFiles
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 from conftest import Pixels
 from dicom_files import STORED, dicom
 from manifests import PATIENT_RULE, manifest_of
+from tiny_classifier import tiny_classifier
 from volume_files import belly, ct_slice, nifti, opener, series, stack
 
 CLASSES = ["adenocarcinoma", "normal"]
@@ -40,9 +40,14 @@ KEY = bytes(32)
 
 
 @pytest.fixture(scope="module")
-def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
-    graph = classifier(vgg16_weights, random_head(9, 2, temperature=20.0)).SerializeToString()
-    return Classifier(graph, manifest_of(classes=CLASSES))
+def trained() -> Classifier:
+    return tiny_classifier()
+
+
+@pytest.fixture(autouse=True)
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of processes, which take a second to begin; test_batch_kill.py has these."""
+    monkeypatch.setattr(nodes, "Processes", lambda count, _: ThreadPoolExecutor(count))
 
 
 def png(pixels: Pixels) -> bytes:
@@ -52,7 +57,9 @@ def png(pixels: Pixels) -> bytes:
 
 
 def predict(folder: ImageFolder, classifier: Classifier, way: str = "auto", key: bytes = KEY) -> pd.DataFrame:
-    return predict_images(folder, classifier, BatchInferenceParameters(patient=way), key)
+    planned, _ = predict_images(ImageFiles.of_copies(folder), classifier, BatchInferenceParameters(patient=way), key)
+    parts = [rows for _, rows in planned.compute(list(planned.asked))]
+    return pd.concat(parts).sort_values("path", ignore_index=True)
 
 
 def test_every_file_has_a_row(
@@ -100,7 +107,7 @@ def test_a_volume_has_a_row_for_each_of_its_slices(trained: Classifier, tmp_path
 
     assert table["path"].tolist() == ["scan.nii/slice_0001.dcm", "scan.nii/slice_0002.dcm"]
     assert table["label"].isin(CLASSES).all()
-    assert gather_studies(table, trained)[["slices", "without_lung"]].to_numpy().tolist() == [[2, 0]]
+    assert gather_studies([table], trained)[["slices", "without_lung"]].to_numpy().tolist() == [[2, 0]]
 
 
 def test_what_is_declined_has_a_reason_and_the_probabilities_but_no_label(
@@ -138,16 +145,15 @@ def test_an_older_classifier_answers_what_is_decoded_as_it_was_then(
     assert "read in another way since this classifier was trained" in table["reason"][1]
 
 
-def test_an_empty_folder_gives_an_empty_table(
+def test_a_source_without_a_file_is_refused(
     trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder]
 ) -> None:
     folder = image_folder({"a.png": b""})
     (folder.root / "a.png").unlink()
 
-    table = predict(folder, trained)
-
-    assert table.empty
-    assert "probability_normal" in table.columns
+    words = r"`batch_inference\.source`\. Expected at least one file\. Received: 'here', which has none"
+    with pytest.raises(ValueError, match=words):
+        predict(folder, trained)
 
 
 def test_a_source_that_is_none_is_refused_under_its_own_name() -> None:
@@ -159,8 +165,8 @@ def test_the_pipeline_goes_from_a_source_and_the_classifier_to_predictions() -> 
     pipeline = create_pipeline()
 
     assert pipeline.inputs() == {"params:batch_inference", "classifier", "patient_key"}
-    assert pipeline.outputs() == {"patient_predictions", "study_predictions"}
-    assert "predictions" in pipeline.all_outputs()
+    assert pipeline.outputs() == {"predictions_list", "predictions_gallery"}
+    assert {"predictions", "patient_predictions", "study_predictions", "batch_summary"} < pipeline.all_outputs()
 
 
 def slices(**elements: Callable[[int], object]) -> dict[str, bytes]:
@@ -268,7 +274,7 @@ PREDICTIONS = pd.DataFrame(
 def test_a_batch_has_a_row_for_each_patient_who_is_known() -> None:
     ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=RULE))
 
-    table = gather_patients(PREDICTIONS, ruled)
+    table = gather_patients([PREDICTIONS], ruled)
 
     assert table.columns.tolist() == [
         "patient", "slices", "without_lung", "declined", "unreadable", "rule", "score", "threshold",
@@ -286,7 +292,7 @@ def test_a_batch_has_a_row_for_each_patient_who_is_known() -> None:
 
 
 def test_a_classifier_without_a_rule_answers_for_no_patient_and_says_why() -> None:
-    table = gather_patients(PREDICTIONS, Classifier(b"", manifest_of(classes=CLASSES)))
+    table = gather_patients([PREDICTIONS], Classifier(b"", manifest_of(classes=CLASSES)))
 
     assert table["slices"].tolist() == [1, 2, 0]
     assert set(table["reason"]) == {"the classifier has no rule for patients: its patients were not known in training"}
@@ -297,7 +303,7 @@ def test_a_batch_of_unknown_patients_gives_an_empty_table_of_the_same_types() ->
     ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=RULE))
     nobody = PREDICTIONS.assign(patient=pd.Series([None] * len(PREDICTIONS), dtype=object))
 
-    empty, table = gather_patients(nobody, ruled), gather_patients(PREDICTIONS, ruled)
+    empty, table = gather_patients([nobody], ruled), gather_patients([PREDICTIONS], ruled)
 
     assert empty.empty
     assert empty.dtypes.equals(table.dtypes)
@@ -312,8 +318,8 @@ def test_slices_without_lung_are_told_and_count_neither_for_patients_nor_for_stu
     files |= {"other.dcm": ct_slice(belly(lungs[0]) + 1, 0, StudyInstanceUID="1.3", SeriesInstanceUID="1.3.3")}
 
     table = predict(image_folder(files), ruled, "dicom")
-    studies = gather_studies(table, ruled).set_index("study")
-    patients = gather_patients(table, ruled)
+    studies = gather_studies([table], ruled).set_index("study")
+    patients = gather_patients([table], ruled)
 
     without = table[table["reason"] == NO_LUNG]
     assert len(without) == 2
@@ -338,7 +344,7 @@ def test_studies_are_told_apart_by_series_and_pictures_are_of_none() -> None:
         study=["s", "s", "s", None, None, "t", None], series=["a", "b", "b", None, None, "c", None]
     )
 
-    studies, none = gather_studies(table, ruled), gather_studies(table.assign(study=None), ruled)
+    studies, none = gather_studies([table], ruled), gather_studies([table.assign(study=None)], ruled)
 
     assert studies.columns.tolist() == [
         "study", "series", "patient", "slices", "without_lung", "declined", "rule", "score", "threshold",

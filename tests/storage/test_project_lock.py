@@ -49,3 +49,19 @@ def test_a_project_is_free_after_an_error(tmp_path: Path) -> None:
 
     with hold_project(tmp_path, "kedro run"):
         pass
+
+
+def test_shares_hold_a_project_together_and_nobody_else_beside_them(tmp_path: Path) -> None:
+    with (
+        hold_project(tmp_path, "1/2", shared=True),
+        hold_project(tmp_path, "2/2", shared=True),
+        pytest.raises(ProjectHeldError, match="Another run is using"),
+        hold_project(tmp_path, "kedro run"),
+    ):
+        pass
+    with (
+        hold_project(tmp_path, "kedro run"),
+        pytest.raises(ProjectHeldError, match="`kedro run`"),
+        hold_project(tmp_path, "1/2", shared=True),
+    ):
+        pass

@@ -4,10 +4,13 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -78,7 +81,10 @@ class Processes:
                 return lost(row)
 
     def _start(self, count: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(count, self._context, initializer=_begin)
+        pool = ProcessPoolExecutor(count, self._context, initializer=_begin)
+        with _main_module_hidden():
+            pool.submit(os.getpid)  # begins all of them
+        return pool
 
 
 class _Pending(Generic[Row, Value]):
@@ -101,6 +107,18 @@ class _Pending(Generic[Row, Value]):
 def processors() -> int:
     """How many processors this process may use, as a scheduler of jobs says; at most 16."""
     return min(len(os.sched_getaffinity(0)), _MOST)
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep new processes from running this one's script once more, as `kedro`: they need nothing of it."""
+    main = sys.modules["__main__"]
+    spec = main.__spec__
+    main.__spec__ = ModuleSpec("__main__", None)
+    try:
+        yield
+    finally:
+        main.__spec__ = spec
 
 
 def _begin() -> None:

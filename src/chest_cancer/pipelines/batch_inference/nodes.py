@@ -15,9 +15,9 @@ from chest_cancer.network.preparation import Preparation
 from chest_cancer.network.processes import Processes, processors
 from chest_cancer.network.studies import reason_of_chest
 from chest_cancer.parameters.blocks import BatchInferenceParameters
-from chest_cancer.pipelines.batch_inference import reading
 from chest_cancer.pipelines.batch_inference.parts import Part, images_about, look_whom, plan_parts, share_of
-from chest_cancer.pipelines.batch_inference.reading import IS_CT, FileReader, Row
+from chest_cancer.sources import file_reader
+from chest_cancer.sources.file_reader import IS_CT, FileReader, Row
 from chest_cancer.sources.image_files import ImageFiles
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table_file import TEXT
@@ -92,7 +92,7 @@ def _predict_parts(
     part, end = next(ends)
     rows: list[Row] = []
     with (
-        Processes(processors(), reading.__name__) as pool,
+        Processes(processors(), file_reader.__name__) as pool,
         tqdm(total=total, desc="Predicting", unit="file", mininterval=0.5) as bar,
     ):
         mapped = map_images(

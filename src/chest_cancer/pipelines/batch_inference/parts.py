@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from chest_cancer.pipelines.batch_inference.reading import IdentityReader
+from chest_cancer.sources.file_reader import IdentityReader
 from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.identity import (
     MAY_FIND_NOBODY,

@@ -1,4 +1,4 @@
-"""Files to the network's input, in a process beside it: what a row knows of an image without the classifier."""
+"""Files to a network's input, in a process beside it: what is known of an image without the classifier."""
 
 from dataclasses import dataclass, field
 from typing import Any

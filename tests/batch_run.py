@@ -1,0 +1,31 @@
+"""A batch without Kedro, in a process of its own: `python batch_run.py <source> <work> [<share>]`."""
+
+import logging
+import sys
+from pathlib import Path
+
+from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
+from chest_cancer.datasets.table_parts import TablePartsDataset
+from chest_cancer.parameters.blocks import BatchInferenceParameters
+from chest_cancer.pipelines.batch_inference.nodes import predict_images
+from chest_cancer.sources.image_source import ImageSource
+from chest_cancer.storage.table_parts import TableParts
+from tiny_classifier import tiny_classifier
+
+KEY = bytes(32)
+
+
+def make_table(source: Path, work: Path, share: str | None = None, seed: int = 0, patient: str = "auto") -> TableParts:
+    """Predict a source by a tiny classifier into `work`, as the catalog would."""
+    parameters = BatchInferenceParameters(source=str(source), part=share, patient=patient)
+    images = ImageFilesDataset(filepath=str(work / "images"))
+    images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY))
+    planned, _ = predict_images(images.load(), tiny_classifier(seed), parameters, KEY)
+    predictions = TablePartsDataset(filepath=str(work / "predictions"))
+    predictions.save(planned)
+    return predictions.load()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    make_table(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

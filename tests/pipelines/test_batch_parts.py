@@ -1,0 +1,191 @@
+"""A batch in parts: what is made again and what is not, shares, and where the files stay."""
+
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from batch_run import KEY, make_table
+from chest_cancer.parameters.blocks import BatchInferenceParameters
+from chest_cancer.pipelines.batch_inference import nodes
+from chest_cancer.sources.identifiers import keyed_hash
+from chest_cancer.storage.table_parts import TableParts
+from conftest import Pixels
+from dicom_files import dicom
+from volume_files import ct_slice, nifti, stack
+
+FILES = 40
+
+
+@pytest.fixture(autouse=True)
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of processes, which take a second to begin; test_batch_kill.py has these."""
+    monkeypatch.setattr(nodes, "Processes", lambda count, _: ThreadPoolExecutor(count))
+
+
+@pytest.fixture
+def source(tmp_path: Path, picture: Callable[..., Pixels]) -> Path:
+    """Pictures in folders, and one file that is none."""
+    folder = tmp_path / "source"
+    for number in range(FILES):
+        path = folder / f"ward_{number % 3}" / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(number, 40, 48)).save(path)
+    (folder / "ward_0" / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def contents(parts: TableParts) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in parts.folder.iterdir()}
+
+
+def times(parts: TableParts) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in parts.folder.glob("*.parquet")}
+
+
+def paths_in(parts: TableParts) -> list[str]:
+    return sorted(pd.concat(list(parts))["path"])
+
+
+def test_a_run_of_the_same_source_and_model_makes_nothing_again(source: Path, tmp_path: Path) -> None:
+    first = times(make_table(source, tmp_path))
+
+    assert times(make_table(source, tmp_path)) == first
+    assert len(first) > 10
+
+
+def test_pandas_reads_the_parts_as_one_table_with_every_file_once(source: Path, tmp_path: Path) -> None:
+    table = pd.read_parquet(make_table(source, tmp_path).folder)
+
+    assert sorted(table["path"]) == sorted(path.relative_to(source).as_posix() for path in source.rglob("*.png"))
+    (broken,) = table[table["reason"].notna()].to_dict("records")
+    assert broken["path"] == "ward_0/broken.png"
+    assert "not a supported image" in broken["reason"]
+
+
+def test_shares_in_any_order_and_some_twice_give_the_same_files_as_one_run(source: Path, tmp_path: Path) -> None:
+    whole = contents(make_table(source, tmp_path / "whole"))
+    order = [3, 16, 7, 1, 12, 5, 3, 10, 14, 2, 9, 15, 6, 11, 16, 4, 13, 8]
+
+    for number in order:
+        parts = make_table(source, tmp_path / "shared", f"{number}/16")
+    for number in (2, 1, 3):
+        thirds = make_table(source, tmp_path / "thirds", f"{number}/3")
+
+    assert contents(parts) == whole
+    assert contents(thirds) == whole
+
+
+def test_a_share_makes_its_own_parts_alone(source: Path, tmp_path: Path) -> None:
+    shares = [set(paths_in(make_table(source, tmp_path / str(number), f"{number}/4"))) for number in range(1, 5)]
+
+    assert all(0 < len(share) < FILES for share in shares)
+    assert sum(map(len, shares)) == FILES + 1 == len(set.union(*shares))
+
+
+def test_another_model_makes_all_of_it_anew(source: Path, tmp_path: Path) -> None:
+    before = contents(make_table(source, tmp_path))
+
+    after = make_table(source, tmp_path, seed=1)
+
+    assert before.keys() == contents(after).keys()
+    assert not set(before.values()) & set(contents(after).values())
+    assert len(paths_in(after)) == FILES + 1
+
+
+def test_another_way_to_find_patients_makes_all_of_it_anew(source: Path, tmp_path: Path) -> None:
+    make_table(source, tmp_path)
+
+    (table,) = {len(pd.concat(list(make_table(source, tmp_path, patient="(?P<patient>ward_.)")))["patient"].unique())}
+
+    assert table == 3
+
+
+def test_a_file_that_changed_makes_its_part_anew_and_one_that_is_gone_is_no_row(
+    source: Path, tmp_path: Path, picture: Callable[..., Pixels]
+) -> None:
+    first = times(make_table(source, tmp_path))
+
+    Image.fromarray(picture(99, 40, 48)).save(source / "ward_1" / "01.png")
+    changed = times(make_table(source, tmp_path))
+    (source / "ward_2" / "02.png").unlink()
+    fewer = make_table(source, tmp_path)
+
+    assert sum(first[name] != changed[name] for name in first) == 1
+    assert "ward_2/02.png" not in paths_in(fewer)
+    assert len(paths_in(fewer)) == FILES
+
+
+def test_parts_of_another_source_are_removed(source: Path, tmp_path: Path, picture: Callable[..., Pixels]) -> None:
+    make_table(source, tmp_path)
+    (tmp_path / "other").mkdir()
+    Image.fromarray(picture(3, 40, 48)).save(tmp_path / "other" / "only.png")
+
+    assert paths_in(make_table(tmp_path / "other", tmp_path, "1/16")) in ([], ["only.png"])
+    assert paths_in(make_table(tmp_path / "other", tmp_path)) == ["only.png"]
+
+
+def test_a_damaged_part_is_made_again(source: Path, tmp_path: Path) -> None:
+    parts = make_table(source, tmp_path)
+    before = contents(parts)
+    (parts.folder / min(before)).write_bytes(b"PAR1")
+
+    assert contents(make_table(source, tmp_path)) == before
+
+
+def test_a_folder_is_read_in_place(source: Path, tmp_path: Path) -> None:
+    make_table(source, tmp_path / "work")
+
+    copied = [path for path in (tmp_path / "work").rglob("*") if path.suffix == ".png"]
+    assert copied == []
+    assert (tmp_path / "work" / "images" / ".source.json").stat().st_size < 1000
+
+
+def test_files_in_place_give_the_same_rows_as_in_an_archive(tmp_path: Path, picture: Callable[..., Pixels]) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "scan.nii").write_bytes(nifti(stack(2)))
+    (source / "slice.dcm").write_bytes(ct_slice(stack()[0], 0, PatientID="Planted Doe", StudyInstanceUID="1.2"))
+    (source / "notes.csv").write_text("a,b\n1,2\n")
+    (source / "header.mhd").write_text("ObjectType = Image\nNDims = 3\n")
+    (source / "header.raw").write_bytes(b"values")
+    Image.fromarray(picture(3, 40, 48)).save(source / "a.png")
+    with zipfile.ZipFile(tmp_path / "source.zip", "w") as archive:
+        for path in source.iterdir():
+            archive.write(path, path.name)
+
+    in_place, unpacked = (
+        pd.concat(list(make_table(tmp_path / name, tmp_path / f"of_{name}"))).sort_values("path", ignore_index=True)
+        for name in ("source", "source.zip")
+    )
+
+    assert in_place["path"].tolist()[-2:] == ["scan.nii/slice_0002.dcm", "slice.dcm"]
+    pd.testing.assert_frame_equal(in_place, unpacked)
+    assert in_place.set_index("path").loc["slice.dcm", "patient"] == keyed_hash(KEY, "patient", "Planted Doe")
+    assert "Planted" not in in_place.to_csv()
+
+
+def test_slices_of_a_patient_and_of_a_study_are_in_one_part(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(24):
+        patient = None if number == 5 else f"patient {number % 4}"  # one file of a study does not say whose it is
+        content = dicom(PatientID=patient or "", StudyInstanceUID=f"1.2.{number % 8}")
+        (source / f"{number:02}.dcm").write_bytes(content)
+
+    tables = list(make_table(source, tmp_path))
+
+    for identity in ("patient", "study"):
+        shown = [set(table[identity].dropna()) for table in tables]
+        assert sum(map(len, shown)) == len(set.union(*shown)) == {"patient": 4, "study": 8}[identity]
+    assert len(tables) > 1
+
+
+@pytest.mark.parametrize("share", ["0/4", "5/4", "3", "a/b", "1/4/2"])
+def test_a_share_that_is_none_is_refused(share: str) -> None:
+    with pytest.raises(ValueError, match="expected which share and of how many, as in 3/16: from 1/16 to 16/16"):
+        BatchInferenceParameters(part=share)
