@@ -20,7 +20,8 @@ from conftest import PROJECT, Pixels
 from ending_reader import ENDS_AT, EndingReader
 
 FILES = 160
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT / "src"), str(PROJECT / "tests")])}
+PATHS = [str(PROJECT / name) for name in ("src", "tests", ".")]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
 
 
 def start(source: Path, work: Path) -> subprocess.Popen[str]:

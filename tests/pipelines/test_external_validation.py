@@ -1,6 +1,6 @@
 """external_validation: what counts, how it is compared, and what is said of it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
@@ -200,18 +200,19 @@ def test_the_model_s_own_images_are_seen_as_those_of_the_other_site_are(
     seeing = TrainedModel("candidate", Classifier(b"", manifest), own_images=OwnImages(files, index))
     seen: list[Pixels] = []
 
-    def predict(_classifier: Classifier, images: Iterable[Pixels]) -> list[SimpleNamespace]:
-        seen.extend(images)
-        said = {
-            "leaning": "normal",
-            "distance": 0.0,
-            "reason": None,
-            "warning": None,
-            "probabilities": dict.fromkeys(CLASSES, 0.5),
-        }
-        return [SimpleNamespace(**said, embedding=np.zeros(1024))]
+    def predict(_classifier: Classifier, batches: Iterable[Pixels]) -> Iterator[list[SimpleNamespace]]:
+        for (image,) in batches:
+            seen.append(image)
+            yield [SimpleNamespace(**said, embedding=np.zeros(1024))]
 
-    monkeypatch.setattr(Classifier, "predict_standardised", predict)
+    said = {
+        "leaning": "normal",
+        "distance": 0.0,
+        "reason": None,
+        "warning": None,
+        "probabilities": dict.fromkeys(CLASSES, 0.5),
+    }
+    monkeypatch.setattr(Classifier, "stream_batches", predict)
     predict_own_images(seeing)
     predict_external_images(files, index, seeing)
 
