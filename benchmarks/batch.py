@@ -1,8 +1,8 @@
 """Batch inference: how fast, in how much memory, and what is left after kills: tables of docs/benchmarks.md.
 
-`python -m benchmarks.batch rate --slices 200`: images a second from files to rows beside OpenVINO's own benchmark of the
-same graph, in turn. `memory` and `kills`: the whole command on 20,000 slices. With `--tiny` a small graph stands in the
-place of the classifier's own, so that these take minutes.
+`python -m benchmarks.batch rate --slices 200`: images a second from files to rows beside OpenVINO's own benchmark of
+the same graph, in turn. `memory` and `kills`: the whole command on 20,000 slices. With `--tiny` a small graph stands in
+the place of the classifier's own, so that these take minutes.
 """
 
 import argparse
