@@ -28,7 +28,7 @@ from chest_cancer.network.classifier import Classifier
 DRAWN = 400
 """Different phantoms; further files are links to them under other names."""
 KILLS = 10
-SAMPLED_EVERY_SECONDS = 0.5
+SAMPLED_EVERY_SECONDS = 2.0
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def measure_rate(project: Project, source: Path, precision: str, rounds: int) ->
             part.unlink()
         with start(project, source) as process:
             assert process.wait() == 0, project.log.read_text()[-3000:]
-        events = progress(project)
+        events = progress(project)[1:]
         ours.append((events[-1]["done"] - events[0]["done"]) / (events[-1]["time"] - events[0]["time"]))
         print(f"benchmark_app {ideal[-1]:.2f}, files to rows {ours[-1]:.2f} images/s", flush=True)
     shares = [a / b for a, b in zip(ours, ideal, strict=True)]
@@ -92,7 +92,7 @@ def measure_memory(project: Project, source: Path) -> None:
         for now, memory in samples(process):
             sampled.append((now, memory))
         assert process.returncode == 0, project.log.read_text()[-3000:]
-    events = progress(project)
+    events = progress(project)[1:]
     total = events[-1]["of"]
     print("| quarter of the images | images/s | largest memory, MB |\n| --- | --- | --- |")
     for quarter in range(4):
@@ -111,9 +111,8 @@ def count_after_kills(project: Project, source: Path, count: int) -> None:
     for number in range(KILLS):
         before = {path.name: path.stat().st_mtime_ns for path in predictions(project).glob("*.parquet")}
         with start(project, source) as process:
-            wait_until(lambda: bool(progress(project)), process)
-            end = time.monotonic() + generator.uniform(0, 6)
-            wait_until(lambda end=end: time.monotonic() > end, process)
+            moment = generator.uniform(0, 2 * count / KILLS)  # so that some kills come early, some late in a part
+            wait_until(lambda moment=moment: progress(project)[-1]["done"] > moment, process)
             process.kill()
         after = {path.name: path.stat().st_mtime_ns for path in predictions(project).glob("*.parquet")}
         again = sum(after.get(name) != changed for name, changed in before.items())
@@ -149,7 +148,7 @@ def progress(project: Project) -> list[dict[str, float]]:
     """What the run has reported of its images."""
     file = project.folder / "progress.jsonl"
     events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    return [event for event in events if event["event"] == "images"]
+    return [{"done": 0}, *(event for event in events if event["event"] == "images")]
 
 
 def samples(process: "subprocess.Popen[bytes]") -> Iterator[tuple[float, float]]:
@@ -175,7 +174,7 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
     while not condition() and process.poll() is None:
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

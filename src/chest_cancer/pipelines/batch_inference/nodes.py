@@ -23,7 +23,7 @@ from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table_file import TEXT
 from chest_cancer.storage.table_parts import PlannedTable
 
-_READ_AHEAD = 64
+_BATCH, _READ_AHEAD = 8, 64
 _TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "warning", "pixel_sha256"]
 
 
@@ -100,14 +100,14 @@ def _predict_parts(
             reader,
             classifier.stream_batches,
             pool,
-            batch=classifier.batch,
+            batch=_BATCH,
             read_ahead=_READ_AHEAD,
             weight=images_about,
         )
         for done, (_, images) in enumerate(mapped, start=1):
             rows += [_answered(facts, prediction) for facts, prediction in images]
             bar.update()
-            if done % classifier.batch == 0 or done == total:
+            if done % _BATCH == 0 or done == total:
                 progress.report("images", done=done, of=total)
             if done == end:
                 yield part.name, _as_table(rows, classifier.classes)

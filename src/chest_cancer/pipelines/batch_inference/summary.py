@@ -1,6 +1,7 @@
 """What a batch comes to: counts, the rows as CSV where they are few, and a page with a sample."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
@@ -39,9 +40,9 @@ def sum_up_batch(
 
     Returns:
         What is known of the work; `parts_done`; `rows`; `answers`, how many images have each label; `warned`, how many
-        of these have no probability; `without_answer`, how many have each reason, the most frequent first;
-        `unreadable`, how many of these could not be read; `patients` and `series`, how many there are, are read, and
-        read positive.
+        of these have no probability; `without_answer`, how many have each reason, in short, the most frequent first;
+        `without_answer_in_all`; `unreadable`, how many of these could not be read; `patients` and `series`, how many
+        there are, are read, and read positive.
     """
     answers: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -52,7 +53,7 @@ def sum_up_batch(
         unreadable += int(part["pixel_sha256"].isna().sum())
         warned += int(part["warning"].notna().sum())
         answers.update(part["label"].dropna())
-        reasons.update(part["reason"].dropna())
+        reasons.update(part["reason"].dropna().map(_in_short))
     return inference_work | {
         "parts_done": done,
         "rows": rows,
@@ -90,6 +91,11 @@ def draw_gallery(
     """
     chosen = _choose(predictions, probability_columns(classifier.classes))
     return render_gallery(batch_summary, _look_again(images, chosen, classifier, key), classifier.manifest)
+
+
+def _in_short(reason: str) -> str:
+    """Leave out what a reason says of its file alone: values, and the cure."""
+    return re.split(r"[:;]|, ", reason, maxsplit=1)[0]
 
 
 def _count_readings(table: pd.DataFrame) -> dict[str, int]:
