@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -112,7 +113,7 @@ def count_after_kills(project: Project, source: Path, count: int) -> None:
         before = {path.name: path.stat().st_mtime_ns for path in predictions(project).glob("*.parquet")}
         with start(project, source) as process:
             moment = generator.uniform(0, 2 * count / KILLS)  # so that some kills come early, some late in a part
-            wait_until(lambda moment=moment: progress(project)[-1]["done"] > moment, process)
+            wait_until(partial(_is_beyond, project, moment), process)
             process.kill()
         after = {path.name: path.stat().st_mtime_ns for path in predictions(project).glob("*.parquet")}
         again = sum(after.get(name) != changed for name, changed in before.items())
@@ -170,6 +171,10 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return process.children(recursive=True)
     except psutil.Error:
         return []
+
+
+def _is_beyond(project: Project, moment: float) -> bool:
+    return progress(project)[-1]["done"] > moment
 
 
 def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:

@@ -10,12 +10,16 @@ import pytest
 from PIL import Image
 
 from batch_run import KEY, make_table
+from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import nodes
+from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
+from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.storage.table_parts import TableParts
 from conftest import Pixels
 from dicom_files import dicom
+from tiny_classifier import tiny_classifier
 from volume_files import ct_slice, nifti, stack
 
 FILES = 40
@@ -189,3 +193,21 @@ def test_slices_of_a_patient_and_of_a_study_are_in_one_part(tmp_path: Path) -> N
 def test_a_share_that_is_none_is_refused(share: str) -> None:
     with pytest.raises(ValueError, match="expected which share and of how many, as in 3/16: from 1/16 to 16/16"):
         BatchInferenceParameters(part=share)
+
+
+def test_the_page_shows_a_sample_and_says_what_is_missing(source: Path, tmp_path: Path) -> None:
+    trained, work = tiny_classifier(), {"source": "<here>", "synthetic": False, "files": FILES + 1, "parts": 99}
+    parts = make_table(source, tmp_path)
+    images = ImageFilesDataset(filepath=str(tmp_path / "images")).load()
+
+    facts = sum_up_batch(parts, gather_patients(parts, trained), gather_studies(parts, trained), work)
+    page = draw_gallery(images, parts, trained, facts, KEY)
+
+    assert facts["rows"] == len(list_predictions(parts)) == FILES + 1
+    assert facts["without_answer"] == {"not a supported image": 1}
+    assert sum(facts["answers"].values()) == FILES
+    shown = page.count("data:image/jpeg;base64,") // 2
+    assert shown == sum(min(count, 6) for count in facts["answers"].values())
+    assert f"{len(parts)} of 99 parts" in page
+    assert "<here>" not in page
+    assert "http" not in page.split("</style>")[1]
