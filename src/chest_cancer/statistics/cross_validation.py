@@ -47,8 +47,7 @@ def draw_folds(numbers: Numbers, groups: Numbers, seed: int, repeats: int) -> li
 
 
 def _deal_groups(numbers: Numbers, groups: Numbers, count: int, seed: int) -> Folds:
-    """Deal the folds of scikit-learn's `StratifiedGroupKFold`, which takes ten times as long: there a group is tried in
-    one fold after the other."""
+    """Deal the folds of scikit-learn's `StratifiedGroupKFold`, which takes ten times as long."""
     members = np.unique(groups, return_inverse=True)[1]
     held = np.zeros((int(members.max()) + 1, int(numbers.max()) + 1))
     np.add.at(held, (members, numbers), 1)
@@ -67,7 +66,9 @@ def _deal_groups(numbers: Numbers, groups: Numbers, count: int, seed: int) -> Fo
                 chosen = fold
         filled[chosen] += held[group]
         fold_of[group] = chosen
-    return [(np.flatnonzero(fold_of[members] != fold), np.flatnonzero(fold_of[members] == fold)) for fold in range(count)]
+    return [
+        (np.flatnonzero(fold_of[members] != fold), np.flatnonzero(fold_of[members] == fold)) for fold in range(count)
+    ]
 
 
 def fewest_groups(numbers: Numbers, groups: Numbers) -> int:
