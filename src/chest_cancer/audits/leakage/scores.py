@@ -27,7 +27,9 @@ from chest_cancer.statistics.near_duplicates import group_at_similarities
 from chest_cancer.storage.figures import Figure
 
 _CURVE_REPEATS = 3
-"""At each point of the curve: fewer than for the one score, to stay within seconds."""
+"""Draws of the folds at each point of the curve: fewer than for the one score, to stay within seconds. A single one
+where there are many images, whose mean is surer by itself."""
+_MANY_IMAGES = 500
 _LARGEST_SHARE = 0.5
 
 
@@ -135,7 +137,7 @@ def draw_leakage_curve(sample: Sample, parameters: ModelEvaluationParameters, se
         if stopped:
             break
         if not np.array_equal(groups, previous):
-            draws = draw_folds(numbers, groups, seed, _CURVE_REPEATS)
+            draws = draw_folds(numbers, groups, seed, 1 if len(numbers) > _MANY_IMAGES else _CURVE_REPEATS)
             scores = predict_out_of_fold(quick_linear_head(), embeddings, numbers, draws)
             look_up = predict_out_of_fold(NearestImage(), means, numbers, draws)
         previous, first = groups, first if points else scores
