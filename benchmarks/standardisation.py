@@ -20,7 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped
-from chest_cancer.audits.sample import take_sample
+from chest_cancer.audits.sample import sample_images
 from chest_cancer.audits.shortcuts.baselines import compare_with_baselines
 from chest_cancer.imaging.afar import look_from_afar
 from chest_cancer.imaging.standardise import standardise
@@ -94,7 +94,7 @@ def _look(images: ImageFolder, distinct: pd.DataFrame, choice: StandardisationPa
 
 def _score(files: pd.DataFrame, distinct: pd.DataFrame, embedding: NDArray, looks: dict[str, NDArray]) -> dict:
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}
-    sample = take_sample(files, features, EVALUATION, SEED)
+    sample = sample_images(files, features, SEED)
     compared = compare_naive_and_grouped(sample, EVALUATION, SEED)
     assert sample.cross_validated is not None
     assert compared is not None

@@ -11,7 +11,7 @@ from chest_cancer.audits.leakage.other_patients import range_for_other_patients
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import NearestImage, compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.audits.leakage.words import describe_curve
-from chest_cancer.audits.sample import Sample, take_sample
+from chest_cancer.audits.sample import Sample, sample_images
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.statistics.sampling import sample_groups
 
@@ -37,7 +37,7 @@ def data(labels: np.ndarray, patients: np.ndarray, means: np.ndarray, copies: in
 
 
 def sample(table: pd.DataFrame, features: dict[str, np.ndarray]) -> Sample:
-    return take_sample(table, features, PARAMETERS, 0)
+    return sample_images(table, features, 0)
 
 
 def at(*similarities: float) -> ModelEvaluationParameters:

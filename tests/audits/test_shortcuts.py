@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from chest_cancer.audits.sample import Sample, look_at_sample, take_sample
+from chest_cancer.audits.sample import Sample, look_at, sample_images
 from chest_cancer.audits.shortcuts import baselines
 from chest_cancer.audits.shortcuts.audit import _compare_marks, audit_shortcuts
 from chest_cancer.audits.shortcuts.baselines import compare_baselines, compare_with_baselines
@@ -84,8 +84,8 @@ def scored(embeddings: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def seen(folder: ImageFolder, table: pd.DataFrame, embedded: dict[str, np.ndarray], seed: int) -> tuple[Sample, Looks]:
-    sample = take_sample(table, embedded, PARAMETERS, seed)
-    return sample, look_at_sample(folder, sample)
+    sample = sample_images(table, embedded, seed)
+    return sample, look_at(folder, sample)
 
 
 def compared(folder: ImageFolder, table: pd.DataFrame, embedded: dict[str, np.ndarray], seed: int) -> dict | None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from chest_cancer.audits.audit import Finding
-from chest_cancer.audits.sample import take_sample
+from chest_cancer.audits.sample import sample_images
 from chest_cancer.audits.suspects.audit import audit_suspects
 from chest_cancer.audits.suspects.columns import COLUMNS
 from chest_cancer.audits.suspects.labels import average_probabilities, find_wrong_labels
@@ -135,7 +135,7 @@ def finding(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Finding:
     table = pd.concat([table, table.iloc[[5]].assign(path="copy.png")])
     features = {"pixel_sha256": table["pixel_sha256"].to_numpy()[:COUNT], "embedding": seen}
     folder = image_folder({path: picture.getvalue() for path in table["path"]})
-    return audit_suspects(folder, table, take_sample(table, features, PARAMETERS, 0), PARAMETERS, 0)
+    return audit_suspects(folder, table, sample_images(table, features, 0), PARAMETERS, 0)
 
 
 def test_the_table_is_ranked_and_nothing_is_left_out_of_anything(finding: Finding) -> None:
@@ -175,5 +175,5 @@ def test_without_groups_on_both_sides_nothing_is_said(image_folder: Callable[...
 
     features = {"pixel_sha256": table["pixel_sha256"].to_numpy(), "embedding": np.eye(3)}
 
-    sample = take_sample(table, features, PARAMETERS, 0)
+    sample = sample_images(table, features, 0)
     assert audit_suspects(image_folder({}), table, sample, PARAMETERS, 0).facts == {}

@@ -43,9 +43,8 @@ def audit_deletion(audit_sample: Sample, parameters: ModelEvaluationParameters, 
     for unit, images in (("files", audit_sample.image_of_file), ("pictures", pictures)):
         if unit == "files" and len(images) == len(pictures):
             continue
-        embeddings, numbers, groups = (
-            of_images[images] for of_images in (audit_sample.embeddings, audit_sample.numbers, audit_sample.groups)
-        )
+        embeddings, numbers = audit_sample.embeddings[images], audit_sample.numbers[images]
+        groups = audit_sample.groups[images]
         head = ForgetfulHead(embeddings, numbers)
         copies = (None,) if unit == "files" else ()
         for similarity in (*copies, *parameters.deletion_similarities):

@@ -94,8 +94,8 @@ def describe_files(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
         How each second file differs from its first one, such as `cropped, JPEG for PNG`.
     """
     content, pixels = _same_file(first, second)
-    others, hashes = ~(content | pixels), "perceptual_hash"
-    pictures = iter(describe_differences(first[hashes].to_numpy()[others], second[hashes].to_numpy()[others]))
+    hashes = [files["perceptual_hash"][~(content | pixels)].to_list() for files in (first, second)]
+    pictures = iter(describe_differences(*hashes))
     pairs = zip(content, pixels, first.to_dict("records"), second.to_dict("records"), strict=True)
     said = []
     for same_bytes, same_pixels, one, other in pairs:

@@ -94,8 +94,8 @@ def compare_naive_and_grouped(
     drawn = {"naive": weights, "grouped": weights[:, np.unique(image, return_index=True)[1]]}
     optimism = {}
     for name, statistic in (("accuracy", accuracies), ("roc_auc", areas)):
-        scores = [statistic(*scored[way], drawn[way]) for way in ("naive", "grouped")]
-        optimism[name] = bootstrap.difference(*scores, len(sample.numbers))
+        apart, together = (statistic(*scored[way], drawn[way]) for way in ("naive", "grouped"))
+        optimism[name] = bootstrap.difference(apart, together, len(sample.numbers))
     # Files of a group are no independent draws, whatever the folds pretend.
     measured: dict[str, dict[str, Any]] = {
         way: measure_scores(*scored[way], of_groups, parameters.confidence) | {"groups": len(np.unique(of_groups))}
