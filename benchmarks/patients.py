@@ -19,6 +19,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from chest_cancer.audits.identity.folds import compare_folds
+from chest_cancer.audits.sample import sample_images
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
@@ -63,7 +64,8 @@ def main() -> None:
             )
         )
         rows, features = _describe(known, network, side)
-        compared = compare_folds(rows, features, DEFAULTS.model_evaluation, seed)
+        sample = sample_images(rows, features, seed)
+        compared = compare_folds(sample, DEFAULTS.model_evaluation, seed)
         assert compared is not None
         random, patients = (compared["folds"][kind]["roc_auc"] for kind in ("random", "patients"))
         more = compared["optimism"]["random"]["roc_auc"]

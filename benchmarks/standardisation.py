@@ -20,22 +20,17 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped
+from chest_cancer.audits.sample import sample_images
 from chest_cancer.audits.shortcuts.baselines import compare_with_baselines
 from chest_cancer.imaging.afar import look_from_afar
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.embedding import means_of
-from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, Parameters, StandardisationParameters
 from chest_cancer.pipelines.feature_extraction.nodes import extract_features
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
-from chest_cancer.statistics.cross_validation import (
-    REPEATS,
-    draw_folds,
-    measure_scores,
-    predict_out_of_fold,
-)
+from chest_cancer.statistics.cross_validation import measure_scores
 from chest_cancer.statistics.intervals import in_words
 from chest_cancer.statistics.near_duplicates import group_near_duplicates
 
@@ -98,17 +93,17 @@ def _look(images: ImageFolder, distinct: pd.DataFrame, choice: StandardisationPa
 
 
 def _score(files: pd.DataFrame, distinct: pd.DataFrame, embedding: NDArray, looks: dict[str, NDArray]) -> dict:
-    classes = sorted(files["label"].unique())
-    numbers, groups = distinct["label"].map(classes.index).to_numpy(), distinct["group"].to_numpy()
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}
-    scores = predict_out_of_fold(quick_linear_head(), embedding, numbers, draw_folds(numbers, groups, SEED, REPEATS))
-    compared = compare_naive_and_grouped(files, features, classes, quick_linear_head(), EVALUATION, SEED)
+    sample = sample_images(files, features, SEED)
+    compared = compare_naive_and_grouped(sample, EVALUATION, SEED)
+    assert sample.cross_validated is not None
     assert compared is not None
+    scores = sample.cross_validated.scores
     return {
-        "numbers": numbers,
+        "numbers": sample.numbers,
         "scores": scores,
         "optimism": compared["optimism"],
-        "shortcuts": compare_with_baselines(looks, scores[:1], numbers, groups, EVALUATION, SEED),
+        "shortcuts": compare_with_baselines(looks, scores[:1], sample.numbers, sample.groups, EVALUATION, SEED),
     }
 
 

@@ -1,12 +1,15 @@
 """The audit of deletion: memory that is planted is found, and none where twins are worth nothing."""
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from chest_cancer.audits import sample
 from chest_cancer.audits.deletion.audit import audit_deletion
+from chest_cancer.audits.sample import sample_images
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, divisions, fill_sections
 
@@ -46,7 +49,15 @@ def data(
 
 
 def audit(seed: int = 0, signal: float = 0.0, **more: float) -> dict:
-    return audit_deletion(*data(seed, signal, **more), PARAMETERS, seed).facts
+    return audit_deletion(sample_images(*data(seed, signal, **more), seed), PARAMETERS, seed).facts
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_draws() -> Iterator[None]:
+    """The sample's own scores are of no use here, and would take the most time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "REPEATS", 1)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +106,7 @@ def test_copies_and_distinct_look_alikes_are_told_apart() -> None:
 
 
 def test_without_near_duplicates_there_is_nothing_to_delete() -> None:
-    facts, plots, _ = audit_deletion(*data(0, 1.0, spread=2.0), PARAMETERS, 0)
+    facts, plots, _ = audit_deletion(sample_images(*data(0, 1.0, spread=2.0), 0), PARAMETERS, 0)
 
     assert facts["rows"] == []
     assert facts["sentence"].startswith("No two images are as near as cosine 0.95")
@@ -113,11 +124,11 @@ def test_near_duplicates_that_are_worth_nothing_are_said_to_be() -> None:
 def test_too_few_images_for_folds_give_nothing() -> None:
     table, features = data(0, 0.0, patients=2)
 
-    assert audit_deletion(table.iloc[:4], features, PARAMETERS, 0).facts == {}
+    assert audit_deletion(sample_images(table.iloc[:4], features, 0), PARAMETERS, 0).facts == {}
 
 
 def test_the_section_shows_costs_and_what_they_do_not_show() -> None:
-    found = audit_deletion(*data(0, 0.0, copies=40), PARAMETERS, 0)
+    found = audit_deletion(sample_images(*data(0, 0.0, copies=40), 0), PARAMETERS, 0)
 
     (section,) = fill_sections([AuditedPart("deletion", "", found.facts, found.plots)])
 

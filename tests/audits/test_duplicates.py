@@ -15,12 +15,12 @@ from PIL import Image, ImageDraw
 from chest_cancer.audits.duplicates.columns import GROUP_COLUMNS
 from chest_cancer.audits.duplicates.copies import (
     count_duplicates,
-    find_cross_split_twins,
     group_duplicates,
     list_files,
     show_duplicates,
     show_shared_pictures,
 )
+from chest_cancer.audits.duplicates.twins import find_cross_split_twins
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.phantoms.generate import generate_phantoms

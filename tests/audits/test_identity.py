@@ -12,6 +12,7 @@ from PIL import Image
 from chest_cancer.audits.audit import NOTHING
 from chest_cancer.audits.identity.audit import audit_identity, find_limitations
 from chest_cancer.audits.identity.finders import count_pairs
+from chest_cancer.audits.sample import look_at, sample_images
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from chest_cancer.sources.image_folder import ImageFolder
@@ -54,7 +55,9 @@ def audit(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Callable[.
         files = {path: png(grey) for path, grey in zip(table["path"], pixels, strict=True)}
         embedding = np.concatenate([seen, np.zeros_like(seen)], axis=1).astype(np.float32)
         features = {"pixel_sha256": table["pixel_sha256"].to_numpy(), "embedding": embedding}
-        return audit_identity(image_folder(files), table, features, PARAMETERS, 3)._asdict()["facts"]
+        sample = sample_images(table, features, 3)
+        looks = look_at(image_folder(files), sample)
+        return audit_identity(sample, looks, PARAMETERS, 3).facts
 
     return run
 

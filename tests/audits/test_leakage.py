@@ -11,7 +11,7 @@ from chest_cancer.audits.leakage.other_patients import range_for_other_patients
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import NearestImage, compare_naive_and_grouped, draw_leakage_curve
 from chest_cancer.audits.leakage.words import describe_curve
-from chest_cancer.network.heads.logistic import quick_linear_head
+from chest_cancer.audits.sample import Sample, sample_images
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.statistics.sampling import sample_groups
 
@@ -34,6 +34,10 @@ def data(labels: np.ndarray, patients: np.ndarray, means: np.ndarray, copies: in
     )
     means = means.astype(np.float32)
     return table, {"pixel_sha256": keys, "embedding": np.concatenate([means, np.zeros_like(means)], axis=1)}
+
+
+def sample(table: pd.DataFrame, features: dict[str, np.ndarray]) -> Sample:
+    return sample_images(table, features, 0)
 
 
 def at(*similarities: float) -> ModelEvaluationParameters:
@@ -60,7 +64,7 @@ def real_signal(signal: float = 2.5, slices: int = 120) -> Data:
 
 @pytest.fixture(scope="module")
 def memory_curve() -> dict:
-    return draw_leakage_curve(*pure_memory(), CLASSES, quick_linear_head(), PARAMETERS, 0)
+    return draw_leakage_curve(sample(*pure_memory()), PARAMETERS, 0)
 
 
 def test_where_labels_are_the_patients_the_score_is_memory(memory_curve: dict) -> None:
@@ -82,7 +86,7 @@ def test_where_labels_are_the_patients_the_score_is_memory(memory_curve: dict) -
 def test_without_near_duplicates_the_curve_says_so_and_is_level() -> None:
     table, features = real_signal()
 
-    curve = draw_leakage_curve(table, features, CLASSES, quick_linear_head(), at(1.0, 0.97, 0.9), 0)
+    curve = draw_leakage_curve(sample(table, features), at(1.0, 0.97, 0.9), 0)
 
     assert [point["groups"] for point in curve["points"]] == [120, 120, 120]
     assert len({point["model"]["accuracy"]["value"] for point in curve["points"]}) == 1
@@ -94,7 +98,7 @@ def test_without_near_duplicates_the_curve_says_so_and_is_level() -> None:
 
 
 def test_a_model_that_knows_nothing_has_no_score_that_could_be_memory() -> None:
-    curve = draw_leakage_curve(*real_signal(signal=0.0), CLASSES, quick_linear_head(), at(1.0, 0.97), 0)
+    curve = draw_leakage_curve(sample(*real_signal(signal=0.0)), at(1.0, 0.97), 0)
 
     assert "does not tell the classes apart" in curve["sentence"]
 
@@ -102,7 +106,7 @@ def test_a_model_that_knows_nothing_has_no_score_that_could_be_memory() -> None:
 def test_the_curve_stops_where_a_class_has_fewer_groups_than_folds() -> None:
     table, features = pure_memory(patients=8, slices=6)
 
-    curve = draw_leakage_curve(table, features, CLASSES, quick_linear_head(), PARAMETERS, 0)
+    curve = draw_leakage_curve(sample(table, features), PARAMETERS, 0)
 
     assert [point["similarity"] for point in curve["points"]] == [1.0]
     assert curve["stopped"] == "at 0.97 class adenocarcinoma has 4 group(s), fewer than the 5 folds"
@@ -114,11 +118,7 @@ def test_the_curve_stops_where_one_group_holds_most_images() -> None:
     others = generator.standard_normal((30, 16))
 
     curve = draw_leakage_curve(
-        *data(np.arange(70) % 2, np.arange(70), np.concatenate([crowd, others])),
-        CLASSES,
-        quick_linear_head(),
-        at(1.0, 0.99),
-        0,
+        sample(*data(np.arange(70) % 2, np.arange(70), np.concatenate([crowd, others]))), at(1.0, 0.99), 0
     )
 
     assert len(curve["points"]) == 1
@@ -126,9 +126,7 @@ def test_the_curve_stops_where_one_group_holds_most_images() -> None:
 
 
 def test_a_curve_without_points_says_that_it_can_say_nothing() -> None:
-    curve = draw_leakage_curve(
-        *data(np.arange(6) % 2, np.arange(6), np.eye(6)), CLASSES, quick_linear_head(), PARAMETERS, 0
-    )
+    curve = draw_leakage_curve(sample(*data(np.arange(6) % 2, np.arange(6), np.eye(6))), PARAMETERS, 0)
 
     assert curve["points"] == []
     assert "nothing can be said about memory" in curve["sentence"]
@@ -244,7 +242,8 @@ def test_groups_of_a_sample_are_not_counted_against_all_patients() -> None:
 def audit(told: int | None, **columns: object) -> dict:
     table, features = pure_memory()
     groups = FeatureExtractionParameters.model_validate({"groups": {"similarity": 0.95}})
-    return audit_leakage(table.assign(**columns), features, {"patient_count": told}, groups, PARAMETERS, 0).facts
+    of_columns = sample(table.assign(**columns), features)
+    return audit_leakage(of_columns, {"patient_count": told}, groups, PARAMETERS, 0).facts
 
 
 def test_the_audit_gives_a_range_only_where_a_patient_is_unknown() -> None:
@@ -257,7 +256,7 @@ def test_the_audit_gives_a_range_only_where_a_patient_is_unknown() -> None:
 
 
 def test_the_naive_score_is_above_the_grouped_one_where_patients_are_remembered() -> None:
-    compared = compare_naive_and_grouped(*pure_memory(), CLASSES, quick_linear_head(), PARAMETERS, 0)
+    compared = compare_naive_and_grouped(sample(*pure_memory()), PARAMETERS, 0)
 
     assert compared is not None
     assert compared["naive"]["accuracy"]["n"] == 160
@@ -276,7 +275,7 @@ def test_three_classes_and_few_groups_are_compared_with_fewer_folds() -> None:
     table, features = data(labels % 2, groups, generator.standard_normal((30, 8)))
     table["label"] = np.array(["a", "b", "c"])[labels]
 
-    compared = compare_naive_and_grouped(table, features, ["a", "b", "c"], quick_linear_head(), PARAMETERS, 0)
+    compared = compare_naive_and_grouped(sample(table, features), PARAMETERS, 0)
 
     assert compared is not None
     assert 0 <= compared["grouped"]["roc_auc"]["low"] <= compared["grouped"]["roc_auc"]["high"] <= 1
@@ -285,14 +284,14 @@ def test_three_classes_and_few_groups_are_compared_with_fewer_folds() -> None:
 def test_a_class_of_one_group_can_not_be_compared() -> None:
     table, features = data(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2]), np.eye(4))
 
-    assert compare_naive_and_grouped(table, features, CLASSES, quick_linear_head(), PARAMETERS, 0) is None
+    assert compare_naive_and_grouped(sample(table, features), PARAMETERS, 0) is None
 
 
 def test_results_are_the_same_for_the_same_seed_and_are_json(memory_curve: dict) -> None:
-    again = draw_leakage_curve(*pure_memory(), CLASSES, quick_linear_head(), PARAMETERS, 0)
+    again = draw_leakage_curve(sample(*pure_memory()), PARAMETERS, 0)
 
     assert json.dumps(again) == json.dumps(memory_curve)
-    assert json.dumps(compare_naive_and_grouped(*pure_memory(), CLASSES, quick_linear_head(), PARAMETERS, 0))
+    assert json.dumps(compare_naive_and_grouped(sample(*pure_memory()), PARAMETERS, 0))
 
 
 def test_the_look_up_knows_the_label_of_the_nearest_image() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.metadata.audit import audit_metadata
+from chest_cancer.audits.sample import sample_images
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from chest_cancer.statistics.association import cramers_v
@@ -34,7 +35,7 @@ def audit(known: bool = True, **columns: Any) -> Finding:
     embedding[:, 0] += np.where(label == "tumour", 1.5, -1.5)
     features = {"pixel_sha256": table["pixel_sha256"].to_numpy(), "embedding": embedding}
     metadata = pd.DataFrame({"path": table["path"], **{name: of[patient] for name, of in columns.items()}})
-    return audit_metadata(table, metadata.sample(frac=1, random_state=1), features, PARAMETERS, 3)
+    return audit_metadata(sample_images(table, features, 3), metadata.sample(frac=1, random_state=1), PARAMETERS, 3)
 
 
 RANDOM = np.random.default_rng(5).choice(["F", "M"], PATIENTS)

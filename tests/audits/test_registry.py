@@ -21,8 +21,10 @@ nodes = {node.name for pipeline in (data_audit, model_audit) for node in pipelin
 for audit in AUDITS:
     assert f"{audit.subject}_audit.audit_{audit.name}_node" in nodes
     assert node_of(audit).func(parameters=off, seed=0, **dict.fromkeys(audit.inputs))[0] == {}
+assert data_audit.nodes.take_sample(None, None, off, 0) == data_audit.nodes.look_at_sample(None, None, off) == {}
 """
 CODE_OF_AUDITS = {f"chest_cancer.audits.{audit.name}.audit" for audit in AUDITS}
+SHARED = {"chest_cancer.audits.sample"}
 LIBRARIES_OF_AUDITS = {"cleanlab", "skimage", "sklearn"}
 
 
@@ -54,7 +56,7 @@ def imported_by(code: str) -> set[str]:
     ],
 )
 def test_neither_the_code_of_audits_nor_their_libraries_are_imported(code: str) -> None:
-    assert imported_by(code) & (CODE_OF_AUDITS | LIBRARIES_OF_AUDITS) == set()
+    assert imported_by(code) & (CODE_OF_AUDITS | SHARED | LIBRARIES_OF_AUDITS) == set()
 
 
 def test_an_audit_that_runs_is_imported() -> None:

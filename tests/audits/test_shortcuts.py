@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from chest_cancer.audits.sample import Sample, look_at, sample_images
 from chest_cancer.audits.shortcuts import baselines
 from chest_cancer.audits.shortcuts.audit import _compare_marks, audit_shortcuts
 from chest_cancer.audits.shortcuts.baselines import compare_baselines, compare_with_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
+from chest_cancer.imaging.afar import Looks
 from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
@@ -81,6 +83,15 @@ def scored(embeddings: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     )
 
 
+def seen(folder: ImageFolder, table: pd.DataFrame, embedded: dict[str, np.ndarray], seed: int) -> tuple[Sample, Looks]:
+    sample = sample_images(table, embedded, seed)
+    return sample, look_at(folder, sample)
+
+
+def compared(folder: ImageFolder, table: pd.DataFrame, embedded: dict[str, np.ndarray], seed: int) -> dict | None:
+    return compare_baselines(*seen(folder, table, embedded, seed), PARAMETERS, seed)
+
+
 LABELS = np.arange(COUNT) % 2
 
 
@@ -98,14 +109,7 @@ def test_a_bright_corner_in_one_class_is_found_and_named(noise_folder: Callable[
             picture.ravel()[:64] = picture[:8, :8].ravel()
             picture[:8, :8] = flat[-64:].reshape(8, 8)
 
-    audit = compare_baselines(
-        noise_folder(LABELS, bright_corner),
-        split_table(LABELS),
-        features(LABELS, 3.0),
-        quick_linear_head(),
-        PARAMETERS,
-        seed=0,
-    )
+    audit = compared(noise_folder(LABELS, bright_corner), split_table(LABELS), features(LABELS, 3.0), 0)
 
     assert audit is not None
     assert by_name(audit)["border"]["shortcut"]
@@ -119,14 +123,7 @@ def test_brightness_is_named_though_the_thumbnail_sees_it_as_well(noise_folder: 
     def brighter(picture: np.ndarray, label: int) -> None:
         picture[:] = picture // 2 + 60 * label
 
-    audit = compare_baselines(
-        noise_folder(LABELS, brighter),
-        split_table(LABELS),
-        features(LABELS, 3.0),
-        quick_linear_head(),
-        PARAMETERS,
-        seed=0,
-    )
+    audit = compared(noise_folder(LABELS, brighter), split_table(LABELS), features(LABELS, 3.0), 0)
 
     assert audit is not None
     found = by_name(audit)
@@ -146,9 +143,7 @@ def test_size_mode_and_format_are_shortcuts(noise_folder: Callable[..., ImageFol
         table[column] = table[column].astype(object).mask(LABELS == 1, value)
     table["width"] = table["width"].astype(int)
 
-    audit = compare_baselines(
-        noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), quick_linear_head(), PARAMETERS, seed=0
-    )
+    audit = compared(noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), 0)
 
     assert audit is not None
     assert audit["best"] == "size and format"
@@ -161,7 +156,9 @@ def test_marks_that_are_drawn_in_one_class_are_a_shortcut_and_are_counted(
     table = split_table(LABELS)
     table.loc[np.flatnonzero(LABELS == 1)[:20], "coloured"] = 0.002
 
-    finding = audit_shortcuts(noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), PARAMETERS, 0)
+    sample, looks = seen(noise_folder(LABELS, lambda *_: None), table, features(LABELS, 3.0), 0)
+
+    finding = audit_shortcuts(sample, looks, PARAMETERS, 0)
 
     assert finding.facts["best"] == "drawn marks"
     assert by_name(finding.facts)["drawn marks"]["roc_auc"]["value"] > 0.75
@@ -194,14 +191,7 @@ def test_marks_that_are_drawn_in_both_classes_alike_are_no_limitation(noise_fold
 def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder], signal: float, words: str) -> None:
     labels = np.random.default_rng(11).permutation(LABELS)
 
-    audit = compare_baselines(
-        noise_folder(labels, lambda *_: None),
-        split_table(labels),
-        features(labels, signal),
-        quick_linear_head(),
-        PARAMETERS,
-        seed=0,
-    )
+    audit = compared(noise_folder(labels, lambda *_: None), split_table(labels), features(labels, signal), 0)
 
     assert audit is not None
     assert not any(baseline["shortcut"] for baseline in audit["baselines"])
@@ -219,7 +209,7 @@ def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], I
     )
     folder = image_folder({f"{i}.png": encode(phantom.image) for i, phantom in enumerate(pairs)})
 
-    audit = compare_baselines(folder, table, features(labels, 2.0), quick_linear_head(), PARAMETERS, seed=17)
+    audit = compared(folder, table, features(labels, 2.0), 17)
 
     assert audit is not None
     for baseline in audit["baselines"]:
@@ -275,7 +265,7 @@ def test_a_class_of_one_group_can_not_be_audited(noise_folder: Callable[..., Ima
     table = split_table(LABELS).assign(group=LABELS)
 
     folder = noise_folder(LABELS, lambda *_: None)
-    assert compare_baselines(folder, table, features(LABELS, 1.0), quick_linear_head(), PARAMETERS, seed=0) is None
+    assert compared(folder, table, features(LABELS, 1.0), 0) is None
 
 
 def test_the_audit_is_json_and_its_plot_has_a_point_for_each() -> None:

@@ -10,14 +10,16 @@ import pytest
 from PIL import Image
 
 from chest_cancer.audits.audit import Finding
+from chest_cancer.audits.sample import sample_images
 from chest_cancer.audits.suspects.audit import audit_suspects
 from chest_cancer.audits.suspects.columns import COLUMNS
-from chest_cancer.audits.suspects.labels import find_wrong_labels, predict_labels
+from chest_cancer.audits.suspects.labels import average_probabilities, find_wrong_labels
 from chest_cancer.audits.suspects.oddities import FAR, describe_files, deviate, measure_distances
+from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.cross_validation import draw_folds
+from chest_cancer.statistics.cross_validation import draw_folds, predict_out_of_fold
 
 PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=100)
 COUNT, TURNED = 160, 8
@@ -41,7 +43,8 @@ def suspected(seed: int, turned: int) -> tuple[np.ndarray, np.ndarray]:
     chosen = np.random.default_rng(1000 + seed).choice(COUNT, turned, replace=False)
     labels = numbers.copy()
     labels[chosen] = 1 - labels[chosen]
-    found = find_wrong_labels(predict_labels(seen, labels, draw_folds(labels, GROUPS, seed, 1)), labels)
+    scores = predict_out_of_fold(quick_linear_head(), seen, labels, draw_folds(labels, GROUPS, seed, 1))
+    found = find_wrong_labels(average_probabilities(scores), labels)
     return np.isin(np.arange(COUNT), chosen), found
 
 
@@ -132,7 +135,7 @@ def finding(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Finding:
     table = pd.concat([table, table.iloc[[5]].assign(path="copy.png")])
     features = {"pixel_sha256": table["pixel_sha256"].to_numpy()[:COUNT], "embedding": seen}
     folder = image_folder({path: picture.getvalue() for path in table["path"]})
-    return audit_suspects(folder, table, features, PARAMETERS, 0)
+    return audit_suspects(folder, table, sample_images(table, features, 0), PARAMETERS, 0)
 
 
 def test_the_table_is_ranked_and_nothing_is_left_out_of_anything(finding: Finding) -> None:
@@ -170,4 +173,7 @@ def test_labels_that_may_be_wrong_are_a_limitation(finding: Finding) -> None:
 def test_without_groups_on_both_sides_nothing_is_said(image_folder: Callable[..., ImageFolder]) -> None:
     table = pd.DataFrame({"label": ["a", "a", "b"], "pixel_sha256": ["1", "2", "3"], "group": [0, 1, 2]})
 
-    assert audit_suspects(image_folder({}), table, {}, PARAMETERS, 0).facts == {}
+    features = {"pixel_sha256": table["pixel_sha256"].to_numpy(), "embedding": np.eye(3)}
+
+    sample = sample_images(table, features, 0)
+    assert audit_suspects(image_folder({}), table, sample, PARAMETERS, 0).facts == {}

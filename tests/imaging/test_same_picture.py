@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.phantoms.generate import generate_phantoms
-from chest_cancer.imaging.same_picture import describe_difference, find_same_pictures
+from chest_cancer.imaging.same_picture import describe_differences, find_same_pictures
 
 Pixels = np.ndarray
 COUNT = 12
@@ -145,12 +145,12 @@ def test_of_many_copies_a_chain_is_found(slices: list[Pixels], hashes: list[str]
     ],
 )
 def test_the_difference_is_said_in_words(slices, hashes, change, words: str) -> None:
-    assert describe_difference(hashes[0], perceptual_hash(change(slices[0]))) == words
+    assert describe_differences(hashes[:1], [perceptual_hash(change(slices[0]))]) == [words]
 
 
 def test_what_was_cropped_has_the_original_with_more_around_it(slices: list[Pixels], hashes: list[str]) -> None:
-    assert describe_difference(perceptual_hash(cropped(slices[0])), hashes[0]) == "with more around it"
+    assert describe_differences([perceptual_hash(cropped(slices[0]))], hashes[:1]) == ["with more around it"]
 
 
 def test_the_difference_to_another_picture_has_no_words(hashes: list[str]) -> None:
-    assert describe_difference(hashes[0], hashes[1]) is None
+    assert describe_differences([hashes[0], hashes[0]], [hashes[1], hashes[0]]) == [None, ""]

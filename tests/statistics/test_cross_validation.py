@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 
 from chest_cancer.network.heads.logistic import quick_linear_head
@@ -51,6 +52,22 @@ def test_no_image_is_predicted_by_a_model_that_saw_its_group() -> None:
     seen = predict_out_of_fold(Watcher(), groups[:, None].astype(float), numbers, draws)[:, :, 0]
 
     assert seen.sum() == 0
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("per_patient", [False, True], ids=["labels of images", "labels of patients"])
+def test_folds_of_groups_are_those_of_scikit_learn(classes: int, per_patient: bool) -> None:
+    generator = np.random.default_rng(classes)
+    groups = generator.permutation(np.repeat(np.arange(60), generator.integers(1, 6, 60)))
+    numbers = generator.integers(classes, size=60)[groups] if per_patient else np.arange(len(groups)) % classes
+
+    draws = draw_folds(numbers, groups, seed=3, repeats=3)
+
+    for seed, folds in enumerate(draws, start=3):
+        theirs = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(numbers, numbers, groups)
+        for ours, expected in zip(folds, theirs, strict=True):
+            np.testing.assert_array_equal(ours[0], expected[0])
+            np.testing.assert_array_equal(ours[1], expected[1])
 
 
 def test_a_class_that_a_fold_lacks_has_no_probability() -> None:

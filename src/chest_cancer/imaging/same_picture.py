@@ -70,25 +70,31 @@ def find_same_pictures(hashes: Sequence[str], among: Sequence[str] | None = None
     return Pairs(pairs.left[same], pairs.right[same], pairs.mirrored[same], pairs.likeness[same], pairs.maps[same])
 
 
-def describe_difference(first: str, second: str) -> str | None:
-    """Say how the second picture differs from the first, None where it shows something else.
+def describe_differences(first: Sequence[str], second: Sequence[str]) -> list[str | None]:
+    """Say how each second picture differs from its first one, None where it shows something else.
 
     Args:
-        first: Its `perceptual_hash`.
-        second: The same of the other one.
+        first: n results of `perceptual_hash`.
+        second: The same of n others.
 
     Returns:
         Such as `mirrored, turned by 3°, cropped`; empty where it lies as the first one does.
     """
-    twice = np.zeros(2, np.int64)
-    pairs = compare(pictures_of([first]), pictures_of([second]), twice, twice, np.array([False, True]))
-    best = int(pairs.likeness.argmax())
-    if pairs.likeness[best] < SAME_PICTURE:
-        return None
-    (a, b, _), (c, d, _) = (tuple(map(float, row)) for row in pairs.maps[best])
+    count = len(first)
+    twice, mirrored = np.tile(np.arange(count), 2), np.repeat([False, True], count)
+    pairs = compare(pictures_of(first), pictures_of(second), twice, twice, mirrored)
+    best = twice[:count] + count * (pairs.likeness[count:] > pairs.likeness[:count])
+    return [
+        _describe(pairs.maps[row], mirrored=row >= count) if pairs.likeness[row] >= SAME_PICTURE else None
+        for row in best
+    ]
+
+
+def _describe(placed: Maps, *, mirrored: bool) -> str:
+    (a, b, _), (c, d, _) = (tuple(map(float, row)) for row in placed)
     degrees = abs(math.degrees(math.atan2(c - b, a + d)))
     size = math.sqrt(abs(a * d - b * c))
-    parts = ["mirrored"] if best else []
+    parts = ["mirrored"] if mirrored else []
     parts += [f"turned by {degrees:.0f}°"] if degrees >= 1 else []
     parts += ["cropped"] if size > 1.03 else ["with more around it"] if size < 0.97 else []
     return ", ".join(parts)

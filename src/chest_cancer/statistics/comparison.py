@@ -53,9 +53,8 @@ def areas(numbers: Numbers, scores: Scores, weights: Weights) -> NDArray[np.floa
         The area in each draw, [draws]; NaN in a draw that lacks a class.
     """
     classes = [1] if scores.shape[2] == 2 else range(scores.shape[2])
-    return np.asarray(
-        np.mean([_area(numbers == k, repeat[:, k], weights) for repeat in scores for k in classes], axis=0)
-    )
+    drawn = np.ascontiguousarray(weights.T)
+    return np.asarray(np.mean([_area(numbers == k, scores[:, :, k], drawn) for k in classes], axis=0))
 
 
 def in_draws_of_folds(
@@ -86,13 +85,24 @@ def in_draws_of_folds(
     return np.asarray(np.take_along_axis(each, chosen, axis=0).mean(axis=0))
 
 
-def _area(positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
-    """Chance that a positive image scores higher than a negative one, a tie counting half (Mann and Whitney, 1947)."""
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
-    drawn = weights[:, order]
-    positives = np.add.reduceat(drawn * positive[order], starts, axis=1)
-    negatives = np.add.reduceat(drawn * ~positive[order], starts, axis=1)
-    below = np.cumsum(negatives, axis=1) - negatives / 2
+def _area(positive: NDArray[np.bool_], repeats: NDArray[np.float64], drawn: Weights) -> NDArray[np.float64]:
+    """Chance that a positive image scores higher than a negative one, a tie counting half (Mann and Whitney, 1947).
+
+    Args:
+        positive: Which images ought to score high, [n].
+        repeats: Scores, [repeats, n].
+        drawn: How often each image is in each draw, [n, draws].
+
+    Returns:
+        The mean over repeats in each draw, [draws].
+    """
+    positives, negatives = drawn[positive], drawn[~positive]
+    wrongly = np.zeros(drawn.shape[1])
+    for scores in repeats:
+        order = np.argsort(scores[positive], kind="stable")
+        below = np.concatenate([np.zeros((1, len(wrongly))), np.cumsum(positives[order], axis=0)])
+        # Where each negative image would stand among the positive ones: those before it score lower.
+        places = [np.searchsorted(scores[positive][order], scores[~positive], side=side) for side in ("left", "right")]
+        wrongly += np.einsum("id,id->d", negatives, below[places[0]] + below[places[1]]) / (2 * len(repeats))
     with np.errstate(invalid="ignore"):
-        return np.asarray((positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1)))
+        return np.asarray(1 - wrongly / (positives.sum(axis=0) * negatives.sum(axis=0)))

@@ -1,11 +1,14 @@
 """Grouped cross-validation on stored embeddings."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from chest_cancer.statistics.intervals import share
@@ -37,13 +40,34 @@ def draw_folds(numbers: Numbers, groups: Numbers, seed: int, repeats: int) -> li
     Returns:
         For each draw a list of folds: the positions to train on, and those to predict.
     """
-    count = min(FOLDS, fewest_groups(numbers, groups))
-    grouped = len(np.unique(groups)) < len(groups)
-    # Groups of one need no keeping together, and the splitter for groups takes a slow step for each.
-    kind = StratifiedGroupKFold if grouped else StratifiedKFold
+    count, draws = min(FOLDS, fewest_groups(numbers, groups)), range(seed, seed + repeats)
+    if len(np.unique(groups)) < len(groups):
+        return [_deal_groups(numbers, groups, count, draw) for draw in draws]
+    return [list(StratifiedKFold(count, shuffle=True, random_state=draw).split(numbers, numbers)) for draw in draws]
+
+
+def _deal_groups(numbers: Numbers, groups: Numbers, count: int, seed: int) -> Folds:
+    """Deal the folds of scikit-learn's `StratifiedGroupKFold`, which takes ten times as long."""
+    members = np.unique(groups, return_inverse=True)[1]
+    held = np.zeros((int(members.max()) + 1, int(numbers.max()) + 1))
+    np.add.at(held, (members, numbers), 1)
+    shuffled = check_random_state(seed).permutation(len(held))
+    # Groups that hold most of one class first; where classes stay as even, the fold with the fewest images.
+    order = shuffled[np.argsort(-held[shuffled].std(axis=1), kind="stable")]
+    fold_of, filled, whole = np.empty(len(held), dtype=np.int64), np.zeros((count, held.shape[1])), held.sum(axis=0)
+    tried = np.eye(count)[:, :, None]
+    for group in order:
+        unevenness = ((filled + tried * held[group]) / whole).std(axis=1).mean(axis=1).tolist()
+        chosen, sizes = 0, filled.sum(axis=1).tolist()
+        for fold in range(1, count):
+            least = unevenness[chosen]
+            as_even = abs(unevenness[fold] - least) <= 1e-8 + 1e-5 * least
+            if unevenness[fold] < least or (as_even and sizes[fold] < sizes[chosen]):
+                chosen = fold
+        filled[chosen] += held[group]
+        fold_of[group] = chosen
     return [
-        list(kind(count, shuffle=True, random_state=seed + repeat).split(numbers, numbers, groups if grouped else None))
-        for repeat in range(repeats)
+        (np.flatnonzero(fold_of[members] != fold), np.flatnonzero(fold_of[members] == fold)) for fold in range(count)
     ]
 
 
@@ -67,12 +91,15 @@ def predict_out_of_fold(
         Probabilities [draws, n, K]; 0 for a class that a fold's training images lack.
     """
     probabilities = np.zeros((len(draws), len(numbers), int(numbers.max()) + 1))
-    # Matrices are so small that threads would mostly wait for each other.
-    with threadpool_limits(1, user_api="blas"):
-        for predicted, folds in zip(probabilities, draws, strict=True):
-            for train, test in folds:
-                fitted = clone(model).fit(features[train], numbers[train])
-                predicted[np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
+
+    def predict(draw: int, train: Numbers, test: Numbers) -> None:
+        fitted = clone(model).fit(features[train], numbers[train])
+        probabilities[draw][np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
+
+    trials = [(draw, *fold) for draw, folds in enumerate(draws) for fold in folds]
+    # Matrices are so small that threads of one product would mostly wait for each other: each fit has its own.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(predict, *zip(*trials, strict=True)))
     return probabilities
 
 

@@ -1,5 +1,7 @@
 """The audit of black lungs: pictures in a window that cuts off what is to be seen."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -37,8 +39,10 @@ def audit_black_lungs(
         picture counts.
     """
     drawn = draw_images(split_table.drop_duplicates("pixel_sha256"), _MOST_IMAGES, seed)
-    paths = tqdm(drawn["path"], desc="Looking for black lungs", unit="image", mininterval=0.5)
-    black = np.array([measure_black(raw_images.pixels(path)) for path in paths])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        measured = pool.map(lambda path: measure_black(raw_images.pixels(path)), drawn["path"])
+        shown = tqdm(measured, total=len(drawn), desc="Looking for black lungs", unit="image", mininterval=0.5)
+        black = np.array(list(shown))
     classes = {
         str(name): share(black[rows] >= _MOST_BLACK, drawn["group"].to_numpy()[rows], parameters.confidence)
         for name, rows in drawn.reset_index(drop=True).groupby("label").indices.items()

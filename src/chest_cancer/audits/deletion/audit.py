@@ -3,27 +3,22 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer.audits.audit import NOTHING, Finding
 from chest_cancer.audits.deletion.deleting import measure_deletions
 from chest_cancer.audits.deletion.plot import plot_deletions
 from chest_cancer.audits.deletion.words import describe_deletions
+from chest_cancer.audits.sample import Sample
 from chest_cancer.network.embedding import directions, means_of
-from chest_cancer.network.features import class_names, embeddings_of
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.cross_validation import FOLDS, fewest_groups
 from chest_cancer.statistics.least_squares import ForgetfulHead
 from chest_cancer.statistics.near_duplicates import ROUNDING
-from chest_cancer.statistics.sampling import sample_groups
-from chest_cancer.storage.arrays import Arrays
 
 
-def audit_deletion(
-    split_table: pd.DataFrame, features: Arrays, parameters: ModelEvaluationParameters, seed: int
-) -> Finding:
+def audit_deletion(audit_sample: Sample, parameters: ModelEvaluationParameters, seed: int) -> Finding:
     """Take near-duplicates of tested images out of training, and as many others for comparison.
 
     Kapoor and Narayanan, 2023, Leakage and the reproducibility crisis in machine-learning-based science (Patterns), ask
@@ -31,8 +26,7 @@ def audit_deletion(
     images shows that it falls because of them.
 
     Args:
-        split_table: A row per image file: `label`, `pixel_sha256` and `group`.
-        features: `pixel_sha256` and `embedding` of each distinct image.
+        audit_sample: The images, and their files.
         parameters: The block `model_evaluation`.
         seed: Random seed for folds, deletions and draws.
 
@@ -42,39 +36,29 @@ def audit_deletion(
         plain words; `images_left_out` of data that are too large; and a plot. Nothing where a class has fewer images
         than there are folds.
     """
-    files, left_out = sample_groups(split_table, seed)
-    pictures = files.drop_duplicates("pixel_sha256")
-    names = class_names(split_table)
-    if fewest_groups(_numbers(pictures, names), np.arange(len(pictures))) < FOLDS:
+    pictures = np.arange(len(audit_sample.images))
+    if fewest_groups(audit_sample.numbers, pictures) < FOLDS:
         return NOTHING
     rows: list[dict[str, Any]] = []
-    for unit, images in (("files", files), ("pictures", pictures)):
-        if unit == "files" and len(files) == len(pictures):
+    for unit, images in (("files", audit_sample.image_of_file), ("pictures", pictures)):
+        if unit == "files" and len(images) == len(pictures):
             continue
-        embeddings, numbers = embeddings_of(images, features), _numbers(images, names)
+        embeddings, numbers = audit_sample.embeddings[images], audit_sample.numbers[images]
+        groups = audit_sample.groups[images]
         head = ForgetfulHead(embeddings, numbers)
         copies = (None,) if unit == "files" else ()
         for similarity in (*copies, *parameters.deletion_similarities):
-            near = _copies(images) if similarity is None else _near(embeddings, similarity)
-            measured = measure_deletions(head, numbers, images["group"].to_numpy(), near, parameters, seed)
+            near = _of_others(images[:, None] == images) if similarity is None else _near(embeddings, similarity)
+            measured = measure_deletions(head, numbers, groups, near, parameters, seed)
             if measured is not None:
                 rows.append({"unit": unit, "similarity": similarity, **measured})
     facts = {
         "rows": rows,
         "sentence": describe_deletions(rows, min(parameters.deletion_similarities)),
-        "images_left_out": left_out,
+        "images_left_out": audit_sample.left_out,
     }
     plots = {"deletion": plot_deletions(rows, parameters.confidence)}
     return Finding(facts | listed(find_limitations(facts)), plots)
-
-
-def _numbers(images: pd.DataFrame, names: list[str]) -> NDArray[np.int64]:
-    return images["label"].map(names.index).to_numpy(dtype=np.int64)
-
-
-def _copies(images: pd.DataFrame) -> NDArray[np.bool_]:
-    pictures = pd.factorize(images["pixel_sha256"])[0]
-    return _of_others(pictures[:, None] == pictures)
 
 
 def _near(embeddings: NDArray[np.float32], similarity: float) -> NDArray[np.bool_]:

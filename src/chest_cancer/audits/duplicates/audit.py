@@ -7,12 +7,12 @@ import pandas as pd
 from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.duplicates.copies import (
     count_duplicates,
-    find_cross_split_twins,
     group_duplicates,
     list_files,
     show_duplicates,
     show_shared_pictures,
 )
+from chest_cancer.audits.duplicates.twins import find_cross_split_twins
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder

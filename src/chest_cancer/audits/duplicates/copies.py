@@ -1,26 +1,16 @@
 """Copies: files that show the same slice, and what they would do to a score."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from chest_cancer.audits.duplicates.columns import GROUP_COLUMNS
+from chest_cancer.audits.duplicates.twins import KINDS, describe_files
 from chest_cancer.imaging.pictures import thumbnail_url
-from chest_cancer.imaging.same_picture import describe_difference, find_same_pictures
-from chest_cancer.network.embedding import directions, means_of
-from chest_cancer.network.features import embeddings_of
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.storage.arrays import Arrays
 
-_KINDS = (
-    # Kind, what its members share, what at least two of them differ in.
-    ("exact", "content_sha256", "path"),
-    ("same pixels", "pixel_sha256", "content_sha256"),
-    ("near", "group", "pixel_sha256"),
-)
-_BLOCK = 1024
 _CONTRADICTING = "contradicting labels"
 
 
@@ -37,7 +27,7 @@ def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
         more than one split, and the `paths`.
     """
     groups = []
-    for kind, shared, different in _KINDS:
+    for kind, shared, different in KINDS:
         differs = split_table.groupby(shared)[different].transform("nunique") > 1
         for _, files in split_table[differs].groupby(shared, sort=False):
             groups.append(
@@ -54,7 +44,7 @@ def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
             )
     columns = ["kind", "files", "pictures", "labels", "source_splits", "contradicting", "crosses_splits", "paths"]
     table = pd.DataFrame(groups, columns=columns)
-    rank = table["kind"].map({kind: i for i, (kind, _, _) in enumerate(_KINDS)})
+    rank = table["kind"].map({kind: i for i, (kind, _, _) in enumerate(KINDS)})
     table = table.assign(rank=rank).sort_values(["rank", "files"], ascending=[True, False], kind="stable")
     return table.drop(columns="rank").reset_index(drop=True)
 
@@ -93,7 +83,7 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
     if tested.any() and (split_table["source_split"] == "train").any():
         kinds = twins["kind"].value_counts()
         source_test = {"images": int(tested.sum()), "with_twin": len(twins)}
-        source_test |= {kind: int(kinds.get(kind, 0)) for kind, _, _ in _KINDS}
+        source_test |= {kind: int(kinds.get(kind, 0)) for kind, _, _ in KINDS}
     return {
         **_distinct(split_table),
         "classes": {str(label): _distinct(files) for label, files in split_table.groupby("label")},
@@ -101,36 +91,6 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
         "contradicting_files": int(quarantine["reason"].astype(str).str.startswith(_CONTRADICTING).sum()),
         "source_test": source_test,
     }
-
-
-def find_cross_split_twins(split_table: pd.DataFrame, features: Arrays) -> pd.DataFrame:
-    """Find, for each test image of the source, the most similar image in the source's training folder.
-
-    Args:
-        split_table: A row per image file, with `perceptual_hash`, `format`, `width` and `height` too.
-        features: `pixel_sha256` [m] and `embedding` [m, 1024].
-
-    Returns:
-        A row per test image that has a twin, the most similar first: `path`, `label`, `twin`, `twin_label`, `kind`
-        (exact, same pixels, near), `similarity` (cosine of embeddings) and `difference` in words (mirrored, turned,
-        cropped, other size, other format, drawn upon or re-encoded).
-    """
-    training = split_table[split_table["source_split"] == "train"]
-    found = []
-    for group, tested in split_table[split_table["source_split"] == "test"].groupby("group"):
-        candidates = training[training["group"] == group]
-        if len(candidates):
-            found += [
-                _twin(tested.iloc[start : start + _BLOCK], candidates, features)
-                for start in range(0, len(tested), _BLOCK)
-            ]
-    columns = ["path", "label", "twin", "twin_label", "kind", "similarity", "difference"]
-    if not found:
-        return pd.DataFrame(columns=columns)
-    rank = {kind: i for i, (kind, _, _) in enumerate(_KINDS)}
-    twins = pd.concat(found)
-    twins = twins.assign(rank=twins["kind"].map(rank)).sort_values(["rank", "similarity"], ascending=[True, False])
-    return twins[columns].reset_index(drop=True)
 
 
 def show_duplicates(
@@ -158,15 +118,16 @@ def show_duplicates(
         files = rows.loc[group["paths"]]
         # Different pictures before copies of the same one.
         files = files.iloc[np.argsort(files["pixel_sha256"].duplicated(), kind="stable")].head(most_files)
+        differences = ["", *describe_files(files.iloc[[0] * (len(files) - 1)], files.iloc[1:])]
         members = [
             {
                 "path": str(file["path"]),
                 "label": str(file["label"]),
                 "source_split": None if pd.isna(file["source_split"]) else str(file["source_split"]),
                 "thumbnail": thumbnail_url(images.pixels(str(file["path"]))),
-                "difference": "" if position == 0 else _difference(files.iloc[0], file),
+                "difference": difference,
             }
-            for position, (_, file) in enumerate(files.iterrows())
+            for difference, file in zip(differences, files.to_dict("records"), strict=True)
         ]
         shown.append({**{str(name): value for name, value in group.items()}, "shown": members})
     return shown
@@ -207,62 +168,14 @@ def show_shared_pictures(
     return {"pictures": len(pictures), "patients": int(shared["patient"].nunique()), "shown": shown}
 
 
-def _twin(tested: pd.DataFrame, candidates: pd.DataFrame, features: Arrays) -> pd.DataFrame:
-    similarity = _means(tested, features) @ _means(candidates, features).T
-    same = [
-        tested[key].to_numpy()[:, None] == candidates[key].to_numpy()[None]
-        for key in ("content_sha256", "pixel_sha256")
-    ]
-    pictures = find_same_pictures(tested["perceptual_hash"].to_list(), candidates["perceptual_hash"].to_list())
-    picture = np.zeros(similarity.shape, dtype=bool)
-    picture[pictures.left, pictures.right] = True
-    # The same bytes before the same pixels, before the same picture, before what the network finds alike.
-    best = (similarity + 2 * picture + 4 * same[1] + 8 * same[0]).argmax(axis=1)
-    rows = np.arange(len(tested))
-    twins = candidates.iloc[best]
-    return pd.DataFrame(
-        {
-            "path": tested["path"].to_numpy(),
-            "label": tested["label"].to_numpy(),
-            "twin": twins["path"].to_numpy(),
-            "twin_label": twins["label"].to_numpy(),
-            "kind": np.select([same[0][rows, best], same[1][rows, best]], ["exact", "same pixels"], "near"),
-            "similarity": similarity[rows, best].astype(float),
-            "difference": [
-                _difference(twin, file)
-                for (_, file), (_, twin) in zip(tested.iterrows(), twins.iterrows(), strict=True)
-            ],
-        }
-    )
-
-
-def _difference(first: "pd.Series[Any]", second: "pd.Series[Any]") -> str:
-    """Say how the second file differs from the first."""
-    if first["content_sha256"] == second["content_sha256"]:
-        return "none: the same bytes"
-    if first["pixel_sha256"] == second["pixel_sha256"]:
-        return "none: the same pixels"
-    picture = describe_difference(first["perceptual_hash"], second["perceptual_hash"])
-    parts = ["a very similar picture"] if picture is None else [picture] if picture else []
-    if (first["width"], first["height"]) != (second["width"], second["height"]):
-        parts.append(f"{second['width']} x {second['height']} for {first['width']} x {first['height']} pixels")
-    if first["format"] != second["format"]:
-        parts.append(f"{second['format']} for {first['format']}")
-    return ", ".join(parts) or "re-encoded or drawn upon"
-
-
-def _means(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
-    return directions(means_of(embeddings_of(files, features)))
-
-
 def _distinct(files: pd.DataFrame) -> dict[str, int]:
     columns = {"distinct_by_content": "content_sha256", "distinct_by_pixels": "pixel_sha256", "groups": "group"}
     return {"files": len(files), **{name: int(files[column].nunique()) for name, column in columns.items()}}
 
 
 def _several(values: "pd.Series[str]") -> bool:
-    return len(values.dropna().unique()) > 1
+    return len(set(values.dropna())) > 1
 
 
 def _count(values: "pd.Series[str]") -> str:
-    return ", ".join(f"{value}: {count}" for value, count in values.value_counts().items())
+    return ", ".join(f"{value}: {count}" for value, count in Counter(values.dropna()).most_common())

@@ -8,28 +8,22 @@ import pandas as pd
 from chest_cancer.audits.audit import NOTHING, Finding
 from chest_cancer.audits.identity.finders import count_pairs, look_up_patients
 from chest_cancer.audits.identity.folds import compare_folds
+from chest_cancer.audits.sample import Sample
+from chest_cancer.imaging.afar import Looks
 from chest_cancer.network.features import known_patients
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
-from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.statistics.sampling import sample_groups
-from chest_cancer.storage.arrays import Arrays
 
 
 def audit_identity(
-    raw_images: ImageFolder,
-    split_table: pd.DataFrame,
-    features: Arrays,
-    parameters: ModelEvaluationParameters,
-    seed: int,
+    audit_sample: Sample, audit_looks: Looks, parameters: ModelEvaluationParameters, seed: int
 ) -> Finding:
     """Compare random folds, folds of near-duplicates and folds of patients, where the patients are known.
 
     Args:
-        raw_images: The source's files.
-        split_table: A row per image file, with `patient`, `group` and `near_duplicates`.
-        features: `pixel_sha256` and `embedding` of each distinct image.
+        audit_sample: The images, with `patient`, `group` and `near_duplicates`.
+        audit_looks: How they look from afar.
         parameters: The block `model_evaluation`.
         seed: Random seed for folds and draws.
 
@@ -38,17 +32,17 @@ def audit_identity(
         `look_up` (`look_up_patients`), and `images_left_out` of data that are too large. Nothing where the patient of
         any image is not known.
     """
-    if known_patients(split_table) is None:
+    rows = audit_sample.images
+    if known_patients(rows) is None:
         return NOTHING
-    rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
     patients = pd.factorize(rows["patient"])[0].astype(np.int64)
     facts: dict[str, Any] = {
         "images": len(rows),
         "patients": int(patients.max()) + 1,
-        "compared": compare_folds(rows, features, parameters, seed),
+        "compared": compare_folds(audit_sample, parameters, seed),
         "pairs": count_pairs(patients, rows["near_duplicates"].to_numpy(dtype=np.int64)),
-        "look_up": look_up_patients(raw_images, rows, features, patients, parameters.confidence),
-        "images_left_out": left_out,
+        "look_up": look_up_patients(audit_looks["border"], audit_sample.embeddings, patients, parameters.confidence),
+        "images_left_out": audit_sample.left_out,
     }
     return Finding(facts | listed(find_limitations(facts)), {})
 

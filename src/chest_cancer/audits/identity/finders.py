@@ -1,20 +1,12 @@
 """What finds a patient again: groups of near-duplicates, the border of an image, its embedding."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from chest_cancer.imaging.afar import look_from_afar
 from chest_cancer.network.embedding import directions, means_of
-from chest_cancer.network.features import embeddings_of
-from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import share
-from chest_cancer.storage.arrays import Arrays
 
 Numbers = NDArray[np.int64]
 
@@ -48,14 +40,13 @@ def _pairs(numbers: Numbers) -> int:
 
 
 def look_up_patients(
-    images: ImageFolder, rows: pd.DataFrame, features: Arrays, patients: Numbers, confidence: float
+    borders: NDArray[np.float32], embeddings: NDArray[np.float32], patients: Numbers, confidence: float
 ) -> dict[str, Any] | None:
     """Look up, for each image, the one that is most like it: is it of the same patient?
 
     Args:
-        images: The source's files.
-        rows: A row per distinct image: `path` and `pixel_sha256`, n rows.
-        features: `pixel_sha256` [m] and `embedding` [m, 1024].
+        borders: Border of each image, [n, pixels].
+        embeddings: [n, 1024].
         patients: Patient of each image, [n].
         confidence: Confidence level of the intervals, 0..1.
 
@@ -67,15 +58,12 @@ def look_up_patients(
     several = sizes > 1
     if not several.any():
         return None
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = pool.map(lambda path: look_from_afar(images.pixels(path))["border"], rows["path"])
-        borders = np.stack(list(tqdm(looks, total=len(rows), desc="Looking at borders", unit="image", mininterval=0.5)))
-    seen = {"border": borders - borders.mean(axis=0), "embedding": means_of(embeddings_of(rows, features))}
+    seen = {"border": borders - borders.mean(axis=0), "embedding": means_of(embeddings)}
     found = {
         name: share((patients[_nearest(what)] == patients)[several], patients[several], confidence)
         for name, what in seen.items()
     }
-    return {**found, "chance": float(((sizes - 1) / (len(rows) - 1))[several].mean())}
+    return {**found, "chance": float(((sizes - 1) / (len(patients) - 1))[several].mean())}
 
 
 def _nearest(seen: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -2,23 +2,19 @@
 
 from typing import Any
 
-import pandas as pd
-
 from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.leakage.other_patients import range_for_other_patients
 from chest_cancer.audits.leakage.plot import plot_leakage_curve
 from chest_cancer.audits.leakage.scores import compare_naive_and_grouped, draw_leakage_curve
-from chest_cancer.network.features import class_names, known_patients
-from chest_cancer.network.heads.logistic import quick_linear_head
+from chest_cancer.audits.sample import Sample
+from chest_cancer.network.features import known_patients
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.storage.arrays import Arrays
 
 
 def audit_leakage(
-    split_table: pd.DataFrame,
-    features: Arrays,
+    audit_sample: Sample,
     data_summary: dict[str, Any],
     feature_extraction: FeatureExtractionParameters,
     parameters: ModelEvaluationParameters,
@@ -29,8 +25,7 @@ def audit_leakage(
     The linear head stands in for the classifier's own, so that the data can be audited before a classifier is trained.
 
     Args:
-        split_table: A row per image file.
-        features: `pixel_sha256` and `embedding` of each distinct image.
+        audit_sample: The images, and their files.
         data_summary: Summary of the images; `patient_count` where it was told.
         feature_extraction: The block `feature_extraction`: the similarity that groups near-duplicates.
         parameters: The block `model_evaluation`.
@@ -39,11 +34,10 @@ def audit_leakage(
     Returns:
         `naive_and_grouped`, `curve` and `other_patients` (None where patients are known), and the curve's plot.
     """
-    classes, model = class_names(split_table), quick_linear_head()
-    compared = compare_naive_and_grouped(split_table, features, classes, model, parameters, seed)
-    curve = draw_leakage_curve(split_table, features, classes, model, parameters, seed)
+    compared = compare_naive_and_grouped(audit_sample, parameters, seed)
+    curve = draw_leakage_curve(audit_sample, parameters, seed)
     other = None
-    if known_patients(split_table) is None:
+    if known_patients(audit_sample.files) is None:
         similarity = feature_extraction.groups.similarity
         other = range_for_other_patients(compared, curve, similarity, data_summary.get("patient_count"))
     facts = {"naive_and_grouped": compared, "curve": curve, "other_patients": other}

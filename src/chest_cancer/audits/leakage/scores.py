@@ -3,35 +3,33 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from tqdm import tqdm
 
 from chest_cancer.audits.leakage.words import describe_curve
+from chest_cancer.audits.sample import Sample
 from chest_cancer.network.embedding import directions, means_of
-from chest_cancer.network.features import embeddings_of
+from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
 from chest_cancer.statistics.cross_validation import (
-    FEWEST_GROUPS,
     FOLDS,
     REPEATS,
     Numbers,
     Scores,
     draw_folds,
-    fewest_groups,
     measure_scores,
     predict_out_of_fold,
 )
 from chest_cancer.statistics.near_duplicates import group_at_similarities
-from chest_cancer.statistics.sampling import sample_groups
-from chest_cancer.storage.arrays import Arrays
 from chest_cancer.storage.figures import Figure
 
 _CURVE_REPEATS = 3
-"""At each point of the curve: fewer than for the one score, to stay within seconds."""
+"""Draws of the folds at each point of the curve: fewer than for the one score, to stay within seconds. A single one
+where there are many images, whose mean is surer by itself."""
+_MANY_IMAGES = 500
 _LARGEST_SHARE = 0.5
 
 
@@ -66,23 +64,15 @@ class NearestImage(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
 
 def compare_naive_and_grouped(
-    split_table: pd.DataFrame,
-    features: Arrays,
-    classes: list[str],
-    model: BaseEstimator,
-    parameters: ModelEvaluationParameters,
-    seed: int,
+    sample: Sample, parameters: ModelEvaluationParameters, seed: int
 ) -> dict[str, Any] | None:
-    """Score one model twice: as public projects do, and with look-alikes kept together.
+    """Score the linear head twice: as public projects do, and with look-alikes kept together.
 
     The naive way deals all files, copies included, into random stratified folds. The grouped way takes each distinct
     image once and keeps a group of near-duplicates in one fold. Both are repeated with five draws of the five folds.
 
     Args:
-        split_table: A row per image file, with `label`, `pixel_sha256` and `group`.
-        features: `pixel_sha256` [m] and `embedding` [m, 1024].
-        classes: Class names.
-        model: What stands in for the classifier's head; a scikit-learn classifier.
+        sample: The images, and their files.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Random seed for folds and draws.
 
@@ -91,50 +81,34 @@ def compare_naive_and_grouped(
         the naive score less the grouped one, with the interval of a bootstrap over groups; and `images_left_out`, how
         many images were left out of data that are too large. None where a class has a single group.
     """
-    files, left_out = sample_groups(split_table, seed)
-    distinct = files.drop_duplicates("pixel_sha256")
-    numbers = distinct["label"].map(classes.index).to_numpy(dtype=np.int64)
-    if fewest_groups(numbers, distinct["group"].to_numpy()) < FEWEST_GROUPS:
+    if sample.cross_validated is None:
         return None
-    scored = {}
-    for name, rows in (("naive", files), ("grouped", distinct)):
-        numbers = rows["label"].map(classes.index).to_numpy(dtype=np.int64)
-        folds_of = rows["group"].to_numpy() if name == "grouped" else np.arange(len(rows))
-        draws = draw_folds(numbers, folds_of, seed, REPEATS)
-        scored[name] = numbers, predict_out_of_fold(model, embeddings_of(rows, features), numbers, draws)
+    image = sample.image_of_file
+    of_files, groups = sample.numbers[image], sample.groups[image]
+    draws = draw_folds(of_files, np.arange(len(image)), seed, REPEATS)
+    naive = predict_out_of_fold(quick_linear_head(), sample.embeddings[image], of_files, draws)
+    scored = {"naive": (of_files, naive), "grouped": (sample.numbers, sample.cross_validated.scores)}
 
-    bootstrap = _bootstrap(files["group"].to_numpy(), parameters, seed)
+    bootstrap = _bootstrap(groups, parameters, seed)
     weights = bootstrap.weights
-    drawn = {"naive": weights, "grouped": weights[:, (~files["pixel_sha256"].duplicated()).to_numpy()]}
+    drawn = {"naive": weights, "grouped": weights[:, np.unique(image, return_index=True)[1]]}
     optimism = {}
     for name, statistic in (("accuracy", accuracies), ("roc_auc", areas)):
-        naive, grouped = (statistic(*scored[way], drawn[way]) for way in ("naive", "grouped"))
-        optimism[name] = bootstrap.difference(naive, grouped, len(distinct))
+        apart, together = (statistic(*scored[way], drawn[way]) for way in ("naive", "grouped"))
+        optimism[name] = bootstrap.difference(apart, together, len(sample.numbers))
     # Files of a group are no independent draws, whatever the folds pretend.
     measured: dict[str, dict[str, Any]] = {
-        way: measure_scores(*scored[way], rows["group"].to_numpy(), parameters.confidence)
-        | {"groups": int(rows["group"].nunique())}
-        for way, rows in (("naive", files), ("grouped", distinct))
+        way: measure_scores(*scored[way], of_groups, parameters.confidence) | {"groups": len(np.unique(of_groups))}
+        for way, of_groups in (("naive", groups), ("grouped", sample.groups))
     }
-    return {**measured, "optimism": optimism, "images_left_out": left_out}
+    return {**measured, "optimism": optimism, "images_left_out": sample.left_out}
 
 
-def draw_leakage_curve(
-    split_table: pd.DataFrame,
-    features: Arrays,
-    classes: list[str],
-    model: BaseEstimator,
-    parameters: ModelEvaluationParameters,
-    seed: int,
-) -> dict[str, Any]:
-    """Score model and nearest-neighbour look-up as less and less similar slices are kept on one side of the folds.
+def draw_leakage_curve(sample: Sample, parameters: ModelEvaluationParameters, seed: int) -> dict[str, Any]:
+    """Score linear head and nearest-neighbour look-up as less and less similar slices stay on one side of the folds.
 
     Args:
-        split_table: A row per image file, with `label`, `pixel_sha256` and `group`.
-        features: `pixel_sha256` [m] and `embedding` [m, 1024]: spatial means, which say how similar two slices are, and
-            maxima.
-        classes: Class names.
-        model: What stands in for the classifier's head; a scikit-learn classifier.
+        sample: The images; spatial means of their embeddings say how similar two slices are.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
         seed: Random seed for folds and draws.
 
@@ -146,13 +120,11 @@ def draw_leakage_curve(
         is as good as the model, each or None. `sentence`, all of that in plain words. `images_left_out`, how many
         images were left out of data that are too large.
     """
-    files, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
-    numbers = files["label"].map(classes.index).to_numpy(dtype=np.int64)
-    embeddings = embeddings_of(files, features)
+    numbers, embeddings = sample.numbers, sample.embeddings
     means = means_of(embeddings)
     similarities = parameters.leakage_similarities
     joined = group_at_similarities(means, [limit for limit in similarities if limit < 1])
-    alone = np.arange(len(files))
+    alone = np.arange(len(numbers))
     partitions = [alone] * (len(similarities) - len(joined)) + joined
 
     points: list[dict[str, Any]] = []
@@ -161,20 +133,20 @@ def draw_leakage_curve(
     stopped = None
     steps = list(zip(similarities, partitions, strict=True))
     for similarity, groups in tqdm(steps, desc="Drawing the leakage curve", unit="point", mininterval=0.5):
-        stopped = _too_few(similarity, groups, numbers, classes)
+        stopped = _too_few(similarity, groups, numbers, sample.classes)
         if stopped:
             break
         if not np.array_equal(groups, previous):
-            draws = draw_folds(numbers, groups, seed, _CURVE_REPEATS)
-            scores = predict_out_of_fold(model, embeddings, numbers, draws)
+            draws = draw_folds(numbers, groups, seed, 1 if len(numbers) > _MANY_IMAGES else _CURVE_REPEATS)
+            scores = predict_out_of_fold(quick_linear_head(), embeddings, numbers, draws)
             look_up = predict_out_of_fold(NearestImage(), means, numbers, draws)
         previous, first = groups, first if points else scores
         bootstrap = _bootstrap(groups, parameters, seed)
         measured = _measure(numbers, groups, scores, look_up, parameters.confidence)
         differences = _differences(numbers, bootstrap, scores, look_up, first)
         points.append({"similarity": similarity, **measured, **differences})
-    curve = {"points": points, "stopped": stopped, "images_left_out": left_out}
-    return {**curve, **describe_curve(points, len(files))}
+    curve = {"points": points, "stopped": stopped, "images_left_out": sample.left_out}
+    return {**curve, **describe_curve(points, len(numbers))}
 
 
 def _measure(numbers: Numbers, groups: Numbers, model: Scores, look_up: Scores, confidence: float) -> dict[str, Any]:

@@ -2,30 +2,24 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.metadata.baseline import score_metadata
-from chest_cancer.network.features import class_names, known_patients
+from chest_cancer.audits.sample import Sample
+from chest_cancer.network.features import known_patients
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.metadata import groups_of, in_order
 from chest_cancer.statistics.association import cramers_v
 from chest_cancer.statistics.intervals import in_words
-from chest_cancer.statistics.sampling import sample_groups
-from chest_cancer.storage.arrays import Arrays
 
 _SUSPECT = 0.6
 """Area above which metadata alone are called a shortcut, as other baselines are."""
 
 
 def audit_metadata(
-    split_table: pd.DataFrame,
-    image_metadata: pd.DataFrame,
-    features: Arrays,
-    parameters: ModelEvaluationParameters,
-    seed: int,
+    audit_sample: Sample, image_metadata: pd.DataFrame, parameters: ModelEvaluationParameters, seed: int
 ) -> Finding:
     """Measure how each column of metadata goes with the class, and score what sees metadata alone.
 
@@ -33,11 +27,10 @@ def audit_metadata(
     Intelligence): where classes come from other sites or patients of another age, a model may tell these apart.
 
     Args:
-        split_table: A row per image file: `path`, `label`, `pixel_sha256`, `group` and, where known, `patient`.
+        audit_sample: The images, with `path` and, where known, `patient`.
         image_metadata: `path`, and a column of groups for each thing that is known.
-        features: `pixel_sha256` and `embedding` of each distinct image.
         parameters: The block `model_evaluation`.
-        seed: Random seed for folds and draws.
+        seed: Random seed for draws.
 
     Returns:
         `columns`, each with `name`, `association` with the class (Cramér's V) and `groups`; `baseline` (see
@@ -46,10 +39,13 @@ def audit_metadata(
     """
     if image_metadata.columns.equals(pd.Index(["path"])):
         return Finding({"columns": []} | listed([]), {})
-    rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
-    stated, groups = groups_of(image_metadata, rows["path"]), rows["group"].to_numpy(dtype=np.int64)
-    patients, names = known_patients(rows), class_names(split_table)
-    numbers = rows["label"].map(names.index).to_numpy(dtype=np.int64)
+    rows, names, numbers, groups = (
+        audit_sample.images,
+        audit_sample.classes,
+        audit_sample.numbers,
+        audit_sample.groups,
+    )
+    stated, patients = groups_of(image_metadata, rows["path"]), known_patients(rows)
     who = pd.Series(groups if patients is None else patients)
     facts: dict[str, Any] = {
         "columns": [
@@ -60,10 +56,10 @@ def audit_metadata(
             }
             for column in stated
         ],
-        "baseline": score_metadata(stated, rows, features, parameters, seed),
+        "baseline": score_metadata(stated, audit_sample, parameters, seed),
         "images": len(rows),
         "patients": None if patients is None else len(set(patients)),
-        "images_left_out": left_out,
+        "images_left_out": audit_sample.left_out,
     }
     return Finding(facts | listed(find_limitations(facts)), {})
 

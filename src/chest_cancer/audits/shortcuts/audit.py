@@ -2,42 +2,34 @@
 
 from typing import Any
 
-import pandas as pd
-
 from chest_cancer.audits.audit import NOTHING, Finding
+from chest_cancer.audits.sample import Sample
 from chest_cancer.audits.shortcuts.baselines import compare_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
-from chest_cancer.network.heads.logistic import quick_linear_head
+from chest_cancer.imaging.afar import Looks
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed, sentence
-from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import difference_of, in_words
-from chest_cancer.storage.arrays import Arrays
 from chest_cancer.storage.figures import Figure
 
 _MARKS = {"coloured": "Coloured marks are in", "letters": "Letters are burnt into"}
 
 
 def audit_shortcuts(
-    raw_images: ImageFolder,
-    split_table: pd.DataFrame,
-    features: Arrays,
-    parameters: ModelEvaluationParameters,
-    seed: int,
+    audit_sample: Sample, audit_looks: Looks, parameters: ModelEvaluationParameters, seed: int
 ) -> Finding:
     """Score baselines that see no anatomy beside the model, for which the linear head stands in.
 
     Args:
-        raw_images: The source's files.
-        split_table: A row per image file.
-        features: `pixel_sha256` and `embedding` of each distinct image.
+        audit_sample: The images.
+        audit_looks: How they look from afar.
         parameters: The block `model_evaluation`.
         seed: Random seed for folds, forests and draws.
 
     Returns:
         The baselines' figures and the verdict, and their plot; nothing where a class has a single group.
     """
-    compared = compare_baselines(raw_images, split_table, features, quick_linear_head(), parameters, seed)
+    compared = compare_baselines(audit_sample, audit_looks, parameters, seed)
     if compared is None:
         return NOTHING
     plots = {"shortcuts": plot_shortcuts(compared, parameters.confidence)}

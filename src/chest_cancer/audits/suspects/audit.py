@@ -6,19 +6,16 @@ import numpy as np
 import pandas as pd
 
 from chest_cancer.audits.audit import NOTHING, Finding
+from chest_cancer.audits.sample import Sample
 from chest_cancer.audits.suspects.columns import COLUMNS
-from chest_cancer.audits.suspects.labels import find_wrong_labels, predict_labels
+from chest_cancer.audits.suspects.labels import average_probabilities, find_wrong_labels
 from chest_cancer.audits.suspects.oddities import FAR, describe_files, deviate, measure_distances
 from chest_cancer.audits.suspects.plot import plot_suspects
 from chest_cancer.imaging.pictures import thumbnail_url
-from chest_cancer.network.features import class_names, embeddings_of
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, draw_folds, fewest_groups
 from chest_cancer.statistics.intervals import in_words, share
-from chest_cancer.statistics.sampling import sample_groups
-from chest_cancer.storage.arrays import Arrays
 
 KINDS = {
     "label": "label may be wrong",
@@ -28,40 +25,36 @@ KINDS = {
     "file": "odd kind of file",
 }
 """What an image may be suspected of, the gravest first."""
-_REPEATS = 3
-"""Draws of the folds that a probability is the mean of."""
 _SHOWN = 24
 
 
 def audit_suspects(
     raw_images: ImageFolder,
     split_table: pd.DataFrame,
-    features: Arrays,
+    audit_sample: Sample,
     parameters: ModelEvaluationParameters,
-    seed: int,
+    seed: int,  # noqa: ARG001  # one signature for all audits
 ) -> Finding:
     """List images that somebody should look at, ranked: by the number of reasons, then by the gravest of them.
 
     Args:
         raw_images: The source's files.
-        split_table: A row per image file: the image index, `group` and `split`.
-        features: `pixel_sha256` and `embedding` of each distinct image.
+        split_table: A row per image file, for how many each image has.
+        audit_sample: The images: the image index, `group` and `split`.
         parameters: The block `model_evaluation`.
-        seed: Random seed for folds.
+        seed: Not used.
 
     Returns:
         `kinds`, what is suspected of how many of the images (a share); `suspects`, how many there are; `shown`, the
         first of them with thumbnails; `images_left_out` of data that are too large; a plot, and the table `suspects`
         with a row for each. Nothing where a class has a single group.
     """
-    names, files = class_names(split_table), split_table.groupby("pixel_sha256").size()
-    rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
-    numbers, groups = rows["label"].map(names.index).to_numpy(dtype=np.int64), rows["group"].to_numpy()
-    if fewest_groups(numbers, groups) < FEWEST_GROUPS:
+    if audit_sample.cross_validated is None:
         return NOTHING
-    embeddings, draws = embeddings_of(rows, features), draw_folds(numbers, groups, seed, _REPEATS)
-    probabilities = predict_labels(embeddings, numbers, draws)
-    distances = measure_distances(embeddings, draws[0])
+    names, files = audit_sample.classes, split_table.groupby("pixel_sha256").size()
+    rows, numbers, groups = audit_sample.images, audit_sample.numbers, audit_sample.groups
+    probabilities = average_probabilities(audit_sample.cross_validated.scores)
+    distances = measure_distances(audit_sample.embeddings, audit_sample.cross_validated.draws[0])
     of_label = probabilities[np.arange(len(rows)), numbers]
     wrong, far = find_wrong_labels(probabilities, numbers), deviate(distances) > FAR
     reasons = pd.DataFrame(
@@ -87,7 +80,7 @@ def audit_suspects(
             row | {"thumbnail": thumbnail_url(raw_images.pixels(row["path"]))}
             for row in table.head(_SHOWN).to_dict("records")
         ],
-        "images_left_out": left_out,
+        "images_left_out": audit_sample.left_out,
     }
     return Finding(
         facts | listed(find_limitations(facts)), {"suspects": plot_suspects(looked_at, wrong, far)}, {"suspects": table}

@@ -3,22 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from chest_cancer.network.heads.logistic import quick_linear_head
-from chest_cancer.statistics.cross_validation import Folds, Numbers, predict_out_of_fold
+from chest_cancer.statistics.cross_validation import Numbers, Scores
 
 
-def predict_labels(embeddings: NDArray[np.float32], numbers: Numbers, draws: list[Folds]) -> NDArray[np.float64]:
-    """Predict each image out of fold, as the mean over draws of the folds.
+def average_probabilities(scores: Scores) -> NDArray[np.float64]:
+    """Average what was predicted out of fold over draws of the folds.
 
     Args:
-        embeddings: [n, 1024].
-        numbers: Class numbers 0 to K - 1, [n].
-        draws: Folds that keep groups whole.
+        scores: [draws, n, K].
 
     Returns:
         Probabilities [n, K], each row summing to 1.
     """
-    probabilities = predict_out_of_fold(quick_linear_head(), embeddings, numbers, draws).mean(axis=0)
+    probabilities = scores.mean(axis=0)
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 

@@ -6,9 +6,50 @@ import pandas as pd
 
 from chest_cancer.audits.audit import parts_of
 from chest_cancer.audits.registry import DATA_AUDITS
+from chest_cancer.imaging.afar import Looks
 from chest_cancer.network.manifest import DataSummary
-from chest_cancer.parameters.blocks import FeatureExtractionParameters
+from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
 from chest_cancer.reporting.data_report import render_data_card, render_data_report
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.storage.arrays import Arrays
+
+
+def take_sample(split_table: pd.DataFrame, features: Arrays, parameters: ModelEvaluationParameters, seed: int) -> Any:
+    """Sample images, and predict each by linear heads that did not learn from its group: what audits share.
+
+    Args:
+        split_table: A row per image file.
+        features: `pixel_sha256` and `embedding` of each distinct image.
+        parameters: The block `model_evaluation`.
+        seed: Random seed for sample and folds.
+
+    Returns:
+        A `Sample`; nothing where audits are switched off.
+    """
+    if not parameters.audits:
+        return {}
+    # Here alone: a run without audits needs neither their code nor their libraries.
+    from chest_cancer.audits.sample import sample_images
+
+    return sample_images(split_table, features, seed)
+
+
+def look_at_sample(raw_images: ImageFolder, audit_sample: Any, parameters: ModelEvaluationParameters) -> Looks:
+    """Describe how sampled images look from so far away that no anatomy can be seen.
+
+    Args:
+        raw_images: The source's files.
+        audit_sample: A `Sample`.
+        parameters: The block `model_evaluation`.
+
+    Returns:
+        What `look_at` returns; nothing where audits are switched off.
+    """
+    if not parameters.audits:
+        return {}
+    from chest_cancer.audits.sample import look_at
+
+    return look_at(raw_images, audit_sample)
 
 
 def write_data_report(

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from chest_cancer.audits.audit import node_of
 from chest_cancer.audits.registry import DATA_AUDITS
-from chest_cancer.pipelines.data_audit.nodes import write_data_card, write_data_report
+from chest_cancer.pipelines.data_audit.nodes import look_at_sample, take_sample, write_data_card, write_data_report
 
 
 def create_pipeline() -> Pipeline:
@@ -14,6 +14,18 @@ def create_pipeline() -> Pipeline:
     shown = {name: name for audit in DATA_AUDITS for name in audit.shown}
     return Pipeline(
         [
+            Node(
+                func=take_sample,
+                inputs=["split_table", "features", "params:model_evaluation", "params:seed"],
+                outputs="audit_sample",
+                name="take_sample_node",
+            ),
+            Node(
+                func=look_at_sample,
+                inputs=["raw_images", "audit_sample", "params:model_evaluation"],
+                outputs="audit_looks",
+                name="look_at_sample_node",
+            ),
             *map(node_of, DATA_AUDITS),
             Node(
                 func=write_data_report, inputs=described | shown, outputs="data_report", name="write_data_report_node"
