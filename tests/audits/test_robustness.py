@@ -194,8 +194,10 @@ def test_more_than_two_classes_have_the_mean_area() -> None:
 
 def test_the_plot_has_a_row_for_every_perturbation() -> None:
     result = measure_robustness(perturbed(["a", "normal"]), ["a", "normal"], "normal", 0.95)
+    of_more = [row | {"accuracy": row["accuracy"] | {"n": 50}} for row in result]
 
     figure = plot_robustness(result, 0.9)
 
-    assert [len(trace.y) for trace in figure.data] == [len(PERTURBATIONS) + 1] * 3
+    assert [len(trace.y) for trace in figure.data] == [len(PERTURBATIONS) + 1]  # of changed answers alone
+    assert [len(trace.y) for trace in plot_robustness(of_more, 0.9).data] == [len(PERTURBATIONS) + 1] * 3
     assert figure.layout.title.text == "Robustness, 40 test images, with 90 % intervals"

@@ -41,6 +41,7 @@ STUDY = np.concatenate([[belly(stack(12)[0])], stack(12)[1:]])
 def test_a_study_is_looked_at_slice_by_slice_and_answered(page: Page, study: Path) -> None:
     page.goto("/")
     page.get_by_role("link", name="Look at all its slices").click()
+    page.wait_for_load_state()  # nothing takes the files before the page's script is there
     page.set_input_files("#folder", study)
     expect(page.get_by_role("heading", name="Reads positive: Adenocarcinoma Cancer")).to_be_visible(timeout=60_000)
     expect(page.locator("#study-progress")).to_be_hidden()

@@ -208,7 +208,7 @@ def test_the_confusion_plot_counts_true_classes_down_and_answers_across_with_tho
     assert np.array(heatmap.text).astype(int).tolist() == counts
     assert np.array(heatmap.text).astype(int)[:, 3:].sum(axis=0).tolist() == [10, 3]
     assert list(heatmap.y) == THREE
-    assert list(heatmap.x) == [*THREE, "no answer:<br>not sure", "no answer:<br>not a chest CT slice"]
+    assert list(heatmap.x) == [*THREE, "not sure", "not a chest CT<br>slice"]
     np.testing.assert_allclose(np.array(heatmap.z).sum(axis=1), 1)
 
 
@@ -216,9 +216,10 @@ def test_the_roc_plot_draws_the_area_and_the_operating_point_that_were_measured(
     table = predictions(BINARY)
     metrics = measure(table, BINARY, "normal", 0.3, FEW, 0)
 
-    chance, curve, point = plot_roc(table, BINARY, "normal", metrics).data
+    chance, band, curve, point = plot_roc(table, BINARY, "normal", metrics, 0.95).data
 
     assert list(chance.x) == list(chance.y) == [0, 1]
+    assert 0 <= min(band.y) <= max(band.y) <= 1
     assert np.trapezoid(curve.y, curve.x) == pytest.approx(metrics["roc_auc"]["value"], abs=1e-9)
     assert curve.name.startswith(f"adenocarcinoma: {metrics['roc_auc']['value']:.3f}")
     assert point.y[0] == metrics["threshold_sensitivity"]["value"]
@@ -234,7 +235,7 @@ def test_the_roc_plot_of_three_classes_has_a_curve_for_each() -> None:
     table = predictions(THREE)
     metrics = measure(table, THREE, None, None, FEW, 0)
 
-    _, *curves = plot_roc(table, THREE, None, metrics).data
+    _, *curves = plot_roc(table, THREE, None, metrics, 0.95).data
 
     assert [curve.name.split(":")[0] for curve in curves] == THREE
     for curve, name in zip(curves, THREE, strict=True):
@@ -316,7 +317,7 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
     temperature = trained.manifest.temperature
     assert figures_in(metrics) == measure(table, BINARY, "normal", None, FEW, 0, temperature)
     assert "threshold_sensitivity" not in metrics
-    assert [len(plot.data) for plot in plots] == [1, 2, 3, 2]
+    assert [len(plot.data) for plot in plots] == [1, 3, 4, 2]
 
 
 @pytest.mark.parametrize(

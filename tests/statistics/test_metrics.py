@@ -388,16 +388,19 @@ def test_the_reliability_plot_draws_what_is_stated_over_what_came_true() -> None
     table = predictions(BINARY)
     figures = measure(table, BINARY, "normal", 0.5, FEW, 0, 2.0)
 
-    perfect, before, after = plot_reliability(table, BINARY, 2.0, 0.95).data
+    perfect, before, after, written = plot_reliability(table, BINARY, 2.0, 0.95).data
 
     assert list(perfect.x) == list(perfect.y) == [0, 1]
-    for trace, name in ((before, "ece_uncalibrated"), (after, "ece")):
-        counts = np.array(trace.customdata)[:, 0]
-        assert counts.sum() == 80
-        assert (counts * np.abs(np.subtract(trace.x, trace.y))).sum() / 80 == pytest.approx(figures[name]["value"])
-        assert trace.name.endswith(f"{figures[name]['value']:.3f}")
-        assert min(trace.error_y.array) >= 0
-    assert len(plot_reliability(table, BINARY, None, 0.95).data) == 2
+    counts = np.array(after.customdata)[:, 0]
+    assert counts.sum() == 80
+    assert [int(count) for count in written.text] == counts.tolist()
+    assert (counts * np.abs(np.subtract(after.x, after.y))).sum() / 80 == pytest.approx(figures["ece"]["value"])
+    assert after.name.endswith(f"{figures['ece']['value']:.3f}")
+    assert min(after.error_y.array) >= 0
+    # Eight bins of ten images: their mean distance from the diagonal is the error.
+    error = np.abs(np.subtract(before.x, before.y)).mean()
+    assert error == pytest.approx(figures["ece_uncalibrated"]["value"], abs=0.02)
+    assert len(plot_reliability(table, BINARY, None, 0.95).data) == 3
 
 
 @pytest.mark.parametrize(("count", "classes", "seconds"), [(50, THREE, 1.0), (10_000, THREE, 20.0)])
