@@ -68,6 +68,33 @@ def add_curve(
     figure.add_scatter(x=x, y=values, mode="lines+markers", name=name, line={"color": colour}, **hover)
 
 
+def add_area(figure: go.Figure, row: str, area: Figure, colour: str, said: str) -> None:
+    """Draw an area under the ROC curve with its interval, in a row of its own.
+
+    Args:
+        figure: The plot, changed in place; `mark_areas` gives it its axis.
+        row: Name of the row.
+        area: The area.
+        colour: Of the point.
+        said: What plotly shows of it.
+    """
+    figure.add_scatter(
+        x=[area["value"]],
+        y=[row],
+        mode="markers",
+        showlegend=False,
+        marker={"size": 11, "color": colour},
+        error_x=whiskers([area]) | {"color": colour},
+        hovertemplate=f"{said}<extra></extra>",
+    )
+
+
+def mark_areas(figure: go.Figure) -> None:
+    """Give a plot of areas its axis, and the line of chance."""
+    figure.add_vline(x=0.5, line_dash="dot", line_color="#999", annotation_text="chance")
+    figure.update_xaxes(title="area under the ROC curve, grouped 5-fold", range=[0, 1.02])
+
+
 def make_square(figure: go.Figure, across: str, up: str) -> None:
     """Give a plot two axes from 0 to 1 of the same length, with these titles."""
     figure.update_xaxes(title=across, range=[-0.02, 1.02], constrain="domain")

@@ -4,7 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from chest_cancer.reporting.style import BLUE, GREY, ORANGE, percent, styled, whiskers
+from chest_cancer.reporting.style import BLUE, GREY, ORANGE, add_area, mark_areas, percent, styled
 from chest_cancer.statistics.intervals import in_words
 
 
@@ -23,18 +23,7 @@ def plot_shortcuts(audit: dict[str, Any], confidence: float) -> go.Figure:
     figure = go.Figure()
     for row, colour in zip(rows, colours, strict=True):
         area = row["roc_auc"]
-        figure.add_scatter(
-            x=[area["value"]],
-            y=[row["name"]],
-            mode="markers",
-            showlegend=False,
-            marker={"size": 11, "color": colour},
-            error_x=whiskers([area]) | {"color": colour},
-            hovertemplate=(
-                f"{row['name']}: {row['sees']}<br>AUC {in_words(area)}<br>accuracy {in_words(row['accuracy'])}"
-                "<extra></extra>"
-            ),
-        )
-    figure.add_vline(x=0.5, line_dash="dot", line_color="#999", annotation_text="chance")
-    figure.update_xaxes(title="area under the ROC curve, grouped 5-fold", range=[0, 1.02])
+        said = f"{row['name']}: {row['sees']}<br>AUC {in_words(area)}<br>accuracy {in_words(row['accuracy'])}"
+        add_area(figure, row["name"], area, colour, said)
+    mark_areas(figure)
     return styled(figure, f"What can be scored without anatomy, with {percent(confidence)} intervals", height=340)
