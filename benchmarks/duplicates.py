@@ -5,7 +5,6 @@ measured; method and threshold were chosen on sixty others, `--choosing`. What t
 """
 
 import argparse
-import io
 import itertools
 import time
 import zipfile
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
+from benchmarks.changes import Pixels, as_jpeg, at_half_size, cropped, framed, mirrored, turned, with_line
 from benchmarks.patients import BATCH, make_network
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.perceptual_hash import perceptual_hash, pictures_of
@@ -25,8 +24,6 @@ from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.embedding import means_of
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.statistics.near_duplicates import group_by_similarity
-
-Pixels = NDArray[np.uint8]
 
 MEASURED, CHOSEN_ON, PAIRS_OF_CHANGES = 30, 60, 8
 DEFAULTS = Parameters()
@@ -65,46 +62,8 @@ def main() -> None:
     print(f"1,000 hashes compared: {_seconds(hashes):.1f} s of processor time.")
 
 
-def mirrored(pixels: Pixels) -> Pixels:
-    return np.ascontiguousarray(pixels[:, ::-1])
-
-
-def as_jpeg(pixels: Pixels) -> Pixels:
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "JPEG", quality=40)
-    return np.asarray(Image.open(data))
-
-
-def at_half_size(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    return np.asarray(Image.fromarray(pixels).resize((width // 2, height // 2), Image.Resampling.BICUBIC))
-
-
-def with_line(pixels: Pixels) -> Pixels:
-    image = Image.fromarray(pixels)
-    width, height = image.size
-    ends = [(0.2 * width, 0.25 * height), (0.7 * width, 0.6 * height)]
-    ImageDraw.Draw(image).line(ends, fill="yellow", width=max(2, width // 100))
-    return np.asarray(image)
-
-
-def turned(pixels: Pixels) -> Pixels:
-    return np.asarray(Image.fromarray(pixels).rotate(3, Image.Resampling.BICUBIC))
-
-
-def cropped(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    down, across = round(0.04 * height), round(0.04 * width)
-    return np.ascontiguousarray(pixels[down : height - down, across : width - across])
-
-
 def brighter(pixels: Pixels) -> Pixels:
     return np.clip(1.2 * pixels + 20, 0, 255).astype(np.uint8)
-
-
-def framed(pixels: Pixels) -> Pixels:
-    wide = round(0.05 * max(pixels.shape))
-    return np.pad(pixels, ((wide, wide), (wide, wide), (0, 0)), constant_values=255)
 
 
 CHANGES: dict[str, Callable[[Pixels], Pixels]] = {

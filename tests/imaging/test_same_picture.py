@@ -1,14 +1,13 @@
 """The same picture in another dress is found and named; other pictures are not taken for it."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
 
+from benchmarks.changes import as_jpeg, at_half_size, cropped, framed, mirrored, turned, with_line
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.phantoms.generate import generate_phantoms
 from chest_cancer.imaging.same_picture import describe_differences, find_same_pictures
@@ -28,46 +27,8 @@ def hashes(slices: list[Pixels]) -> list[str]:
     return [perceptual_hash(pixels) for pixels in slices]
 
 
-def as_jpeg(pixels: Pixels) -> Pixels:
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "JPEG", quality=40)
-    return np.asarray(Image.open(data))
-
-
-def at_half_size(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    return np.asarray(Image.fromarray(pixels).resize((width // 2, height // 2), Image.Resampling.BICUBIC))
-
-
-def with_line(pixels: Pixels) -> Pixels:
-    image = Image.fromarray(pixels)
-    width, height = image.size
-    ends = [(0.2 * width, 0.25 * height), (0.7 * width, 0.6 * height)]
-    ImageDraw.Draw(image).line(ends, fill="yellow", width=max(2, width // 100))
-    return np.asarray(image)
-
-
-def mirrored(pixels: Pixels) -> Pixels:
-    return np.ascontiguousarray(pixels[:, ::-1])
-
-
-def turned(pixels: Pixels) -> Pixels:
-    return np.asarray(Image.fromarray(pixels).rotate(3, Image.Resampling.BICUBIC))
-
-
-def cropped(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    down, across = round(0.04 * height), round(0.04 * width)
-    return np.ascontiguousarray(pixels[down : height - down, across : width - across])
-
-
 def brighter(pixels: Pixels) -> Pixels:
     return (0.8 * pixels + 51).astype(np.uint8)
-
-
-def framed(pixels: Pixels) -> Pixels:
-    wide = round(0.05 * max(pixels.shape))
-    return np.pad(pixels, ((wide, wide), (wide, wide), (0, 0)), constant_values=255)
 
 
 def changed(slices: list[Pixels], *changes: Callable[[Pixels], Pixels]) -> list[str]:
