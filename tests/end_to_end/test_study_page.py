@@ -59,7 +59,7 @@ def test_a_study_is_looked_at_slice_by_slice_and_answered(page: Page, study: Pat
     page.locator("#strip").click(position={"x": 2, "y": 10})
     expect(place).to_contain_text("Slice 1 of 12")
     page.get_by_role("link", name=re.compile(r"Slice \d+")).first.click()
-    driving = int(re.search(r"\d+", place.inner_text())[0])  # type: ignore[index]
+    driving = int(re.search(r"\d+", place.inner_text())[0])  # type: ignore[index]  # `place` says a number
     expect(page.locator("#slice-said")).to_contain_text(re.compile("Adenocarcinoma Cancer, |Normal, "))
 
     # What is under the pointer is the file's own value, and what is drawn is that value through the window.

@@ -32,7 +32,7 @@ def find_wrong_labels(probabilities: NDArray[np.float64], numbers: Numbers) -> N
     Returns:
         Whether each label may be wrong, [n].
     """
-    # Here alone: a slow import, and one that ships no types.
-    from cleanlab.filter import find_label_issues  # type: ignore[import-untyped]
+    # Here alone: a slow import.
+    from cleanlab.filter import find_label_issues  # type: ignore[import-untyped]  # cleanlab ships no types
 
     return np.asarray(find_label_issues(numbers, probabilities, n_jobs=1), dtype=bool)
