@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
@@ -235,18 +235,17 @@ def test_a_study_of_which_nothing_comes_any_more_gives_its_place_back(trained_pr
 
 def test_beyond_the_limits_the_oldest_and_the_longest_make_room(trained_project, tmp_path, body):
     limits = {"CHEST_CANCER_MAX_ARRIVALS": "3", "CHEST_CANCER_MAX_BYTES": "100000"}
-    with serve(trained_project, tmp_path / "log", **limits) as server:
+    with serve(trained_project, tmp_path / "log", **limits) as server, ExitStack() as clients:
         waiting = []
         for _ in range(4):
-            waiting.append(socket.create_connection(("127.0.0.1", server.port), timeout=30))
-            waiting[-1].sendall(head(90_000) + b"{")
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            waiting.append(clients.enter_context(client))
+            client.sendall(head(90_000) + b"{")
         assert read_response(waiting[0])[0] == 408
         waiting[2].sendall(b"a" * 60_000)
         waiting[1].sendall(b"a" * 50_000)
         assert read_response(waiting[2])[0] == 408
         assert server.send("POST", "/predict", body(0))[0] == 200
-        for connection in waiting:
-            connection.close()
 
 
 def test_a_body_in_chunks_is_answered_like_any_other(server, encode):
