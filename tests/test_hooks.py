@@ -26,7 +26,7 @@ MEMORY = {name for name, entry in CATALOG.items() if entry["type"] == "MemoryDat
 def hook() -> LineageHook:
     """The hook in a run that takes nothing from the disk."""
     hook = LineageHook()
-    hook._catalog = DataCatalog.from_config(CATALOG, credentials={"archive": {}})
+    hook._catalog = DataCatalog.from_config(CATALOG, credentials={"archive": {}, "object_store": {}})
     return hook
 
 
@@ -35,6 +35,14 @@ def test_it_is_known_where_each_result_lies_so_that_none_escapes_the_check(hook:
     made = importlib.import_module(f"chest_cancer.pipelines.{pipeline}").create_pipeline().all_outputs()
 
     assert [name for name in made - MEMORY if hook._path(name) is None] == []
+
+
+def test_a_result_in_an_object_store_has_no_place_on_the_disk(hook: LineageHook) -> None:
+    there = {"type": "text.TextDataset", "filepath": "s3://bucket/predictions.html", "credentials": "object_store"}
+    parts = {"type": CATALOG["predictions"]["type"], "filepath": "s3://bucket/predictions"}
+    hook._catalog = DataCatalog.from_config({"page": there, "parts": parts}, credentials={"object_store": {}})
+
+    assert hook._path("page") is hook._path("parts") is None
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -128,9 +128,10 @@ class LineageHook:
             self._known[dataset_name] = lineage
 
     def _path(self, name: str) -> Path | None:
-        """Where a dataset lies; None for what is only in memory."""
+        """Where a dataset lies; None for what is only in memory, or in an object store."""
         dataset = self._catalog.get(name)
-        filepath = dataset._describe().get("filepath") if dataset else None  # the one thing that all of them tell
+        told = dataset._describe() if dataset else {}  # its filepath is the one thing that all of them tell
+        filepath = told.get("filepath") if told.get("protocol", "file") == "file" else None
         return None if filepath is None else Path(filepath)
 
     def _part(self, name: str) -> Lineage | None:

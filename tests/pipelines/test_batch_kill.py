@@ -15,6 +15,7 @@ from PIL import Image
 import batch_run
 from chest_cancer.network.mapping import map_images
 from chest_cancer.network.processes import Processes
+from chest_cancer.storage.place import Place
 from chest_cancer.storage.table_parts import TableParts
 from conftest import PROJECT, Pixels
 from ending_reader import ENDS_AT, EndingReader
@@ -42,13 +43,14 @@ def kill_when(condition: Callable[[], bool], process: subprocess.Popen[str]) -> 
 
 
 def test_a_batch_that_is_killed_goes_on_where_it_was(tmp_path: Path, picture: Callable[..., Pixels]) -> None:
-    source, parts = tmp_path / "source", TableParts(tmp_path / "predictions")
+    source, folder = tmp_path / "source", tmp_path / "predictions"
+    parts = TableParts(Place.of(str(folder)))
     source.mkdir()
     for number in range(FILES):
         Image.fromarray(picture(number, 48, 40)).save(source / f"{number:03}.png")
 
     children = kill_when(lambda: len(parts) >= 3, start(source, tmp_path))
-    made = {path: path.stat().st_mtime_ns for path in parts.folder.glob("*.parquet")}
+    made = {path: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
     process = start(source, tmp_path)
     _, log = process.communicate()
 
@@ -56,7 +58,7 @@ def test_a_batch_that_is_killed_goes_on_where_it_was(tmp_path: Path, picture: Ca
     assert process.returncode == 0, log
     assert f"{len(made)} of 16 parts are there, {16 - len(made)} are made now." in log
     assert {path: path.stat().st_mtime_ns for path in made} == made
-    table = pd.read_parquet(parts.folder)
+    table = pd.read_parquet(folder)
     assert sorted(table["path"]) == sorted(path.name for path in source.iterdir())
     assert table["label"].notna().all()
 

@@ -43,12 +43,16 @@ def source(tmp_path: Path, picture: Callable[..., Pixels]) -> Path:
     return folder
 
 
+def folder_of(parts: TableParts) -> Path:
+    return Path(parts.place.address)
+
+
 def contents(parts: TableParts) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in parts.folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder_of(parts).iterdir()}
 
 
 def times(parts: TableParts) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in parts.folder.glob("*.parquet")}
+    return {path.name: path.stat().st_mtime_ns for path in folder_of(parts).glob("*.parquet")}
 
 
 def paths_in(parts: TableParts) -> list[str]:
@@ -63,7 +67,7 @@ def test_a_run_of_the_same_source_and_model_makes_nothing_again(source: Path, tm
 
 
 def test_pandas_reads_the_parts_as_one_table_with_every_file_once(source: Path, tmp_path: Path) -> None:
-    table = pd.read_parquet(make_table(source, tmp_path).folder)
+    table = pd.read_parquet(folder_of(make_table(source, tmp_path)))
 
     assert sorted(table["path"]) == sorted(path.relative_to(source).as_posix() for path in source.rglob("*.png"))
     (broken,) = table[table["reason"].notna()].to_dict("records")
@@ -136,7 +140,7 @@ def test_parts_of_another_source_are_removed(source: Path, tmp_path: Path, pictu
 def test_a_damaged_part_is_made_again(source: Path, tmp_path: Path) -> None:
     parts = make_table(source, tmp_path)
     before = contents(parts)
-    (parts.folder / min(before)).write_bytes(b"PAR1")
+    (folder_of(parts) / min(before)).write_bytes(b"PAR1")
 
     assert contents(make_table(source, tmp_path)) == before
 

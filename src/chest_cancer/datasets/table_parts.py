@@ -5,39 +5,58 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from chest_cancer.storage.place import Place, protocol_of
 from chest_cancer.storage.table_parts import PlannedTable, TableParts
 
 
 class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
     """A table in parts. Saving makes what is missing of a planned one, part by part; loading gives it, unread."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         """Name the folder.
 
         Args:
-            filepath: The folder; made if it is missing.
+            filepath: The folder, made if it is missing; or `s3://bucket/prefix`, also `gs://` and `az://`.
+            credentials: For an object store: what its file system takes, such as `key` and `secret`.
+            fs_args: More for that file system.
             metadata: For other tools; not used here.
         """
-        self._filepath = Path(filepath)
+        self._filepath = filepath
+        self._credentials = credentials
+        self._fs_args = fs_args
         self.metadata = metadata
 
     def load(self) -> TableParts:
-        if not self._exists():
+        place = self._place()
+        if not place.is_remote and not Path(self._filepath).is_dir():  # an object store knows no empty folder
             raise DatasetError(
                 f"No table in {self._filepath}: expected a folder of Parquet files. Run the pipeline that makes it."
             )
-        return TableParts(self._filepath)
+        return TableParts(place)
 
     def save(self, data: PlannedTable) -> None:
-        if self._filepath.is_file():
-            raise DatasetError(
-                f"{self._filepath} is a file: expected a folder of Parquet files, or none. Move it away."
-            )
-        self._filepath.mkdir(parents=True, exist_ok=True)
-        TableParts(self._filepath).make(data)
+        place = self._place()
+        if not place.is_remote:
+            if Path(self._filepath).is_file():
+                raise DatasetError(
+                    f"{self._filepath} is a file: expected a folder of Parquet files, or none. Move it away."
+                )
+            Path(self._filepath).mkdir(parents=True, exist_ok=True)
+        TableParts(place).make(data)
+
+    def _place(self) -> Place:
+        return Place.of(self._filepath, self._credentials, self._fs_args)
 
     def _exists(self) -> bool:
-        return self._filepath.is_dir()
+        place = self._place()
+        return len(TableParts(place)) > 0 if place.is_remote else Path(self._filepath).is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return {"filepath": self._filepath, "protocol": protocol_of(self._filepath)}

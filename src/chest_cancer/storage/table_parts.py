@@ -1,19 +1,19 @@
 """A table in parts, each a Parquet file that says what it was made from: a folder that pandas reads as one table.
 
-A part is whole or absent. Whoever makes the table again makes what is missing, or was made from something else; any
-number of processes may do so at once, and may be killed at any moment.
+It may be in an object store. A part is whole or absent. Whoever makes the table again makes what is missing or was made
+from something else; any number of processes may do so at once, and may be killed at any moment.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from io import BytesIO
 
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # nor does this part of it
 
-from chest_cancer.storage.atomic import replace_file
+from chest_cancer.storage.place import Listed, Place
 
 logger = logging.getLogger(__name__)
 
@@ -41,23 +41,23 @@ class TableParts:
     """The parts that are there. Iterating reads them one by one, in the order of their names.
 
     Attributes:
-        folder: Holds them.
+        place: Holds them.
     """
 
-    folder: Path
+    place: Place
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Read part after part."""
-        for path in self._paths():
-            yield pd.read_parquet(path)
+        for part in self._list():
+            yield pd.read_parquet(self._open(part))
 
     def __len__(self) -> int:
         """How many parts there are."""
-        return len(self._paths())
+        return len(self._list())
 
     def count_rows(self) -> int:
         """How many rows all parts have, without reading them."""
-        return sum(pq.read_metadata(path).num_rows for path in self._paths())
+        return sum(pq.read_metadata(self._open(part)).num_rows for part in self._list())
 
     def make(self, planned: PlannedTable) -> None:
         """Make the parts that are asked for and missing, one after the other; those of another plan are removed.
@@ -77,31 +77,36 @@ class TableParts:
         """Names of the parts that are there as planned; others are removed, as a table of both would be of nothing."""
         current = set()
         old = []
-        for path in self._paths():
-            if path.stem in made_from and _read_made_from(path) == made_from[path.stem]:
-                current.add(path.stem)
+        for part in self._list():
+            name = part.name.removesuffix(_SUFFIX)
+            if name in made_from and _read_made_from(self._open(part)) == made_from[name]:
+                current.add(name)
             else:
-                old.append(path)
+                old.append(part.name)
         if old:
             logger.info("Removing %d parts that were made from other files, or by another model.", len(old))
-        for path in old:
-            path.unlink(missing_ok=True)
+        for name in old:
+            self.place.remove(name)
         return current
 
     def _write(self, name: str, rows: pd.DataFrame, made_from: str) -> None:
         table = pa.Table.from_pandas(rows, preserve_index=False)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MADE_FROM: made_from.encode()})
-        with replace_file(self.folder / f"{name}{_SUFFIX}") as temporary:
-            pq.write_table(table, temporary)
+        content = pa.BufferOutputStream()
+        pq.write_table(table, content)
+        self.place.write(f"{name}{_SUFFIX}", content.getvalue().to_pybytes())
 
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob(f"*{_SUFFIX}"))
+    def _list(self) -> list[Listed]:
+        return [part for part in self.place.list() if part.name.endswith(_SUFFIX) and "/" not in part.name]
+
+    def _open(self, part: Listed) -> BytesIO:
+        return BytesIO(self.place.read(part.path, 0, part.bytes))
 
 
-def _read_made_from(path: Path) -> str | None:
+def _read_made_from(part: BytesIO) -> str | None:
     """What a part was made from; None where it is damaged, or of somebody else."""
     try:
-        metadata = pq.read_schema(path).metadata
+        metadata = pq.read_schema(part).metadata
     except (OSError, pa.ArrowException):
         return None
     made_from: bytes = (metadata or {}).get(_MADE_FROM, b"")
