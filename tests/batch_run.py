@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
 from chest_cancer.datasets.table_parts import TablePartsDataset
@@ -15,15 +16,23 @@ from tiny_classifier import tiny_classifier
 KEY = bytes(32)
 
 
-def make_table(source: Path, work: Path, share: str | None = None, seed: int = 0, patient: str = "auto") -> TableParts:
-    """Predict a source by a tiny classifier into `work`, as the catalog would."""
+def make_table(
+    source: Path | str,
+    work: Path,
+    share: str | None = None,
+    seed: int = 0,
+    patient: str = "auto",
+    predictions: str | None = None,
+    credentials: dict[str, Any] | None = None,
+) -> TableParts:
+    """Predict a source by a tiny classifier into `work`, as the catalog would; the table may be elsewhere."""
     parameters = BatchInferenceParameters(source=str(source), part=share, patient=patient)
-    images = ImageFilesDataset(filepath=str(work / "images"))
+    images = ImageFilesDataset(filepath=str(work / "images"), object_store={"credentials": credentials})
     images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY))
     planned, _ = predict_images(images.load(), tiny_classifier(seed), parameters, KEY)
-    predictions = TablePartsDataset(filepath=str(work / "predictions"))
-    predictions.save(planned)
-    return predictions.load()
+    table = TablePartsDataset(filepath=predictions or str(work / "predictions"), credentials=credentials)
+    table.save(planned)
+    return table.load()
 
 
 if __name__ == "__main__":

@@ -313,7 +313,8 @@ def test_every_pipeline_finds_what_it_needs_on_the_disk(
 ) -> None:
     monkeypatch.chdir(project)
     catalog = DataCatalog.from_config(
-        yaml.safe_load((project / "conf" / "base" / "catalog.yml").read_text()), credentials={"archive": {}}
+        yaml.safe_load((project / "conf" / "base" / "catalog.yml").read_text()),
+        credentials={"archive": {}, "object_store": {}},
     )
     pipeline = importlib.import_module(f"chest_cancer.pipelines.{name}").create_pipeline()
 

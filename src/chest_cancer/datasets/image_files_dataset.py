@@ -1,4 +1,4 @@
-"""The catalog entry for images that are only looked at: a folder stays where it is, other sources are brought here."""
+"""The catalog entry for images that are only looked at: folders and objects stay where they are, others come here."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 
 class ImageFilesDataset(AbstractDataset[ImageSource, ImageFiles]):
-    """Images on disk, unread. Saving a source fetches, unpacks or draws them; of a folder only its place is noted."""
+    """Images, unread. Saving a source fetches, unpacks or draws them; of folders and objects it notes the place."""
 
     def __init__(
         self,
@@ -21,30 +21,32 @@ class ImageFilesDataset(AbstractDataset[ImageSource, ImageFiles]):
         filepath: str,
         downloads: str | None = None,
         credentials: dict[str, Any] | None = None,
+        object_store: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Name the folder; see `ImageFolderDataset`."""
         self._filepath = Path(filepath)
-        self._copies = ImageFolderDataset(filepath=filepath, downloads=downloads, credentials=credentials)
+        self._copies = ImageFolderDataset(
+            filepath=filepath, downloads=downloads, credentials=credentials, object_store=object_store
+        )
         self.metadata = metadata
 
     def load(self) -> ImageFiles:
         folder = self._copies.load()
-        return ImageFiles.of_folder(folder.source) if folder.source.kind == "folder" else ImageFiles.of_copies(folder)
+        match folder.source.kind:
+            case "folder":
+                return ImageFiles.of_folder(folder.source)
+            case "object_store":
+                return self._copies.objects_at(folder.source.location)
+            case _:
+                return ImageFiles.of_copies(folder)
 
     def save(self, data: ImageSource) -> None:
-        if data.kind != "folder":
+        if data.kind not in ("folder", "object_store"):
             self._copies.save(data)
             return
-        record = SourceRecord(
-            kind="folder",
-            location=str(data.path.resolve()),
-            sha256=None,
-            synthetic=False,
-            fingerprint="",
-            files=0,
-            bytes=0,
-        )
+        location = str(data.path.resolve()) if data.kind == "folder" else data.location
+        record = SourceRecord.in_place(data.kind, location)
         folder = RecoverableFolder(self._filepath)
         with folder.locked():
             self._copies.require_own_folder(data)

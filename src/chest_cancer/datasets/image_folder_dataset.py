@@ -15,16 +15,21 @@ from PIL import Image
 from tqdm import tqdm
 
 from chest_cancer.imaging.phantoms.generate import PHANTOM_VERSION, generate_phantoms
+from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.sources.archive.account import Account
 from chest_cancer.sources.deidentify import Deidentifier
 from chest_cancer.sources.download import archive_of, fetch, file_sha256, require_checksum
 from chest_cancer.sources.foreign import may_be_image
 from chest_cancer.sources.identifiers import hidden
+from chest_cancer.sources.image_files import ImageFiles
 from chest_cancer.sources.image_folder import LESION_MASKS, RECORD, ImageFolder, SourceRecord
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.intake import FULL, Intake
 from chest_cancer.sources.local_folder import Entry, copy_files, fingerprint, list_file, list_folder
+from chest_cancer.sources.objects import fetch_objects
+from chest_cancer.sources.objects import fingerprint as fingerprint_of_objects
 from chest_cancer.sources.unpack import BrokenArchiveError, unpack
+from chest_cancer.storage.place import Place
 from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
 logger = logging.getLogger(__name__)
@@ -51,6 +56,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
         filepath: str,
         downloads: str | None = None,
         credentials: dict[str, Any] | None = None,
+        object_store: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Name the folder.
@@ -59,11 +65,14 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             filepath: The folder of images.
             downloads: Where archives are kept; by default `downloads` beside `filepath`.
             credentials: For a source of the kind `dicomweb`: `username` and `password`, or `token`, or nothing.
+            object_store: For a source of the kind `object_store`: `credentials` and `fs_args`, as Kedro's own datasets
+                take them.
             metadata: For other tools; not used here.
         """
         self._filepath = Path(filepath)
         self._downloads = Path(downloads) if downloads else self._filepath.with_name("downloads")
         self._credentials = credentials
+        self._object_store = object_store or {}
         self._folder = RecoverableFolder(self._filepath)
         self.metadata = metadata
 
@@ -117,6 +126,8 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
                 self._bring_files(source, list_folder(source.path, Intake(self._filepath, source.limits)))
             case "dicomweb":
                 self._bring_studies(source)
+            case "object_store":
+                self._bring_objects(source)
             case "zip" if _is_single_image(source.path):
                 self._bring_files(source, list_file(source.path))
             case "zip":
@@ -154,6 +165,18 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             if not self._is_current(source, identity):
                 bring = partial(studies.fetch_studies, listed, source, source.key, archive, self._downloads)
                 self._fill(source, identity, bring)
+
+    def _bring_objects(self, source: ImageSource) -> None:
+        objects = self.objects_at(source.location, source.limits)
+        identity = fingerprint_of_objects(objects)
+        if not self._is_current(source, identity):
+            kept = self._downloads / _fingerprint(source, "kept")[:16]
+            self._fill(source, identity, partial(fetch_objects, objects, kept))
+
+    def objects_at(self, address: str, limits: SourceLimits | None = None) -> ImageFiles:
+        """List what an object store has at an address, unread."""
+        place = Place.of(address, **self._object_store)
+        return ImageFiles.of_objects(SourceRecord.in_place("object_store", address), place, limits or SourceLimits())
 
     def _bring_archive(self, source: ImageSource, archive: Path) -> None:
         sha256 = file_sha256(archive)

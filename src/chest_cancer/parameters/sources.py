@@ -78,7 +78,7 @@ class SourceParameters(Block):
         "phantom",
         min_length=1,
         description="`phantom`, a Google Drive link or `gdrive:<id>`, an `https://` archive, `dicomweb+https://` with "
-        "a query of studies, or a local archive or folder.",
+        "a query of studies, `s3://bucket/prefix`, or a local archive or folder.",
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
     class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")

@@ -197,7 +197,7 @@ def _tag_pipelines(names: list[str]) -> None:
 def _data_of(manifest: Manifest) -> dict[str, Any]:
     """What tells the images of one model from those of another, without folders of this machine."""
     data = manifest.data
-    is_address = data.kind in ("google_drive", "https", "dicomweb")
+    is_address = data.kind in ("google_drive", "https", "dicomweb", "object_store")
     return {
         "source": data.location if is_address else Path(data.location).name,
         "synthetic": data.synthetic,

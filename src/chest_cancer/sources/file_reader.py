@@ -11,9 +11,8 @@ from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.mapping import Loaded
 from chest_cancer.network.preparation import Preparation
 from chest_cancer.sources.identity import Identity, patient_in_path
-from chest_cancer.sources.image_files import SourceFile, images_in
+from chest_cancer.sources.image_files import SourceFile, blocks_of, images_in
 from chest_cancer.sources.intake import RefusedError
-from chest_cancer.sources.local_folder import content_of
 
 IS_CT = "is_ct"
 """Whether an image has Hounsfield units; not kept in tables."""
@@ -103,12 +102,12 @@ class IdentityReader:
         if file.problem is not None:
             return None
         try:
-            start = next(content_of(file.path, _BEGINNING), b"")
+            start = next(blocks_of(file, _BEGINNING), b"")
             if kind_of_volume(start):
                 return None
             found = identifiers_in(start)
             if found is not None and not found.study and len(start) == _BEGINNING:
-                found = identifiers_in(b"".join(content_of(file.path)))
+                found = identifiers_in(b"".join(blocks_of(file)))
         except (RefusedError, UnreadableImageError):
             return None
         return found

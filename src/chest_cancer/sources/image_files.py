@@ -1,18 +1,28 @@
 """Files of a source where they lie: read one by one, in any process, and never copied."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
 
 from chest_cancer.imaging.volumes.reading import open_beside
+from chest_cancer.imaging.volumes.voxels import Beside
 from chest_cancer.parameters.sources import SourceLimits, TableParameters
 from chest_cancer.sources.deidentify import Deidentifier
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
-from chest_cancer.sources.intake import Intake
+from chest_cancer.sources.intake import CHUNK, Intake, RefusedError, name_problem
 from chest_cancer.sources.local_folder import Entry, content_of, headers_of_values, list_folder
+from chest_cancer.storage.place import Listed, Place
 
 _LIMITS = SourceLimits()
+_OBJECT_BLOCK = 16 * CHUNK  # each is a question to the object store
+_AT_ONCE, _AHEAD = 16, 1000
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class SourceFile:
         stamp: Changes when its content does.
         problem: Why it can't be taken; None where it may be an image.
         beside: Files that may hold the values of the volume whose header it is.
+        place: The object store that it lies in; None where it is on this machine's disks.
     """
 
     name: str
@@ -34,6 +45,7 @@ class SourceFile:
     stamp: str
     problem: str | None = None
     beside: tuple["SourceFile", ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,13 @@ class ImageFiles:
         return cls(record, _with_values(_file_in_place(entry) for entry in listed if _counts(entry)))
 
     @classmethod
+    def of_objects(cls, record: SourceRecord, place: Place, limits: SourceLimits) -> "ImageFiles":
+        """List objects, where they are."""
+        listed = place.list()
+        Intake(Path(), limits).require_within(files=len(listed))
+        return cls(record, _with_values(_object_in_place(item, place) for item in listed))
+
+    @classmethod
     def of_copies(cls, folder: ImageFolder) -> "ImageFiles":
         """List files that were brought here; what they are is the record's to say."""
         stamp = folder.source.fingerprint
@@ -65,6 +84,28 @@ class ImageFiles:
         ]
         refused = [SourceFile(name, "", 0, stamp, reason) for name, reason in folder.refused]
         return cls(folder.source, _with_values([*taken, *refused]))
+
+
+def blocks_of(file: SourceFile, size: int | None = None) -> Iterator[bytes]:
+    """Read a file, where it lies.
+
+    Args:
+        file: The file.
+        size: Bytes of a block.
+
+    Raises:
+        RefusedError: It can't be read.
+        DatasetError: The object store does not answer: that says nothing of the file.
+    """
+    if file.place is None:
+        yield from content_of(file.path, size or CHUNK)
+        return
+    step = size or _OBJECT_BLOCK
+    try:
+        for start in range(0, file.bytes, step):
+            yield file.place.read(file.path, start, min(start + step, file.bytes))
+    except FileNotFoundError as error:
+        raise RefusedError("can't be read: it is gone from the object store") from error
 
 
 def images_in(
@@ -84,16 +125,51 @@ def images_in(
     Raises:
         RefusedError: It can't be read, or is no image; also after some slices.
     """
-    places = {one.name: one.path for one in (file, *beside)}
     intake = Intake(Path(), _LIMITS)
+    opened = opener_beside(file, beside, intake, used)
+    cleaner = Deidentifier(key, TableParameters(), _LIMITS.max_pixels)
+    for name, chunks in cleaner.clean(file.name, intake.read(blocks_of(file)), opened):
+        yield name, b"".join(chunks)
+
+
+def opener_beside(file: SourceFile, beside: Iterable[SourceFile], intake: Intake, used: set[str]) -> Beside | None:
+    """Make what opens the values of a volume for its header; None where nothing lies beside it.
+
+    Args:
+        file: The header.
+        beside: Files that it may name.
+        intake: Whose limits hold.
+        used: Takes the names of those that were.
+    """
+    files = {one.name: one for one in (file, *beside)}
 
     def read(name: str) -> bytes:
-        return b"".join(intake.read(content_of(places[name])))
+        return b"".join(intake.read(blocks_of(files[name])))
 
-    opened = partial(open_beside, file.name, places, read, used) if len(places) > 1 else None
-    cleaner = Deidentifier(key, TableParameters(), _LIMITS.max_pixels)
-    for name, chunks in cleaner.clean(file.name, intake.read(content_of(file.path)), opened):
-        yield name, b"".join(chunks)
+    return partial(open_beside, file.name, files, read, used) if len(files) > 1 else None
+
+
+def ask_of_all(
+    question: Callable[[SourceFile], Answer], files: Sequence[SourceFile], description: str
+) -> Iterator[Answer]:
+    """Ask something of files, of several at once: what takes long is the way to an object store and back.
+
+    Args:
+        question: Called in threads.
+        files: The files.
+        description: Of the progress.
+
+    Yields:
+        The answers, in order.
+    """
+    with (
+        ThreadPoolExecutor(_AT_ONCE) as pool,
+        tqdm(total=len(files), desc=description, unit="file", disable=None) as bar,
+    ):
+        for start in range(0, len(files), _AHEAD):  # not all of them, each of which is something in memory
+            for answer in pool.map(question, files[start : start + _AHEAD]):
+                bar.update()
+                yield answer
 
 
 def _counts(entry: Entry) -> bool:
@@ -103,6 +179,11 @@ def _counts(entry: Entry) -> bool:
 def _file_in_place(entry: Entry) -> SourceFile:
     name = entry.name.encode("utf-8", "replace").decode() if entry.problem else entry.name
     return SourceFile(name, entry.path, entry.size, f"{entry.size} {entry.modified_ns}", entry.problem)
+
+
+def _object_in_place(item: Listed, place: Place) -> SourceFile:
+    problem = name_problem(item.name)
+    return SourceFile(item.name, item.path, item.bytes, f"{item.bytes} {item.stamp}", problem, place=place)
 
 
 def _with_values(files: Iterable[SourceFile]) -> tuple[SourceFile, ...]:

@@ -46,6 +46,11 @@ class SourceRecord:
     files: int
     bytes: int
 
+    @classmethod
+    def in_place(cls, kind: SourceKind, location: str) -> "SourceRecord":
+        """Name a source whose files stay where they are."""
+        return cls(kind=kind, location=location, sha256=None, synthetic=False, fingerprint="", files=0, bytes=0)
+
 
 @dataclass(frozen=True)
 class ImageFolder:

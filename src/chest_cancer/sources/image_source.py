@@ -10,10 +10,12 @@ from chest_cancer.parameters.sources import PhantomParameters, SourceLimits, Tab
 from chest_cancer.parameters.values import SourceKind
 from chest_cancer.sources.addresses import is_safe, split, without_secrets
 from chest_cancer.sources.archive.location import PREFIX, ArchiveLocation, parse_location
+from chest_cancer.storage.place import OBJECT_STORES
 
 _DEFAULTS = DataIngestionParameters.model_validate({})
 _DRIVE_HOSTS = {"drive.google.com", "docs.google.com", "drive.usercontent.google.com"}
 _DRIVE_ID = re.compile(r"[-\w]{10,}", re.ASCII)
+_ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tar\.\w+)$", re.IGNORECASE)
 _DRIVE_PATH = re.compile(r"/file/(?:u/\d+/)?d/([^/]+)")
 
 
@@ -23,7 +25,7 @@ class ImageSource:
 
     Attributes:
         location: `phantom`, a Google Drive file link or `gdrive:<id>`, an `https://` zip or tar, `dicomweb+https://`
-            with a query, or a local zip, tar, image or folder.
+            with a query, `s3://bucket/prefix` (also `gs://` and `az://`), or a local zip, tar, image or folder.
         sha256: Of the archive, where it is known beforehand.
         timeout_seconds: To connect, and between two received blocks.
         retries: Further tries of a download.
@@ -56,11 +58,17 @@ class ImageSource:
         """
         if self.location.startswith(PREFIX):
             parse_location(self.location, self.parameter, with_query=True)
+        if self.location.startswith(OBJECT_STORES) and "@" in self.location.split("/")[2]:
+            raise ValueError(
+                f"Invalid value received for `{self.parameter}`. Expected an address without an account: that belongs "
+                "into conf/local/credentials.yml. Received: one with it"
+            )
         kind = _recognise(self.location)
         if kind is None:
             raise ValueError(
                 f"Invalid value received for `{self.parameter}`. Expected `phantom`, a Google Drive link to one file "
-                "or `gdrive:<id>`, an https:// link to a zip or tar, a dicomweb+https:// address with a query, or "
+                "or `gdrive:<id>`, an https:// link to a zip or tar, a dicomweb+https:// address with a query, "
+                "the s3://, gs:// or az:// address of images (a bucket, a prefix in one, no archive), or "
                 f"the path of an existing zip, tar, image or folder. Received: {without_secrets(self.location)!r}"
             )
         object.__setattr__(self, "kind", kind)
@@ -102,6 +110,8 @@ def _recognise(location: str) -> SourceKind | None:
     if location.startswith(PREFIX):
         return "dicomweb"
     parts = split(location)
+    if location.startswith(OBJECT_STORES):
+        return "object_store" if parts and not _ARCHIVE.search(location) else None
     if parts is not None and parts.scheme:
         return "https" if parts.hostname not in _DRIVE_HOSTS and is_safe(parts) else None
     path = Path(location).expanduser()

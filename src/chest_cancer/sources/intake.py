@@ -1,6 +1,7 @@
 """Files on their way into a fresh folder: counted against limits; what can't be taken is listed with its reason."""
 
 import errno
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,9 @@ _UNSUITABLE_NAME = {
     errno.EISDIR: "name is taken by another file or folder",
     errno.ENOTDIR: "name is taken by another file or folder",
 }
+
+
+_NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}
 
 
 class RefusedError(Exception):
@@ -125,6 +129,33 @@ class Intake:
         self.files += parts
         if path.is_dir():
             self.volumes.append(name)
+
+    def another(self, root: Path) -> "Intake":
+        """Start with another empty folder, for a part of the source: the same limits hold."""
+        return Intake(root, self._limits, self._prepare)
+
+    def adopt(self, name: str, file: Path) -> None:
+        """Take a file that another intake has prepared, without a second copy where the disk allows that.
+
+        Args:
+            name: Its name here.
+            file: Where it lies; nobody may write to it any more.
+
+        Raises:
+            DatasetError: When the source exceeds its limits.
+        """
+        self.require_within(files=self.files + 1, total_bytes=self.bytes + file.stat().st_size)
+        path = self.root / PurePosixPath(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, path)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINK:
+                self.refuse(name, _name_problem(error))
+                return
+            shutil.copyfile(file, path)
+        self.files += 1
+        self.bytes += file.stat().st_size
 
     def _write(self, path: Path, content: Iterable[bytes]) -> None:
         with path.open("wb") as file:

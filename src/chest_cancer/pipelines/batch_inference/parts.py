@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from chest_cancer.sources.file_reader import IdentityReader
 from chest_cancer.sources.identifiers import keyed_hash
@@ -24,7 +23,7 @@ from chest_cancer.sources.identity import (
     finds_nobody,
     without_shared_identifiers,
 )
-from chest_cancer.sources.image_files import ImageFiles, SourceFile
+from chest_cancer.sources.image_files import ImageFiles, SourceFile, ask_of_all
 from chest_cancer.statistics.near_duplicates import join_identities
 
 logger = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ def look_whom(images: ImageFiles, way: str, key: bytes) -> Whom:
         )
     way = PHANTOM_PATIENTS if images.source.synthetic and way == "auto" else way
     reader = IdentityReader(key, way)
-    found = [reader(file) for file in tqdm(images.files, desc="Looking at files", unit="file", disable=None)]
+    found = list(ask_of_all(reader, images.files, "Looking at files"))
     if way not in MAY_FIND_NOBODY and not any(identity.patient for identity in found):
         raise finds_nobody(way, "batch_inference.patient", images.files[0].name)
     _, notes = without_shared_identifiers(pd.DataFrame(found, columns=list(Identity._fields)), way)
