@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
+from botocore.exceptions import ClientError
 from kedro.io import DatasetError
+from s3fs.errors import translate_boto_error
 
 from chest_cancer.storage.place import Place
 from object_store import ACCOUNT, BUCKET, Line, line_to_s3
@@ -142,10 +145,28 @@ def test_a_store_that_does_not_answer_is_asked_again_by_the_same_command(line: L
 
 
 @pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("SlowDown", r"the object store answers SlowDown\. Once it works, start the same command again"),
+        ("PermanentRedirect", r"says PermanentRedirect\. Check the address, and `object_store`"),
+    ],
+)
+def test_what_may_pass_is_told_from_what_may_not(line: Line, code: str, words: str) -> None:
+    class Answering(fsspec.get_filesystem_class("s3")):
+        def find(self, *_: object, **__: object) -> None:
+            answer = {"Error": {"Code": code, "Message": "of the object Jane Doe"}}
+            raise translate_boto_error(ClientError(answer, "ListObjectsV2"))
+
+    with pytest.raises(DatasetError, match=words) as refused:
+        Place(f"s3://{BUCKET}/a", Answering(**line.credentials())).list()
+    assert "Jane" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     "settings", [{"endpoint_url": "nowhere"}, {"usrname": "reader"}, {"username": "a", "key": "b"}]
 )
 def test_credentials_that_fit_no_store_are_said_to_be_wrong(settings: dict[str, str]) -> None:
-    with pytest.raises(DatasetError, match=r"Error of its library\. Check the address, and `object_store` in"):
+    with pytest.raises(DatasetError, match=r"its library, says \w+Error\. Check the address, and `object_store` in"):
         Place.of(f"s3://{BUCKET}/a", ACCOUNT | settings).list()
 
 

@@ -23,8 +23,12 @@ _INSTALLED_BY = {
 OBJECT_STORES = tuple(f"{protocol}://" for protocol in _INSTALLED_BY)
 
 _ACCOUNT = "`object_store` in conf/local/credentials.yml, or whichever credentials its catalog entry names"
-_LOST = {"ConnectionError", "TimeoutError", "HTTPClientError", "ServiceRequestError", "ServiceResponseError"}
-"""Names of errors, and of what they derive from: builtin, of botocore and of Azure."""
+_LOST = {
+    *("ConnectionError", "TimeoutError", "HTTPClientError", "ClientPayloadError", "IncompleteRead"),
+    *("ServiceRequestError", "ServiceResponseError"),
+}
+"""Names of errors, and of what they derive from: builtin, of botocore, aiohttp and urllib3; of Azure."""
+_BUSY = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "502", "503", "504"}
 _NOBODY = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"}
 
 
@@ -52,7 +56,7 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """A folder on a disk, or what begins with a prefix in an object store. It can be sent to other processes.
+    """A folder on a disk or in an object store. It can be sent to other processes.
 
     Attributes:
         address: A path, or `s3://bucket/prefix`.
@@ -91,7 +95,7 @@ class Place:
                 f"{_INSTALLED_BY[protocol]}"
             ) from error
         except Exception as error:
-            fail(address, error)
+            _fail(address, error)
 
     @property
     def is_remote(self) -> bool:
@@ -176,21 +180,11 @@ class Place:
             gone = may_be_gone and isinstance(error, FileNotFoundError) and _code(error) != "NoSuchBucket"
             if gone or not self.is_remote:
                 raise
-            fail(self.address, error)
+            _fail(self.address, error)
 
 
-def fail(address: str, error: Exception) -> NoReturn:
-    """Raise what says what to do about an error of an object store.
-
-    Its own text is left out: it may hold an account, or names of objects.
-
-    Args:
-        address: What was to be used.
-        error: What the library raised.
-
-    Raises:
-        DatasetError: Always.
-    """
+def _fail(address: str, error: Exception) -> NoReturn:
+    """Say what to do, and leave the error's own text out: it may hold an account, or names of objects."""
     raise DatasetError(f"Could not use {address}: {_reason(error)}.") from None
 
 
@@ -204,10 +198,10 @@ def _reason(error: Exception) -> str:
         return f"the object store refuses this account ({what}). Check {_ACCOUNT}, and what the account may do"
     if kinds & _NOBODY:
         return f"the object store asks for an account, and there is none ({what}). Set {_ACCOUNT}"
-    if code is not None or kinds & _LOST:
+    if code in _BUSY or (code is None and kinds & _LOST):
         lost = "the object store answers" if code else "no connection, or it was lost:"
         return f"{lost} {what}. Once it works, start the same command again: what is complete is kept"
-    return f"{what} of its library. Check the address, and {_ACCOUNT}"
+    return f"the object store, or its library, says {what}. Check the address, and {_ACCOUNT}"
 
 
 def _code(error: Exception) -> str | None:
