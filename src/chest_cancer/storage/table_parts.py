@@ -56,7 +56,7 @@ class TableParts:
         return len(self._list())
 
     def count_rows(self) -> int:
-        """How many rows all parts have, without reading them."""
+        """How many rows all parts have."""
         return sum(pq.read_metadata(self._open(part)).num_rows for part in self._list())
 
     def make(self, planned: PlannedTable) -> None:
@@ -79,7 +79,7 @@ class TableParts:
         old = []
         for part in self._list():
             name = part.name.removesuffix(_SUFFIX)
-            if name in made_from and _read_made_from(self._open(part)) == made_from[name]:
+            if name in made_from and self._made_from(part) == made_from[name]:
                 current.add(name)
             else:
                 old.append(part.name)
@@ -102,12 +102,11 @@ class TableParts:
     def _open(self, part: Listed) -> BytesIO:
         return BytesIO(self.place.read(part.path, 0, part.bytes))
 
-
-def _read_made_from(part: BytesIO) -> str | None:
-    """What a part was made from; None where it is damaged, or of somebody else."""
-    try:
-        metadata = pq.read_schema(part).metadata
-    except (OSError, pa.ArrowException):
-        return None
-    made_from: bytes = (metadata or {}).get(_MADE_FROM, b"")
-    return made_from.decode()
+    def _made_from(self, part: Listed) -> str | None:
+        """What a part was made from; None where it is gone, damaged, or of somebody else."""
+        try:
+            metadata = pq.read_schema(self._open(part)).metadata
+        except (OSError, pa.ArrowException):
+            return None
+        made_from: bytes = (metadata or {}).get(_MADE_FROM, b"")
+        return made_from.decode()
