@@ -52,7 +52,7 @@ def main() -> None:
     flat = label_features({"pixel_sha256": features["pixel_sha256"], "embedding": maps}, table, *SPLITS).inputs
     labelled = label_features(features, table, *SPLITS)
 
-    pooled, numbers, groups = labelled
+    pooled, numbers, groups, _ = labelled
     draws = draw_folds(numbers, groups, SEED, REPEATS)
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     scored = {
@@ -92,7 +92,7 @@ def _predict_automatically(
 
     from chest_cancer.network.keras_head import build_model, fit, predict
 
-    inputs, numbers, groups = labelled
+    inputs, numbers, groups, _ = labelled
     classes = int(numbers.max()) + 1
     probabilities = np.zeros((len(draws), len(numbers), classes))
     for predicted, folds in zip(probabilities, draws, strict=True):

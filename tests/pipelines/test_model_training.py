@@ -19,7 +19,7 @@ from chest_cancer.network.heads.kernel import KernelHead
 from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import build_model, fit, tuned_weights
 from chest_cancer.network.manifest import Manifest
-from chest_cancer.network.vgg16 import Weights, trainable_top
+from chest_cancer.network.vgg16 import Weights, shape_before, trainable_top, untrained_top
 from chest_cancer.parameters.blocks import ModelTrainingParameters, StandardisationParameters
 from chest_cancer.pipelines.model_training import create_pipeline
 from chest_cancer.pipelines.model_training.fitting import fit_threshold
@@ -68,7 +68,7 @@ def train(features, views, table, top, block: ModelTrainingParameters, seed: int
 
 @pytest.fixture(scope="module")
 def identity(vgg16_weights: Weights):
-    return trainable_top(vgg16_weights, None)
+    return untrained_top(shape_before(None, vgg16_weights))
 
 
 def test_the_same_seed_trains_the_same_weights_and_another_seed_others(identity) -> None:

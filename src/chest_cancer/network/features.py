@@ -17,11 +17,13 @@ class LabelledFeatures(NamedTuple):
         inputs: Outputs of the base, float32: maps at the cut [n, h, w, C], or pooled features [n, 1024] without a cut.
         numbers: Class numbers, [n], in the alphabetical order of the names.
         groups: Group of each image, [n].
+        embeddings: Pooled features of the frozen network, float32 [n, 1024].
     """
 
     inputs: NDArray[np.float32]
     numbers: NDArray[np.int64]
     groups: NDArray[np.int64]
+    embeddings: NDArray[np.float32]
 
 
 def label_features(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> LabelledFeatures:
@@ -36,9 +38,13 @@ def label_features(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> L
         Their features, class numbers and groups; other images of `arrays` are left out.
     """
     images, chosen = _images_of(arrays, split_table, splits)
-    inputs = arrays["features"] if "features" in arrays else arrays["embedding"]
-    numbers = images["label"].map(class_names(split_table).index)
-    return LabelledFeatures(inputs[chosen], numbers.to_numpy(dtype=np.int64), images["group"].to_numpy(dtype=np.int64))
+    embeddings = arrays["embedding"][chosen]
+    return LabelledFeatures(
+        arrays["features"][chosen] if "features" in arrays else embeddings,
+        images["label"].map(class_names(split_table).index).to_numpy(dtype=np.int64),
+        images["group"].to_numpy(dtype=np.int64),
+        embeddings,
+    )
 
 
 def label_patients(arrays: Arrays, split_table: pd.DataFrame, *splits: str) -> NDArray[np.str_] | None:

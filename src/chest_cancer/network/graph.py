@@ -12,7 +12,7 @@ from onnx import numpy_helper
 
 from chest_cancer.imaging.frame import SIDE
 from chest_cancer.network.embedding import SIZE, EmbeddingSpace
-from chest_cancer.network.heads.head import Head
+from chest_cancer.network.heads.head import Head, PooledHead
 from chest_cancer.network.vgg16 import CONVOLUTIONS, LAYERS, Weights
 
 LAST_MAP = "block5_pool"
@@ -71,18 +71,21 @@ def classifier(weights: Weights, head: Head, space: EmbeddingSpace | None = None
         A graph from `image` uint8 [N, 224, 224, 3] to `probabilities` [N, K] (rows sum to 1), `embedding` [N, 1024],
         `evidence` [N, K, 7, 7] and, with a space, `distance` [N] of the image from the training images. Evidence is
         how much each cell adds to a class's score (the logit over the temperature) beyond what the mean features of the
-        training images get: its cells and `head.average_scores()` sum to the score, for every head. A cell's mean part
-        is counted from the mean activation of the training images, and what a channel's largest activation has above or
-        below its usual one belongs to the cell that holds it.
+        training images get: its cells and `head.average_scores()` sum to the score, for every head. Of a head on pooled
+        features, a cell's mean part is counted from the mean activation of the training images, and what a channel's
+        largest activation has above or below its usual one belongs to the cell that holds it. A head that reads a map
+        says itself what each cell adds.
     """
-    lines = [*_preprocessing(), *_convolutions(), *_pooling(), *head.lines(), *_probabilities(), *_evidence()]
+    lines = [*_preprocessing(), *_convolutions(), *_pooling(), *head.lines(), *_probabilities()]
     outputs = [
         f"float[N, {head.classes}] probabilities",
         f"float[N, {SIZE}] embedding",
         f"float[N, {head.classes}, 7, 7] evidence",
     ]
-    average = np.asarray(head.average, dtype=np.float32).reshape(1, SIZE)
-    constants = _constants() | _to_oihw(weights) | head.constants() | {"average": average}
+    constants = _constants() | _to_oihw(weights) | head.constants()
+    if isinstance(head, PooledHead):
+        lines += _evidence()
+        constants["average"] = np.asarray(head.average, dtype=np.float32).reshape(1, SIZE)
     if space is not None:
         lines += _distance()
         outputs.append("float[N] distance")

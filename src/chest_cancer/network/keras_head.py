@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.jobs import progress
 from chest_cancer.network.embedding import by_kind
+from chest_cancer.network.features import LabelledFeatures
 from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.parameters.blocks import ModelTrainingParameters
 
@@ -32,8 +33,9 @@ def build_model(
     """Put a head on the trainable top.
 
     Args:
-        top: Trainable top, from the base's features to pooled features [N, 1024].
-        features: Training features; once pooled they set the head's standardisation.
+        top: Trainable top, from the base's features to what the head reads: pooled features [N, 1024], or a map
+            [N, h, w, C].
+        features: Training features; what the head reads of them sets its standardisation.
         classes: Number of classes K.
         head: Name of the head in `HEADS`.
         parameters: The block `model_training`.
@@ -44,19 +46,19 @@ def build_model(
     """
     import keras
 
-    pooled = keras.Input(top.output.shape[1:], name="pooled")
-    pooled_training = pooled_features(top, features)
-    mean, variance = _statistics(pooled_training)
-    standardised = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(pooled)
-    training = np.asarray((pooled_training - mean) / np.sqrt(variance))
-    hidden = HEADS[head].build_hidden(standardised, training, parameters, seed)
+    read = keras.Input(top.output.shape[1:], name="read")
+    training = predict(top, features) if top.weights else features
+    mean, variance = _statistics(training)
+    standardised = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(read)
+    hidden = HEADS[head].build_hidden(standardised, lambda: (training - mean) / np.sqrt(variance), parameters, seed)
     hidden = keras.layers.Dropout(parameters.dropout, name="dropout")(hidden)
     penalty = keras.regularizers.L2(parameters.l2)
     # From zero: with fewer images than features, training never reaches most directions, and what random weights leave
     # there is noise, in predictions on other images and above all in evidence maps.
-    logits = keras.layers.Dense(classes, kernel_initializer="zeros", kernel_regularizer=penalty, name="logits")(hidden)
+    scores = keras.layers.Dense(classes, kernel_initializer="zeros", kernel_regularizer=penalty, name="logits")(hidden)
+    logits = HEADS[head].pool_scores(scores)
     inputs = keras.Input(top.input.shape[1:], name="base_features")
-    model = keras.Model(inputs, keras.Model(pooled, logits, name="head")(top(inputs)), name="trained_top")
+    model = keras.Model(inputs, keras.Model(read, logits, name="head")(top(inputs)), name="trained_top")
     model.compile(
         optimizer=_optimizer(parameters),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -65,19 +67,17 @@ def build_model(
     return model
 
 
-def pooled_features(top: "keras.Model", features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute what the head receives.
+def embed(top: "keras.Model", features: LabelledFeatures) -> NDArray[np.float32]:
+    """Look up the embeddings of images, or compute them where convolutions below them were trained.
 
     Args:
-        top: The trainable top.
-        features: Outputs of the base.
+        top: The trained top.
+        features: Stored features of the images.
 
     Returns:
-        Pooled features, [N, 1024]; without a cut these are the base's own.
+        Pooled features of the last map, [n, 1024].
     """
-    if not top.weights:
-        return np.asarray(features)
-    return predict(top, features)
+    return predict(top, features.inputs) if top.weights else features.embeddings
 
 
 def predict(model: "keras.Model", inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -97,15 +97,17 @@ def predict(model: "keras.Model", inputs: NDArray[np.float32]) -> NDArray[np.flo
     return outputs
 
 
-def _statistics(pooled: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and variance of each feature.
+def _statistics(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and variance of each feature, over images and cells.
 
     A feature that hardly varies in training would become huge wherever it does vary. So a variance is at least a
-    hundredth of the mean variance of its kind (spatial means, spatial maxima).
+    hundredth of the mean variance of its kind (spatial means, spatial maxima; channels of a map).
     """
-    variance = by_kind(pooled.var(axis=0))
-    floored = np.maximum(variance, 0.01 * variance.mean(axis=1, keepdims=True) + np.finfo(np.float32).eps)
-    return pooled.mean(axis=0), floored.ravel()
+    samples = tuple(range(features.ndim - 1))
+    variance = features.var(axis=samples)
+    kinds = by_kind(variance) if features.ndim == 2 else variance[None]
+    floored = np.maximum(kinds, 0.01 * kinds.mean(axis=1, keepdims=True) + np.finfo(np.float32).eps)
+    return features.mean(axis=samples), floored.ravel()
 
 
 def _optimizer(parameters: ModelTrainingParameters) -> "keras.optimizers.Optimizer":

@@ -53,27 +53,39 @@ def build_vgg16(weights: Weights) -> KerasModel:
     return model
 
 
-def trainable_top(weights: Weights, cut: str | None, precision: str = "fp32") -> KerasModel:
+def shape_before(layer: str | None, weights: Weights) -> tuple[int, ...]:
+    """Shape of what a layer receives of one image, (h, w, C); with None that of the pooled last map, (1024,)."""
+    if layer is None:
+        return (2 * weights[f"{LAYERS[-1]}/bias"].size,)
+    side = SIDE // 2 ** (int(layer[5]) - 1)
+    return (side, side, weights[f"{layer}/kernel"].shape[2])
+
+
+def untrained_top(shape: tuple[int, ...]) -> KerasModel:
+    """Build the top where no convolution is trained: a model that returns its input, [N, *shape]."""
+    import keras
+
+    features = keras.Input(shape, name="features")
+    return keras.Model(features, features, name="trainable_top")
+
+
+def trainable_top(weights: Weights, cut: str, precision: str = "fp32") -> KerasModel:
     """Build what is trained: the layers from `cut` on, and the pooling.
 
     Args:
         weights: `<layer>/kernel` (HWIO) and `<layer>/bias`, float32.
-        cut: First layer that is trained, or None.
+        cut: First layer that is trained.
         precision: What its layers compute in, `bf16` or `fp32`; weights, gradients and pooling are fp32.
 
     Returns:
-        A model from the cut's input [N, h, w, C] to pooled features [N, 1024]; without a cut it returns its input.
+        A model from the cut's input [N, h, w, C] to pooled features [N, 1024].
     """
     import keras
 
     from chest_cancer.network.winograd import WinogradConv2D
 
-    if cut is None:
-        features = keras.Input((2 * weights[f"{LAYERS[-1]}/bias"].size,), name="features")
-        return keras.Model(features, features, name="trainable_top")
     policy = {"bf16": "mixed_bfloat16", "fp32": "float32"}[precision]
-    channels, side = weights[f"{cut}/kernel"].shape[2], SIDE // 2 ** (int(cut[5]) - 1)
-    features = keras.Input((side, side, channels), name="features")
+    features = keras.Input(shape_before(cut, weights), name="features")
     output = features
     for layer in LAYERS[LAYERS.index(cut) :]:
         kernel, bias = weights[f"{layer}/kernel"], weights[f"{layer}/bias"]
@@ -95,12 +107,13 @@ def pool(feature_map: Any) -> Any:
     return keras.layers.Concatenate(name="pooled")([mean, keras.layers.GlobalMaxPooling2D(name="max")(feature_map)])
 
 
-def whole_model(vgg16: KerasModel, head: KerasModel, temperature: float) -> KerasModel:
+def whole_model(vgg16: KerasModel, head: KerasModel, reads: str | None, temperature: float) -> KerasModel:
     """Join convolutions and head behind VGG16's own preprocessing.
 
     Args:
         vgg16: Convolutions, from preprocessed images [N, 224, 224, 3] to [N, 7, 7, 512].
-        head: From pooled features [N, 1024] to logits [N, K].
+        head: From pooled features [N, 1024], or from what `reads` receives, to logits [N, K].
+        reads: The convolution whose input the head reads; None where it reads pooled features.
         temperature: Divisor of the logits.
 
     Returns:
@@ -109,6 +122,10 @@ def whole_model(vgg16: KerasModel, head: KerasModel, temperature: float) -> Kera
     import keras
 
     image = keras.Input((SIDE, SIDE, 3), name="image")
-    feature_map = vgg16(keras.applications.vgg16.preprocess_input(image))
-    scaled = keras.layers.Rescaling(1 / temperature, name="temperature")(head(pool(feature_map)))
+    preprocessed = keras.applications.vgg16.preprocess_input(image)
+    if reads is None:
+        read = pool(vgg16(preprocessed))
+    else:
+        read = keras.Model(vgg16.input, vgg16.get_layer(reads).input, name="convolutions")(preprocessed)
+    scaled = keras.layers.Rescaling(1 / temperature, name="temperature")(head(read))
     return keras.Model(image, keras.layers.Softmax(name="probabilities")(scaled), name="chest_cancer")

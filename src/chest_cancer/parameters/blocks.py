@@ -14,6 +14,7 @@ from chest_cancer.parameters.values import (
     Fraction,
     HeadName,
     Name,
+    PooledHeadName,
     Seed,
     Share,
     UnlabelledPatientWay,
@@ -165,7 +166,8 @@ class ModelTrainingParameters(Block):
     learning_rate: float = Field(2e-3, gt=0.0, le=10.0, description="Size of a step; smaller with `fine_tune_from`.")
     l2: float = Field(0.05, ge=0.0, le=10.0, description="Penalty on the squared weights of the head.")
     head: Literal["auto", HeadName] = Field(
-        "auto", description="linear: its evidence map is exact; auto: kernel where cross-validation shows it is better."
+        "auto",
+        description="auto: linear, or kernel where cross-validation shows that it is better; cells: for small lesions.",
     )
     kernel: KernelParameters = KernelParameters()
     hidden_units: int = Field(128, ge=1, le=8192, description="Units in the hidden layer of the dense head.")
@@ -273,7 +275,7 @@ class HyperparameterSearchParameters(Block):
     folds: int = Field(
         5, ge=3, le=20, description="Folds of training images: one measures, one stops, the others train."
     )
-    heads: tuple[HeadName, ...] = Field(("linear", "kernel"), min_length=1, description="Heads that are tried.")
+    heads: tuple[PooledHeadName, ...] = Field(("linear", "kernel"), min_length=1, description="Heads that are tried.")
     l2: Range = Range(low=0.001, high=1.0)
     learning_rate: Range = Range(low=0.0003, high=0.01)
     kernel_width: Range = Range(low=0.1, high=10.0)

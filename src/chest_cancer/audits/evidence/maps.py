@@ -98,7 +98,8 @@ def shuffle_head(graph: bytes, seed: int) -> bytes:
 
     Returns:
         The same graph with the first dense layer's weights shuffled over the means and, alike, over the maxima; of a
-        kernel head, the weights of each landmark shuffled over the landmarks.
+        kernel head, the weights of each landmark shuffled over the landmarks; of a head that reads a map, those of each
+        channel over the channels.
     """
     model = onnx.load_from_string(graph)
     generator = np.random.default_rng(seed)
@@ -106,8 +107,8 @@ def shuffle_head(graph: bytes, seed: int) -> bytes:
     for tensor in model.graph.initializer:
         if tensor.name in _SHUFFLED:
             array, axis = numpy_helper.to_array(tensor), _SHUFFLED[tensor.name]
-            of_landmarks = np.random.default_rng(seed).permutation(array.shape[axis])
-            order = of_landmarks if tensor.name.startswith("landmark") else features
+            others = np.random.default_rng(seed).permutation(array.shape[axis])
+            order = features if array.shape[axis] == features.size else others
             tensor.CopyFrom(numpy_helper.from_array(np.take(array, order, axis), tensor.name))
     shuffled: bytes = model.SerializeToString()
     return shuffled

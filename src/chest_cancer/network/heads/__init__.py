@@ -1,1 +1,1 @@
-"""Heads: what is learned on top of VGG16's features, each in Keras, in ONNX and in scikit-learn."""
+"""Heads: what is learned on top of VGG16's features, each in Keras and in ONNX."""

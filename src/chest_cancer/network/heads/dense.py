@@ -1,21 +1,20 @@
 """Heads of one or two dense layers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from chest_cancer.network.heads.head import Array, Constants, Head, read_standardisation, read_weights
-from chest_cancer.parameters.blocks import KernelParameters, ModelTrainingParameters
+from chest_cancer.network.heads.head import Array, Constants, PooledHead, read_standardisation, read_weights
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 
 if TYPE_CHECKING:
     import keras
-    from sklearn.base import ClassifierMixin
 
 
 @dataclass(frozen=True)
-class LinearHead(Head):
+class LinearHead(PooledHead):
     """Logits are weighted sums of the pooled features.
 
     Attributes:
@@ -32,7 +31,11 @@ class LinearHead(Head):
 
     @classmethod
     def build_hidden(
-        cls, standardised: "keras.KerasTensor", training: Array, parameters: ModelTrainingParameters, seed: int
+        cls,
+        standardised: "keras.KerasTensor",
+        training: Callable[[], Array],
+        parameters: ModelTrainingParameters,
+        seed: int,
     ) -> "keras.KerasTensor":
         return standardised
 
@@ -44,12 +47,6 @@ class LinearHead(Head):
         layers = [(folded, bias - mean @ folded), *(tuple(layer) for layer in others)]
         single = tuple((kernel.astype(np.float32), bias.astype(np.float32)) for kernel, bias in layers)
         return cls(single, average, temperature)
-
-    @classmethod
-    def quick(cls, kernel: KernelParameters | None, seed: int) -> "ClassifierMixin":
-        from chest_cancer.network.heads.logistic import quick_linear_head
-
-        return quick_linear_head()
 
     @property
     def classes(self) -> int:
@@ -95,7 +92,11 @@ class DenseHead(LinearHead):
 
     @classmethod
     def build_hidden(
-        cls, standardised: "keras.KerasTensor", training: Array, parameters: ModelTrainingParameters, seed: int
+        cls,
+        standardised: "keras.KerasTensor",
+        training: Callable[[], Array],
+        parameters: ModelTrainingParameters,
+        seed: int,
     ) -> "keras.KerasTensor":
         import keras
 

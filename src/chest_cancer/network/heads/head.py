@@ -1,28 +1,27 @@
-"""What a head is: trained in Keras, served in ONNX, and fitted quickly in scikit-learn."""
+"""What a head is: trained in Keras, served in ONNX."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chest_cancer.parameters.blocks import KernelParameters, ModelTrainingParameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 
 if TYPE_CHECKING:
     import keras
-    from sklearn.base import ClassifierMixin
 
 Array = NDArray[np.floating]
 Constants = dict[str, NDArray[np.generic]]
 
 
 class Standardisation(NamedTuple):
-    """Mean and deviation that pooled features are standardised by.
+    """Mean and deviation that features are standardised by.
 
     Attributes:
-        mean: Mean of each feature, [1024].
-        deviation: Standard deviation of each feature, [1024], greater than 0.
+        mean: Mean of each feature, [D].
+        deviation: Standard deviation of each feature, [D], greater than 0.
     """
 
     mean: Array
@@ -30,37 +29,44 @@ class Standardisation(NamedTuple):
 
 
 class Head(ABC):
-    """A trained head; its class also says how it is built in Keras, and what stands in for it in cross-validation.
-
-    Keras and scikit-learn are imported inside the methods: a server has neither.
+    """A trained head; its class also says how it is built in Keras, which is imported inside: a server has none.
 
     Attributes:
-        average: Mean pooled features of the training images, [1024]: what evidence is counted from.
         temperature: Divisor of the logits, greater than 0.
+        reads: The convolution whose input the head reads, cell by cell; None where it reads pooled features.
         shuffled: Constants with the weights of each feature, or landmark, and the axis that they lie along. Shuffled,
             they show how much of an evidence map depends on what was learned.
     """
 
-    average: Array
     temperature: float
+    reads: ClassVar[str | None]
     shuffled: ClassVar[dict[str, int]]
 
     @classmethod
     @abstractmethod
     def build_hidden(
-        cls, standardised: "keras.KerasTensor", training: Array, parameters: ModelTrainingParameters, seed: int
+        cls,
+        standardised: "keras.KerasTensor",
+        training: Callable[[], Array],
+        parameters: ModelTrainingParameters,
+        seed: int,
     ) -> "keras.KerasTensor":
         """Build the Keras layers between the standardised features and the last, linear layer.
 
         Args:
-            standardised: Pooled features, standardised, [N, 1024].
-            training: Standardised features of the training images, [n, 1024].
+            standardised: Pooled features, standardised, [N, 1024], or the map that the head reads, [N, h, w, C].
+            training: Computes the standardised features of the training images, [n, ...].
             parameters: The block `model_training`.
             seed: Random seed for what is drawn.
 
         Returns:
-            The input of the last layer, [N, m].
+            The input of the last layer, [N, m] or [N, h, w, m].
         """
+
+    @classmethod
+    def pool_scores(cls, scores: "keras.KerasTensor") -> "keras.KerasTensor":
+        """Make the logits, [N, K], of what the last layer gives, [N, K] or [N, h, w, K]."""
+        return scores
 
     @classmethod
     @abstractmethod
@@ -68,22 +74,9 @@ class Head(ABC):
         """Read the weights of a trained Keras head.
 
         Args:
-            head: From pooled features to logits; its layers are `standardise`, those of `build_hidden`, and `logits`.
+            head: From features to logits; its layers are `standardise`, those of `build_hidden`, and `logits`.
             average: Mean pooled features of the training images, [1024].
             temperature: Divisor of the logits.
-        """
-
-    @classmethod
-    @abstractmethod
-    def quick(cls, kernel: KernelParameters | None, seed: int) -> "ClassifierMixin":
-        """Build what stands in for this head where one is fitted many times.
-
-        Args:
-            kernel: What the head was trained with, where it has a kernel.
-            seed: Random seed for what is drawn.
-
-        Returns:
-            A scikit-learn classifier of embeddings [n, 1024], not fitted yet.
         """
 
     @property
@@ -95,23 +88,39 @@ class Head(ABC):
     def lines(self) -> Iterator[str]:
         """Write the head's ONNX nodes.
 
-        They may use `embedding` [N, 1024], those of the average training image `average` [1, 1024], the axes `one` and
-        `two`, and `tiny`, which keeps a quotient of two zeros a number.
+        They may use the outputs of all layers, `embedding` [N, 1024], the axes `one`, `two` and `spatial`, and `tiny`,
+        which keeps a quotient of two zeros a number.
 
         Yields:
-            Lines that compute `score` [N, K], the logits divided by the temperature, and `slope` [N, K, 1024], by which
-            the score rises from the mean features to these: `score = average_scores() + slope (embedding - average)`,
-            exactly. Where the head bends, that is the multiplier of DeepLIFT's rescale rule (Shrikumar et al., 2017,
-            Learning important features through propagating activation differences), not the gradient.
+            Lines that compute `score` [N, K], the logits divided by the temperature. A `PooledHead` computes `slope`
+            besides, a head that reads a map `evidence` [N, K, 7, 7], whose cells and `average_scores()` sum to the
+            score.
         """
 
     @abstractmethod
     def average_scores(self) -> Array:
-        """Compute the score of each class for `average`, [K]."""
+        """Compute the score of each class, [K], that evidence is counted from."""
 
     @abstractmethod
     def constants(self) -> Constants:
         """Return the constants that `lines` uses, by name."""
+
+
+class PooledHead(Head):
+    """A head that reads pooled features, the embedding.
+
+    Its `lines` may also use the features of the average training image, `average` [1, 1024]. They compute `slope`
+    [N, K, 1024], by which the score rises from the mean features to these, exactly:
+    `score = average_scores() + slope (embedding - average)`. Where the head bends, that is the multiplier of DeepLIFT's
+    rescale rule (Shrikumar et al., 2017, Learning important features through propagating activation differences), not
+    the gradient.
+
+    Attributes:
+        average: Mean pooled features of the training images, [1024]: what evidence is counted from.
+    """
+
+    average: Array
+    reads: ClassVar[str | None] = None
 
 
 def read_standardisation(head: "keras.Model") -> Standardisation:

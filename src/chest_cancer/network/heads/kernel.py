@@ -1,21 +1,20 @@
 """The head that compares an image with training images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from chest_cancer.network.heads.head import Array, Constants, Head, read_standardisation, read_weights
-from chest_cancer.parameters.blocks import KernelParameters, ModelTrainingParameters
+from chest_cancer.network.heads.head import Array, Constants, PooledHead, read_standardisation, read_weights
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 
 if TYPE_CHECKING:
     import keras
-    from sklearn.base import ClassifierMixin
 
 
 @dataclass(frozen=True)
-class KernelHead(Head):
+class KernelHead(PooledHead):
     """A head that compares an image's pooled features with those of landmarks, by a Gaussian kernel.
 
     A linear head on such features is a kernel machine (Williams and Seeger, 2001, Using the Nyström method to speed up
@@ -44,15 +43,20 @@ class KernelHead(Head):
 
     @classmethod
     def build_hidden(
-        cls, standardised: "keras.KerasTensor", training: Array, parameters: ModelTrainingParameters, seed: int
+        cls,
+        standardised: "keras.KerasTensor",
+        training: Callable[[], Array],
+        parameters: ModelTrainingParameters,
+        seed: int,
     ) -> "keras.KerasTensor":
         import keras
         from sklearn.kernel_approximation import Nystroem
 
-        count, size = training.shape
+        known = training()
+        count, size = known.shape
         width = parameters.kernel.width / size
         nystroem = Nystroem(gamma=width, n_components=min(count, parameters.kernel.landmarks), random_state=seed)
-        nystroem.fit(training.astype(np.float64))
+        nystroem.fit(known.astype(np.float64))
         landmarks = nystroem.components_
         cross = keras.layers.Dense(len(landmarks), trainable=False, name="landmarks")
         square = keras.layers.Rescaling(-width, name="square")(keras.layers.Dot(axes=1)([standardised, standardised]))
@@ -71,16 +75,6 @@ class KernelHead(Head):
         (twice_transposed, _), (whitening,), (weights, bias) = (named[n] for n in ("landmarks", "whiten", "logits"))
         landmarks = twice_transposed.T / (2 * width)
         return cls(mean, deviation, landmarks, width, whitening @ weights, bias, average, temperature)
-
-    @classmethod
-    def quick(cls, kernel: KernelParameters | None, seed: int) -> "ClassifierMixin":
-        from chest_cancer.network.heads.logistic import quick_kernel_head
-
-        if kernel is None:
-            raise ValueError(
-                "Invalid value for `kernel`: expected width and landmarks of a kernel head. Received: None"
-            )
-        return quick_kernel_head(kernel.width, kernel.landmarks, seed)
 
     @property
     def classes(self) -> int:

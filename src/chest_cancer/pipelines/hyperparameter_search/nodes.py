@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from chest_cancer.network.features import label_features
 from chest_cancer.network.keras_head import build_model, fit
+from chest_cancer.network.vgg16 import untrained_top
 from chest_cancer.parameters.blocks import HyperparameterSearchParameters, ModelTrainingParameters
 from chest_cancer.statistics.cross_validation import fewest_groups
 from chest_cancer.storage.arrays import Arrays
@@ -56,7 +57,7 @@ def search_hyperparameters(
 
     # Of a base that is cut, too: the convolutions above the cut stay as they are while heads are compared.
     pooled = {name: features[name] for name in ("pixel_sha256", "embedding")}
-    embeddings, numbers, groups = label_features(pooled, split_table, "train")
+    _, numbers, groups, embeddings = label_features(pooled, split_table, "train")
     folds = _draw_folds(numbers, groups, parameters.folds, seed)
 
     def objective(trial: "optuna.Trial") -> float:
@@ -129,10 +130,8 @@ def _loss(
     training = np.setdiff1d(np.arange(len(numbers)), np.concatenate([measuring, stopping]))
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
-    pooled = keras.Input(embeddings.shape[1:], name="features")
-    top = keras.Model(pooled, pooled, name="trainable_top")
     classes = int(numbers.max()) + 1
-    model = build_model(top, embeddings[training], classes, block.head, block, seed)
+    model = build_model(untrained_top(embeddings.shape[1:]), embeddings[training], classes, block.head, block, seed)
     fit(
         model,
         (embeddings[training], numbers[training]),

@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=cut_vgg16,
-                inputs=["imagenet_weights", "params:model_preparation"],
+                inputs=["imagenet_weights", "params:model_preparation", "params:model_training.head"],
                 outputs=["frozen_base", "trainable_top"],
                 name="cut_vgg16_node",
             ),

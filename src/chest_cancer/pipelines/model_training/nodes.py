@@ -17,8 +17,8 @@ from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.network.keras_head import (
     History,
     build_model,
+    embed,
     fit,
-    pooled_features,
     predict,
     tuned_weights,
 )
@@ -63,7 +63,8 @@ def choose_head(
         return {"head": parameters.head, "reason": "asked for", "accuracy": {}}
     if "features" in features:
         return {"head": "linear", "reason": "the convolutions below it are trained with it", "accuracy": {}}
-    return compare_heads(*label_features(features, split_table, "train"), parameters, seed)
+    training = label_features(features, split_table, "train")
+    return compare_heads(training.embeddings, training.numbers, training.groups, parameters, seed)
 
 
 def train_head(
@@ -81,7 +82,7 @@ def train_head(
         features: Arrays of each distinct image: `pixel_sha256`, `embedding` and, with a cut, `features`.
         training_views: The same arrays of augmented views of training images; may be empty.
         split_table: A row per image, with `label`, `pixel_sha256` and `split`.
-        trainable_top: From the base's features to pooled features.
+        trainable_top: From the base's features to what the head reads.
         head_choice: Which head to train.
         parameters: The block `model_training`.
         seed: Random seed for initial weights, dropout and order.
@@ -90,14 +91,16 @@ def train_head(
         The trained model from the base's features to logits [N, K], and its loss and accuracy of each epoch.
 
     Raises:
-        ValueError: `normal_class` is not one of the classes, or `positive_classes` are not some of the others.
+        ValueError: `normal_class` is not one of the classes, or `positive_classes` are not some of the others, or the
+            features were made for another head.
     """
     import keras
 
     classes = class_names(split_table)
     _check_classes(classes, parameters)
+    _check_head(head_choice["head"], trainable_top)
     keras.utils.set_random_seed(seed)
-    inputs, numbers, _ = label_features(features, split_table, "train")
+    inputs, numbers, *_ = label_features(features, split_table, "train")
     if len(training_views["pixel_sha256"]):
         views = label_features(training_views, split_table, "train")
         inputs, numbers = np.concatenate([inputs, views.inputs]), np.concatenate([numbers, views.numbers])
@@ -123,14 +126,15 @@ def calibrate(
         images, and the rule for patients.
     """
     classes = class_names(split_table)
-    inputs, labels, groups = label_features(features, split_table, "validation")
+    validation = label_features(features, split_table, "validation")
+    inputs, labels, groups, _ = validation
     logits = predict(trained_top, inputs).astype(np.float64)
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits / temperature, axis=1)
 
     top = trained_top.get_layer("trainable_top")
     training = label_features(features, split_table, "train")
-    pooled, others = pooled_features(top, inputs), pooled_features(top, training.inputs)
+    pooled, others = embed(top, validation), embed(top, training)
     space = fit_space(others)
     usual = distances_from_others(np.concatenate([others, pooled]), np.concatenate([training.groups, groups]))
     point, rule = _operating_point(probabilities, labels, classes, parameters)
@@ -171,7 +175,7 @@ def predict_validation_images(
         A row per validation image: `label`, `group` and `probability_<class>`.
     """
     classes = class_names(split_table)
-    inputs, numbers, groups = label_features(features, split_table, "validation")
+    inputs, numbers, groups, _ = label_features(features, split_table, "validation")
     logits = predict(trained_top, inputs).astype(np.float64)
     table = pd.DataFrame(softmax(logits / calibration.temperature, axis=1), columns=probability_columns(classes))
     table.insert(0, "group", groups)
@@ -253,7 +257,7 @@ def assemble_classifier(
     classifier = Classifier(graph.classifier(weights, head, calibration.space).SerializeToString(), manifest)
     (said,) = classifier.predict([self_test_image()])
     classifier.manifest = manifest.model_copy(update={"self_test": SelfTest(probabilities=said.probabilities)})
-    return classifier, whole_model(build_vgg16(weights), keras_head, calibration.temperature)
+    return classifier, whole_model(build_vgg16(weights), keras_head, head.reads, calibration.temperature)
 
 
 def _check_classes(classes: list[str], parameters: ModelTrainingParameters) -> None:
@@ -269,6 +273,17 @@ def _check_classes(classes: list[str], parameters: ModelTrainingParameters) -> N
         raise ValueError(
             f"Invalid value for `model_training.positive_classes`: expected some of {', '.join(sorted(diseases))}, or "
             f"null for all but `normal_class`. Received: {', '.join(positive)}"
+        )
+
+
+def _check_head(head: str, top: KerasModel) -> None:
+    """Raise where a head gets another kind of features than it reads: they may be those of an earlier run."""
+    has_map = len(top.output.shape) == 4
+    if has_map != (HEADS[head].reads is not None):
+        raise ValueError(
+            f"Invalid value for `model_training.head`: expected {'cells' if has_map else 'a head on pooled features'}, "
+            f"which the stored features were made for. Received: {head}. Run model_preparation and feature_extraction "
+            "with this head first, as `kedro run` does."
         )
 
 
