@@ -1,9 +1,12 @@
 """Near-duplicates: the same groups as brute force finds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.statistics import near_duplicates
@@ -130,3 +133,79 @@ def test_empty_pictures_are_not_the_same_picture() -> None:
     hashes = [perceptual_hash(np.full((40, 40, 3), level, dtype=np.uint8)) for level in (0, 0, 200)]
 
     assert group_near_duplicates(directions(0, 40, 80), hashes, 0.99).tolist() == [0, 1, 2]
+
+
+CLUSTERS, EACH = 300, 8
+
+
+@pytest.fixture(scope="module")
+def many() -> np.ndarray:
+    """2,400 embeddings like a network's: none below 0, all alike, and those of a cluster near each other."""
+    generator = np.random.default_rng(0)
+    traits, mixing = generator.normal(0, 1, (CLUSTERS, 12)), generator.normal(0, 0.5, (12, 64))
+    own = generator.normal(0, 1, (CLUSTERS, EACH, 64)) * generator.uniform(0.1, 0.3, (CLUSTERS, 1, 1))
+    logarithms = (traits @ mixing)[:, None] + own
+    return np.exp(logarithms).reshape(-1, 64).astype(np.float16)[generator.permutation(CLUSTERS * EACH)]
+
+
+@pytest.fixture
+def _few_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "MOST_COMPARED", 10)
+
+
+@pytest.mark.usefixtures("_few_compared")
+def test_of_many_images_nearly_all_near_pairs_are_in_one_group(many: np.ndarray) -> None:
+    unit = many.astype(np.float32) / np.linalg.norm(many.astype(np.float32), axis=1, keepdims=True)
+    left, right = np.nonzero(np.triu(unit @ unit.T >= 0.97, 1))
+
+    groups = group_by_similarity(many, 0.97)
+
+    assert len(left) > 3000
+    assert np.mean(groups[left] == groups[right]) >= 0.999
+
+
+@pytest.mark.usefixtures("_few_compared")
+def test_groups_of_many_images_do_not_depend_on_threads_or_on_where_they_are_kept(
+    many: np.ndarray, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "many.npy", many)
+    with threadpool_limits(1):
+        alone = group_by_similarity(many, 0.97)
+    with threadpool_limits(2):
+        together = group_by_similarity(np.load(tmp_path / "many.npy", mmap_mode="r"), 0.97)
+
+    assert alone.tolist() == together.tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(11, 150),
+    similarities=st.lists(st.floats(0.3, 0.999), min_size=1, max_size=3),
+    pairs=st.sampled_from([1, 2**20]),
+)
+def test_of_many_images_none_are_joined_that_are_not_when_each_pair_is_looked_at(
+    seed: int, count: int, similarities: list[float], pairs: int
+) -> None:
+    embeddings = np.random.default_rng(seed).standard_normal((count, 4)).astype(np.float32)
+    exact = group_at_similarities(embeddings, similarities)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_duplicates, "MOST_COMPARED", 10)
+        patch.setattr(near_duplicates, "_PAIRS", pairs)
+        found = group_at_similarities(embeddings, similarities)
+
+    for whole, parts in zip(exact, found, strict=True):
+        assert len(set(zip(parts.tolist(), whole.tolist(), strict=True))) == len(set(parts.tolist()))
+
+
+@pytest.mark.usefixtures("_few_compared")
+def test_many_equal_images_are_one_group() -> None:
+    assert group_by_similarity(np.ones((300, 4), np.float32), 0.97).tolist() == [0] * 300
+
+
+@pytest.mark.usefixtures("_few_compared")
+def test_it_is_said_that_not_each_pair_is_looked_at(many: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        group_by_similarity(many[:50], 0.97)
+
+    assert "50 images: each is compared with those around it, and not with all others." in caplog.text

@@ -1,10 +1,13 @@
 """Near-duplicates: images whose embeddings point the same way, or that show the same picture, joined into groups.
 
 Groups are the connected components of near pairs (single linkage): a chain of near pairs is one group. Similarities are
-computed block by block and never kept, so that memory grows with the number of images and not with its square.
+computed block by block and never kept, so that memory grows with the number of images and not with its square. Up to
+`MOST_COMPARED` images each pair is looked at; of more, each image is compared with those around it alone, so that a
+pair in a thousand may be missed, and none is joined that is not near.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,15 +17,22 @@ from scipy.sparse.csgraph import connected_components
 
 from chest_cancer.imaging.same_picture import find_same_pictures
 from chest_cancer.network.embedding import directions
+from chest_cancer.statistics.neighbourhoods import Indices, Look, neighbourhoods
 
+logger = logging.getLogger(__name__)
+
+MOST_COMPARED = 50_000
+"""Images of which each pair is looked at: that takes half a minute on two cores, and hours for a million."""
 IDENTITIES = ("patient", "study")
 """Columns whose values are in one group, and so in one split, alone; missing where nobody knows."""
 _BLOCK = 2048
+_PAIRS = 2**20
+"""Found before they are joined: joining takes as long as there are images."""
 ROUNDING = 1e-6
 """Of a cosine in single precision: equal vectors come out just below 1."""
 
 Groups = NDArray[np.int64]
-Block = Callable[[slice, slice], NDArray[np.float32]]
+Blocks = Iterable[tuple[slice | Indices, slice | Indices]]
 
 
 def group_near_duplicates(embeddings: NDArray[np.float32], hashes: Sequence[str], similarity: float) -> Groups:
@@ -59,15 +69,24 @@ def group_at_similarities(embeddings: NDArray[np.float32], similarities: Sequenc
     """Join images at several similarities in one pass over the pairs.
 
     Args:
-        embeddings: [n, D].
+        embeddings: [n, D], of any precision; more than `MOST_COMPARED` are read block by block and may stay on disk.
         similarities: Cosines at and above which two images are near, -1 to 1.
 
     Returns:
         For each similarity the group of each image, [n], numbered from 0 in order of first appearance.
     """
-    unit = directions(embeddings)
-    links = _link_blocks(len(unit), lambda rows, columns: unit[rows] @ unit[columns].T, similarities)
-    return [_number(groups) for groups in links]
+    count = len(embeddings)
+
+    def look(rows: slice | Indices) -> NDArray[np.float32]:
+        return directions(np.asarray(embeddings[rows], dtype=np.float32))
+
+    if count > MOST_COMPARED:
+        logger.info("%d images: each is compared with those around it, and not with all others.", count)
+        return _link(count, neighbourhoods(count, look), look, similarities)
+    unit = look(slice(None))
+    slices = [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+    pairs = [(rows, columns) for place, rows in enumerate(slices) for columns in slices[place:]]
+    return _link(count, pairs, unit.__getitem__, similarities)
 
 
 def join_identities(groups: Groups, images: pd.DataFrame) -> Groups:
@@ -100,27 +119,36 @@ def join_by_identity(groups: Groups, identities: NDArray[np.int64]) -> Groups:
     return _number(_join(groups, groups[known], groups[known][first[position]]))
 
 
-def _link_blocks(count: int, block: Block, similarities: Sequence[float]) -> list[Groups]:
-    """Visit each pair once, and join the groups of those that are near."""
+def _link(count: int, blocks: Blocks, look: Look, similarities: Sequence[float]) -> list[Groups]:
+    """Compare rows with columns, block by block, and join the groups of those that are near."""
     found = [np.arange(count) for _ in similarities]
     if not similarities:
         return found
-    highest, lowest = int(np.argmax(similarities)), min(similarities) - ROUNDING
-    slices = [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
-    for position, rows in enumerate(slices):
-        for columns in slices[position:]:
-            similarity = block(rows, columns)
-            near = similarity >= lowest
-            if not near.any():
-                continue
-            # What is joined at the highest similarity is joined at all of them.
-            near &= found[highest][rows, None] != found[highest][None, columns]
-            left, right = np.nonzero(near)
-            values = similarity[left, right]
-            for i, limit in enumerate(similarities):
-                chosen = values >= limit - ROUNDING
-                found[i] = _join(found[i], found[i][rows][left[chosen]], found[i][columns][right[chosen]])
-    return found
+    waiting: list[list[tuple[Groups, Groups]]] = [[] for _ in similarities]
+    highest, lowest, pairs = int(np.argmax(similarities)), min(similarities) - ROUNDING, 0
+    for rows, columns in blocks:
+        similarity = look(rows) @ look(columns).T
+        near = similarity >= lowest
+        if not near.any():
+            continue
+        # What is joined at the highest similarity is joined at all of them.
+        near &= found[highest][rows][:, None] != found[highest][columns]
+        left, right = np.divmod(np.flatnonzero(near), near.shape[1])
+        values = similarity[left, right]
+        for i, limit in enumerate(similarities):
+            chosen = values >= limit - ROUNDING
+            waiting[i].append((found[i][rows][left[chosen]], found[i][columns][right[chosen]]))
+        pairs += len(left)
+        if pairs >= _PAIRS:
+            found, waiting, pairs = _join_all(found, waiting), [[] for _ in similarities], 0
+    return [_number(groups) for groups in _join_all(found, waiting)]
+
+
+def _join_all(found: list[Groups], waiting: list[list[tuple[Groups, Groups]]]) -> list[Groups]:
+    return [
+        _join(groups, *map(np.concatenate, zip(*pairs, strict=True))) if pairs else groups
+        for groups, pairs in zip(found, waiting, strict=True)
+    ]
 
 
 def _join(groups: Groups, left: Groups, right: Groups) -> Groups:
