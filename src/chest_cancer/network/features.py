@@ -99,6 +99,20 @@ def split_digest(split_table: pd.DataFrame) -> str:
     return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
 
 
+def positions_of(files: pd.DataFrame, features: Arrays) -> NDArray[np.int64]:
+    """Look up where the features of each file's image are.
+
+    Args:
+        files: n rows with `pixel_sha256`.
+        features: `pixel_sha256` [m].
+
+    Returns:
+        Rows of `features`, [n]; -1 where it has none.
+    """
+    stored, wanted = (pd.Index(keys.astype(str)) for keys in (features["pixel_sha256"], files["pixel_sha256"]))
+    return np.asarray(stored.get_indexer(wanted), dtype=np.int64)
+
+
 def embeddings_of(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
     """Look up the embedding of each file.
 
@@ -109,5 +123,4 @@ def embeddings_of(files: pd.DataFrame, features: Arrays) -> NDArray[np.float32]:
     Returns:
         [n, 1024]: spatial means, then maxima.
     """
-    position = pd.Index(features["pixel_sha256"].astype(str)).get_indexer(pd.Index(files["pixel_sha256"].astype(str)))
-    return np.asarray(features["embedding"][position])
+    return np.asarray(features["embedding"][positions_of(files, features)])

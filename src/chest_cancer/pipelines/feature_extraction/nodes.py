@@ -11,6 +11,7 @@ from onnx import ModelProto
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.extraction import Image, extract_stored
+from chest_cancer.network.features import positions_of
 from chest_cancer.network.runtime import resolve_precision
 from chest_cancer.parameters.blocks import (
     AugmentationParameters,
@@ -86,13 +87,11 @@ def split_images(
     """
     # The spatial means alone: the maxima are larger, and would outweigh them in the cosine.
     means = means_of(features["embedding"])
-    hashes = image_index.drop_duplicates("pixel_sha256").set_index("pixel_sha256")["perceptual_hash"]
-    groups = group_near_duplicates(means, hashes.loc[features["pixel_sha256"]].to_list(), parameters.groups.similarity)
-    images = image_index.assign(
-        group=image_index["pixel_sha256"].map(dict(zip(features["pixel_sha256"], groups, strict=True)))
-    )
-    images["near_duplicates"] = images["group"]
-    images["group"] = join_identities(images["group"].to_numpy(), images)
+    position = positions_of(image_index, features)
+    _, first = np.unique(position, return_index=True)
+    groups = group_near_duplicates(means, image_index["perceptual_hash"].iloc[first], parameters.groups.similarity)
+    images = image_index.assign(near_duplicates=groups[position])
+    images["group"] = join_identities(images["near_duplicates"].to_numpy(), images)
     images["split"] = split_by_group(images, parameters.split, seed)
     check_no_group_crosses(images)
     return images

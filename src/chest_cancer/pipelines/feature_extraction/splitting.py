@@ -46,9 +46,11 @@ def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> 
 
 def _draw(images: pd.DataFrame, wanted: dict[str, float], generator: np.random.Generator) -> pd.Series:
     """Fill the splits evenly with groups in random order, each class on its own."""
-    split_of_group: dict[int, str] = {}
-    class_of_group = images.groupby("group")["label"].agg(lambda labels: labels.mode().iloc[0])
+    counted = images.groupby(["group", "label"]).size().rename("images").reset_index()
+    most = counted.sort_values(["group", "images", "label"], ascending=[True, False, True]).drop_duplicates("group")
+    class_of_group = most.set_index("group")["label"]
     sizes = images.groupby("group")["pixel_sha256"].nunique()
+    split_of_group = pd.Series("", index=sizes.index)
     for label, groups in class_of_group.groupby(class_of_group):
         if len(groups) < len(wanted):
             raise ValueError(
@@ -56,14 +58,19 @@ def _draw(images: pd.DataFrame, wanted: dict[str, float], generator: np.random.G
                 f"for each of {', '.join(wanted)}. Add images of other patients, raise "
                 "feature_extraction.groups.similarity, or take the class out of the source."
             )
-        total = sizes[groups.index].sum()
-        filled = dict.fromkeys(wanted, 0)
-        for group in generator.permutation(groups.index.to_numpy()):
-            # The emptiest split by its own measure; the largest first when all are empty.
-            split = min(wanted, key=lambda name: (filled[name] / (wanted[name] * total), -wanted[name]))
-            split_of_group[group] = split
-            filled[split] += sizes[group]
+        order = generator.permutation(groups.index.to_numpy())
+        split_of_group[order] = _fill(wanted, sizes[order].tolist())
     return images["group"].map(split_of_group)
+
+
+def _fill(wanted: dict[str, float], sizes: list[int]) -> list[str]:
+    """Give each group to the split that is the emptiest by its own measure; the largest first when all are empty."""
+    total, filled, given = sum(sizes), dict.fromkeys(wanted, 0), []
+    for size in sizes:
+        split = min(wanted, key=lambda name: (filled[name] / (wanted[name] * total), -wanted[name]))
+        filled[split] += size
+        given.append(split)
+    return given
 
 
 def _check_every_class_in_every_split(labels: pd.Series, splits: pd.Series) -> None:

@@ -1,0 +1,193 @@
+"""Grouping and split of a million images, and how many near pairs are missed: a table of docs/benchmarks.md.
+
+`python -m benchmarks.scale` draws an index and embeddings, float16 on disk, of patients with twenty slices each. Slices
+of a patient lie on a way from one embedding to another, with noise, so that many are near each other, and some nearly.
+With `--features`, a folder of a run's features, embeddings lie between those of its images; else between drawn ones.
+Each step is a process of its own. Beside other work, its seconds of processor time say more than those on the clock.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.processes import run
+from benchmarks.project import ROOT, machine
+from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
+from chest_cancer.network.embedding import CHANNELS, directions, means_of
+from chest_cancer.network.features import positions_of
+from chest_cancer.parameters.blocks import Parameters
+from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
+from chest_cancer.statistics.near_duplicates import (
+    ROUNDING,
+    group_by_similarity,
+    join_identities,
+)
+from chest_cancer.statistics.neighbourhoods import neighbourhoods
+
+_SLICES = 20
+"""Images of a patient."""
+_PATIENTS_AT_ONCE = 500
+_TRAITS, _DRAWN = 100, 2000
+_COPIED = 0.05
+_SEED = 17
+_BLOCK = 4096
+EXTRACTION = Parameters().feature_extraction
+
+Vectors = NDArray[np.float32]
+
+
+def main() -> None:
+    arguments = _arguments()
+    if arguments.step:
+        STEPS[arguments.step](arguments)
+        return
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder, options = Path(name), ["--features", arguments.features] if arguments.features else []
+
+        def measured(step: str, rows: int) -> None:
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.scale",
+                "--step",
+                step,
+                "--rows",
+                str(rows),
+                "--folder",
+                folder,
+            ]
+            cost = run([*command, *options], folder / "log.txt", ROOT)
+            print(f"| {step} | {rows} | {cost.wall:.0f} | {cost.cpu:.0f} | {cost.memory:.0f} |", flush=True)
+
+        print("| step | images | seconds | of processor time | peak memory, MB |\n| --- | --- | --- | --- | --- |")
+        for step in ("drawing", "grouping", "split"):
+            measured(step, arguments.rows)
+        for step in ("drawing", "checking"):
+            measured(step, arguments.checked)
+        print(f"\n{(folder / 'checked.txt').read_text()}\n")
+        print(f"Measured in {time.perf_counter() - started:.0f} s on: {machine()}; {time.strftime('%F')}.")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="images that are grouped and split")
+    parser.add_argument("--checked", type=int, default=100_000, help="images of which each pair is looked at, too")
+    parser.add_argument("--features", type=Path, help="a folder of features that a run has made")
+    parser.add_argument("--folder", type=Path, help="where about 3 KB are written for each image")
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def draw(arguments: argparse.Namespace) -> None:
+    """Write an index and embeddings of distinct images, in a random order; a few images have a second file."""
+    count, folder, generator = arguments.rows, arguments.folder, np.random.default_rng(_SEED)
+    some = _means(arguments.features) if arguments.features else _draw_means(generator)
+    order = generator.permutation(count)
+    embeddings = np.empty((count, 2 * CHANNELS), np.float16)
+    for start, vectors in _walk(np.unique(np.asarray(some, np.float32), axis=0), count, generator):
+        embeddings[order[start : start + len(vectors)]] = np.tile(vectors, 2)[: count - start]
+    patients = np.empty(count, np.int64)
+    patients[order] = np.arange(count) // _SLICES
+    digests = np.array([f"{image:064x}" for image in range(count)])
+    MappedArraysDataset(filepath=str(folder / "features")).save({"pixel_sha256": digests, "embedding": embeddings})
+    files = np.sort(np.concatenate([np.arange(count), np.flatnonzero(generator.random(count) < _COPIED)]))
+    known = pd.Series([f"{patient:064x}" for patient in patients[files]]).where(patients[files] % 2 == 0)
+    index = pd.DataFrame(
+        {
+            "path": [f"{row:09d}.png" for row in range(len(files))],
+            "label": np.array(["adenocarcinoma", "benign", "normal"])[patients[files] % 3],
+            "patient": known,
+            "study": pd.Series(None, index=known.index, dtype=known.dtype),
+            "source_split": pd.Series(None, index=known.index, dtype=known.dtype),
+            "pixel_sha256": digests[files],
+        }
+    )
+    index.to_parquet(folder / "index.parquet")
+
+
+def _draw_means(generator: np.random.Generator) -> Vectors:
+    """Draw spatial means like a network's: many are 0, and a few traits explain most of the rest."""
+    traits = generator.normal(0, 1, (_DRAWN, _TRAITS)) / np.sqrt(np.arange(1, _TRAITS + 1))
+    return np.maximum(traits @ generator.normal(0, 1, (_TRAITS, CHANNELS)) + 1, 0).astype(np.float32)
+
+
+def _walk(some: Vectors, count: int, generator: np.random.Generator):  # type: ignore[no-untyped-def]
+    """Slices of patients, each on a way between neighbours among some embeddings."""
+    unit = directions(some)
+    near = np.argsort(-(unit @ unit.T), axis=1)[:, 1:21]
+    logarithms = np.log(some + 0.02)
+    for start in range(0, count, _PATIENTS_AT_ONCE * _SLICES):
+        patients = (_PATIENTS_AT_ONCE, 1, 1)
+        one = generator.integers(0, len(some), _PATIENTS_AT_ONCE)
+        other, third = near[one, generator.integers(0, 20, len(one))], near[one, generator.integers(0, 20, len(one))]
+        first, second, goal = (logarithms[rows][:, None] for rows in (one, other, third))
+        share, far, noise = (generator.uniform(*limits, patients) for limits in ((0, 1), (0.3, 1.5), (0.08, 0.25)))
+        place = generator.random((_PATIENTS_AT_ONCE, _SLICES, 1))
+        own = 0.25 * generator.standard_normal((_PATIENTS_AT_ONCE, 1, CHANNELS), np.float32)
+        shaken = noise * generator.standard_normal((_PATIENTS_AT_ONCE, _SLICES, CHANNELS), np.float32)
+        slices = first + share * (second - first) + own + place * far * (goal - second) + shaken
+        yield start, np.maximum(np.exp(slices) - 0.02, 0).reshape(-1, CHANNELS).astype(np.float16)
+
+
+def _means(features: Path) -> NDArray[np.floating]:
+    return means_of(MappedArraysDataset(filepath=str(features)).load()["embedding"])
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Look at each pair too: how many of those that are near are found, and how many are in one group."""
+    means, limit = _means(arguments.folder / "features"), EXTRACTION.groups.similarity - ROUNDING
+
+    def look(rows) -> Vectors:  # type: ignore[no-untyped-def]
+        return directions(np.asarray(means[rows], np.float32))
+
+    unit, count = look(slice(None)), len(means)
+    starts = range(0, count, _BLOCK)
+    rows = [np.arange(start, min(start + _BLOCK, count)) for start in starts]
+    every = ((left, right) for i, left in enumerate(rows) for right in rows[i:])
+    true = _near(every, unit, limit)
+    found = _near(neighbourhoods(count, look), unit, limit)
+    groups = group_by_similarity(means, EXTRACTION.groups.similarity)
+    together = np.mean(groups[true // count] == groups[true % count])
+    (arguments.folder / "checked.txt").write_text(
+        f"Of {count} images {len(true)} pairs are near (cosine of {EXTRACTION.groups.similarity:g} or more). "
+        f"{np.isin(true, found).mean():.5f} of them are found, and {together:.5f} are in one group."
+    )
+
+
+def _near(blocks, unit: Vectors, limit: float) -> NDArray[np.int64]:  # type: ignore[no-untyped-def]
+    """Near pairs of rows, each once and as one number."""
+    pairs = [np.empty(0, np.int64)]
+    for rows, columns in blocks:
+        left, right = np.nonzero(unit[rows] @ unit[columns].T >= limit)
+        low, high = np.minimum(rows[left], columns[right]), np.maximum(rows[left], columns[right])
+        pairs.append((low * len(unit) + high)[low < high])
+    return np.unique(np.concatenate(pairs))
+
+
+def group(arguments: argparse.Namespace) -> None:
+    means = _means(arguments.folder / "features")
+    np.save(arguments.folder / "groups.npy", group_by_similarity(means, EXTRACTION.groups.similarity))
+
+
+def split(arguments: argparse.Namespace) -> None:
+    folder = arguments.folder
+    images = pd.read_parquet(folder / "index.parquet")
+    features = MappedArraysDataset(filepath=str(folder / "features")).load()
+    images["group"] = np.load(folder / "groups.npy")[positions_of(images, features)]
+    images["group"] = join_identities(images["group"].to_numpy(), images)
+    images["split"] = split_by_group(images, EXTRACTION.split, _SEED)
+    check_no_group_crosses(images)
+    images.to_parquet(folder / "split.parquet")
+
+
+STEPS = {"drawing": draw, "grouping": group, "split": split, "checking": check}
+
+if __name__ == "__main__":
+    main()
