@@ -5,7 +5,7 @@ picture without its bright frame; `imaging/same_picture.py` compares two of them
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> str:
     return base64.b64encode(small.tobytes()).decode()
 
 
-def pictures_of(hashes: Sequence[str]) -> NDArray[np.uint8]:
+def pictures_of(hashes: Collection[str]) -> NDArray[np.uint8]:
     """Turn hashes back into small grey pictures.
 
     Args:
@@ -45,11 +45,12 @@ def pictures_of(hashes: Sequence[str]) -> NDArray[np.uint8]:
     Raises:
         ValueError: A text is no such hash.
     """
-    for text in hashes:
+    pictures = np.empty((len(hashes), SIDE * SIDE), dtype=np.uint8)
+    for picture, text in zip(pictures, hashes, strict=True):
         if len(text) != _DIGITS:
             raise ValueError(
                 f"Perceptual hash: expected {_DIGITS} characters. Received: {len(text)} (`{text[:16]}`), as an older "
                 "version wrote. Run `data_ingestion` again."
             )
-    levels = np.frombuffer(b"".join(base64.b64decode(text) for text in hashes), dtype=np.uint8)
-    return levels.reshape(-1, SIDE, SIDE)
+        picture[:] = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
+    return pictures.reshape(-1, SIDE, SIDE)

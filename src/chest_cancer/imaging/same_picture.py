@@ -4,8 +4,9 @@ The few pictures that a picture most resembles on a coarse grid are laid over it
 compared where both show something.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,10 +29,14 @@ _STRAIGHT = 0.25
 _SHIFT = 5
 """Cells. A map that stretches, turns or shifts by more is none that a copy needs."""
 _ROWS = 1024
+_COLUMNS = 8192
+_CELLS = 8
+"""On each side of the coarse grid."""
 _PAIRS = 128
 
 Grey = NDArray[np.uint8]
 Indices = NDArray[np.int64]
+Blocks = Iterable[tuple[Indices, Indices]]
 
 
 class Pairs(NamedTuple):
@@ -52,12 +57,20 @@ class Pairs(NamedTuple):
     maps: Maps
 
 
-def find_same_pictures(hashes: Sequence[str], among: Sequence[str] | None = None) -> Pairs:
+def find_same_pictures(
+    hashes: Collection[str],
+    among: Collection[str] | None = None,
+    blocks: Blocks | None = None,
+    joined: Indices | None = None,
+) -> Pairs:
     """Find pairs that show the same picture.
 
     Args:
         hashes: n results of `perceptual_hash`.
         among: Where each is looked for: m others; in `hashes` itself where there are none.
+        blocks: Rows of `hashes`, and rows of `among` that each of these is compared with; all where nothing is said.
+            No pair may come twice.
+        joined: Group of each of `hashes`, [n], if `among` is none: pairs within a group are known, and not looked at.
 
     Returns:
         Pairs of a row of `hashes` and one of `among` whose likeness is at least `SAME_PICTURE`. Each picture is
@@ -65,9 +78,20 @@ def find_same_pictures(hashes: Sequence[str], among: Sequence[str] | None = None
     """
     left = pictures_of(hashes)
     right = left if among is None else pictures_of(among)
-    pairs = compare(left, right, *_find_candidates(left, right, to_itself=among is None))
+    every = _every_block(len(left), len(right)) if blocks is None else blocks
+    rows, columns, mirrored = _find_candidates(left, right, every, to_itself=among is None)
+    if joined is not None:
+        apart = joined[rows] != joined[columns]
+        rows, columns, mirrored = rows[apart], columns[apart], mirrored[apart]
+    pairs = compare(left, right, rows, columns, mirrored)
     same = pairs.likeness >= SAME_PICTURE
     return Pairs(pairs.left[same], pairs.right[same], pairs.mirrored[same], pairs.likeness[same], pairs.maps[same])
+
+
+def _every_block(count: int, others: int) -> Blocks:
+    columns = [np.arange(start, min(start + _COLUMNS, others)) for start in range(0, others, _COLUMNS)]
+    rows = [np.arange(start, min(start + _ROWS, count)) for start in range(0, count, _ROWS)]
+    return itertools.product(rows, columns)
 
 
 def describe_differences(first: Sequence[str], second: Sequence[str]) -> list[str | None]:
@@ -123,27 +147,33 @@ def compare(left: Grey, right: Grey, rows: Indices, columns: Indices, mirrored: 
     return Pairs(rows, columns, mirrored, np.concatenate(likeness), np.concatenate(maps))
 
 
-def _find_candidates(left: Grey, right: Grey, *, to_itself: bool) -> tuple[Indices, Indices, NDArray[np.bool_]]:
+def _find_candidates(
+    left: Grey, right: Grey, blocks: Blocks, *, to_itself: bool
+) -> tuple[Indices, Indices, NDArray[np.bool_]]:
     """The nearest pictures on the coarse grid, as they are or mirrored; either may be a part of the other."""
-    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))]
-    others = [(_coarse(turned), _coarse(turned, cut=True)) for turned in (right, right[:, :, ::-1])]
+    whole, part = coarse(left), coarse(left, cut=True)
+    others = (whole, part) if to_itself else (coarse(right), coarse(right, cut=True))
     nearest = min(_NEAREST + to_itself, len(right))
-    for start in range(0, len(left) if nearest else 0, _ROWS):
-        some = left[start : start + _ROWS]
-        whole, part = _coarse(some), _coarse(some, cut=True)
+    shape = (len(left), nearest)
+    best = (np.full(shape, -1, np.float32), np.zeros(shape, np.int64), np.zeros(shape, bool))
+    for rows, columns in blocks:
+        seen = tuple(each[columns] for each in others)
         as_it_is, mirrored = (
-            np.maximum(np.maximum(whole @ other.T, part @ other.T), whole @ other_part.T)
-            for other, other_part in others
+            np.maximum(np.maximum(whole[rows] @ other.T, part[rows] @ other.T), whole[rows] @ other_part.T)
+            for other, other_part in (seen, map(mirror, seen))
         )
         alike = np.maximum(as_it_is, mirrored)
         if to_itself:
-            np.fill_diagonal(alike[:, start:], -1)
-        columns = np.argpartition(-alike, nearest - 1, axis=1)[:, :nearest]
-        rows = np.broadcast_to(np.arange(len(alike))[:, None], columns.shape)
-        chosen = alike[rows, columns] >= _ALIKE
-        rows, columns = rows[chosen], columns[chosen]
-        found.append((rows + start, columns, mirrored[rows, columns] > as_it_is[rows, columns]))
-    rows, columns, flipped = (np.concatenate(each) for each in zip(*found, strict=True))
+            alike[rows[:, None] == columns] = -1
+        place = np.argpartition(-alike, min(nearest, len(columns)) - 1, axis=1)[:, :nearest]
+        flipped = np.take_along_axis(mirrored > as_it_is, place, axis=1)
+        found = (np.take_along_axis(alike, place, axis=1), columns[place], flipped)
+        both = [np.concatenate([old[rows], new], axis=1) for old, new in zip(best, found, strict=True)]
+        order = np.argsort(-both[0], axis=1, kind="stable")[:, :nearest]
+        for old, new in zip(best, both, strict=True):
+            old[rows] = np.take_along_axis(new, order, axis=1)
+    rows, place = np.nonzero(best[0] >= _ALIKE)
+    columns, flipped = best[1][rows, place], best[2][rows, place]
     if to_itself:
         # Each pair once.
         low, high = np.minimum(rows, columns), np.maximum(rows, columns)
@@ -152,18 +182,31 @@ def _find_candidates(left: Grey, right: Grey, *, to_itself: bool) -> tuple[Indic
     return rows, columns, flipped
 
 
-def _coarse(pictures: Grey, *, cut: bool = False) -> NDArray[np.float32]:
-    """Unit vectors of 8 x 8 cells, [n, 64], without 4 % at each edge if so cut; zeros for pictures of one level."""
-    vectors = [np.zeros((0, 64), np.float32)]
+def coarse(pictures: Grey, *, cut: bool = False) -> NDArray[np.float32]:
+    """Describe pictures on a coarse grid; the product of two descriptions is the correlation of their cells.
+
+    Args:
+        pictures: From `pictures_of`, [n, 32, 32].
+        cut: Whether 4 % at each edge are left out.
+
+    Returns:
+        Unit vectors of 8 x 8 cells, [n, 64]; zeros for pictures of one level.
+    """
+    vectors = [np.zeros((0, _CELLS**2), np.float32)]
     for start in range(0, len(pictures), _ROWS):
         levels = pictures[start : start + _ROWS].astype(np.float32)
         if cut:
             maps = np.broadcast_to(_CUT, (len(levels), 2, 3))
             levels = sample(levels, maps)[0].reshape(levels.shape)
-        cells = halve(levels, 2).reshape(-1, 64)
+        cells = halve(levels, 2).reshape(-1, _CELLS**2)
         cells -= cells.mean(axis=1, keepdims=True)
         vectors.append(cells / np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1))
     return np.concatenate(vectors)
+
+
+def mirror(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn results of `coarse`, [n, 64], into those of the mirrored pictures."""
+    return vectors.reshape(-1, _CELLS, _CELLS)[:, :, ::-1].reshape(-1, _CELLS**2)
 
 
 def _detail(pictures: Pictures) -> Pictures:

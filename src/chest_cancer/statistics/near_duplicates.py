@@ -7,7 +7,7 @@ pair in a thousand may be missed, and none is joined that is not near.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from chest_cancer.imaging.same_picture import find_same_pictures
+from chest_cancer.imaging.perceptual_hash import pictures_of
+from chest_cancer.imaging.same_picture import coarse, find_same_pictures, mirror
 from chest_cancer.network.embedding import directions
 from chest_cancer.statistics.neighbourhoods import Indices, Look, neighbourhoods
 
@@ -35,7 +36,7 @@ Groups = NDArray[np.int64]
 Blocks = Iterable[tuple[slice | Indices, slice | Indices]]
 
 
-def group_near_duplicates(embeddings: NDArray[np.float32], hashes: Sequence[str], similarity: float) -> Groups:
+def group_near_duplicates(embeddings: NDArray[np.float32], hashes: Collection[str], similarity: float) -> Groups:
     """Join images that are near by their embeddings, or that show the same picture, mirrored, turned or cropped.
 
     Args:
@@ -46,10 +47,15 @@ def group_near_duplicates(embeddings: NDArray[np.float32], hashes: Sequence[str]
     Returns:
         Group of each image, [n], numbered from 0 in order of first appearance.
     """
-    pairs = find_same_pictures(hashes)
-    pictures = _join(np.arange(len(hashes)), pairs.left, pairs.right)
-    _, first, position = np.unique(group_by_similarity(embeddings, similarity), return_index=True, return_inverse=True)
-    return _number(_join(pictures, pictures, pictures[first[position]]))
+    groups = group_by_similarity(embeddings, similarity)
+    blocks = _around_pictures(hashes) if len(hashes) > MOST_COMPARED else None
+    pairs = find_same_pictures(hashes, blocks=blocks, joined=groups)
+    return _number(_join(groups, groups[pairs.left], groups[pairs.right]))
+
+
+def _around_pictures(hashes: Collection[str]) -> Iterator[tuple[Indices, Indices]]:
+    vectors = coarse(pictures_of(hashes))
+    return neighbourhoods(len(vectors), vectors.__getitem__, lambda rows: mirror(vectors[rows]))
 
 
 def group_by_similarity(embeddings: NDArray[np.float32], similarity: float) -> Groups:

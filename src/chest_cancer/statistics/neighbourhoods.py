@@ -15,7 +15,7 @@ from tqdm import tqdm
 _CELLS = 2
 """Times the root of the number of rows: as many comparisons with centres as with the rows of a cell, nearly."""
 _NEAREST = 16
-"""Cells in which a row looks for others. `benchmarks/scale.py` measures what is missed."""
+"""Cells that a row is compared with, shared among its looks. `benchmarks/scale.py` measures what is missed."""
 _ROUNDS = 5
 """Of k-means; after them cells hardly change, and without any four times as many pairs are missed."""
 _SAMPLE = 40
@@ -29,22 +29,25 @@ Vectors = NDArray[np.float32]
 Look = Callable[[slice | Indices], Vectors]
 
 
-def neighbourhoods(count: int, look: Look) -> Iterator[tuple[Indices, Indices]]:
+def neighbourhoods(count: int, *looks: Look) -> Iterator[tuple[Indices, Indices]]:
     """Pair rows with those that may be near them.
 
     Args:
         count: Number of rows, n, at least 1.
-        look: Returns the unit vectors, [k, D], of some rows. They are asked for in blocks, several times each.
+        looks: Returns the unit vectors, [k, D], of some rows. They are asked for in blocks, several times each. Further
+            looks are what the rows are like otherwise, mirrored for example: a row is near others by any of its looks.
 
     Yields:
         Rows, at most 8,192, and those that each of them is to be compared with, at most 2,048. A row is compared with
-        itself too, and a pair may come twice. The same for the same vectors, whatever the number of threads.
+        itself too. The same for the same vectors, whatever the number of threads.
     """
-    centres = _find_centres(count, look)
-    near = _nearest(count, look, centres)
+    centres = _find_centres(count, looks[0])
     cells = len(centres)
+    near = np.hstack([_nearest(count, look, centres, _NEAREST // len(looks)) for look in looks])
     members = _by_cell(near[:, 0], cells)
-    visitors = _by_cell(near.ravel(), cells)
+    if len(looks) > 1:  # a cell may be near to a row by several looks, and is visited once
+        near = np.where(_repeats(near), cells, near)
+    visitors = _by_cell(near.ravel(), cells + 1)
     for cell in tqdm(range(cells), desc="Looking for near-duplicates", unit="cell", mininterval=0.5):
         of_cell, rows = members[cell], visitors[cell] // near.shape[1]
         for start in range(0, len(of_cell), _COLUMNS):
@@ -67,9 +70,9 @@ def _find_centres(count: int, look: Look) -> Vectors:
     return np.asarray(centres, dtype=np.float32)
 
 
-def _nearest(count: int, look: Look, centres: Vectors) -> NDArray[np.int32]:
-    """Cells that are nearest to each row, [n, 16] or fewer, the nearest first."""
-    nearest = min(_NEAREST, len(centres))
+def _nearest(count: int, look: Look, centres: Vectors, wanted: int) -> NDArray[np.int32]:
+    """Cells that are nearest to each row, [n, wanted] or fewer, the nearest first."""
+    nearest = min(wanted, len(centres))
     found = np.empty((count, nearest), np.int32)
     for part in _parts(count):
         alike = look(part) @ centres.T
@@ -77,6 +80,15 @@ def _nearest(count: int, look: Look, centres: Vectors) -> NDArray[np.int32]:
         order = np.argsort(-np.take_along_axis(alike, cells, axis=1), axis=1, kind="stable")
         found[part] = np.take_along_axis(cells, order, axis=1)
     return found
+
+
+def _repeats(rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Whether each number stands further left in its row, too."""
+    order = np.argsort(rows, axis=1, kind="stable")
+    ordered = np.take_along_axis(rows, order, axis=1)
+    repeated = np.zeros(rows.shape, bool)
+    np.put_along_axis(repeated, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    return repeated
 
 
 def _parts(count: int) -> list[slice]:

@@ -59,22 +59,25 @@ def _find_nearest(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Position in training of what is most like each tested image in its group, and the cosine, [n] each."""
     units = [directions(means_of(embeddings_of(files, features))) for files in (tested, training)]
-    pairs = find_same_pictures(tested["perceptual_hash"].to_list(), training["perceptual_hash"].to_list())
-    same = csr_array((np.ones(len(pairs.left)), (pairs.left, pairs.right)), shape=(len(tested), len(training)))
     of_group = training.groupby("group").indices
+    blocks = [
+        (members[start : start + _BLOCK], of_group[group])
+        for group, members in tested.groupby("group").indices.items()
+        for start in range(0, len(members), _BLOCK)
+    ]
+    pairs = find_same_pictures(tested["perceptual_hash"], training["perceptual_hash"], blocks)
+    same = csr_array((np.ones(len(pairs.left)), (pairs.left, pairs.right)), shape=(len(tested), len(training)))
+    keys = [
+        np.split(pd.factorize(pd.concat([tested[key], training[key]]))[0], [len(tested)])
+        for key in ("content_sha256", "pixel_sha256")
+    ]
     nearest, similarity = np.empty(len(tested), np.int64), np.empty(len(tested), np.float32)
-    for group, members in tested.groupby("group").indices.items():
-        candidates = of_group[group]
-        for start in range(0, len(members), _BLOCK):
-            rows = members[start : start + _BLOCK]
-            alike = units[0][rows] @ units[1][candidates].T
-            content, pixels = (
-                tested[key].to_numpy()[rows, None] == training[key].to_numpy()[None, candidates]
-                for key in ("content_sha256", "pixel_sha256")
-            )
-            # The same bytes before the same pixels, before the same picture, before what the network finds alike.
-            best = (alike + 2 * same[rows][:, candidates].toarray() + 4 * pixels + 8 * content).argmax(axis=1)
-            nearest[rows], similarity[rows] = candidates[best], alike[np.arange(len(rows)), best]
+    for rows, candidates in blocks:
+        alike = units[0][rows] @ units[1][candidates].T
+        content, pixels = (of_tested[rows, None] == of_training[candidates] for of_tested, of_training in keys)
+        # The same bytes before the same pixels, before the same picture, before what the network finds alike.
+        best = (alike + 2 * same[rows][:, candidates].toarray() + 4 * pixels + 8 * content).argmax(axis=1)
+        nearest[rows], similarity[rows] = candidates[best], alike[np.arange(len(rows)), best]
     return nearest, similarity
 
 
