@@ -6,7 +6,9 @@ compared where both show something.
 
 import itertools
 import math
+import os
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -137,14 +139,19 @@ def compare(left: Grey, right: Grey, rows: Indices, columns: Indices, mirrored: 
     Returns:
         The same pairs with their likeness.
     """
-    likeness, maps = [np.zeros(0, np.float32)], [np.zeros((0, 2, 3), np.float32)]
-    for start in range(0, len(rows), _PAIRS):
+
+    def lay(start: int) -> tuple[NDArray[np.float32], Maps]:
         part = slice(start, start + _PAIRS)
         seen, sought = left[rows[part]].astype(np.float32), right[columns[part]].astype(np.float32)
         sought = np.where(mirrored[part, None, None], sought[:, :, ::-1], sought)
-        maps.append(align(seen, sought))
-        likeness.append(_correlate(_detail(seen), _detail(sought), maps[-1]))
-    return Pairs(rows, columns, mirrored, np.concatenate(likeness), np.concatenate(maps))
+        maps = align(seen, sought)
+        return _correlate(_detail(seen), _detail(sought), maps), maps
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        laid = [(np.zeros(0, np.float32), np.zeros((0, 2, 3), np.float32))]
+        laid += pool.map(lay, range(0, len(rows), _PAIRS))
+    likeness, maps = (np.concatenate(each) for each in zip(*laid, strict=True))
+    return Pairs(rows, columns, mirrored, likeness, maps)
 
 
 def _find_candidates(

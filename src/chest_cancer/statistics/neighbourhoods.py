@@ -15,7 +15,7 @@ from tqdm import tqdm
 _CELLS = 2
 """Times the root of the number of rows: as many comparisons with centres as with the rows of a cell, nearly."""
 _NEAREST = 16
-"""Cells that a row is compared with, shared among its looks. `benchmarks/scale.py` measures what is missed."""
+"""Cells in which each look of a row looks for others. `benchmarks/scale.py` measures what is missed."""
 _ROUNDS = 5
 """Of k-means; after them cells hardly change, and without any four times as many pairs are missed."""
 _SAMPLE = 40
@@ -43,7 +43,7 @@ def neighbourhoods(count: int, *looks: Look) -> Iterator[tuple[Indices, Indices]
     """
     centres = _find_centres(count, looks[0])
     cells = len(centres)
-    near = np.hstack([_nearest(count, look, centres, _NEAREST // len(looks)) for look in looks])
+    near = np.hstack([_nearest(count, look, centres) for look in looks])
     members = _by_cell(near[:, 0], cells)
     if len(looks) > 1:  # a cell may be near to a row by several looks, and is visited once
         near = np.where(_repeats(near), cells, near)
@@ -70,9 +70,9 @@ def _find_centres(count: int, look: Look) -> Vectors:
     return np.asarray(centres, dtype=np.float32)
 
 
-def _nearest(count: int, look: Look, centres: Vectors, wanted: int) -> NDArray[np.int32]:
-    """Cells that are nearest to each row, [n, wanted] or fewer, the nearest first."""
-    nearest = min(wanted, len(centres))
+def _nearest(count: int, look: Look, centres: Vectors) -> NDArray[np.int32]:
+    """Cells that are nearest to each row, [n, 16] or fewer, the nearest first."""
+    nearest = min(_NEAREST, len(centres))
     found = np.empty((count, nearest), np.int32)
     for part in _parts(count):
         alike = look(part) @ centres.T
