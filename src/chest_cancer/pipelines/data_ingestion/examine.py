@@ -30,7 +30,7 @@ class Scan(NamedTuple):
     shows_lung: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IndexedImage:
     """One readable image: a row of the image index, and what its file says beside, which is not in the row.
 

@@ -23,12 +23,13 @@ def exclude_contradictions(images: Sequence[IndexedImage]) -> tuple[list[Indexed
     Returns:
         The images that remain, and path and reason of the others.
     """
-    copies: defaultdict[str, list[IndexedImage]] = defaultdict(list)
+    # The first image of each label of a picture: of a million copies each is looked at once.
+    copies: defaultdict[str, dict[str, IndexedImage]] = defaultdict(dict)
     for image in images:
-        copies[image.pixel_sha256].append(image)
+        copies[image.pixel_sha256].setdefault(image.label, image)
     kept, excluded = [], []
     for image in images:
-        other = next((copy for copy in copies[image.pixel_sha256] if copy.label != image.label), None)
+        other = next((copy for label, copy in copies[image.pixel_sha256].items() if label != image.label), None)
         if other is None:
             kept.append(image)
         else:

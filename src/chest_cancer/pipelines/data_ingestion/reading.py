@@ -3,9 +3,10 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -54,6 +55,8 @@ from chest_cancer.sources.table_file import TEXT
 
 _TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
 _TEXT_COLUMNS += ["format", "mode", "scaling", *Identity._fields]
+_TYPES = dict.fromkeys(_TEXT_COLUMNS, TEXT)
+_FILES_AT_ONCE = 4096
 
 
 class Read(NamedTuple):
@@ -116,11 +119,29 @@ def _open_all(
     images: ImageFolder, layout: Layout, who: WhoIsWho, limits: SourceLimits
 ) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
     """Open every file: what can be read, and path and reason of the rest."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda path: examine(images, path, layout, who, limits), images.paths)
-        examined = list(tqdm(results, total=len(images.paths), desc="Opening", unit="file", disable=None))
-    refused = [(path, reason) for path, reason in zip(images.paths, examined, strict=True) if isinstance(reason, str)]
-    return [image for image in examined if isinstance(image, IndexedImage)], refused
+    readable: list[IndexedImage] = []
+    refused: list[tuple[str, str]] = []
+    opened = partial(examine, images, layout=layout, who=who, limits=limits)
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=len(images.paths), desc="Opening", unit="file", disable=None) as bar,
+    ):
+        for start in range(0, len(images.paths), _FILES_AT_ONCE):
+            paths = images.paths[start : start + _FILES_AT_ONCE]
+            for path, found in zip(paths, pool.map(opened, paths), strict=True):
+                if isinstance(found, str):
+                    refused.append((path, found))
+                else:
+                    readable.append(found)
+                bar.update()
+    return readable, refused
+
+
+def _tabulate(images: Sequence[IndexedImage]) -> pd.DataFrame:
+    """Make the image index, column by column: a million rows are never there as objects a second time."""
+    names = [each.name for each in fields(IndexedImage) if each.name not in ("attributes", "scan")]
+    columns = {name: pd.Series([getattr(image, name) for image in images], dtype=_TYPES.get(name)) for name in names}
+    return pd.DataFrame(columns)
 
 
 def _read_table(images: ImageFolder, parameters: TableParameters, key: bytes) -> ImageTable | None:
@@ -174,9 +195,7 @@ def read_source(
             refuse_names_of_no_classes(
                 sorted(labels), FolderTree(raw_images.files_of_source, raw_images.folders).show()
             )
-        rows_of_index = pd.DataFrame([vars(image) for image in images]).drop(columns=["attributes", "scan"])
-        index = rows_of_index.astype(dict.fromkeys(_TEXT_COLUMNS, TEXT))
-        index, notes = without_shared_identifiers(index, way)
+        index, notes = without_shared_identifiers(_tabulate(images), way)
         if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
             raise finds_nobody(way, f"{parameters.block}.patient", index["path"].iloc[0])
     metadata, metadata_notes = describe_images(index, table, [image.attributes for image in images])
