@@ -365,6 +365,22 @@ def test_near_duplicates_share_a_group_and_a_split() -> None:
     assert not {"group", "split"} & set(index.columns)
 
 
+def test_features_are_found_by_their_digest_and_copies_have_the_group_of_their_image() -> None:
+    features = features_of(*range(0, 180, 20), *range(1, 181, 20))
+    order = np.random.default_rng(0).permutation(18)
+    digests = [*features["pixel_sha256"][order], *features["pixel_sha256"][:2]]
+    index = pd.DataFrame({"pixel_sha256": digests, "label": ["a"] * 20, "source_split": [None] * 20})
+    index["patient"] = index["study"] = None
+    index["path"] = [f"a/{number}.png" for number in range(20)]
+    index["perceptual_hash"] = [*np.array(hashes(18))[order], *hashes(18)[:2]]
+
+    table = split_images(index, features, parameters(groups={"similarity": 0.99}), seed=2)
+
+    pairs = table.assign(pair=[*order % 9, 0, 1])[["pair", "group", "near_duplicates"]].drop_duplicates()
+    assert len(pairs) == 9
+    assert table["split"].tolist()[18:] == ["copy", "copy"]
+
+
 def test_a_patient_and_a_study_share_a_group_and_a_split_whatever_their_pictures_look_like() -> None:
     features = features_of(*range(0, 180, 10))
     index = pd.DataFrame({"pixel_sha256": features["pixel_sha256"], "label": ["a"] * 18, "source_split": [None] * 18})

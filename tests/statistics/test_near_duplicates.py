@@ -209,3 +209,21 @@ def test_it_is_said_that_not_each_pair_is_looked_at(many: np.ndarray, caplog: py
         group_by_similarity(many[:50], 0.97)
 
     assert "50 images: each is compared with those around it, and not with all others." in caplog.text
+
+
+@pytest.mark.usefixtures("_few_compared")
+def test_the_same_picture_is_found_among_many_as_it_is_when_each_pair_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = np.random.default_rng(0)
+    coarse = generator.integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
+    pictures = [*coarse.repeat(6, axis=1).repeat(6, axis=2).repeat(3, axis=3)]
+    pictures += [picture[:, ::-1] for picture in pictures[:20]] + [picture // 2 + 60 for picture in pictures[20:40]]
+    hashes = [perceptual_hash(picture) for picture in pictures]
+    apart = np.eye(len(pictures), dtype=np.float32)
+
+    found = group_near_duplicates(apart, hashes, 0.99)
+    monkeypatch.setattr(near_duplicates, "MOST_COMPARED", 1000)
+
+    assert found.tolist() == [*range(200), *range(40)]
+    assert found.tolist() == group_near_duplicates(apart, hashes, 0.99).tolist()

@@ -1,10 +1,12 @@
 """Copies: files that show the same slice, and what they would do to a score."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from chest_cancer.audits.duplicates.columns import GROUP_COLUMNS
 from chest_cancer.audits.duplicates.twins import KINDS, describe_files
@@ -12,6 +14,7 @@ from chest_cancer.imaging.pictures import thumbnail_url
 from chest_cancer.sources.image_folder import ImageFolder
 
 _CONTRADICTING = "contradicting labels"
+_COLUMNS = ("path", "label", "source_split", "pixel_sha256")
 
 
 def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
@@ -26,27 +29,30 @@ def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
         files, `contradicting` where there is more than one label, `crosses_splits` where the source puts the files in
         more than one split, and the `paths`.
     """
-    groups = []
-    for kind, shared, different in KINDS:
-        differs = split_table.groupby(shared)[different].transform("nunique") > 1
-        for _, files in split_table[differs].groupby(shared, sort=False):
-            groups.append(
-                {
-                    "kind": kind,
-                    "files": len(files),
-                    "pictures": files["pixel_sha256"].nunique(),
-                    "labels": _count(files["label"]),
-                    "source_splits": _count(files["source_split"]),
-                    "contradicting": _several(files["label"]),
-                    "crosses_splits": _several(files["source_split"]),
-                    "paths": files["path"].to_list(),
-                }
-            )
+    groups = [group for kind in KINDS for group in _groups_of(split_table, *kind)]
     columns = ["kind", "files", "pictures", "labels", "source_splits", "contradicting", "crosses_splits", "paths"]
     table = pd.DataFrame(groups, columns=columns)
     rank = table["kind"].map({kind: i for i, (kind, _, _) in enumerate(KINDS)})
     table = table.assign(rank=rank).sort_values(["rank", "files"], ascending=[True, False], kind="stable")
     return table.drop(columns="rank").reset_index(drop=True)
+
+
+def _groups_of(split_table: pd.DataFrame, kind: str, shared: str, different: str) -> Iterator[dict[str, Any]]:
+    """Groups of one kind: what their members share, and what at least two of them differ in."""
+    files = split_table[split_table.groupby(shared)[different].transform("nunique") > 1]
+    # Files are read as columns: a table for each group would take longer than all the rest.
+    paths, labels, splits, pixels = (files[column].astype(object).to_numpy() for column in _COLUMNS)
+    for rows in _rows_of_groups(files[shared]):
+        yield {
+            "kind": kind,
+            "files": len(rows),
+            "pictures": len(set(pixels[rows])),
+            "labels": _count(labels[rows]),
+            "source_splits": _count(splits[rows]),
+            "contradicting": _several(labels[rows]),
+            "crosses_splits": _several(splits[rows]),
+            "paths": paths[rows].tolist(),
+        }
 
 
 def list_files(groups: pd.DataFrame, split_table: pd.DataFrame) -> pd.DataFrame:
@@ -78,6 +84,7 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
         label: in quarantine); and `source_test`, None where the source has no split of its own: its test `images`, how
         many of them have a twin in its training folder (`with_twin`) and of what kind (`exact`, `same pixels`, `near`).
     """
+    with_several = split_table[["group", "label"]].drop_duplicates().groupby("group").size() > 1
     tested = split_table["source_split"] == "test"
     source_test = None
     if tested.any() and (split_table["source_split"] == "train").any():
@@ -87,7 +94,7 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
     return {
         **_distinct(split_table),
         "classes": {str(label): _distinct(files) for label, files in split_table.groupby("label")},
-        "contradicting_groups": sum(_several(labels) for _, labels in split_table.groupby("group")["label"]),
+        "contradicting_groups": int(with_several.sum()),
         "contradicting_files": int(quarantine["reason"].astype(str).str.startswith(_CONTRADICTING).sum()),
         "source_test": source_test,
     }
@@ -173,9 +180,21 @@ def _distinct(files: pd.DataFrame) -> dict[str, int]:
     return {"files": len(files), **{name: int(files[column].nunique()) for name, column in columns.items()}}
 
 
-def _several(values: "pd.Series[str]") -> bool:
-    return len(set(values.dropna())) > 1
+def _rows_of_groups(keys: "pd.Series[Any]") -> list[NDArray[np.int64]]:
+    """Rows with the same key, in the order in which keys appear."""
+    if keys.empty:
+        return []
+    codes = pd.factorize(keys)[0]
+    return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
 
 
-def _count(values: "pd.Series[str]") -> str:
-    return ", ".join(f"{value}: {count}" for value, count in Counter(values.dropna()).most_common())
+def _several(values: NDArray[np.object_]) -> bool:
+    return len(_known(values)) > 1
+
+
+def _count(values: NDArray[np.object_]) -> str:
+    return ", ".join(f"{value}: {count}" for value, count in _known(values).most_common())
+
+
+def _known(values: NDArray[np.object_]) -> Counter[str]:
+    return Counter(value for value in values if not pd.isna(value))

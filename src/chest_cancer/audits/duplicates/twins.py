@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from chest_cancer.imaging.same_picture import describe_differences, find_same_pictures
 from chest_cancer.network.embedding import directions, means_of
@@ -16,7 +15,8 @@ KINDS = (
     ("same pixels", "pixel_sha256", "content_sha256"),
     ("near", "group", "pixel_sha256"),
 )
-_BLOCK = 1024
+_PAIRS = 2**22
+"""Compared at once."""
 
 
 def find_cross_split_twins(split_table: pd.DataFrame, features: Arrays) -> pd.DataFrame:
@@ -61,12 +61,12 @@ def _find_nearest(
     units = [directions(means_of(embeddings_of(files, features))) for files in (tested, training)]
     of_group = training.groupby("group").indices
     blocks = [
-        (members[start : start + _BLOCK], of_group[group])
+        (rows, of_group[group])
         for group, members in tested.groupby("group").indices.items()
-        for start in range(0, len(members), _BLOCK)
+        for rows in np.array_split(members, -(-len(members) * len(of_group[group]) // _PAIRS))
     ]
     pairs = find_same_pictures(tested["perceptual_hash"], training["perceptual_hash"], blocks)
-    same = csr_array((np.ones(len(pairs.left)), (pairs.left, pairs.right)), shape=(len(tested), len(training)))
+    same = np.append(np.sort(pairs.left * len(training) + pairs.right), np.iinfo(np.int64).max)
     keys = [
         np.split(pd.factorize(pd.concat([tested[key], training[key]]))[0], [len(tested)])
         for key in ("content_sha256", "pixel_sha256")
@@ -75,8 +75,10 @@ def _find_nearest(
     for rows, candidates in blocks:
         alike = units[0][rows] @ units[1][candidates].T
         content, pixels = (of_tested[rows, None] == of_training[candidates] for of_tested, of_training in keys)
+        number = rows[:, None] * len(training) + candidates
+        picture = same[np.searchsorted(same, number)] == number
         # The same bytes before the same pixels, before the same picture, before what the network finds alike.
-        best = (alike + 2 * same[rows][:, candidates].toarray() + 4 * pixels + 8 * content).argmax(axis=1)
+        best = (alike + 2 * picture + 4 * pixels + 8 * content).argmax(axis=1)
         nearest[rows], similarity[rows] = candidates[best], alike[np.arange(len(rows)), best]
     return nearest, similarity
 
