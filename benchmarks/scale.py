@@ -49,7 +49,8 @@ def main() -> None:
         return
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-        folder, options = Path(name), ["--features", arguments.features] if arguments.features else []
+        folder = Path(name)
+        options = ["--features", str(arguments.features)] if arguments.features else []
 
         def measured(step: str, rows: int) -> None:
             command = [
@@ -128,7 +129,8 @@ def _walk(some: Vectors, count: int, generator: np.random.Generator):  # type: i
         one = generator.integers(0, len(some), _PATIENTS_AT_ONCE)
         other, third = near[one, generator.integers(0, 20, len(one))], near[one, generator.integers(0, 20, len(one))]
         first, second, goal = (logarithms[rows][:, None] for rows in (one, other, third))
-        share, far, noise = (generator.uniform(*limits, patients) for limits in ((0, 1), (0.3, 1.5), (0.08, 0.25)))
+        share = generator.random(patients)
+        far, noise = generator.uniform(0.3, 1.5, patients), generator.uniform(0.08, 0.25, patients)
         place = generator.random((_PATIENTS_AT_ONCE, _SLICES, 1))
         own = 0.25 * generator.standard_normal((_PATIENTS_AT_ONCE, 1, CHANNELS), np.float32)
         shaken = noise * generator.standard_normal((_PATIENTS_AT_ONCE, _SLICES, CHANNELS), np.float32)

@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +162,7 @@ def _find_candidates(
     others = (whole, part) if to_itself else (coarse(right), coarse(right, cut=True))
     nearest = min(_NEAREST + to_itself, len(right))
     shape = (len(left), nearest)
-    best = (np.full(shape, -1, np.float32), np.zeros(shape, np.int64), np.zeros(shape, bool))
+    best: list[NDArray[Any]] = [np.full(shape, -1, np.float32), np.zeros(shape, np.int64), np.zeros(shape, bool)]
     for rows, columns in blocks:
         seen = tuple(each[columns] for each in others)
         as_it_is, mirrored = (

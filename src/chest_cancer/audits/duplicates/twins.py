@@ -59,7 +59,7 @@ def _find_nearest(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Position in training of what is most like each tested image in its group, and the cosine, [n] each."""
     units = [directions(means_of(embeddings_of(files, features))) for files in (tested, training)]
-    of_group = training.groupby("group").indices
+    of_group = {group: np.asarray(rows) for group, rows in training.groupby("group").indices.items()}
     blocks = [
         (rows, of_group[group])
         for group, members in tested.groupby("group").indices.items()

@@ -50,7 +50,7 @@ def _draw(images: pd.DataFrame, wanted: dict[str, float], generator: np.random.G
     most = counted.sort_values(["group", "images", "label"], ascending=[True, False, True]).drop_duplicates("group")
     class_of_group = most.set_index("group")["label"]
     sizes = images.groupby("group")["pixel_sha256"].nunique()
-    split_of_group = pd.Series("", index=sizes.index)
+    split_of_group: dict[int, str] = {}
     for label, groups in class_of_group.groupby(class_of_group):
         if len(groups) < len(wanted):
             raise ValueError(
@@ -59,7 +59,7 @@ def _draw(images: pd.DataFrame, wanted: dict[str, float], generator: np.random.G
                 "feature_extraction.groups.similarity, or take the class out of the source."
             )
         order = generator.permutation(groups.index.to_numpy())
-        split_of_group[order] = _fill(wanted, sizes[order].tolist())
+        split_of_group |= zip(order.tolist(), _fill(wanted, sizes[order].tolist()), strict=True)
     return images["group"].map(split_of_group)
 
 
