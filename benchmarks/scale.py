@@ -53,18 +53,9 @@ def main() -> None:
         options = ["--features", str(arguments.features)] if arguments.features else []
 
         def measured(step: str, rows: int) -> None:
-            command = [
-                sys.executable,
-                "-m",
-                "benchmarks.scale",
-                "--step",
-                step,
-                "--rows",
-                str(rows),
-                "--folder",
-                folder,
-            ]
-            cost = run([*command, *options], folder / "log.txt", ROOT)
+            command: list[str | Path] = [sys.executable, "-m", "benchmarks.scale", "--step", step]
+            command += ["--rows", str(rows), "--folder", folder, *options]
+            cost = run(command, folder / "log.txt", ROOT)
             print(f"| {step} | {rows} | {cost.wall:.0f} | {cost.cpu:.0f} | {cost.memory:.0f} |", flush=True)
 
         print("| step | images | seconds | of processor time | peak memory, MB |\n| --- | --- | --- | --- | --- |")
