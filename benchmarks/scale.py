@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,12 @@ _TRAITS, _DRAWN = 100, 2000
 _COPIED = 0.05
 _SEED = 17
 _BLOCK = 4096
+_CHECKED = 5000
+"""Images that are compared with all others."""
 EXTRACTION = Parameters().feature_extraction
 
 Vectors = NDArray[np.float32]
+Blocks = Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
 def main() -> None:
@@ -70,7 +74,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="images that are grouped and split")
-    parser.add_argument("--checked", type=int, default=100_000, help="images of which each pair is looked at, too")
+    parser.add_argument("--checked", type=int, default=100_000, help="images among which missed pairs are counted")
     parser.add_argument("--features", type=Path, help="a folder of features that a run has made")
     parser.add_argument("--folder", type=Path, help="where about 3 KB are written for each image")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
@@ -110,7 +114,7 @@ def _draw_means(generator: np.random.Generator) -> Vectors:
     return np.maximum(traits @ generator.normal(0, 1, (_TRAITS, CHANNELS)) + 1, 0).astype(np.float32)
 
 
-def _walk(some: Vectors, count: int, generator: np.random.Generator):  # type: ignore[no-untyped-def]
+def _walk(some: Vectors, count: int, generator: np.random.Generator) -> Iterator[tuple[int, NDArray[np.float16]]]:
     """Slices of patients, each on a way between neighbours among some embeddings."""
     unit = directions(some)
     near = np.argsort(-(unit @ unit.T), axis=1)[:, 1:21]
@@ -134,27 +138,30 @@ def _means(features: Path) -> NDArray[np.floating]:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Look at each pair too: how many of those that are near are found, and how many are in one group."""
+    """Compare some images with all others: how many of their near pairs are found."""
     means, limit = _means(arguments.folder / "features"), EXTRACTION.groups.similarity - ROUNDING
-
-    def look(rows) -> Vectors:  # type: ignore[no-untyped-def]
-        return directions(np.asarray(means[rows], np.float32))
-
-    unit, count = look(slice(None)), len(means)
-    starts = range(0, count, _BLOCK)
-    rows = [np.arange(start, min(start + _BLOCK, count)) for start in starts]
-    every = ((left, right) for i, left in enumerate(rows) for right in rows[i:])
-    true = _near(every, unit, limit)
-    found = _near(neighbourhoods(count, look), unit, limit)
-    groups = group_by_similarity(means, EXTRACTION.groups.similarity)
-    together = np.mean(groups[true // count] == groups[true % count])
+    count = len(means)
+    unit = directions(np.asarray(means, np.float32))
+    some = np.sort(np.random.default_rng(_SEED).choice(count, min(count, _CHECKED), replace=False))
+    chosen = np.isin(np.arange(count), some)
+    others = [np.arange(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK)]
+    true = _near(((some, columns) for columns in others), unit, limit)
+    found = _near(_of_some(neighbourhoods(count, unit.__getitem__), chosen), unit, limit)
+    share = np.isin(true, found).mean()
     (arguments.folder / "checked.txt").write_text(
-        f"Of {count} images {len(true)} pairs are near (cosine of {EXTRACTION.groups.similarity:g} or more). "
-        f"{np.isin(true, found).mean():.5f} of them are found, and {together:.5f} are in one group."
+        f"Of {count} images {len(some)} were compared with all others, too. {len(true)} of these pairs are near "
+        f"(cosine of {EXTRACTION.groups.similarity:g} or more), and {share:.5f} of them are found."
     )
 
 
-def _near(blocks, unit: Vectors, limit: float) -> NDArray[np.int64]:  # type: ignore[no-untyped-def]
+def _of_some(blocks: Blocks, chosen: NDArray[np.bool_]) -> Blocks:
+    """Of what is compared with what, that of which one side was chosen."""
+    for rows, columns in blocks:
+        yield rows[chosen[rows]], columns
+        yield rows[~chosen[rows]], columns[chosen[columns]]
+
+
+def _near(blocks: Blocks, unit: Vectors, limit: float) -> NDArray[np.int64]:
     """Near pairs of rows, each once and as one number."""
     pairs = [np.empty(0, np.int64)]
     for rows, columns in blocks:
