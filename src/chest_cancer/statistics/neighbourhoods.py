@@ -17,7 +17,7 @@ _CELLS = 2
 _NEAREST = 16
 """Cells in which each look of a row looks for others. `benchmarks/scale.py` measures what is missed."""
 _ROUNDS = 5
-"""Of k-means; after them cells hardly change, and without any four times as many pairs are missed."""
+"""Of k-means: without any, about 5 of 66,648 near pairs of 20,000 images were missed, and none with these."""
 _SAMPLE = 40
 """Rows for each cell that k-means learns from."""
 _ROWS = 8192
