@@ -37,6 +37,7 @@ from chest_cancer.network.predictions import positive_numbers, probability_colum
 from chest_cancer.network.vgg16 import KerasModel, Weights, build_vgg16, whole_model
 from chest_cancer.parameters.blocks import ModelTrainingParameters
 from chest_cancer.pipelines.model_training.abstention import fit_limits
+from chest_cancer.pipelines.model_training.checks import check_classes, check_head
 from chest_cancer.pipelines.model_training.fitting import Calibration, fit_threshold
 from chest_cancer.pipelines.model_training.patients import fit_patient_rule
 from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_heads
@@ -97,8 +98,8 @@ def train_head(
     import keras
 
     classes = class_names(split_table)
-    _check_classes(classes, parameters)
-    _check_head(head_choice["head"], trainable_top)
+    check_classes(classes, parameters)
+    check_head(head_choice["head"], trainable_top)
     keras.utils.set_random_seed(seed)
     inputs, numbers, *_ = label_features(features, split_table, "train")
     if len(training_views["pixel_sha256"]):
@@ -258,33 +259,6 @@ def assemble_classifier(
     (said,) = classifier.predict([self_test_image()])
     classifier.manifest = manifest.model_copy(update={"self_test": SelfTest(probabilities=said.probabilities)})
     return classifier, whole_model(build_vgg16(weights), keras_head, head.reads, calibration.temperature)
-
-
-def _check_classes(classes: list[str], parameters: ModelTrainingParameters) -> None:
-    """Raise where parameters name classes that there are not: the images may have been indexed with other ones."""
-    normal, positive = parameters.normal_class, parameters.positive_classes
-    if normal is not None and normal not in classes:
-        raise ValueError(
-            f"Invalid value for `model_training.normal_class`: expected one of {', '.join(classes)}, or null where no "
-            f"class is without disease. Received: {normal}"
-        )
-    diseases = set(classes) - {normal}
-    if positive is not None and not (set(positive) <= diseases and set(positive) < set(classes)):
-        raise ValueError(
-            f"Invalid value for `model_training.positive_classes`: expected some of {', '.join(sorted(diseases))}, or "
-            f"null for all but `normal_class`. Received: {', '.join(positive)}"
-        )
-
-
-def _check_head(head: str, top: KerasModel) -> None:
-    """Raise where a head gets another kind of features than it reads: they may be those of an earlier run."""
-    has_map = len(top.output.shape) == 4
-    if has_map != (HEADS[head].reads is not None):
-        raise ValueError(
-            f"Invalid value for `model_training.head`: expected {'cells' if has_map else 'a head on pooled features'}, "
-            f"which the stored features were made for. Received: {head}. Run model_preparation and feature_extraction "
-            "with this head first, as `kedro run` does."
-        )
 
 
 def _operating_point(
