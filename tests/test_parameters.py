@@ -27,7 +27,7 @@ MISTAKES = {
     "choice": (
         "model_training.head",
         "conv",
-        "`model_training.head`: Input should be 'auto', 'linear', 'dense' or 'kernel'. Received: 'conv'",
+        "`model_training.head`: Input should be 'auto', 'linear', 'dense', 'kernel' or 'cells'. Received: 'conv'",
     ),
     "nested typo": (
         "feature_extraction.augmentation.flip",

@@ -127,5 +127,5 @@ def test_a_second_run_takes_what_is_there_without_tensorflow(imagenet_weights_fi
 def test_the_pipeline_goes_from_parameters_to_base_and_top() -> None:
     pipeline = create_pipeline()
 
-    assert pipeline.inputs() == {"params:model_preparation"}
+    assert pipeline.inputs() == {"params:model_preparation", "params:model_training.head"}
     assert pipeline.all_outputs() == {"imagenet_weights", "frozen_base", "trainable_top"}
