@@ -1,6 +1,7 @@
 """Copies: files that show the same slice, and what they would do to a score."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from chest_cancer.imaging.pictures import thumbnail_url
 from chest_cancer.sources.image_folder import ImageFolder
 
 _CONTRADICTING = "contradicting labels"
+_DESCRIBED = ("path", "pixel_sha256", "label", "source_split")
 
 
 def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
@@ -29,17 +31,22 @@ def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
     groups = []
     for kind, shared, different in KINDS:
         differs = split_table.groupby(shared)[different].transform("nunique") > 1
-        for _, files in split_table[differs].groupby(shared, sort=False):
+        together = defaultdict(list)  # a table for each group would take a hundred times as long
+        for key, *file in split_table.loc[differs, [shared, *_DESCRIBED]].itertuples(index=False, name=None):
+            together[key].append(file)
+        for files in together.values():
+            paths, pixels, labels, splits = zip(*files, strict=True)
+            known = [split for split in splits if not pd.isna(split)]
             groups.append(
                 {
                     "kind": kind,
-                    "files": len(files),
-                    "pictures": files["pixel_sha256"].nunique(),
-                    "labels": _count(files["label"]),
-                    "source_splits": _count(files["source_split"]),
-                    "contradicting": _several(files["label"]),
-                    "crosses_splits": _several(files["source_split"]),
-                    "paths": files["path"].to_list(),
+                    "files": len(paths),
+                    "pictures": len(set(pixels)),
+                    "labels": _count(labels),
+                    "source_splits": _count(known),
+                    "contradicting": len(set(labels)) > 1,
+                    "crosses_splits": len(set(known)) > 1,
+                    "paths": list(paths),
                 }
             )
     columns = ["kind", "files", "pictures", "labels", "source_splits", "contradicting", "crosses_splits", "paths"]
@@ -87,7 +94,7 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
     return {
         **_distinct(split_table),
         "classes": {str(label): _distinct(files) for label, files in split_table.groupby("label")},
-        "contradicting_groups": sum(_several(labels) for _, labels in split_table.groupby("group")["label"]),
+        "contradicting_groups": int((split_table.groupby("group")["label"].nunique() > 1).sum()),
         "contradicting_files": int(quarantine["reason"].astype(str).str.startswith(_CONTRADICTING).sum()),
         "source_test": source_test,
     }
@@ -173,9 +180,5 @@ def _distinct(files: pd.DataFrame) -> dict[str, int]:
     return {"files": len(files), **{name: int(files[column].nunique()) for name, column in columns.items()}}
 
 
-def _several(values: "pd.Series[str]") -> bool:
-    return len(set(values.dropna())) > 1
-
-
-def _count(values: "pd.Series[str]") -> str:
-    return ", ".join(f"{value}: {count}" for value, count in Counter(values.dropna()).most_common())
+def _count(values: Sequence[str]) -> str:
+    return ", ".join(f"{value}: {count}" for value, count in Counter(values).most_common())

@@ -16,6 +16,7 @@ KINDS = (
     ("same pixels", "pixel_sha256", "content_sha256"),
     ("near", "group", "pixel_sha256"),
 )
+_DIGESTS = ("content_sha256", "pixel_sha256")
 _BLOCK = 1024
 
 
@@ -62,25 +63,23 @@ def _find_nearest(
     pairs = find_same_pictures(tested["perceptual_hash"].to_list(), training["perceptual_hash"].to_list())
     same = csr_array((np.ones(len(pairs.left)), (pairs.left, pairs.right)), shape=(len(tested), len(training)))
     of_group = training.groupby("group").indices
+    content, pixels = ([files[key].to_numpy() for files in (tested, training)] for key in _DIGESTS)
     nearest, similarity = np.empty(len(tested), np.int64), np.empty(len(tested), np.float32)
     for group, members in tested.groupby("group").indices.items():
         candidates = of_group[group]
         for start in range(0, len(members), _BLOCK):
             rows = members[start : start + _BLOCK]
             alike = units[0][rows] @ units[1][candidates].T
-            content, pixels = (
-                tested[key].to_numpy()[rows, None] == training[key].to_numpy()[None, candidates]
-                for key in ("content_sha256", "pixel_sha256")
-            )
+            bytes_too, pixels_too = (one[rows, None] == other[None, candidates] for one, other in (content, pixels))
             # The same bytes before the same pixels, before the same picture, before what the network finds alike.
-            best = (alike + 2 * same[rows][:, candidates].toarray() + 4 * pixels + 8 * content).argmax(axis=1)
+            best = (alike + 2 * same[rows][:, candidates].toarray() + 4 * pixels_too + 8 * bytes_too).argmax(axis=1)
             nearest[rows], similarity[rows] = candidates[best], alike[np.arange(len(rows)), best]
     return nearest, similarity
 
 
 def _same_file(first: pd.DataFrame, second: pd.DataFrame) -> list[NDArray[np.bool_]]:
     """Whether each second file has the bytes of its first one, and whether it has the pixels, [n] each."""
-    return [first[key].to_numpy() == second[key].to_numpy() for key in ("content_sha256", "pixel_sha256")]
+    return [first[key].to_numpy() == second[key].to_numpy() for key in _DIGESTS]
 
 
 def describe_files(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
