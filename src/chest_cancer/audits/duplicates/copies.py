@@ -85,6 +85,7 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
         label: in quarantine); and `source_test`, None where the source has no split of its own: its test `images`, how
         many of them have a twin in its training folder (`with_twin`) and of what kind (`exact`, `same pixels`, `near`).
     """
+    labels = split_table.drop_duplicates(["group", "label"])
     tested = split_table["source_split"] == "test"
     source_test = None
     if tested.any() and (split_table["source_split"] == "train").any():
@@ -94,7 +95,7 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
     return {
         **_distinct(split_table),
         "classes": {str(label): _distinct(files) for label, files in split_table.groupby("label")},
-        "contradicting_groups": int((split_table.groupby("group")["label"].nunique() > 1).sum()),
+        "contradicting_groups": int((labels["group"].value_counts() > 1).sum()),
         "contradicting_files": int(quarantine["reason"].astype(str).str.startswith(_CONTRADICTING).sum()),
         "source_test": source_test,
     }
