@@ -58,7 +58,7 @@ class LinearHead:
         Returns:
             Probabilities [draws, m, K]; 0 for a class that a fold's training images lack.
         """
-        chosen = slice(None) if images is None else images
+        chosen = np.arange(len(self._numbers)) if images is None else images
         inputs, numbers, count = self._inputs[chosen], self._numbers[chosen], int(self._numbers.max()) + 1
         fits = [draws[start : start + _TOGETHER] for start in range(0, len(draws), _TOGETHER)]
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -31,7 +31,8 @@ def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
     groups = []
     for kind, shared, different in KINDS:
         differs = split_table.groupby(shared)[different].transform("nunique") > 1
-        together = defaultdict(list)  # a table for each group would take a hundred times as long
+        # A table for each group would take a hundred times as long.
+        together: dict[str, list[list[str]]] = defaultdict(list)
         for key, *file in split_table.loc[differs, [shared, *_DESCRIBED]].itertuples(index=False, name=None):
             together[key].append(file)
         for files in together.values():
