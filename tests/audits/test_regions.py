@@ -183,6 +183,7 @@ def test_facts_are_json_and_the_section_shows_what_was_blacked_out(audit: Callab
     assert section.html.count("data:image/jpeg") == len(REGIONS)
     for title in REGIONS.values():
         assert f"<figcaption>{title}</figcaption>" in section.html
+    assert "How to read it: whole images are on top" in section.html
     assert "a network never saw images with black parts" in section.html
     assert "of normal (n 16)" in section.html
 

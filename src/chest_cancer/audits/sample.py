@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from chest_cancer.imaging.afar import Looks, look_from_afar
 from chest_cancer.network.features import class_names, embeddings_of
-from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.cross_validation import (
     FEWEST_GROUPS,
@@ -21,8 +20,8 @@ from chest_cancer.statistics.cross_validation import (
     Scores,
     draw_folds,
     fewest_groups,
-    predict_out_of_fold,
 )
+from chest_cancer.statistics.linear_head import LinearHead
 from chest_cancer.statistics.sampling import sample_groups
 from chest_cancer.storage.arrays import Arrays
 
@@ -52,6 +51,7 @@ class Sample:
         numbers: Class number of each image, [n].
         groups: Group of each image, [n].
         embeddings: [n, 1024].
+        head: The linear head on these embeddings.
         left_out: Distinct images of data that are too large.
         cross_validated: None where a class has a single group.
     """
@@ -63,6 +63,7 @@ class Sample:
     numbers: Numbers
     groups: Numbers
     embeddings: NDArray[np.float32]
+    head: LinearHead
     left_out: int
     cross_validated: CrossValidated | None
 
@@ -82,9 +83,10 @@ def sample_images(split_table: pd.DataFrame, features: Arrays, seed: int) -> Sam
     images, classes = files.drop_duplicates("pixel_sha256"), class_names(split_table)
     numbers, groups = images["label"].map(classes.index).to_numpy(dtype=np.int64), images["group"].to_numpy()
     embeddings, cross_validated = embeddings_of(images, features), None
+    head = LinearHead(embeddings, numbers)
     if fewest_groups(numbers, groups) >= FEWEST_GROUPS:
         draws = draw_folds(numbers, groups, seed, REPEATS)
-        cross_validated = CrossValidated(draws, predict_out_of_fold(quick_linear_head(), embeddings, numbers, draws))
+        cross_validated = CrossValidated(draws, head.predict_out_of_fold(draws))
     return Sample(
         classes=classes,
         files=files,
@@ -93,6 +95,7 @@ def sample_images(split_table: pd.DataFrame, features: Arrays, seed: int) -> Sam
         numbers=numbers,
         groups=groups,
         embeddings=embeddings,
+        head=head,
         left_out=split_table["pixel_sha256"].nunique() - len(images),
         cross_validated=cross_validated,
     )

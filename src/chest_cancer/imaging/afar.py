@@ -25,7 +25,7 @@ def look_from_afar(pixels: NDArray[np.uint8]) -> Looks:
     frame = np.asarray(grey.resize((_FRAME, _FRAME), Image.Resampling.BOX))
     inside = np.zeros_like(frame, dtype=bool)
     inside[_BORDER:-_BORDER, _BORDER:-_BORDER] = True
-    counts = np.bincount(np.asarray(grey).ravel() // (256 // _BINS), minlength=_BINS)
+    counts = np.array(grey.histogram()).reshape(_BINS, -1).sum(axis=1)
     thumbnail = np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)).ravel()
     looks = {"brightness": counts / counts.sum(), "thumbnail": thumbnail, "border": frame[~inside]}
     return {name: look.astype(np.float32) for name, look in looks.items()}

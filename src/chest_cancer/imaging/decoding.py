@@ -207,6 +207,8 @@ def _read_pixels(
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Take an image's pixels, some rows at a time: Pillow copies them twice on the way, at 4 bytes for a pixel."""
+    if image.mode == "L":
+        return grey_to_rgb(np.asarray(image))
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _ROWS):
         bottom = min(top + _ROWS, image.height)

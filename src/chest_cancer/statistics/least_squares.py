@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from chest_cancer.statistics.cross_validation import Numbers, Scores
 
@@ -50,5 +51,5 @@ class ForgetfulHead:
         """
         left_out = np.concatenate([asked, forgotten])
         block = self._inverse[np.ix_(left_out, left_out)]
-        residuals = np.linalg.solve(block, self._coefficients[left_out])
+        residuals = cho_solve(cho_factor(block), self._coefficients[left_out])
         return np.asarray((self._targets[left_out] - residuals)[: len(asked)])

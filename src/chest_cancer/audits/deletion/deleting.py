@@ -1,5 +1,7 @@
 """What a score loses without the near-duplicates of tested images, beside what other deletions of that size cost."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -96,12 +98,15 @@ def _test(
 ) -> Hits:
     """How often each image is right after each kind of deletion, [n], summed over the draws of folds."""
     hits: Hits = {}
-    # Matrices are so small that threads would mostly wait for each other.
-    with threadpool_limits(1, user_api="blas"):
+    # Matrices are so small that threads of one solution would mostly wait for each other: each has its own.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         for train, test, others in folds:
-            for name, deletions in _choose(numbers, near, train, test, others, generator).items():
-                said = [head.score(test, gone).argmax(axis=1) for gone in deletions]
-                hits.setdefault(name, np.zeros(len(numbers)))[test] += np.mean(said == numbers[test], axis=0)
+            chosen = _choose(numbers, near, train, test, others, generator)
+            deletions = [(name, gone) for name, several in chosen.items() for gone in several]
+            said = pool.map(lambda deletion, asked=test: head.score(asked, deletion[1]).argmax(axis=1), deletions)
+            for (name, _), classes in zip(deletions, said, strict=True):
+                right = (classes == numbers[test]) / len(chosen[name])
+                hits.setdefault(name, np.zeros(len(numbers)))[test] += right
     return hits
 
 

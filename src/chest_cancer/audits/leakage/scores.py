@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from tqdm import tqdm
 
 from chest_cancer.audits.leakage.words import describe_curve
 from chest_cancer.audits.sample import Sample
 from chest_cancer.network.embedding import directions, means_of
-from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
@@ -86,7 +84,7 @@ def compare_naive_and_grouped(
     image = sample.image_of_file
     of_files, groups = sample.numbers[image], sample.groups[image]
     draws = draw_folds(of_files, np.arange(len(image)), seed, REPEATS)
-    naive = predict_out_of_fold(quick_linear_head(), sample.embeddings[image], of_files, draws)
+    naive = sample.head.predict_out_of_fold(draws, image)
     scored = {"naive": (of_files, naive), "grouped": (sample.numbers, sample.cross_validated.scores)}
 
     bootstrap = _bootstrap(groups, parameters, seed)
@@ -120,33 +118,50 @@ def draw_leakage_curve(sample: Sample, parameters: ModelEvaluationParameters, se
         is as good as the model, each or None. `sentence`, all of that in plain words. `images_left_out`, how many
         images were left out of data that are too large.
     """
-    numbers, embeddings = sample.numbers, sample.embeddings
-    means = means_of(embeddings)
+    numbers, means = sample.numbers, means_of(sample.embeddings)
     similarities = parameters.leakage_similarities
     joined = group_at_similarities(means, [limit for limit in similarities if limit < 1])
     alone = np.arange(len(numbers))
     partitions = [alone] * (len(similarities) - len(joined)) + joined
 
-    points: list[dict[str, Any]] = []
-    first = scores = look_up = np.empty(0)
-    previous = np.empty(0, dtype=np.int64)
+    measurable: list[tuple[float, Numbers]] = []
     stopped = None
-    steps = list(zip(similarities, partitions, strict=True))
-    for similarity, groups in tqdm(steps, desc="Drawing the leakage curve", unit="point", mininterval=0.5):
+    for similarity, groups in zip(similarities, partitions, strict=True):
         stopped = _too_few(similarity, groups, numbers, sample.classes)
         if stopped:
             break
-        if not np.array_equal(groups, previous):
-            draws = draw_folds(numbers, groups, seed, 1 if len(numbers) > _MANY_IMAGES else _CURVE_REPEATS)
-            scores = predict_out_of_fold(quick_linear_head(), embeddings, numbers, draws)
-            look_up = predict_out_of_fold(NearestImage(), means, numbers, draws)
-        previous, first = groups, first if points else scores
+        measurable.append((similarity, groups))
+    scored = _score(sample, means, [groups for _, groups in measurable], seed)
+    points: list[dict[str, Any]] = []
+    for (similarity, groups), (scores, look_up) in zip(measurable, scored, strict=True):
         bootstrap = _bootstrap(groups, parameters, seed)
         measured = _measure(numbers, groups, scores, look_up, parameters.confidence)
-        differences = _differences(numbers, bootstrap, scores, look_up, first)
+        differences = _differences(numbers, bootstrap, scores, look_up, scored[0][0])
         points.append({"similarity": similarity, **measured, **differences})
     curve = {"points": points, "stopped": stopped, "images_left_out": sample.left_out}
     return {**curve, **describe_curve(points, len(numbers))}
+
+
+def _score(
+    sample: Sample, means: NDArray[np.float32], partitions: list[Numbers], seed: int
+) -> list[tuple[Scores, Scores]]:
+    """What head and look-up say of images that are not in their training folds, for each of ever coarser partitions."""
+    if not partitions:
+        return []
+    numbers = sample.numbers
+    repeats = 1 if len(numbers) > _MANY_IMAGES else _CURVE_REPEATS
+    counts = [int(groups.max()) for groups in partitions]
+    # With as many groups as the one before, a coarser partition is the same.
+    distinct = dict(zip(counts, partitions, strict=True))
+    draws = [draw for groups in distinct.values() for draw in draw_folds(numbers, groups, seed, repeats)]
+    model, look_up = (
+        dict(zip(distinct, scores.reshape(len(distinct), repeats, len(numbers), -1), strict=True))
+        for scores in (
+            sample.head.predict_out_of_fold(draws),
+            predict_out_of_fold(NearestImage(), means, numbers, draws),
+        )
+    )
+    return [(model[count], look_up[count]) for count in counts]
 
 
 def _measure(numbers: Numbers, groups: Numbers, model: Scores, look_up: Scores, confidence: float) -> dict[str, Any]:

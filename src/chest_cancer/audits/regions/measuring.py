@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.audits.regions.blackening import REGIONS
-from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
-from chest_cancer.statistics.cross_validation import REPEATS, Numbers, draw_folds, measure_scores, predict_out_of_fold
+from chest_cancer.statistics.cross_validation import REPEATS, Numbers, draw_folds, measure_scores
+from chest_cancer.statistics.linear_head import LinearHead
 
 
 def compare_regions(
@@ -36,10 +36,7 @@ def compare_regions(
     """
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     draws = draw_folds(numbers, groups, seed, REPEATS)
-    scores = {
-        name: predict_out_of_fold(quick_linear_head(), embedded, numbers, draws)
-        for name, embedded in embeddings.items()
-    }
+    scores = {name: LinearHead(embedded, numbers).predict_out_of_fold(draws) for name, embedded in embeddings.items()}
     drawn = {name: areas(numbers, each, bootstrap.weights) for name, each in scores.items()}
     return [
         {

@@ -12,13 +12,13 @@ from sklearn.preprocessing import StandardScaler
 
 from chest_cancer.network.embedding import SIZE
 
-_PENALTY = 0.1
+PENALTY = 0.1
 """scikit-learn's C, in the place of the Keras heads' L2 penalty and early stopping."""
 
 
 def quick_linear_head() -> ClassifierMixin:
     """Build what stands in for the linear head."""
-    return make_pipeline(StandardScaler(), _logistic(_PENALTY))
+    return make_pipeline(StandardScaler(), _logistic(PENALTY))
 
 
 def quick_kernel_head(width: float, landmarks: int, seed: int) -> ClassifierMixin:
@@ -31,7 +31,7 @@ def quick_kernel_head(width: float, landmarks: int, seed: int) -> ClassifierMixi
     """
     kernel = _Landmarks(gamma=width / SIZE, n_components=landmarks, random_state=seed)
     # The Keras head scales the kernel's features, of length 1, to the length of standardised ones.
-    return make_pipeline(StandardScaler(), kernel, _logistic(_PENALTY * SIZE))
+    return make_pipeline(StandardScaler(), kernel, _logistic(PENALTY * SIZE))
 
 
 class _Landmarks(Nystroem):  # type: ignore[misc]  # scikit-learn ships no types
