@@ -417,10 +417,8 @@ def test_a_model_is_validated_on_another_scanner_and_not_changed(
     assert tags["model_version"] == "1"
     assert ("external/accuracy", sides["external"]["value"]) in recorded
     assert ("external_difference/accuracy", sides["difference"]["value"]) in recorded
-    (facts_there,) = (project / "mlartifacts").rglob("external_validation.json")
-    shown = (
-        pd.read_csv(facts_there.with_name("figures.csv")).set_index(["figure", "of"]).loc[("accuracy", "difference")]
-    )
+    (table,) = (project / "mlartifacts").rglob("external_figures.csv")
+    shown = pd.read_csv(table).set_index(["figure", "of"]).loc[("accuracy", "difference")]
     assert shown[["value", "low", "high"]].to_dict() == pytest.approx(
         {part: sides["difference"][part] for part in ("value", "low", "high")}
     )

@@ -49,7 +49,7 @@ def test_a_validation_is_nested_in_the_run_that_trained_the_model(client: "Mlflo
     assert run.data.tags["manifest_sha256"] == "f" * 64
     assert "model_version" not in run.data.tags
     assert run.data.metrics == {"external/accuracy": 0.8, "external_difference/accuracy": 0.0}
-    assert (tracking.local_artifacts(run.info.run_id) / "figures.csv").read_text().splitlines() == [
+    assert (tracking.local_artifacts(run.info.run_id) / "external_figures.csv").read_text().splitlines() == [
         "figure,of,value,low,high,n,title",
         "accuracy,external,0.8,0.7,0.9,50,answered rightly (accuracy)",
         "accuracy,internal,0.8,0.7,0.9,50,answered rightly (accuracy)",

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.record import contents, tracking
-from chest_cancer.record.front_page import NOTE_TAG, describe, present
+from chest_cancer.record.front_page import describe, present
 from chest_cancer.record.run_name import Change
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_a_description_is_never_too_long_for_a_tag(client: "MlflowClient") -> No
 
     present(run, [Change(f"data_ingestion.class_names.{number}", None, "x" * 40) for number in range(200)])
 
-    assert client.get_run(run).data.tags[NOTE_TAG].startswith("**Changed")
+    assert client.get_run(run).data.tags[tracking.NOTE_TAG].startswith("**Changed")
 
 
 def test_plots_are_on_one_page_that_needs_no_network(client: "MlflowClient") -> None:

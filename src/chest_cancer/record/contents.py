@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HEADLINES = (*FIRST_FIGURES, "patient_roc_auc", "patient_sensitivity", "patient_specificity")
 """Figures that are metrics, to sort and compare runs by. MLflow draws a chart for each metric."""
-FIGURES_TABLE = "figures.csv"
+FIGURES_TABLE, EXTERNAL_TABLE = "figures.csv", "external_figures.csv"
 _DIGEST_CHARACTERS = 8
 """So many of a digest are read; the tag `data_digest` has all."""
 
@@ -68,13 +68,13 @@ def log_table(rows: Iterable[Mapping[str, Any]], name: str) -> None:
     """
     import mlflow
 
-    run, (first, *others) = mlflow.active_run(), rows
-    if run is None:
+    run, listed = mlflow.active_run(), list(rows)
+    if run is None or not listed:
         return
     buffer = io.StringIO()
-    table = csv.DictWriter(buffer, list(first), lineterminator="\n")
+    table = csv.DictWriter(buffer, list(listed[0]), lineterminator="\n")
     table.writeheader()
-    table.writerows([first, *others])
+    table.writerows(listed)
     mlflow.MlflowClient().log_text(run.info.run_id, buffer.getvalue(), name)
 
 

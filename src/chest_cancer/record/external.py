@@ -37,7 +37,7 @@ def log_external_validation(facts: dict[str, Any]) -> None:
     sides = facts["figures"]
     contents.log_headlines("external", {name: figures["external"] for name, figures in sides.items()})
     contents.log_headlines("external_difference", {name: figures["difference"] for name, figures in sides.items()})
-    contents.log_table(_rows(facts), contents.FIGURES_TABLE)
+    contents.log_table(_rows(facts), contents.EXTERNAL_TABLE)
 
 
 def _rows(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,18 +6,19 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from chest_cancer.record.contents import HEADLINES
+from chest_cancer.record.contents import EXTERNAL_TABLE, FIGURES_TABLE, HEADLINES
 from chest_cancer.record.run_name import Change
-from chest_cancer.record.tracking import connect, local_artifacts, tracking_uri
+from chest_cancer.record.tracking import NOTE_TAG, connect, local_artifacts, tracking_uri
 from chest_cancer.storage.figures import StoredFigure, figures_in, title_of
 
-NOTE_TAG = "mlflow.note.content"
-"""Tag of a run, and of an experiment: the description that MLflow shows, in Markdown."""
 PLOTS_PAGE = "plots.html"
 _PLOTS = "plots"
 _MOST_CHARACTERS = 5_000
 """What every MLflow server takes of a tag."""
-_FILES = ("report.html", PLOTS_PAGE, "figures.csv", "data_report.html", "external_validation.html", "model_card.md")
+_FILES = (
+    "report.html", PLOTS_PAGE, FIGURES_TABLE, "data_report.html", "external_validation.html", EXTERNAL_TABLE,
+    "model_card.md",
+)  # fmt: skip
 _STYLE = "body{font-family:sans-serif;max-width:64rem;margin:1rem auto;padding:0 1rem;background:#fff;color:#1f272d}"
 
 

@@ -74,7 +74,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         super().before_pipeline_run(run_params=shown, pipeline=pipeline, catalog=catalog)
         if self._is_mlflow_enabled:
             _tag_pipelines([*(before.split(",") if before else ()), *names])
-            present(opened, self._parameters.changes)
+            if before is None:
+                present(opened, self._parameters.changes)
 
     @hook_impl
     def before_node_run(

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXPERIMENT = "chest_cancer"
+NOTE_TAG = "mlflow.note.content"
+"""Tag of a run, and of an experiment: the description that MLflow shows, in Markdown."""
 # By the first one MLflow's page knows that it is about training, where it does not ask the browser instead.
 _EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
-    "mlflow.note.content": "VGG16 classifiers of chest CT slices. For research only: not a medical device.",
+    NOTE_TAG: "VGG16 classifiers of chest CT slices. For research only: not a medical device.",
 }
 MODEL_FOLDER = "model"
 """The classifier among the artifacts of a run."""
