@@ -22,11 +22,13 @@ _MADE = IMAGES / "made.json"
 _SIZE = ViewportSize(width=1280, height=900)
 _CHOICES = ["report", "result", "training", "run", "graph-preview"]
 _ONE_SCREEN = {"report", "run", "graph-preview"}
-# What a browser keeps after the first visit: the view for model training, no panels, no tour.
-_VISITED = """
+# What a browser keeps after the first visit: the view for model training, no panel; no tour.
+_MLFLOW_VISITED = """
 localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
 localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
-localStorage.setItem('KedroViz', JSON.stringify({showFeatureHints: false, theme: 'light'}));
+"""
+_VIZ_VISITED = """
+localStorage.KedroViz = JSON.stringify({...JSON.parse(localStorage.KedroViz), showFeatureHints: false, theme: 'light'});
 """
 
 
@@ -72,7 +74,7 @@ def _training(page: Page, app: str, token: str) -> None:
 
 def _run(page: Page, mlflow: str) -> None:
     """The last run, with all of its description."""
-    page.add_init_script(_VISITED)
+    page.add_init_script(_MLFLOW_VISITED)
     page.goto(f"{mlflow.rstrip('/')}/#/experiments/1/runs")
     page.locator("a[href*='/runs/']").first.click()
     page.get_by_text("Show more").click()
@@ -81,8 +83,10 @@ def _run(page: Page, mlflow: str) -> None:
 
 
 def _graph(page: Page, viz: str) -> None:
-    page.add_init_script(_VISITED)
     page.goto(viz)
+    page.locator(".pipeline-node").first.wait_for()
+    page.evaluate(_VIZ_VISITED)
+    page.reload()
     page.locator(".pipeline-node").first.wait_for()
     page.locator('[data-test="node-list-tree-item--row--report"]').click()
     page.locator(".pipeline-metadata").get_by_text("The plots are in report.html.").wait_for()
