@@ -55,6 +55,7 @@ viz-build: .venv/train  ## Make a static site of the graph, with previews of the
 	$(BIN)/kedro viz build --include-previews
 
 mlflow: .venv/train  ## Show the experiment record.
+	@echo "Open http://127.0.0.1:5000/#/experiments/1/runs and choose Model training at the top left: the browser keeps that."
 	$(BIN)/kedro mlflow ui
 
 notebook: .venv/notebook  ## Open the notebooks on the last run, in JupyterLab.

@@ -1,8 +1,9 @@
 """The pictures of the documentation, made anew: `python -m benchmarks.pictures`.
 
-Shows what a run left in this project (`make run` first) and, of the page, an app that is running (`make serve`): what
-it says of a sample, and the run that somebody started on it. 1280 pixels wide, light. `docs/images/made.json` says of
-each when it was made, and when its model was.
+Shows what a run left in this project (`make run` first) and what is running beside it: of the app (`make serve`), what
+it says of a sample, and the run that somebody started on it; of MLflow (`make mlflow`), the last run; of Kedro-Viz
+(`make viz`), the graph with the report open. 1280 pixels wide, light. `docs/images/made.json` says of each when it was
+made, and when its model was.
 """
 
 import argparse
@@ -19,6 +20,16 @@ from benchmarks.project import ROOT
 IMAGES = ROOT / "docs" / "images"
 _MADE = IMAGES / "made.json"
 _SIZE = ViewportSize(width=1280, height=900)
+_CHOICES = ["report", "result", "training", "run", "graph-preview"]
+_ONE_SCREEN = {"report", "run", "graph-preview"}
+# What a browser keeps after the first visit: the view for model training, no panel; no tour.
+_MLFLOW_VISITED = """
+localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
+localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
+"""
+_VIZ_VISITED = """
+localStorage.KedroViz = JSON.stringify({...JSON.parse(localStorage.KedroViz), showFeatureHints: false, theme: 'light'});
+"""
 
 
 def main() -> None:
@@ -27,6 +38,8 @@ def main() -> None:
         "report": lambda page: _report(page, arguments.data),
         "result": lambda page: _result(page, arguments.app),
         "training": lambda page: _training(page, arguments.app, arguments.token),
+        "run": lambda page: _run(page, arguments.mlflow),
+        "graph-preview": lambda page: _graph(page, arguments.viz),
     }
     made = json.loads(_MADE.read_text()) if _MADE.exists() else {}
     run = json.loads((arguments.data / "06_models" / "candidate" / "manifest.json").read_text())["provenance"]
@@ -35,7 +48,7 @@ def main() -> None:
         for name in arguments.pictures or wanted:
             page = browser.new_page(viewport=_SIZE, color_scheme="light", reduced_motion="reduce")
             wanted[name](page)
-            page.screenshot(path=IMAGES / f"{name}.png", full_page=name != "report")
+            page.screenshot(path=IMAGES / f"{name}.png", full_page=name not in _ONE_SCREEN)
             made[f"{name}.png"] = {"made": time.strftime("%Y-%m-%d"), "model": run["created"]}
             page.close()
         browser.close()
@@ -59,6 +72,29 @@ def _training(page: Page, app: str, token: str) -> None:
     page.wait_for_load_state("load")
 
 
+def _run(page: Page, mlflow: str) -> None:
+    """The last run, with all of its description."""
+    page.add_init_script(_MLFLOW_VISITED)
+    page.goto(f"{mlflow.rstrip('/')}/#/experiments/1/runs")
+    page.locator("a[href*='/runs/']").first.click()
+    page.get_by_text("Show more").click()
+    page.get_by_text("Registered models").wait_for()
+    page.wait_for_timeout(1000)  # its panels move to their places
+
+
+def _graph(page: Page, viz: str) -> None:
+    page.goto(viz)
+    page.locator(".pipeline-node").first.wait_for()
+    page.evaluate(_VIZ_VISITED)
+    page.reload()
+    page.locator(".pipeline-node").first.wait_for()
+    page.locator('[data-test="node-list-tree-item--row--report"]').click()
+    page.locator(".pipeline-metadata").get_by_text("The plots are in report.html.").wait_for()
+    if (news := page.get_by_text("Dismiss")).count():
+        news.click()
+    page.wait_for_timeout(2000)  # the graph moves to its place
+
+
 def _chromium() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
@@ -68,9 +104,11 @@ def _chromium() -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pictures", description=__doc__)
-    parser.add_argument("pictures", nargs="*", choices=["report", "result", "training"], help="by default all three")
+    parser.add_argument("pictures", nargs="*", choices=_CHOICES, help="by default all")
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="the folder `data` of a finished run")
     parser.add_argument("--app", default="http://127.0.0.1:8080", help="where the app answers")
+    parser.add_argument("--mlflow", default="http://127.0.0.1:5000", help="where `make mlflow` answers")
+    parser.add_argument("--viz", default="http://127.0.0.1:4141", help="where `make viz` answers")
     parser.add_argument("--token", default="", help="what `make serve` prints, to see the page of training")
     return parser.parse_args()
 

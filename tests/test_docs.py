@@ -24,7 +24,7 @@ HEADING = re.compile(r"^#+ (.*)", re.MULTILINE)
 
 MADE_LATER = ("build/", "conf/local/", "data/", "docs/_build/")
 """What runs and users make is not in a fresh checkout."""
-MADE_IN_DATA = {"best_parameters.yml", "data_card.md", "data_report.html", "model_card.md", "report.html"}
+MADE_IN_DATA = {"best_parameters.yml", "data_card.md", "data_report.html", "model_card.md", "plots.html", "report.html"}
 """Results, which pages name without their folder."""
 
 

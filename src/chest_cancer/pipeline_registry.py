@@ -1,7 +1,14 @@
 """The project's pipelines."""
 
+import inspect
+import warnings
+from functools import partial
+
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.pipeline.preview_contract import TextPreview
+from kedro.utils import KedroExperimentalWarning
 
 ON_REQUEST = ("batch_inference", "external_validation", "hyperparameter_search")
 
@@ -21,4 +28,11 @@ def register_pipelines() -> dict[str, Pipeline]:
         from chest_cancer.pipelines.data_ingestion.pipeline import create_external_pipeline
 
         pipelines["external_validation"] += create_external_pipeline()
-    return pipelines
+    return {name: Pipeline([_explained(node) for node in pipeline.nodes]) for name, pipeline in pipelines.items()}
+
+
+def _explained(node: Node) -> Node:
+    """Let kedro-viz say what a node is for when it is clicked: what its docstring begins with."""
+    purpose = " ".join((inspect.getdoc(node.func) or node.name).partition("\n\n")[0].split())
+    with warnings.catch_warnings(action="ignore", category=KedroExperimentalWarning):
+        return node._copy(preview_fn=partial(TextPreview, purpose))

@@ -170,7 +170,10 @@ def test_all_stages_of_one_repro_are_one_record_of_committed_code(first: str, pr
     ((run_id, name, status),) = query(project, "select run_uuid, name, status from runs")
     tags = dict(query(project, "select key, value from tags"))
 
-    assert (name, status) == ("dvc", "FINISHED")
+    assert status == "FINISHED"
+    assert name.startswith("slices · linear · epochs=1")
+    assert tags["mlflow.note.content"].startswith(f"**{(project / 'data/08_reporting/verdict.txt').read_text()}**")
+    assert query(project, "select count(*) from datasets") == [(1,)]
     assert sorted(tags["pipeline_names"].split(",")) == sorted(STAGES)
     assert tags["git_clean"] == "True"
     manifest = json.loads((project / "data/06_models/candidate/manifest.json").read_text())
@@ -178,7 +181,7 @@ def test_all_stages_of_one_repro_are_one_record_of_committed_code(first: str, pr
     assert manifest["provenance"]["git_clean"] is True  # though DVC had written dvc.lock by then
     parameters = {key for (key,) in query(project, "select key from params")}
     assert {"data_ingestion.source", "model_training.epochs", "model_evaluation.confidence"} <= parameters
-    assert {"test/accuracy", "training/loss"} <= {key for (key,) in query(project, "select key from latest_metrics")}
+    assert {"test/accuracy", "epochs/loss"} <= {key for (key,) in query(project, "select key from latest_metrics")}
 
 
 def test_a_documented_experiment_runs_what_depends_on_it_and_is_shown(first: str, dvc: Dvc, project: Path) -> None:

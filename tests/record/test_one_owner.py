@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -82,11 +83,12 @@ def stored_rows(project: Path) -> set[Path]:
 
 
 def test_a_class_may_be_called_anything(project: Path, first: str) -> None:
-    names = {name for (name,) in query(project, "select key from latest_metrics")}
+    (table,) = (project / "mlartifacts").rglob("figures.csv")
+    names = set(pd.read_csv(table)["figure"])
 
     assert query(project, "select status from runs") == [("FINISHED",)]
-    assert "test/recall_COVID-19 :28positive:29" in names
-    assert "test/recall_Größe :3D normal:2C ok :26 co" in names
+    assert "recall_COVID-19 (positive)" in names
+    assert "recall_Größe = normal, ok & co" in names
 
 
 def test_images_of_another_source_than_the_index_stop_extraction_and_store_nothing(

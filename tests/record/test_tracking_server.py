@@ -60,6 +60,7 @@ def recorded(client: MlflowClient, run_id: str) -> dict[str, object]:
         "metrics": sorted(values),
         "parameters": run.data.params,
         "tags": {name: value for name, value in run.data.tags.items() if name not in OWN_TAGS},
+        "images": [(one.dataset.name, one.dataset.digest, one.dataset.profile) for one in run.inputs.dataset_inputs],
         "files": files(client, run_id),
         "status": run.info.status,
     }
@@ -73,7 +74,7 @@ def assert_nothing_is_lost(here: MlflowClient, there: MlflowClient) -> None:
     assert ours == theirs
     metrics = ours["metrics"]
     assert isinstance(metrics, list)
-    assert len([one for one in metrics if one[0] == "training/loss"]) > 5
+    assert len([one for one in metrics if one[0] == "epochs/loss"]) > 5
     print(
         f"\n{os.environ['PYTEST_CURRENT_TEST']}: {len(metrics)} metric values, {len(ours['parameters'])} parameters, "
         f"{len(ours['files'])} files here; lost on the way: 0"
@@ -175,7 +176,7 @@ def test_a_run_that_is_stopped_in_mid_training_is_killed_here_and_on_the_server(
 def test_a_thousand_and_more_values_arrive_and_nothing_is_sent_twice(
     server: TrackingServer, here: MlflowClient, there: MlflowClient
 ) -> None:
-    metrics = [Metric("training/loss", 1 / step, 1000 + step, step) for step in range(1, 2501)]
+    metrics = [Metric("epochs/loss", 1 / step, 1000 + step, step) for step in range(1, 2501)]
     with server.running():
         run_id = tracking.open_run("training")
     here.log_batch(run_id, metrics=metrics)

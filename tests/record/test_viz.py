@@ -97,3 +97,22 @@ def test_a_plot_a_table_figures_and_a_picture_open_as_previews(page: Page) -> No
     expect(page.locator(".pipeline-metadata")).to_contain_text("accuracy")
     select(page, "evidence_examples")
     expect(page.locator(".pipeline-metadata img")).to_be_visible()
+
+
+def test_reports_cards_and_the_model_open_as_previews(page: Page, project: Path) -> None:
+    panel = page.locator(".pipeline-metadata")
+    verdict = (project / "data/08_reporting/verdict.txt").read_text()
+    for name, text in {
+        "report": verdict,
+        "verdict": verdict,
+        "model_card": "# Model card",
+        "candidate": "classes",
+    }.items():
+        select(page, name)
+        expect(panel).to_contain_text(text)
+
+
+def test_a_click_on_a_step_says_what_it_is_for(page: Page) -> None:
+    page.locator('[data-test="node-list-tree-item--row--state_verdict_node"]').click()
+
+    expect(page.locator(".pipeline-metadata")).to_contain_text("State in one sentence what may be believed")

@@ -48,13 +48,14 @@ def test_a_validation_is_nested_in_the_run_that_trained_the_model(client: "Mlflo
     assert run.data.tags["model"] == "candidate"
     assert run.data.tags["manifest_sha256"] == "f" * 64
     assert "model_version" not in run.data.tags
-    assert run.data.metrics == {
-        "external/accuracy": 0.8, "external/accuracy_low": 0.7, "external/accuracy_high": 0.9,
-        "external/accuracy_n": 50,
-        "external_difference/accuracy": 0.0, "external_difference/accuracy_low": 0.7,
-        "external_difference/accuracy_high": 0.9, "external_difference/accuracy_n": 50,
-        "external/ppv_low": 0.0, "external/ppv_high": 1.0, "external/ppv_n": 0,
-    }  # fmt: skip
+    assert run.data.metrics == {"external/accuracy": 0.8, "external_difference/accuracy": 0.0}
+    assert (tracking.local_artifacts(run.info.run_id) / "external_figures.csv").read_text().splitlines() == [
+        "figure,of,value,low,high,n,title",
+        "accuracy,external,0.8,0.7,0.9,50,answered rightly (accuracy)",
+        "accuracy,internal,0.8,0.7,0.9,50,answered rightly (accuracy)",
+        "accuracy,difference,0.0,0.7,0.9,50,answered rightly (accuracy)",
+        "ppv,external,,0.0,1.0,0,positive predictive value",
+    ]
 
 
 @pytest.mark.parametrize("run_id", [None, "c0ffee", "nobody's"])

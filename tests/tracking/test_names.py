@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.utils.validation import _validate_metric_name
 
-from chest_cancer.record.hook import _log_metrics
-from chest_cancer.record.names import figure_name, mlflow_name
+from chest_cancer.record.names import mlflow_name
 from chest_cancer.record.registered_model import signature
 from chest_cancer.record.tracking import open_run, tracking_uri
 
@@ -46,21 +45,13 @@ def test_long_names_stay_apart() -> None:
     assert {len(name) for name in names} == {240}
 
 
-def test_a_figure_of_a_class_is_never_taken_for_a_part_of_another_class() -> None:
-    figures = ["recall_nodule", "recall_nodule_low", "recall_nodule_n", "recall_nodule_low_high"]
-    names = [figure_name(figure, part) for figure in figures for part in ("value", "low", "high", "n")]
-
-    assert len(set(names)) == len(names)
-    assert names[:5] == [f"test/recall_nodule{end}" for end in ("", "_low", "_high", "_n", ":5Flow")]
-
-
-def test_a_real_store_takes_metrics_and_columns_of_any_class(client: MlflowClient) -> None:
+def test_a_real_store_takes_parameters_and_columns_of_any_class(client: MlflowClient) -> None:
     names = ["COVID-19 (positive)", "a, b", "a=b", "a&b", "Größe", "50 %", "x:y", "_"]
     mlflow.set_tracking_uri(tracking_uri())
     with mlflow.start_run(run_id=open_run("test")) as run:
-        _log_metrics({figure_name(f"recall_{name}", "value"): [0.5] for name in names})
+        mlflow.log_params({mlflow_name(f"class_names.{name}"): "normal" for name in names})
 
-    metrics = client.get_run(run.info.run_id).data.metrics
-    assert sorted(original(name) for name in metrics) == sorted(f"test/recall_{name}" for name in names)
+    parameters = client.get_run(run.info.run_id).data.params
+    assert sorted(original(name) for name in parameters) == sorted(f"class_names.{name}" for name in names)
     columns = [column.name for column in signature(tuple(names)).outputs.inputs]
     assert columns[4:] == [f"probability_{name}" for name in names]

@@ -1,12 +1,15 @@
 """The classifier as a catalog entry."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
 from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
 from chest_cancer.storage.recoverable_folder import RecoverableFolder
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import JSONPreview  # type: ignore[import-untyped]  # kedro-datasets ships no types
 
 
 class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
@@ -38,6 +41,10 @@ class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
         with self._recoverable.locked(), self._recoverable.replacement() as folder:
             data.save(folder)
         self._kept = (self._state(), data) if self._precision is None else None
+
+    def preview(self) -> "JSONPreview":
+        """Return the manifest, which kedro-viz shows."""
+        return (self.folder / MANIFEST_FILE).read_text()
 
     def _state(self) -> tuple[int, int]:
         """Identity of the manifest, which tells whether the folder was replaced."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview  # type: ignore[import-untyped]  # kedro-datasets ships no types
 
 from chest_cancer.storage.atomic import replace_file
 
@@ -26,6 +27,10 @@ class OptionalCSVDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
             return
         with replace_file(self._filepath) as temporary:
             data.to_csv(temporary, index=False)
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows, which kedro-viz shows."""
+        return TablePreview(self.load().head(nrows).to_dict(orient="split"))
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview  # type: ignore[import-untyped]  # kedro-datasets ships no types
 
 from chest_cancer.storage.place import Place, protocol_of
 from chest_cancer.storage.table_parts import PlannedTable, TableParts
@@ -53,6 +54,13 @@ class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
 
     def _place(self) -> Place:
         return Place.of(self._filepath, self._credentials, self._fs_args)
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows of the first part, which kedro-viz shows."""
+        import pandas as pd
+
+        first = min(self._filepath.glob("*.parquet"))
+        return TablePreview(pd.read_parquet(first).head(nrows).to_dict(orient="split"))
 
     def _exists(self) -> bool:
         place = self._place()

@@ -41,7 +41,7 @@ class Sent(NamedTuple):
 
 
 def send(run_id: str) -> Sent | None:
-    """Copy a run's parameters, metrics, tags, artifacts and trials to the server; sending twice does no harm.
+    """Copy a run's parameters, metrics, tags, images, artifacts and trials to the server; sending twice does no harm.
 
     Args:
         run_id: Id of the run here.
@@ -86,6 +86,8 @@ def _copy(here: "MlflowClient", run: "Run", there: "MlflowClient", there_id: str
     own = {SERVER_TAG, SENT_TAG, SERVER_RUN_TAG, PARENT_TAG, PLACE_TAG, DVC_TAG}
     tags = [RunTag(key, value) for key, value in run.data.tags.items() if key not in own]
     there.log_batch(there_id, metrics=metrics, params=parameters, tags=tags)
+    if run.inputs and run.inputs.dataset_inputs:
+        there.log_inputs(there_id, datasets=run.inputs.dataset_inputs)
     return len(metrics)
 
 

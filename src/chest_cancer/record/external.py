@@ -1,26 +1,25 @@
 """The record of an external validation: figures of the other site, tied to the model that they are of."""
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from chest_cancer.record import registry, tracking
-from chest_cancer.record.names import figure_name
+from chest_cancer.record import contents, registry, tracking
 from chest_cancer.record.provenance import SERVER_RUN_TAG
-from chest_cancer.storage.figures import Figure, StoredFigure
+from chest_cancer.storage.figures import title_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
 def log_external_validation(facts: dict[str, Any]) -> None:
-    """Log figures and differences to the active run, tag it with its model, and nest it in the run that trained that.
+    """Log figures of the other site, tag the active run with its model, and nest it in the run that trained that.
+
+    Headlines are metrics; every figure there, here, and their difference is in a table.
 
     Args:
         facts: What `external_validation.json` holds.
     """
     import mlflow
-    from mlflow.entities import Metric
 
     run, model = mlflow.active_run(), facts["model"]
     if run is None:
@@ -35,22 +34,26 @@ def log_external_validation(facts: dict[str, Any]) -> None:
         tracking.PARENT_TAG: parent.info.run_id if parent and parent.info.run_id != run.info.run_id else None,
     }
     mlflow.set_tags({name: value for name, value in tags.items() if value is not None})
-    now = int(time.time() * 1000)
-    metrics = [Metric(name, value, now, 1) for name, value in _numbers(facts)]
-    mlflow.MlflowClient().log_batch(run.info.run_id, metrics)
+    sides = facts["figures"]
+    contents.log_headlines("external", {name: figures["external"] for name, figures in sides.items()})
+    contents.log_headlines("external_difference", {name: figures["difference"] for name, figures in sides.items()})
+    contents.log_table(_rows(facts), contents.EXTERNAL_TABLE)
 
 
-def _numbers(facts: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    measured: list[tuple[str, str, Figure | StoredFigure | None]] = [
-        (kind, name, sides[side])
+def _rows(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    measured = [
+        (name, title_of(name), side, figure)
         for name, sides in facts["figures"].items()
-        for kind, side in (("external", "external"), ("external_difference", "difference"))
+        for side, figure in sides.items()
     ]
-    measured += [("external_shift", name, facts["shift"].get(name)) for name in ("embedding", "intensity")]
-    for kind, name, figure in measured:
-        for part, number in (figure or {}).items():
-            if isinstance(number, int | float):
-                yield figure_name(name, part, kind), float(number)
+    measured += [
+        (f"{kind}_shift", f"shift of {kind}", "external", facts["shift"].get(kind))
+        for kind in ("embedding", "intensity")
+    ]
+    for name, title, side, figure in measured:
+        if figure:
+            parts = {part: figure.get(part) for part in ("value", "low", "high", "n")}
+            yield {"figure": name, "of": side, **parts, "title": title}
 
 
 def _run_of(run_id: str | None) -> "Run | None":

@@ -2,9 +2,8 @@
 
 import logging
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -16,21 +15,19 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
 from chest_cancer.jobs import progress
 from chest_cancer.network.classifier import MANIFEST_FILE
-from chest_cancer.network.manifest import Manifest
-from chest_cancer.record import delivery, registered_files, registry, tracking
+from chest_cancer.network.manifest import DataSummary, Manifest
+from chest_cancer.record import contents, delivery, registered_files, registry, tracking
 from chest_cancer.record.ending import at_end
 from chest_cancer.record.external import log_external_validation
 from chest_cancer.record.flat_parameters import flat_parameters, public
+from chest_cancer.record.front_page import present
 from chest_cancer.record.kept_champion import KeptChampion
-from chest_cancer.record.names import figure_name, mlflow_name
 from chest_cancer.record.provenance import dvc_process
 from chest_cancer.record.relocation import follow_project
+from chest_cancer.record.run_name import DEFAULT, RunParameters
 from chest_cancer.record.shares import is_share
 from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.recoverable_folder import locked
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +35,8 @@ _ATTEMPTS = 3
 # Datasets: what depends on the champion is out of date when another model becomes champion.
 _CANDIDATE, _CHAMPION, _SERVED = "candidate", "champion", "classifier"
 _PIPELINES_TAG = "pipeline_names"
+# Of what kedro-mlflow would tag a run with: an object's address, and what other tags say.
+_NO_TAGS = {"project_path", "run_id", "runner"}
 
 
 class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no types
@@ -57,20 +56,26 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Open the record of this run."""
-        names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or "__default__"]
+        names = run_params.get("pipeline_names") or [run_params.get("pipeline_name") or DEFAULT]
+        # By DVC all stages are one run, of the default pipelines.
+        self._parameters = RunParameters.of(catalog.load("parameters"), [DEFAULT] if dvc_process() else names)
+        shown = public({name: value for name, value in run_params.items() if name not in _NO_TAGS})
         if self._already_active_mlflow:
-            super().before_pipeline_run(run_params=public(run_params), pipeline=pipeline, catalog=catalog)
+            super().before_pipeline_run(run_params=shown, pipeline=pipeline, catalog=catalog)
             return
         if not is_share(run_params, catalog):  # others may be running
             delivery.close_abandoned()
-        name = "dvc" if dvc_process() else "+".join(names)
-        opened = tracking.open_run(name)
+        opened = tracking.open_run(self._parameters.title())
         at_end.callback(_end, opened)
-        self.mlflow_config.tracking.run.id, self.mlflow_config.tracking.run.name = opened, name
-        before = tracking.connect(tracking.tracking_uri()).get_run(opened).data.tags.get(_PIPELINES_TAG)
-        super().before_pipeline_run(run_params=public(run_params), pipeline=pipeline, catalog=catalog)
+        self.mlflow_config.tracking.run.id = opened
+        run = tracking.connect(tracking.tracking_uri()).get_run(opened)
+        before = run.data.tags.get(_PIPELINES_TAG)
+        self.mlflow_config.tracking.run.name = run.info.run_name
+        super().before_pipeline_run(run_params=shown, pipeline=pipeline, catalog=catalog)
         if self._is_mlflow_enabled:
             _tag_pipelines([*(before.split(",") if before else ()), *names])
+            if before is None:
+                present(opened, self._parameters.changes)
 
     @hook_impl
     def before_node_run(
@@ -89,27 +94,22 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Log trials, curves and figures, in one request each: kedro-mlflow's datasets send every number on its own."""
+        """Log trials, curves, figures and the images; name the run by the head that was chosen."""
         if not self._is_mlflow_enabled:
             return
-        if dataset_name == _CANDIDATE:
-            _log_origin(data.manifest)
+        if dataset_name == "data_summary":
+            contents.log_dataset(DataSummary.of(data))
+        elif dataset_name == _CANDIDATE:
+            contents.log_origin(data.manifest)
+            _rename(self._parameters.title(data.manifest.head))
         elif dataset_name == "training_history":
-            _log_metrics({mlflow_name(f"training/{name}"): values for name, values in data.items()})
+            contents.log_curves(data)
         elif dataset_name == "search_trials":
-            _log_trials(data)
+            contents.log_trials(data)
         elif dataset_name == "external_validation":
             log_external_validation(data)
         elif dataset_name == "metrics":
-            figures: dict[str, Any] = figures_in(data)
-            _log_metrics(
-                {
-                    figure_name(name, part): [number]
-                    for name, figure in figures.items()
-                    for part, number in figure.items()
-                    if number is not None
-                }
-            )
+            contents.log_figures(data)
 
     @hook_impl
     def after_pipeline_run(
@@ -132,7 +132,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
     def _deliver(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Send the record; register a model that was evaluated, and serve it where the gate says so."""
         if "promotion" not in pipeline.all_outputs():
-            delivery.send(self.run_id)
+            self._send()
             return
         folder = catalog[_CANDIDATE].folder
         manifest = (folder / MANIFEST_FILE).read_bytes()
@@ -165,13 +165,18 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         table, said = catalog.load("split_table"), catalog.load("test_predictions")
         registered_files.record(self.run_id, folder, table, said, metrics)
         for _ in range(_ATTEMPTS):
-            delivery.send(self.run_id)
+            self._send()
             try:
                 return registry.submit(self.run_id, manifest, catalog.load("promotion"))
             except registry.ChampionChangedError as error:
                 logger.info("%s Comparing again.", error)
                 SequentialRunner().run(pipeline.from_inputs(_CHAMPION), catalog)
         return registry.submit_undecided(self.run_id, manifest)
+
+    def _send(self) -> None:
+        """Describe the run by what it has recorded, and send the record."""
+        present(self.run_id, self._parameters.changes)
+        delivery.send(self.run_id)
 
 
 def _end(run_id: str) -> None:
@@ -194,6 +199,12 @@ def _tag_pipelines(names: list[str]) -> None:
     mlflow.set_tags(tags)
 
 
+def _rename(title: str) -> None:
+    import mlflow
+
+    mlflow.set_tag("mlflow.runName", title)
+
+
 def _data_of(manifest: Manifest) -> dict[str, Any]:
     """What tells the images of one model from those of another, without folders of this machine."""
     data = manifest.data
@@ -206,52 +217,3 @@ def _data_of(manifest: Manifest) -> dict[str, Any]:
         "digest": data.digest,
         "split_digest": manifest.split_digest,
     }
-
-
-def _log_origin(manifest: Manifest) -> None:
-    """Tag the active run with what its classifier was made from."""
-    import mlflow
-
-    mlflow.set_tags(
-        {
-            "data_digest": manifest.data.digest,
-            "split_digest": manifest.split_digest,
-            "precision": manifest.precision,
-        }
-    )
-
-
-def _log_metrics(series: dict[str, list[float]]) -> None:
-    """Log series of numbers to the active run; steps count from 1."""
-    import mlflow
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    metrics = [
-        Metric(name, value, now, step) for name, values in series.items() for step, value in enumerate(values, start=1)
-    ]
-    run = mlflow.active_run()
-    if run is None:
-        return
-    mlflow.MlflowClient().log_batch(run.info.run_id, metrics)
-
-
-def _log_trials(trials: "pd.DataFrame") -> None:
-    """Log each trial of a search as a run inside the active one."""
-    import mlflow
-    import pandas as pd
-    from mlflow.entities import Metric, Param
-
-    parent, client = mlflow.active_run(), mlflow.MlflowClient()
-    if parent is None:
-        return
-    now = int(time.time() * 1000)
-    for row in trials.to_dict("records"):
-        tags = {tracking.PARENT_TAG: parent.info.run_id}
-        run = client.create_run(parent.info.experiment_id, run_name=f"trial {row.pop('trial')}", tags=tags)
-        figures = {name: row.pop(name) for name in ("loss", "seconds")}
-        metrics = [Metric(name, value, now, 0) for name, value in figures.items() if not pd.isna(value)]
-        params = [Param(f"model_training.{name}", str(value)) for name, value in row.items() if not pd.isna(value)]
-        client.log_batch(run.info.run_id, metrics, params)
-        # Without a loss it was given up.
-        client.set_terminated(run.info.run_id, "KILLED" if pd.isna(figures["loss"]) else "FINISHED")

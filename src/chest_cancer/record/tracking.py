@@ -8,18 +8,15 @@ import getpass
 import logging
 import os
 import platform
-import re
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
 
+from chest_cancer.record.machine import describe_machine
 from chest_cancer.record.provenance import SERVER_RUN_TAG, dvc_process, read_provenance
 from chest_cancer.storage.project import project_path
 
@@ -30,12 +27,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXPERIMENT = "chest_cancer"
+NOTE_TAG = "mlflow.note.content"
+"""Tag of a run, and of an experiment: the description that MLflow shows, in Markdown."""
+# By the first one MLflow's page knows that it is about training, where it does not ask the browser instead.
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    NOTE_TAG: "VGG16 classifiers of chest CT slices. For research only: not a medical device.",
+}
 MODEL_FOLDER = "model"
 """The classifier among the artifacts of a run."""
 
 _SERVER_SCHEMES = {"http", "https"}
 # A server that fails is tried for seconds, not for minutes: the record is kept here and can be sent later.
 _MLFLOW = {
+    # Its page: processes that wait for jobs of language models, which nobody here has, and one process that answers.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_WORKERS": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -187,34 +194,6 @@ def _open_again(run: "Run") -> None:
         connect(tracking_uri()).set_tag(run.info.run_id, SENT_TAG, "no")
 
 
-def describe_machine() -> dict[str, Any]:
-    """Describe this machine: Python, processor, cores, and the versions of the project's direct dependencies."""
-    project = tomllib.loads((project_path() / "pyproject.toml").read_text())["project"]
-    requirements = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements} - {project["name"]}
-    installed = {name: version for name in sorted(names) if (version := _version(name))}
-    model = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": model.group(1) if model else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "packages": installed,
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # for another platform
-        return None
-
-
-def _read(path: str) -> str:
-    file = Path(path)
-    return file.read_text(errors="replace") if file.is_file() else ""
-
-
 def connect(uri: str) -> "MlflowClient":
     """Return a client of the store or server at `uri`, for runs and for models."""
     from mlflow import MlflowClient
@@ -243,6 +222,10 @@ def local_artifacts(run_id: str) -> Path:
 def _create_run(client: "MlflowClient", name: str, tags: dict[str, str]) -> str:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+    known = experiment.tags if experiment else {}
+    for key, value in _EXPERIMENT_TAGS.items():
+        if key not in known:
+            client.set_experiment_tag(number, key, value)
     return str(client.create_run(number, run_name=name, tags=tags).info.run_id)
 
 

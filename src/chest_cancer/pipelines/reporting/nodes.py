@@ -12,6 +12,7 @@ from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.pictures import Gallery
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_reliability, plot_roc
 from chest_cancer.reporting.report import render_model_card, render_report
+from chest_cancer.reporting.verdict import judge
 from chest_cancer.storage.figures import StoredFigure
 
 PLOTS = ("confusion", "roc", "reliability", "history")
@@ -79,6 +80,20 @@ def write_report(
         promotion["reason"],
         gallery,
     )
+
+
+def state_verdict(metrics: dict[str, Any], classifier: Classifier, **audits: Any) -> str:
+    """State in one sentence what may be believed: what the report begins with, for the record and the graph.
+
+    Args:
+        metrics: What was measured on the test images, and whether patients are known.
+        classifier: Its manifest says what it was trained on.
+        audits: Facts of each audit, by catalog name.
+
+    Returns:
+        The sentence.
+    """
+    return judge(metrics, classifier.manifest, parts_of(AUDITS, audits))
 
 
 def write_model_card(

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from chest_cancer.audits.registry import AUDITS
-from chest_cancer.pipelines.reporting.nodes import PLOTS, plot_evaluation, write_model_card, write_report
+from chest_cancer.pipelines.reporting.nodes import PLOTS, plot_evaluation, state_verdict, write_model_card, write_report
 
 
 def create_pipeline() -> Pipeline:
@@ -25,6 +25,12 @@ def create_pipeline() -> Pipeline:
                 inputs=described | _named("quarantine", "promotion", "gallery", *shown),
                 outputs="report",
                 name="write_report_node",
+            ),
+            Node(
+                func=state_verdict,
+                inputs={"metrics": "metrics", "classifier": "candidate"} | _named(*audits),
+                outputs="verdict",
+                name="state_verdict_node",
             ),
             Node(
                 func=write_model_card,
