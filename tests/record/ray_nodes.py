@@ -11,13 +11,14 @@ from pathlib import Path
 
 from batch_run import make_table
 
-ADDRESS = "127.0.0.1:16379"
+ADDRESS = "127.0.0.1:6379"
 PARTS_BEFORE_THE_KILL = 3
 
 
 def start_node(*arguments: str) -> subprocess.Popen[bytes]:
     ray = [Path(sys.executable).parent / "ray", "start", "--block", "--num-cpus=1", "--node-ip-address=127.0.0.1"]
-    return subprocess.Popen([*ray, *arguments], stdout=subprocess.DEVNULL, start_new_session=True)
+    ports = ["--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"]  # any that are free
+    return subprocess.Popen([*ray, *ports, *arguments], stdout=subprocess.DEVNULL, process_group=0)
 
 
 def wait_for_nodes(count: int) -> None:
@@ -47,7 +48,7 @@ def kill_after(parts: Path, node: subprocess.Popen[bytes]) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     source, work = map(Path, sys.argv[1:])
-    start_node("--head", "--port=16379", "--include-dashboard=false")
+    start_node("--head", "--port=6379", "--include-dashboard=false")
     other = start_node(f"--address={ADDRESS}")
     wait_for_nodes(2)
     os.environ["RAY_ADDRESS"] = ADDRESS

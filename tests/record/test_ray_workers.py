@@ -67,6 +67,10 @@ def test_a_node_that_would_compute_otherwise_is_refused(monkeypatch: pytest.Monk
         list(map_on_cluster(abs, [1], 1))
 
 
+def parts_in(work: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (work / "predictions").iterdir()}
+
+
 def test_a_batch_is_the_same_to_the_last_byte(tmp_path: Path, picture: Callable[..., Pixels]) -> None:
     source = tmp_path / "source"
     source.mkdir()
@@ -77,14 +81,13 @@ def test_a_batch_is_the_same_to_the_last_byte(tmp_path: Path, picture: Callable[
     ending = EndingClassifier(tiny.graph, tiny.manifest)
     ending.marker = tmp_path / "ended"
 
-    local = make_table(source, tmp_path / "local")
-    one, two = (predict(source, tmp_path / str(n), ending, engine="ray", workers=n) for n in (1, 2))
+    make_table(source, tmp_path / "local")
+    for workers in (1, 2):
+        predict(source, tmp_path / f"ray {workers}", ending, engine="ray", workers=workers)
 
     assert ending.marker.exists()
-    parts = {path.name: path.read_bytes() for path in local.folder.iterdir()}
-    assert len(parts) > 10
-    for other in (one, two):
-        assert {path.name: path.read_bytes() for path in other.folder.iterdir()} == parts
+    assert len(parts_in(tmp_path / "local")) > 10
+    assert parts_in(tmp_path / "ray 1") == parts_in(tmp_path / "ray 2") == parts_in(tmp_path / "local")
 
 
 def test_features_and_answers_are_the_same_to_the_last_bit(picture: Callable[..., Pixels]) -> None:

@@ -45,7 +45,7 @@ def map_on_cluster(function: Callable[[Row], Result], rows: Iterable[Row], worke
         ValueError: A node has another version of the runtime, whose numbers would differ.
     """
     with connected(workers) as ray:
-        most = workers or int(ray.cluster_resources()["CPU"])
+        most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         logger.info("Computing in %d workers of a Ray cluster with %d nodes.", most, len(ray.nodes()))
         shared = ray.put(_Shared(function, RUNTIME, Path.cwd()))
         compute = ray.remote(num_cpus=1, max_retries=_MOST_LOSSES)(_compute)

@@ -67,7 +67,7 @@ def predict_images(
     """
     whom = look_whom(images, parameters.patient, patient_key)
     parts = plan_parts(images, whom, patient_key, classifier.identity)
-    reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest))
+    reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest), images.folder)
     planned = PlannedTable(
         {part.name: part.made_from for part in parts},
         tuple(part.name for part in share_of(parts, parameters.part)),
