@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from psutil import process_iter
 
 from batch_run import make_table
 from conftest import PROJECT, Pixels
@@ -18,7 +19,12 @@ from record.servers import kedro
 from tiny_classifier import tiny_classifier
 
 PATHS = os.pathsep.join(str(PROJECT / name) for name in ("src", "tests", "."))
-RAY = {"PYTHONPATH": PATHS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+RAY = {
+    "PYTHONPATH": PATHS,
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",  # also where a cluster of one node was started in this process before
+}
 ALONE = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
@@ -58,15 +64,19 @@ def test_a_run_starts_its_own_cluster_and_ends_it(project_copy: Path, source: Pa
     classifier = project_copy / "data/06_models/classifier"
     classifier.mkdir(parents=True)
     tiny_classifier().save(classifier)
+    token = secrets.token_hex(32)
     tables = {}
     for engine in ("local", "ray"):
         parameters = f"batch_inference.source={source},batch_inference.engine={engine},batch_inference.workers=2"
-        process = kedro(project_copy, "run", "--pipelines", "batch_inference", "--params", parameters)
+        process = kedro(
+            project_copy, "run", "--pipelines", "batch_inference", "--params", parameters, RAY_AUTH_TOKEN=token
+        )
         log, _ = process.communicate(timeout=600)
         assert process.returncode == 0, log
         assert ("workers of a Ray cluster" in log) == (engine == "ray")
         tables[engine] = contents(project_copy / "data/07_model_output/predictions")
         shutil.rmtree(project_copy / "data/07_model_output")
 
+    assert not any(one.info["environ"] and token in one.info["environ"].values() for one in process_iter(["environ"]))
     assert len(tables["local"]) == 16
     assert tables["local"] == tables["ray"]

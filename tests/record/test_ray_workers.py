@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from PIL import Image
 
-from batch_run import make_table, predict
+from batch_run import make_table
 from chest_cancer.network import cluster
 from chest_cancer.network.answered_images import answer_images
 from chest_cancer.network.cluster import connected, map_on_cluster
@@ -67,6 +68,15 @@ def test_a_node_that_would_compute_otherwise_is_refused(monkeypatch: pytest.Monk
         list(map_on_cluster(abs, [1], 1))
 
 
+def test_a_cluster_that_is_started_here_listens_on_this_machine_alone() -> None:
+    begun = [psutil.Process(), *psutil.Process().children(recursive=True)]
+
+    listening = [each.laddr.ip for one in begun for each in one.net_connections() if each.status == psutil.CONN_LISTEN]
+
+    assert len(listening) > 3
+    assert all(address.endswith("127.0.0.1") for address in listening)
+
+
 def parts_in(work: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (work / "predictions").iterdir()}
 
@@ -83,7 +93,7 @@ def test_a_batch_is_the_same_to_the_last_byte(tmp_path: Path, picture: Callable[
 
     make_table(source, tmp_path / "local")
     for workers in (1, 2):
-        predict(source, tmp_path / f"ray {workers}", ending, engine="ray", workers=workers)
+        make_table(source, tmp_path / f"ray {workers}", classifier=ending, engine="ray", workers=workers)
 
     assert ending.marker.exists()
     assert len(parts_in(tmp_path / "local")) > 10

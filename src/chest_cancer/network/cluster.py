@@ -27,6 +27,8 @@ _MOST_LOSSES = 3
 _AHEAD = 3
 """Rows for each worker that are begun before the result of the first one is taken."""
 _BYTES_OF_A_STORE = 512 * 2**20
+_MAY_HAVE_NODES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Whether Ray listens to other machines, whatever the system."""
 
 
 def map_on_cluster(function: Callable[[Row], Result], rows: Iterable[Row], workers: int | None) -> Iterator[Result]:
@@ -124,9 +126,12 @@ def connected(workers: int | None) -> Iterator[Any]:
     Whoever is connected already stays so.
     """
     address = os.environ.get("RAY_ADDRESS")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported, as is the next
-    if not address and os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # for nobody else on this machine
+    settings = {"RAY_USAGE_STATS_ENABLED": "0"}
+    if not address:
+        # For nobody else on this machine, nor, as one that can't have a second node listens on loopback alone, beyond.
+        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), _MAY_HAVE_NODES: "0"}
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)  # read when Ray is imported
     import ray
 
     if ray.is_initialized():
