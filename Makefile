@@ -86,7 +86,7 @@ sbom: .venv/ship/installed  ## Write bills of materials of both images (CycloneD
 
 requirements: .venv/bin/uv  ## Resolve pyproject.toml anew into requirements/.
 	$(COMPILE) --extra train --upgrade -o requirements/train.txt
-	$(COMPILE) --extra train --extra s3 --group dev -c requirements/train.txt -o requirements/dev.txt
+	$(COMPILE) --extra train --extra ray --extra s3 --group dev -c requirements/train.txt -o requirements/dev.txt
 	$(COMPILE) --extra train --group notebook -c requirements/dev.txt -o requirements/notebook.txt
 	$(COMPILE) --extra dicom -c requirements/train.txt -o requirements/serve.txt
 	$(RESOLVE) --group ship --upgrade -o requirements/ship.txt

@@ -1,14 +1,16 @@
 """Batch inference: how fast, in how much memory, and what is left after kills: tables of docs/benchmarks.md.
 
 `python -m benchmarks.batch rate --slices 200`: images a second from files to rows beside OpenVINO's own benchmark of
-the same graph, in turn. `memory` and `kills`: the whole command on 20,000 slices. With `--tiny` a small graph stands in
-the place of the classifier's own, so that these take minutes.
+the same graph, in turn. `memory` and `kills`: the whole command on 20,000 slices. `engines --slices 5000`: the whole
+command here and in workers of a Ray cluster, one a core, in turn, and whether the rows are the same. With `--tiny` a
+small graph stands in the place of the classifier's own, so that these take minutes.
 """
 
 import argparse
 import json
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 import time
@@ -19,12 +21,14 @@ from statistics import median
 
 import pandas as pd
 import psutil
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
 
 from benchmarks import images
 from benchmarks.project import BIN, Project
 from benchmarks.rates import ceiling
 from benchmarks.tiny import tiny_graph
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.processes import processors
 
 DRAWN = 400
 """Different phantoms; further files are links to them under other names."""
@@ -34,7 +38,7 @@ SAMPLED_EVERY_SECONDS = 2.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batch", description=__doc__)
-    parser.add_argument("what", choices=["rate", "memory", "kills"])
+    parser.add_argument("what", choices=["rate", "memory", "kills", "engines"])
     parser.add_argument("--classifier", type=Path, default=Path("data/06_models/classifier"))
     parser.add_argument("--slices", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -52,6 +56,8 @@ def main() -> None:
             measure_rate(project, source, classifier.precision, arguments.rounds)
         elif arguments.what == "memory":
             measure_memory(project, source)
+        elif arguments.what == "engines":
+            compare_engines(project, source, arguments.slices, arguments.rounds)
         else:
             count_after_kills(project, source, arguments.slices)
 
@@ -128,16 +134,54 @@ def count_after_kills(project: Project, source: Path, count: int) -> None:
     )
 
 
+def compare_engines(project: Project, source: Path, count: int, rounds: int) -> None:
+    """Images a second of the whole command, its start included, and between its parts."""
+    whole: dict[str, list[float]] = {"local": [], "ray": []}
+    steady: dict[str, list[float]] = {"local": [], "ray": []}
+    tables: dict[str, dict[str, bytes]] = {}
+    for _ in range(rounds):
+        for engine in whole:
+            shutil.rmtree(predictions(project), ignore_errors=True)
+            begun = time.perf_counter()
+            with start(project, source, f"batch_inference.engine={engine}") as process:
+                parts = part_times(process, predictions(project))
+                assert process.returncode == 0, project.log.read_text()[-3000:]
+            whole[engine].append(count / (time.perf_counter() - begun))
+            rows = [pq.read_metadata(part).num_rows for part in parts]
+            times = list(parts.values())
+            at_once = processors()  # parts: before so many are there, more is begun than can be seen
+            steady[engine].append(sum(rows[at_once:]) / (times[-1] - times[at_once - 1]))
+            tables[engine] = {part.name: part.read_bytes() for part in parts}
+            print(f"{engine} {whole[engine][-1]:.2f}, from part to part {steady[engine][-1]:.2f} images/s", flush=True)
+    print("| engine | images/s, whole command | from part to part, later ones |\n| --- | --- | --- |")
+    for engine in whole:
+        print(f"| {engine} | {median(whole[engine]):.2f} | {median(steady[engine]):.2f} |")
+    shares = [ray / local for ray, local in zip(whole["ray"], whole["local"], strict=True)]
+    same = "the same" if tables["ray"].items() == tables["local"].items() else "NOT the same"
+    print(f"ray at {median(shares):.2f} of local (wanted: 0.85); rows are {same} to the last byte")
+
+
+def part_times(process: "subprocess.Popen[bytes]", folder: Path) -> dict[Path, float]:
+    """When each part was there, in that order; waits for the process."""
+    seen: dict[Path, float] = {}
+    while process.poll() is None:
+        time.sleep(0.05)
+        new = {part: part.stat().st_mtime for part in folder.glob("*.parquet") if part not in seen}
+        seen |= dict(sorted(new.items(), key=lambda pair: pair[1]))
+    return seen
+
+
 def predictions(project: Project) -> Path:
     return project.data("07_model_output/predictions")
 
 
-def start(project: Project, source: Path) -> "subprocess.Popen[bytes]":
+def start(project: Project, source: Path, *parameters: str) -> "subprocess.Popen[bytes]":
     """`kedro run` of a batch, as a user would."""
+    named = ",".join([f"batch_inference.source={source}", *parameters])
     (project.folder / "progress.jsonl").unlink(missing_ok=True)
     with project.log.open("ab") as log:
         return subprocess.Popen(
-            [BIN / "kedro", "run", "--pipelines", "batch_inference", "--params", f"batch_inference.source={source}"],
+            [BIN / "kedro", "run", "--pipelines", "batch_inference", "--params", named],
             cwd=project.folder,
             stdout=log,
             stderr=log,

@@ -102,13 +102,14 @@ def ceiling(
 def from_files(graph: bytes, precision: str, files: list[Path], batch: int) -> Callable[[], float]:
     """Images a second from files on disk to features; the network is compiled already."""
     network = Network(graph, precision)
+    parameters = EXTRACTION.model_copy(update={"batch_size": batch})
 
     def load(file: Path) -> NDArray[np.uint8]:
         return standardise(decode_image(file.read_bytes()).pixels, EXTRACTION.standardisation).pixels
 
     def rate() -> float:
         start = time.perf_counter()
-        for _ in extract(network, files, load, batch, EXTRACTION.read_ahead, "Extracting"):
+        for _ in extract(network.stream, files, load, parameters, "Extracting"):
             pass
         return len(files) / (time.perf_counter() - start)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
 from chest_cancer.datasets.table_parts import TablePartsDataset
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference.nodes import predict_images
 from chest_cancer.sources.image_source import ImageSource
@@ -21,15 +22,16 @@ def make_table(
     work: Path,
     share: str | None = None,
     seed: int = 0,
-    patient: str = "auto",
     predictions: str | None = None,
     credentials: dict[str, Any] | None = None,
+    classifier: Classifier | None = None,
+    **block: object,
 ) -> TableParts:
     """Predict a source by a tiny classifier into `work`, as the catalog would; the table may be elsewhere."""
-    parameters = BatchInferenceParameters(source=str(source), part=share, patient=patient)
+    parameters = BatchInferenceParameters.model_validate({"source": str(source), "part": share} | block)
     images = ImageFilesDataset(filepath=str(work / "images"), object_store={"credentials": credentials})
     images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY))
-    planned, _ = predict_images(images.load(), tiny_classifier(seed), parameters, KEY)
+    planned, _ = predict_images(images.load(), classifier or tiny_classifier(seed), parameters, KEY)
     table = TablePartsDataset(filepath=predictions or str(work / "predictions"), credentials=credentials)
     table.save(planned)
     return table.load()

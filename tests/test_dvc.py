@@ -34,6 +34,7 @@ SHARED = {
         "",
         ".parameters",
         ".parameters.blocks",
+        ".parameters.engine",
         ".parameters.sources",
         ".parameters.values",
         ".jobs.progress",

@@ -8,7 +8,8 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from pydantic import ValidationError
 
-from chest_cancer.parameters.blocks import Parameters
+from chest_cancer.parameters import engine
+from chest_cancer.parameters.blocks import BatchInferenceParameters, Parameters
 from conftest import PROJECT
 
 MISTAKES = {
@@ -161,3 +162,11 @@ def test_all_mistakes_are_reported_at_once(project_copy: Path) -> None:
         "model_training.epochs",
         "model_training.dropout",
     ]
+
+
+def test_an_engine_that_is_not_installed_is_refused_with_the_extra_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "find_spec", lambda _: None)
+
+    with pytest.raises(ValidationError, match=r'Ray is not installed: pip install "chest_cancer\[ray\]", or use local'):
+        BatchInferenceParameters(engine="ray")
+    assert BatchInferenceParameters().engine == "local"

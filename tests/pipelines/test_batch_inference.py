@@ -47,7 +47,7 @@ def trained() -> Classifier:
 @pytest.fixture(autouse=True)
 def threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the place of processes, which take a second to begin; test_batch_kill.py has these."""
-    monkeypatch.setattr(nodes, "Processes", lambda count, _: ThreadPoolExecutor(count))
+    monkeypatch.setattr(nodes, "Processes", lambda count, preload: ThreadPoolExecutor(count))
 
 
 def png(pixels: Pixels) -> bytes:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -67,7 +68,7 @@ def test_a_file_that_ends_its_process_costs_its_own_row() -> None:
     def compute(batches: Iterable[Pixels]) -> Iterator[list[int]]:
         return (batch[:, 0, 0, 0].tolist() for batch in batches)
 
-    with Processes(2, "ending_reader") as pool:
-        rows = list(map_images([range(9)], EndingReader(), compute, pool, batch=4, read_ahead=2))
+    pool = partial(Processes, preload="ending_reader")
+    rows = list(map_images([range(9)], EndingReader(), compute, pool, batch=4, read_ahead=2))
 
     assert rows == [(row, [(-row, None)] if row == ENDS_AT else [(row, row)]) for row in range(9)]

@@ -13,9 +13,11 @@ from batch_run import KEY, make_table
 from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import nodes
+from chest_cancer.pipelines.batch_inference.nodes import predict_images
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.sources.identifiers import keyed_hash
+from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.storage.table_parts import TableParts
 from conftest import Pixels
 from dicom_files import dicom
@@ -28,7 +30,7 @@ FILES = 40
 @pytest.fixture(autouse=True)
 def threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the place of processes, which take a second to begin; test_batch_kill.py has these."""
-    monkeypatch.setattr(nodes, "Processes", lambda count, _: ThreadPoolExecutor(count))
+    monkeypatch.setattr(nodes, "Processes", lambda count, preload: ThreadPoolExecutor(count))
 
 
 @pytest.fixture
@@ -175,6 +177,16 @@ def test_files_in_place_give_the_same_rows_as_in_an_archive(tmp_path: Path, pict
     pd.testing.assert_frame_equal(in_place, unpacked)
     assert in_place.set_index("path").loc["slice.dcm", "patient"] == keyed_hash(KEY, "patient", "Planted Doe")
     assert "Planted" not in in_place.to_csv()
+
+
+def test_a_folder_that_is_gone_is_no_reason_of_its_files(source: Path, tmp_path: Path) -> None:
+    images = ImageFilesDataset(filepath=str(tmp_path / "images"))
+    images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY))
+    planned, _ = predict_images(images.load(), tiny_classifier(), BatchInferenceParameters(), KEY)
+    source.rename(tmp_path / "elsewhere")  # as where a disk is not mounted
+
+    with pytest.raises(ConnectionError, match=f"can't be reached from .*: expected {source}. Received: no such folder"):
+        list(planned.compute(list(planned.asked)))
 
 
 def test_slices_of_a_patient_and_of_a_study_are_in_one_part(tmp_path: Path) -> None:

@@ -213,8 +213,8 @@ def test_the_model_s_own_images_are_seen_as_those_of_the_other_site_are(
         "probabilities": dict.fromkeys(CLASSES, 0.5),
     }
     monkeypatch.setattr(Classifier, "stream_batches", predict)
-    predict_own_images(seeing)
-    predict_external_images(files, index, seeing)
+    predict_own_images(seeing, ExternalValidationParameters())
+    predict_external_images(files, index, seeing, ExternalValidationParameters())
 
     np.testing.assert_array_equal(seen[0], seen[1])
     assert not np.array_equal(seen[0], files.standardised("normal/a.dcm", StandardisationParameters()).pixels)

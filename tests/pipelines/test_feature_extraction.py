@@ -304,7 +304,7 @@ def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
 ) -> None:
     jobs = [1, 0, 1]
 
-    images = list(extract(network, jobs, picture, batch_size, 2, "Testing"))
+    images = list(extract(network.stream, jobs, picture, parameters(batch_size=batch_size, read_ahead=2), "Testing"))
 
     assert [len(outputs["embedding"]) for outputs in images] == [1, 1, 1]
     expected = np.concatenate([network(picture(number)[None])["embedding"] for number in (0, 1)])
@@ -323,7 +323,8 @@ def test_no_more_images_are_loaded_ahead_than_asked_for(
         return picture(job)
 
     in_flight = 3 * batch_size  # two batches that the network computes, and the one that is handed over
-    for number, _ in enumerate(extract(network, range(24), load, batch_size, read_ahead, "Testing"), start=1):
+    block = parameters(batch_size=batch_size, read_ahead=read_ahead)
+    for number, _ in enumerate(extract(network.stream, range(24), load, block, "Testing"), start=1):
         assert len(loaded) <= number + most + in_flight
     assert sorted(loaded) == list(range(24))
 
@@ -333,7 +334,7 @@ def test_an_error_in_a_thread_ends_the_extraction(network: Network) -> None:
         raise FileNotFoundError(f"image {job}")
 
     with pytest.raises(FileNotFoundError, match="image 1"):
-        list(extract(network, [1], load, 2, 2, "Testing"))
+        list(extract(network.stream, [1], load, parameters(), "Testing"))
 
 
 def features_of(*degrees: float) -> dict[str, np.ndarray]:

@@ -128,6 +128,10 @@ class Classifier:
             precision = "fp32" if manifest.precision == "fp32" else "auto"
         self.precision = resolve_precision(precision)
 
+    def __getstate__(self) -> dict[str, object]:
+        """What another process gets: not what is compiled for this one."""
+        return {name: value for name, value in vars(self).items() if name != "_network"}
+
     @cached_property
     def _network(self) -> Network:
         """Compiled when first needed: many only ask what the manifest says."""

@@ -1,17 +1,24 @@
 """The one way to map over images: rows in, the same rows with what the network says of their images out.
 
 Extraction, evaluation, external validation and batch inference use it. Images are loaded by a pool, in other threads or
-processes, while the network computes the batch before. Nothing but what is between the two is in memory.
+processes, while the network computes the batch before. Nothing but what is between the two is in memory. Where this
+happens, in this process or in workers of a cluster, changes nothing of what comes out.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chest_cancer.network.cluster import map_on_cluster
+from chest_cancer.network.processes import processors
+from chest_cancer.parameters.engine import EngineParameters
 
 Pixels = NDArray[np.uint8]
 Row = TypeVar("Row")
@@ -19,6 +26,11 @@ Facts = TypeVar("Facts")
 Result = TypeVar("Result")
 Loadable = TypeVar("Loadable")
 Value = TypeVar("Value", covariant=True)
+
+LOCAL = EngineParameters()
+_BATCHES_OF_A_GROUP = 4
+"""Few, so that what waits of a cluster's workers fits into memory, also where a network gives whole feature maps."""
+_Mapped = tuple[Row, list[tuple[Facts, Result | None]]]
 
 
 class Loaded(NamedTuple, Generic[Facts]):
@@ -47,57 +59,99 @@ class Pool(Protocol):
         """Begin with a row."""
 
 
+def _one(_: object) -> int:
+    return 1
+
+
 def map_images(
     groups: Iterable[Iterable[Row]],
     load: Callable[[Row], Sequence[Loaded[Facts]]],
     compute: Callable[[Iterable[Pixels]], Iterator[Sequence[Result]]],
-    pool: Pool,
+    pool: Callable[[int], AbstractContextManager[Pool]],
     *,
     batch: int,
     read_ahead: int,
-    weight: Callable[[Row], int] = lambda _: 1,
+    weight: Callable[[Row], int] = _one,
+    engine: EngineParameters = LOCAL,
 ) -> Iterator[tuple[Row, list[tuple[Facts, Result | None]]]]:
     """Send the images of rows through a network.
 
     Args:
         groups: Rows, in groups. No batch has images of two groups: what comes out for a group is the same to the last
-            bit, whatever is computed before it.
+            bit, whatever is computed before it, and where. A worker of a cluster gets one group at a time.
         load: Gives the images of a row, none or several. Called by the pool.
         compute: Takes batches, uint8 [n, 224, 224, 3], and gives the results of each, in order.
-        pool: Where rows are loaded.
+        pool: Makes what loads rows, from how many are to be loaded at once.
         batch: Most images in a batch.
         read_ahead: Most weight of rows that are loaded before the network asks for them.
         weight: About how many images a row has.
+        engine: Where this happens. All that a cluster gets has to be picklable.
 
     Yields:
         Each row in order, with facts and result of each of its images; no result where there was nothing to ask.
     """
-    waiting: deque[_Slot[Row, Facts, Result]] = deque()
+    mapping = _Mapping(load, compute, pool, batch, read_ahead, weight)
+    if engine.engine == "ray":
+        yield from chain.from_iterable(map_on_cluster(mapping.whole, map(list, groups), engine.workers))
+    else:
+        with pool(processors()) as loaders:
+            yield from mapping.stream(groups, loaders)
 
-    def batches() -> Iterator[Pixels]:
-        images: list[Pixels] = []
-        before = 0
-        for group, row, loaded in _load(groups, load, pool, read_ahead, weight):
-            if images and group != before:
-                yield np.stack(images)
-                images = []
-            before = group
-            waiting.append(_Slot(row, loaded))
-            for one in loaded:
-                if one.pixels is None:
-                    continue
-                images.append(one.pixels)
-                if len(images) == batch:
+
+def in_groups(rows: Sequence[Row], batch: int) -> Iterator[Sequence[Row]]:
+    """Cut rows of one image each into groups of whole batches, so that batches are those of one group of all."""
+    size = _BATCHES_OF_A_GROUP * batch
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+@dataclass(frozen=True)
+class _Mapping(Generic[Row, Facts, Result]):
+    """How rows are mapped; see `map_images`."""
+
+    load: Callable[[Row], Sequence[Loaded[Facts]]]
+    compute: Callable[[Iterable[Pixels]], Iterator[Sequence[Result]]]
+    pool: Callable[[int], AbstractContextManager[Pool]]
+    batch: int
+    read_ahead: int
+    weight: Callable[[Row], int]
+
+    def whole(self, group: Iterable[Row]) -> "list[_Mapped[Row, Facts, Result]]":
+        """Map one group, in a worker, which has one core."""
+        return list(self.stream([group], self._kept_pool))
+
+    @cached_property
+    def _kept_pool(self) -> Pool:
+        """That of a worker, for all its groups: it ends with its process."""
+        return self.pool(1).__enter__()
+
+    def stream(self, groups: Iterable[Iterable[Row]], pool: Pool) -> "Iterator[_Mapped[Row, Facts, Result]]":
+        """Map group after group; the first rows of the next one are loaded while this one is computed."""
+        waiting: deque[_Slot[Row, Facts, Result]] = deque()
+
+        def batches() -> Iterator[Pixels]:
+            images: list[Pixels] = []
+            before = 0
+            for group, row, loaded in _load(groups, self.load, pool, self.read_ahead, self.weight):
+                if images and group != before:
                     yield np.stack(images)
                     images = []
-        if images:
-            yield np.stack(images)
+                before = group
+                waiting.append(_Slot(row, loaded))
+                for one in loaded:
+                    if one.pixels is None:
+                        continue
+                    images.append(one.pixels)
+                    if len(images) == self.batch:
+                        yield np.stack(images)
+                        images = []
+            if images:
+                yield np.stack(images)
 
-    for result in chain.from_iterable(compute(batches())):
-        while waiting[0].is_complete:
-            yield waiting.popleft().joined()
-        waiting[0].results.append(result)
-    yield from (slot.joined() for slot in waiting)
+        for result in chain.from_iterable(self.compute(batches())):
+            while waiting[0].is_complete:
+                yield waiting.popleft().joined()
+            waiting[0].results.append(result)
+        yield from (slot.joined() for slot in waiting)
 
 
 @dataclass

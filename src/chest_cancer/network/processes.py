@@ -83,7 +83,8 @@ class Processes:
     def _start(self, count: int) -> ProcessPoolExecutor:
         pool = ProcessPoolExecutor(count, self._context, initializer=_begin)
         with _main_module_hidden():
-            pool.submit(os.getpid)  # begins all of them
+            for _ in range(count):
+                pool.submit(os.getpid)  # each begins one, while those before are still beginning
         return pool
 
 

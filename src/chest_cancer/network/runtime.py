@@ -29,6 +29,14 @@ def _core() -> ov.Core:
     return ov.Core()
 
 
+def use_one_thread() -> None:
+    """Compute in one thread from here on, on whichever core is free, as other processes compute beside this one.
+
+    By itself OpenVINO takes all cores, and binds its threads to them: those of every process to the same ones.
+    """
+    _core().set_property("CPU", {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False})
+
+
 def resolve_precision(precision: str) -> str:
     """Work out the precision that this processor will compute in.
 

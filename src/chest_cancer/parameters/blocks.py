@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from chest_cancer.parameters.engine import EngineParameters
 from chest_cancer.parameters.sources import PhantomParameters, SourceParameters
 from chest_cancer.parameters.values import (
     Block,
@@ -97,7 +98,7 @@ class AugmentationParameters(Block):
     zoom: float = Field(0.1, ge=0.0, lt=1.0, description="0.1 scales by 0.9 to 1.1.")
 
 
-class FeatureExtractionParameters(Block):
+class FeatureExtractionParameters(EngineParameters):
     """The frozen convolutions, run once per image and view."""
 
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the processor has it.")
@@ -231,7 +232,7 @@ class ModelEvaluationParameters(Block):
     )
 
 
-class ExternalValidationParameters(SourceParameters):
+class ExternalValidationParameters(EngineParameters, SourceParameters):
     """Another site's labelled images, which a trained model is measured on."""
 
     block: ClassVar[str] = "external_validation"
@@ -245,7 +246,7 @@ class ExternalValidationParameters(SourceParameters):
     phantom: PhantomParameters = PhantomParameters(images=200, scanner="b")
 
 
-class BatchInferenceParameters(Block):
+class BatchInferenceParameters(EngineParameters):
     """The images to predict."""
 
     source: str = Field(

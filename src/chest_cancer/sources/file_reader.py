@@ -1,6 +1,8 @@
 """Files to a network's input, in a process beside it: what is known of an image without the classifier."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from chest_cancer.imaging.decoding import decode_image, identifiers_in
@@ -32,11 +34,13 @@ class FileReader:
         key: Of this project, for the hashes of patients.
         way: How patients are found.
         preparation: What images go through.
+        folder: Holds the files; None where no folder does.
     """
 
     key: bytes = field(repr=False)
     way: str
     preparation: Preparation
+    folder: Path | None = None
 
     def __call__(self, file: SourceFile) -> list[Loaded[Row]]:
         """Read a file, and what lies beside it as values of its volume.
@@ -44,6 +48,9 @@ class FileReader:
         Returns:
             Its images, none of which may be readable: each has `path`, `patient`, `study`, `series`, and either a
             `reason` or `pixel_sha256` and `is_ct`.
+
+        Raises:
+            ConnectionError: It can't be read, and its folder isn't there: that says nothing of the file.
         """
         used: set[str] = set()
         rows = self._read(file, file.beside, used)
@@ -62,6 +69,11 @@ class FileReader:
         try:
             return [self._decode(name, data) for name, data in images_in(file, self.key, beside, used)]
         except RefusedError as reason:
+            if self.folder is not None and not self.folder.is_dir():
+                raise ConnectionError(
+                    f"The folder of the images can't be reached from {gethostname()}: expected {self.folder}. "
+                    "Received: no such folder. Mount it there under the same path, and run again."
+                ) from reason
             return [self._without_image(file.name, str(reason))]
 
     def _decode(self, name: str, data: bytes) -> Loaded[Row]:

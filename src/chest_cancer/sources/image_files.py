@@ -55,17 +55,19 @@ class ImageFiles:
     Attributes:
         source: Where they came from.
         files: Sorted by name; those that can't be taken, too.
+        folder: Holds them all; None where no folder does.
     """
 
     source: SourceRecord
     files: tuple[SourceFile, ...]
+    folder: Path | None = None
 
     @classmethod
     def of_folder(cls, record: SourceRecord) -> "ImageFiles":
         """List a folder, where it is."""
         root = Path(record.location).expanduser()
         listed = list_folder(root, Intake(root, _LIMITS))
-        return cls(record, _with_values(_file_in_place(entry) for entry in listed if _counts(entry)))
+        return cls(record, _with_values(_file_in_place(entry) for entry in listed if _counts(entry)), root)
 
     @classmethod
     def of_objects(cls, record: SourceRecord, place: Place, limits: SourceLimits) -> "ImageFiles":
@@ -83,7 +85,7 @@ class ImageFiles:
             for name in folder.paths
         ]
         refused = [SourceFile(name, "", 0, stamp, reason) for name, reason in folder.refused]
-        return cls(folder.source, _with_values([*taken, *refused]))
+        return cls(folder.source, _with_values([*taken, *refused]), folder.root)
 
 
 def blocks_of(file: SourceFile, size: int | None = None) -> Iterator[bytes]:

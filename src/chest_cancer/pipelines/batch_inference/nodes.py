@@ -12,7 +12,7 @@ from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.mapping import map_images
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.network.preparation import Preparation
-from chest_cancer.network.processes import Processes, processors
+from chest_cancer.network.processes import Processes
 from chest_cancer.network.studies import reason_of_chest
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference.parts import Part, images_about, look_whom, plan_parts, share_of
@@ -67,11 +67,11 @@ def predict_images(
     """
     whom = look_whom(images, parameters.patient, patient_key)
     parts = plan_parts(images, whom, patient_key, classifier.identity)
-    reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest))
+    reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest), images.folder)
     planned = PlannedTable(
         {part.name: part.made_from for part in parts},
         tuple(part.name for part in share_of(parts, parameters.part)),
-        partial(_predict_parts, {part.name: part for part in parts}, classifier, reader),
+        partial(_predict_parts, {part.name: part for part in parts}, classifier, reader, parameters),
     )
     facts = {
         "source": images.source.location,
@@ -83,7 +83,11 @@ def predict_images(
 
 
 def _predict_parts(
-    parts: dict[str, Part], classifier: Classifier, reader: FileReader, missing: list[str]
+    parts: dict[str, Part],
+    classifier: Classifier,
+    reader: FileReader,
+    parameters: BatchInferenceParameters,
+    missing: list[str],
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Predict the files of some parts, and give each part as soon as it is whole."""
     remaining = [parts[name] for name in missing]
@@ -91,18 +95,16 @@ def _predict_parts(
     ends = iter(_ends(remaining))
     part, end = next(ends)
     rows: list[Row] = []
-    with (
-        Processes(processors(), file_reader.__name__) as pool,
-        tqdm(total=total, desc="Predicting", unit="file", mininterval=0.5) as bar,
-    ):
+    with tqdm(total=total, desc="Predicting", unit="file", mininterval=0.5) as bar:
         mapped = map_images(
             [part.files for part in remaining],
             reader,
             classifier.stream_batches,
-            pool,
+            partial(Processes, preload=file_reader.__name__),
             batch=_BATCH,
             read_ahead=_READ_AHEAD,
             weight=images_about,
+            engine=parameters,
         )
         for done, (_, images) in enumerate(mapped, start=1):
             rows += [_answered(facts, prediction) for facts, prediction in images]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.network.preparation import Preparation
 from chest_cancer.parameters.blocks import ExternalValidationParameters, FeatureExtractionParameters
 from chest_cancer.pipelines.external_validation.copies import Copies, count_copies, find_copies
 from chest_cancer.pipelines.external_validation.looking import look_at
@@ -40,7 +41,7 @@ def choose_model(
 
 
 def predict_external_images(
-    images: ImageFolder, external_index: pd.DataFrame, model: TrainedModel
+    images: ImageFolder, external_index: pd.DataFrame, model: TrainedModel, parameters: ExternalValidationParameters
 ) -> tuple[pd.DataFrame, Arrays]:
     """Send another site's images through the artefact that is served.
 
@@ -48,6 +49,7 @@ def predict_external_images(
         images: The source's files.
         external_index: A row per readable image.
         model: The trained model.
+        parameters: The block `external_validation`: where this happens.
 
     Returns:
         A row per distinct image, with the index's columns, and how each looks to the model; see `look_at`.
@@ -55,19 +57,21 @@ def predict_external_images(
     Raises:
         UnreadableImageError: The model is older than today's way to read grey of more than 8 bits.
     """
+    preparation = Preparation.of(model.classifier.manifest)
 
     def load(path: str, _key: str) -> Any:
-        return model.classifier.pixels_of(decode_image(images.read(path), max_pixels=sys.maxsize, min_side=1))
+        return preparation.pixels_of(decode_image(images.read(path), max_pixels=sys.maxsize, min_side=1))
 
     distinct = external_index.drop_duplicates("pixel_sha256")
-    return look_at(distinct, load, model.classifier, "external images")
+    return look_at(distinct, load, model.classifier, "external images", parameters)
 
 
-def predict_own_images(model: TrainedModel) -> tuple[pd.DataFrame, Arrays]:
+def predict_own_images(model: TrainedModel, parameters: ExternalValidationParameters) -> tuple[pd.DataFrame, Arrays]:
     """Send the images that the model was made from through it, too: by them copies are found and sites compared.
 
     Args:
         model: The trained model.
+        parameters: The block `external_validation`: where this happens.
 
     Returns:
         As `predict_external_images`, with the columns of the split table; empty where these images are not here.
@@ -77,7 +81,7 @@ def predict_own_images(model: TrainedModel) -> tuple[pd.DataFrame, Arrays]:
         return pd.DataFrame(), {}
     used = own.split_table[own.split_table["split"].isin(_SPLITS)]
     load = partial(own.files.pixels, window=model.classifier.standardisation.window)
-    return look_at(used, load, model.classifier, "the model's own images")
+    return look_at(used, load, model.classifier, "the model's own images", parameters)
 
 
 def leave_out_copies(

@@ -29,13 +29,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=predict_external_images,
-                inputs=["external_images", "external_index", "validated_model"],
+                inputs=["external_images", "external_index", "validated_model", "params:external_validation"],
                 outputs=["external_answers", "external_looks"],
                 name="predict_external_images_node",
             ),
             Node(
                 func=predict_own_images,
-                inputs="validated_model",
+                inputs=["validated_model", "params:external_validation"],
                 outputs=["own_answers", "own_looks"],
                 name="predict_own_images_node",
             ),

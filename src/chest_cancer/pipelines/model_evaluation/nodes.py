@@ -8,6 +8,7 @@ import pandas as pd
 from chest_cancer.network.answered_images import answer_images
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.features import known_patients
+from chest_cancer.network.mapping import Loaded
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
@@ -37,9 +38,9 @@ def predict_test_images(
         ValueError: A file is not the image that was indexed.
     """
     test = split_table[split_table["split"] == "test"]
-    said, predictions = answer_images(
+    said, predictions, _ = answer_images(
         test,
-        lambda path, key: images.standardised(path, classifier.standardisation, key).pixels,
+        lambda path, key: Loaded(None, images.standardised(path, classifier.standardisation, key).pixels),
         classifier,
         "test images",
     )

@@ -1,0 +1,27 @@
+"""Where images go through a network: parameters that several blocks have."""
+
+from importlib.util import find_spec
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from chest_cancer.parameters.values import Block
+
+
+def _installed(engine: str) -> str:
+    """Refuse an engine whose package is missing, before any work."""
+    if engine == "ray" and find_spec("ray") is None:
+        raise ValueError('Ray is not installed: pip install "chest_cancer[ray]", or use local')
+    return engine
+
+
+class EngineParameters(Block):
+    """What computes: this process, or workers of a Ray cluster."""
+
+    engine: Annotated[Literal["local", "ray"], AfterValidator(_installed)] = Field(
+        "local",
+        description="ray: workers of one core each, on the cluster of `RAY_ADDRESS`, or on one that is started here.",
+    )
+    workers: int | None = Field(
+        None, ge=1, le=100_000, description="Of `ray`, at once; null: one for each core that there is at the beginning."
+    )
