@@ -14,7 +14,7 @@ from kedro.runner import SequentialRunner
 
 from chest_cancer.hooks import LineageHook, ProjectHook
 from chest_cancer.record.ending import stopping_by_signals
-from chest_cancer.record.shares import is_share
+from chest_cancer.record.shares import shared_work
 from conftest import PROJECT
 
 PIPELINES = [path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")]
@@ -73,17 +73,17 @@ def test_a_run_stops_at_the_next_step_where_a_node_swallows_what_the_signal_rais
 
 
 @pytest.mark.parametrize(
-    ("pipelines", "part", "shared"),
+    ("pipelines", "part", "work"),
     [
-        (["batch_inference"], "3/16", True),
-        (["batch_inference"], None, False),
-        (["batch_inference", "reporting"], "3/16", False),
-        (None, "3/16", False),
+        (["batch_inference"], "3/16", "`batch_inference.source` 'a.zip', `.patient` 'auto', in environment local"),
+        (["batch_inference"], None, None),
+        (["batch_inference", "reporting"], "3/16", None),
+        (None, "3/16", None),
     ],
 )
 def test_only_a_share_of_a_batch_may_run_beside_another(
-    pipelines: list[str] | None, part: str | None, shared: bool
+    pipelines: list[str] | None, part: str | None, work: str | None
 ) -> None:
-    catalog = DataCatalog({"params:batch_inference": MemoryDataset({"part": part})})
+    catalog = DataCatalog({"params:batch_inference": MemoryDataset({"part": part, "source": "a.zip"})})
 
-    assert is_share({"pipeline_names": pipelines}, catalog) == shared
+    assert shared_work({"pipeline_names": pipelines, "env": None}, catalog) == work

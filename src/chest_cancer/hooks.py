@@ -19,7 +19,7 @@ from chest_cancer.jobs import progress
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
 from chest_cancer.record.flat_parameters import flat_parameters
-from chest_cancer.record.shares import is_share
+from chest_cancer.record.shares import shared_work
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
 from chest_cancer.storage.figures import UNKNOWN, figures_in, patients_of
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together
@@ -48,8 +48,8 @@ class ProjectHook:
         names = run_params.get("pipeline_names")
         parts = ["kedro run", f"--env {run_params['env']}", f"--pipelines {','.join(names)}" if names else ""]
         command = " ".join(filter(None, parts))
-        shared = is_share(run_params, catalog)
-        at_end.enter_context(hold_project(Path(run_params["project_path"]), command, shared=shared))
+        work = shared_work(run_params, catalog)
+        at_end.enter_context(hold_project(Path(run_params["project_path"]), command, work=work))
 
     @hook_impl(tryfirst=True)
     def before_node_run(self) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from chest_cancer.storage.project_lock import LOCK, ProjectHeldError, hold_proje
 
 HOLDER = """
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from chest_cancer.storage.project_lock import hold_project
 with hold_project(Path(sys.argv[1]), "kedro run"):
@@ -53,8 +55,8 @@ def test_a_project_is_free_after_an_error(tmp_path: Path) -> None:
 
 def test_shares_hold_a_project_together_and_nobody_else_beside_them(tmp_path: Path) -> None:
     with (
-        hold_project(tmp_path, "1/2", shared=True),
-        hold_project(tmp_path, "2/2", shared=True),
+        hold_project(tmp_path, "1/2", work="A"),
+        hold_project(tmp_path, "2/2", work="A"),
         pytest.raises(ProjectHeldError, match="Another run is using"),
         hold_project(tmp_path, "kedro run"),
     ):
@@ -62,6 +64,27 @@ def test_shares_hold_a_project_together_and_nobody_else_beside_them(tmp_path: Pa
     with (
         hold_project(tmp_path, "kedro run"),
         pytest.raises(ProjectHeldError, match="`kedro run`"),
-        hold_project(tmp_path, "1/2", shared=True),
+        hold_project(tmp_path, "1/2", work="A"),
     ):
+        pass
+
+
+def test_shares_of_another_work_are_refused_until_the_last_of_the_first_has_ended(tmp_path: Path) -> None:
+    with ExitStack() as open_shares:
+        first = ExitStack()
+        first.enter_context(hold_project(tmp_path, "kedro run", work="`batch_inference.source` 'A'"))
+        open_shares.enter_context(hold_project(tmp_path, "kedro run", work="`batch_inference.source` 'A'"))
+        first.close()
+
+        expected = (
+            rf"of `batch_inference.source` 'A': process {os.getpid()}, `kedro run`, since .* This one is of "
+            r"`batch_inference.source` 'B': each would remove what the other has made. Wait until they have ended, or"
+        )
+        with (
+            pytest.raises(ProjectHeldError, match=expected),
+            hold_project(tmp_path, "kedro run", work="`batch_inference.source` 'B'"),
+        ):
+            pass
+
+    with hold_project(tmp_path, "kedro run", work="`batch_inference.source` 'B'"):
         pass

@@ -25,7 +25,7 @@ from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.provenance import dvc_process
 from chest_cancer.record.relocation import follow_project
 from chest_cancer.record.run_name import DEFAULT, RunParameters
-from chest_cancer.record.shares import is_share
+from chest_cancer.record.shares import shared_work
 from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.recoverable_folder import locked
 
@@ -63,7 +63,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
         if self._already_active_mlflow:
             super().before_pipeline_run(run_params=shown, pipeline=pipeline, catalog=catalog)
             return
-        if not is_share(run_params, catalog):  # others may be running
+        if shared_work(run_params, catalog) is None:  # else others may be running
             delivery.close_abandoned()
         opened = tracking.open_run(self._parameters.title())
         at_end.callback(_end, opened)

@@ -7,13 +7,21 @@ from kedro.io import CatalogProtocol
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 
 
-def is_share(run_params: dict[str, Any], catalog: CatalogProtocol[Any, Any]) -> bool:
-    """Whether a run is a share of a batch, and does nothing else.
+def shared_work(run_params: dict[str, Any], catalog: CatalogProtocol[Any, Any]) -> str | None:
+    """Say what a run is a share of.
 
     Args:
         run_params: What Kedro's hooks know of the run.
         catalog: The run's.
+
+    Returns:
+        All that decides which rows the shares make together, in words; None for a run that is no share of a batch, or
+        does something else, too.
     """
     if run_params.get("pipeline_names") != ["batch_inference"]:
-        return False
-    return BatchInferenceParameters.model_validate(catalog.load("params:batch_inference")).part is not None
+        return None
+    batch = BatchInferenceParameters.model_validate(catalog.load("params:batch_inference"))
+    if batch.part is None:
+        return None
+    environment = run_params["env"] or "local"
+    return f"`batch_inference.source` {batch.source!r}, `.patient` {batch.patient!r}, in environment {environment}"
