@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from functools import partial
+from pathlib import Path
 
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
@@ -18,8 +19,21 @@ def register_pipelines() -> dict[str, Pipeline]:
 
     Returns:
         Pipelines by name.
+
+    Raises:
+        ValueError: A run asked for a pipeline that there is not.
     """
-    pipelines = find_pipelines(raise_errors=True)
+    try:
+        pipelines = find_pipelines(raise_errors=True)
+    except ImportError as error:
+        if error.__cause__ is not None:  # a pipeline that is there can't be imported
+            raise
+        _, asked, _ = str(error).split("'")
+        names = sorted(path.parent.name for path in Path(__file__).parent.glob("pipelines/*/pipeline.py"))
+        raise ValueError(
+            f"Invalid value received for `--pipelines`. Expected some of: {', '.join(names)}. "
+            f"Received: {asked.rpartition('.')[2]!r}"
+        ) from None
     pipelines["__default__"] = sum(
         (pipeline for name, pipeline in pipelines.items() if name not in ON_REQUEST), start=Pipeline([])
     )
