@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from chest_cancer.imaging.afar import Looks, look_from_afar
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.network.features import class_names, embeddings_of
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.cross_validation import (
@@ -114,5 +114,5 @@ def look_at(raw_images: ImageFolder, sample: Sample) -> Looks:
     paths = sample.images["path"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         seen = pool.map(lambda path: look_from_afar(raw_images.pixels(path)), paths)
-        looks = list(tqdm(seen, total=len(paths), desc="Looking from afar", unit="image", mininterval=0.5))
+        looks = list(follow(seen, "Looking from afar", len(paths)))
     return {name: np.stack([look[name] for look in looks]) for name in looks[0]}

@@ -12,9 +12,9 @@ import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from chest_cancer.imaging.phantoms.generate import PHANTOM_VERSION, generate_phantoms
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.sources.archive.account import Account
 from chest_cancer.sources.deidentify import Deidentifier
@@ -274,7 +274,7 @@ def _generate(source: ImageSource, intake: Intake) -> None:
     )
     # As many digits as keep names in the order of patients and slices.
     patient_digits, slice_digits = max(4, len(str(wanted.images))), len(str(wanted.slices_per_patient[1]))
-    for phantom in tqdm(phantoms, total=wanted.images, desc="Phantoms", disable=None):
+    for phantom in follow(phantoms, "Drawing phantoms", wanted.images):
         patient, number = f"{phantom.patient:0{patient_digits}d}", f"{phantom.slice:0{slice_digits}d}"
         name = f"{phantom.label}/patient_{patient}_slice_{number}.png"
         mask = intake.root / LESION_MASKS / name

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pandas as pd
-from tqdm import tqdm
 
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.mapping import LOCAL, Loaded, in_groups, map_images
 from chest_cancer.network.predictions import probability_columns
@@ -51,7 +51,7 @@ def answer_images(
         read_ahead=_READ_AHEAD,
         engine=engine,
     )
-    shown = tqdm(mapped, desc=f"Predicting {what}", total=len(each), unit="image", mininterval=0.5)
+    shown = follow(mapped, f"Predicting {what}", len(each))
     answered = [(answer, facts) for _, images in shown for facts, answer in images if answer is not None]
     predictions = [answer for answer, _ in answered]
     rows = [

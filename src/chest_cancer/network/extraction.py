@@ -12,10 +12,10 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 from onnx import ModelProto
-from tqdm import tqdm
 
 from chest_cancer.imaging.standardise import preprocessing_key
 from chest_cancer.jobs import progress
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.mapping import Loaded, in_groups, map_images
 from chest_cancer.network.minimal_filtering import FILTERING, filter_minimally
 from chest_cancer.network.runtime import RUNTIME, Network, Outputs, resolve_precision
@@ -56,6 +56,8 @@ def extract_stored(
     base = _Base(graph, precision, filter_minimally if filtered else None)
 
     def compute(positions: list[int]) -> Iterator[Outputs]:
+        stored = len(keys) - len(positions)
+        logger.info("Extracting features of %d %s; those of %d are stored already.", len(positions), what, stored)
         return extract(base.stream, positions, load, parameters, f"Extracting {what} ({precision})")
 
     table = feature_store.table(
@@ -100,7 +102,7 @@ def extract(
         jobs: The images to load, in the order of the result.
         load: Returns the image of a job, uint8 [224, 224, 3]. Called in threads.
         parameters: How many images are sent at once and loaded ahead (at least a batch is), and where.
-        description: What the progress bar says.
+        description: What is done, for people.
 
     Yields:
         The outputs of each image by name, float32 [1, ...].
@@ -122,12 +124,12 @@ def extract(
         read_ahead=max(parameters.read_ahead, batch),
         engine=parameters,
     )
-    with tqdm(total=len(jobs), desc=description, unit="image", mininterval=0.5) as bar:
+    with LongWork(description, len(jobs)) as work:
         for _, images in mapped:
             yield from (outputs for _, outputs in images if outputs is not None)
-            bar.update()
-            if bar.n % batch == 0 or bar.n == len(jobs):
-                progress.report("images", done=bar.n, of=len(jobs))
+            work.update()
+            if work.done % batch == 0 or work.done == len(jobs):
+                progress.report("images", done=work.done, of=len(jobs))
 
 
 def _each(outputs: Outputs) -> list[Outputs]:

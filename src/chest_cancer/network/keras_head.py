@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer.jobs import progress
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.embedding import by_kind
 from chest_cancer.network.features import LabelledFeatures
 from chest_cancer.network.heads.registry import HEADS
@@ -124,6 +125,7 @@ def fit(
     validation: tuple[NDArray[np.float32], NDArray[np.int64]],
     parameters: ModelTrainingParameters,
     seed: int,
+    work: LongWork | None = None,
 ) -> History:
     """Train until the validation loss stops falling; the model keeps the weights of its best epoch.
 
@@ -133,13 +135,13 @@ def fit(
         validation: Features and class numbers.
         parameters: The block `model_training`.
         seed: Random seed for the order of the images.
+        work: Is told of each epoch.
 
     Returns:
         `loss`, `accuracy`, `val_loss` and `val_accuracy`, a row per epoch; the index counts from 1.
     """
     import keras
     import tensorflow as tf
-    from tqdm.keras import TqdmCallback
 
     features, labels = training
     counts = np.bincount(labels)
@@ -153,19 +155,18 @@ def fit(
         min_delta=parameters.early_stopping.min_delta,
         restore_best_weights=True,
     )
-    reporting = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: progress.report(
-            "epoch",
-            epoch=epoch + 1,
-            epochs=parameters.epochs,
-            figures={name: float(value) for name, value in logs.items()},
-        )
-    )
+
+    def report(epoch: int, logs: dict[str, float]) -> None:
+        figures = {name: float(value) for name, value in logs.items()}
+        progress.report("epoch", epoch=epoch + 1, epochs=parameters.epochs, figures=figures)
+        if work is not None:
+            work.update()
+
     history = model.fit(
         without_tuning(batches),
         validation_data=without_tuning(held_back),
         epochs=parameters.epochs,
-        callbacks=[stopping, reporting, TqdmCallback(verbose=0, desc="Training", mininterval=0.5)],
+        callbacks=[stopping, keras.callbacks.LambdaCallback(on_epoch_end=report)],
         shuffle=False,
         verbose=0,
     )

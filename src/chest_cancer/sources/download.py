@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from kedro.io import DatasetError
-from tqdm import tqdm
 
+from chest_cancer.jobs.long_work import BYTES, LongWork
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.intake import FULL
 from chest_cancer.sources.untar import is_tar
@@ -90,7 +90,7 @@ class _Transfer:
         self._cancelled = threading.Event()
         # Until the first block; from then on gdown's own time-outs suffice, and a slow line may take its time.
         self._silent_since: float | None = time.monotonic()
-        self._bar = tqdm(desc="Downloading", unit="B", unit_scale=True, disable=None)
+        self._progress = LongWork("Downloading", None, BYTES)
         # A whole time-out for the first try, and less for each further one: 15 s by default.
         self._patience = source.timeout_seconds * (1 + 0.25 * source.retries)
 
@@ -102,20 +102,20 @@ class _Transfer:
             Exception: Whatever gdown raised.
         """
         result: Future[None] = Future()
-        threading.Thread(target=self._work, args=(result,), daemon=True).start()
-        try:
-            while not result.done():
-                silence = time.monotonic() - (self._silent_since or time.monotonic())
-                if silence >= self._patience:
-                    raise TimeoutError(
-                        f"nothing received for {silence:.0f} s, the most that `data_ingestion.timeout_seconds` and "
-                        "`.retries` allow"
-                    )
-                wait([result], timeout=self._patience - silence)
-            result.result()
-        finally:
-            self._cancelled.set()
-            self._bar.close()
+        with self._progress:
+            threading.Thread(target=self._work, args=(result,), daemon=True).start()
+            try:
+                while not result.done():
+                    silence = time.monotonic() - (self._silent_since or time.monotonic())
+                    if silence >= self._patience:
+                        raise TimeoutError(
+                            f"nothing received for {silence:.0f} s, the most that `data_ingestion.timeout_seconds` and "
+                            "`.retries` allow"
+                        )
+                    wait([result], timeout=self._patience - silence)
+                result.result()
+            finally:
+                self._cancelled.set()
 
     def _work(self, result: Future[None]) -> None:
         try:
@@ -156,8 +156,8 @@ class _Transfer:
 
     def _show(self, received: int, total: int | None) -> None:
         self._silent_since = None
-        self._bar.total = total
-        self._bar.update(received - self._bar.n)
+        self._progress.total = total
+        self._progress.update(received - self._progress.done)
 
     def _remove_parts(self, *, keep: int) -> None:
         """Remove all but the largest part: gdown refuses to choose."""

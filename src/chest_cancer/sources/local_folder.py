@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from chest_cancer.imaging.volumes.reading import open_beside
 from chest_cancer.imaging.volumes.voxels import names_of_values
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.sources.intake import CHUNK, FOLDER, LINK, Intake, RefusedError, name_problem
 
 # Where DVC (of today and before 3.0), the Hugging Face Hub and git-annex keep files, each named by its digest.
@@ -99,9 +98,7 @@ def copy_files(entries: list[Entry], intake: Intake) -> None:
         return b"".join(intake.read(content_of(files[name])))
 
     # Headers first, so that it is known whose values have been read.
-    for entry in tqdm(
-        sorted(entries, key=lambda entry: entry.name in headers), desc="Copying", unit="file", disable=None
-    ):
+    for entry in follow(sorted(entries, key=lambda entry: entry.name in headers), "Copying", unit="files"):
         if entry.problem is not None:
             intake.refuse(entry.name, entry.problem)
         elif entry.is_folder:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kedro.io import DatasetError
-from tqdm import tqdm
 
 from chest_cancer.imaging.signatures import foreign_by_content
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.sources.foreign import foreign_by_name
 from chest_cancer.sources.intake import CHUNK, LINK, Intake, RefusedError, name_problem
 from chest_cancer.sources.untar import BROKEN_TAR, is_tar, unpack_tar
@@ -62,7 +62,7 @@ def unpack(archive: Path, intake: Intake, *, max_compression_ratio: float) -> No
         total = sum(member.file_size for member, problem in zip(members, problems, strict=True) if problem is None)
         intake.require_within(total_bytes=total)
         intake.require_space(total)
-        for index, member in enumerate(tqdm(members, desc="Unpacking", unit="file", disable=None)):
+        for index, member in enumerate(follow(members, "Unpacking", unit="files")):
             name = _decoded_name(member)
             if problem := problems[index] or ("overlaps another file of the archive" if index in overlapping else None):
                 intake.refuse(name, problem)

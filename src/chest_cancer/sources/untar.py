@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from kedro.io import DatasetError
-from tqdm import tqdm
 
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.sources.intake import CHUNK, LINK, Intake, RefusedError, name_problem
 
 BROKEN_TAR = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
@@ -39,10 +39,10 @@ def unpack_tar(archive: Path, intake: Intake, *, max_compression_ratio: float) -
     """
     most = max(max_compression_ratio * archive.stat().st_size, _ALWAYS_ALLOWED_BYTES)
     # In one pass: going back in a packed archive unpacks it from its beginning.
-    with tarfile.open(archive, "r|*") as opened, tqdm(desc="Unpacking", unit="file", disable=None) as bar:
+    with tarfile.open(archive, "r|*") as opened, LongWork("Unpacking", None, "files") as work:
         announced = files = 0
         for member in opened:
-            bar.update()
+            work.update()
             files += not member.isdir()
             announced += member.size
             intake.require_within(files=files, total_bytes=announced)

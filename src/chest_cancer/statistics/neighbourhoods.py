@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from tqdm import tqdm
 
 _CELLS = 2
 """Times the root of the number of rows: as many comparisons with centres as with the rows of a cell, nearly."""
@@ -48,7 +47,7 @@ def neighbourhoods(count: int, *looks: Look) -> Iterator[tuple[Indices, Indices]
     if len(looks) > 1:  # a cell may be near to a row by several looks, and is visited once
         near = np.where(_repeats(near), cells, near)
     visitors = _by_cell(near.ravel(), cells + 1)
-    for cell in tqdm(range(cells), desc="Looking for near-duplicates", unit="cell", mininterval=0.5):
+    for cell in follow(range(cells), "Looking for near-duplicates", unit="cells"):
         of_cell, rows = members[cell], visitors[cell] // near.shape[1]
         for start in range(0, len(of_cell), _COLUMNS):
             for first in range(0, len(rows), _ROWS):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from chest_cancer.audits.audit import Finding
 from chest_cancer.imaging.body import measure_black
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.limitation import Limitation, listed
 from chest_cancer.sources.image_folder import ImageFolder
@@ -41,8 +41,7 @@ def audit_black_lungs(
     drawn = draw_images(split_table.drop_duplicates("pixel_sha256"), _MOST_IMAGES, seed)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         measured = pool.map(lambda path: measure_black(raw_images.pixels(path)), drawn["path"])
-        shown = tqdm(measured, total=len(drawn), desc="Looking for black lungs", unit="image", mininterval=0.5)
-        black = np.array(list(shown))
+        black = np.array(list(follow(measured, "Looking for black lungs", len(drawn))))
     classes = {
         str(name): share(black[rows] >= _MOST_BLACK, drawn["group"].to_numpy()[rows], parameters.confidence)
         for name, rows in drawn.reset_index(drop=True).groupby("label").indices.items()

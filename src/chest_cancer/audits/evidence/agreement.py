@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr, wilcoxon
-from tqdm import tqdm
 
 from chest_cancer.audits.evidence.maps import (
     OVERLAPS,
@@ -16,6 +15,7 @@ from chest_cancer.audits.evidence.maps import (
     shuffle_head,
 )
 from chest_cancer.imaging.evidence import Cells
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.explanation import explain
 from chest_cancer.network.predictions import probability_columns
@@ -121,13 +121,8 @@ def delete_cells(
     known = test_predictions.to_dict("records")
     seen = [images.standardised(image["path"], classifier.standardisation).pixels for image in known]
     others = shuffled.predict_standardised(seen)
-    for image, pixels, evidence, other in tqdm(
-        zip(known, seen, maps, others, strict=True),
-        total=len(known),
-        desc="Deleting cells",
-        unit="image",
-        mininterval=0.5,
-    ):
+    explained = zip(known, seen, maps, others, strict=True)
+    for image, pixels, evidence, other in follow(explained, "Deleting cells", len(known)):
         cells = explain(classifier.manifest, evidence, image["predicted"]).cells
         cells_shuffled = explain(classifier.manifest, other.evidence, image["predicted"]).cells
         draws = [generator.choice(cells.size, DELETED_CELLS, replace=False) for _ in range(_RANDOM_DRAWS)]

@@ -6,10 +6,10 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from chest_cancer.audits.refusal.foreign_chests import CHESTS, FOREIGN_CHESTS
 from chest_cancer.audits.refusal.foreign_images import KINDS, PHOTOGRAPH, TEXT, ForeignImage
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.manifest import Limits
@@ -80,11 +80,11 @@ def predict_foreign_images(classifier: Classifier, images: Sequence[ForeignImage
         the answer has a probability.
     """
     predictions = []
-    with tqdm(total=len(images), desc="Showing foreign images", unit="image", mininterval=0.5) as bar:
+    with LongWork("Showing foreign images", len(images)) as work:
         for start in range(0, len(images), _BATCH):
             batch = images[start : start + _BATCH]
             predictions += classifier.predict([image.pixels for image in batch])
-            bar.update(len(batch))
+            work.update(len(batch))
     rows = [
         (image.kind, image.source, prediction.distance, prediction.reason, prediction.warning)
         for image, prediction in zip(images, predictions, strict=True)

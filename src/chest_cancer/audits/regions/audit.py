@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from onnx import ModelProto
 from PIL import Image
-from tqdm import tqdm
 
 from chest_cancer.audits.audit import Finding
 from chest_cancer.audits.regions.blackening import BLACKENING_VERSION, REGIONS, Pixels, blacken
@@ -21,6 +20,7 @@ from chest_cancer.imaging.chest import find_chest
 from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.windows import see
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.network.extraction import extract_stored
 from chest_cancer.network.features import class_names
 from chest_cancer.parameters.blocks import (
@@ -94,7 +94,7 @@ def _measure_lungs(images: ImageFolder, rows: pd.DataFrame) -> NDArray[np.float6
     """Measure how much of each image is lung, [n]; 0 where no lungs are found."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda path: find_chest(images.decoded(path)).lungs.mean(), rows["path"])
-        return np.array(list(tqdm(found, total=len(rows), desc="Looking for lungs", unit="image", mininterval=0.5)))
+        return np.array(list(follow(found, "Looking for lungs", len(rows))))
 
 
 def _extract(

@@ -8,9 +8,9 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from chest_cancer.audits.robustness.perturbations import PERTURBATIONS
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.sources.image_folder import ImageFolder
@@ -60,7 +60,7 @@ def predict_perturbed_images(
     known = test_predictions[["path", "label", "group"]].itertuples(index=False)
     rows: list[tuple[object, ...]] = []
     total = len(test_predictions) * len(PERTURBATIONS)
-    with tqdm(total=total, desc="Perturbing images", unit="image", mininterval=0.5) as bar:
+    with LongWork("Perturbing images", total) as work:
         for number, (path, label, group) in enumerate(known):
             original = images.pixels(path, window=classifier.standardisation.window)
             changed = [
@@ -70,7 +70,7 @@ def predict_perturbed_images(
             for perturbation, answer in zip(PERTURBATIONS, classifier.predict(changed), strict=True):
                 said = (answer.leaning, answer.reason, *answer.probabilities.values())
                 rows.append((perturbation.label, path, label, group, *said))
-            bar.update(len(PERTURBATIONS))
+            work.update(len(PERTURBATIONS))
     columns = ["path", "label", "group", "predicted", "reason", *probability_columns(list(classifier.classes))]
     perturbed = pd.DataFrame(rows, columns=["perturbation", *columns])
     return pd.concat([test_predictions[columns].assign(perturbation=None), perturbed], ignore_index=True)

@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from chest_cancer.jobs import progress
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.mapping import map_images
 from chest_cancer.network.predictions import probability_columns
@@ -95,7 +95,7 @@ def _predict_parts(
     ends = iter(_ends(remaining))
     part, end = next(ends)
     rows: list[Row] = []
-    with tqdm(total=total, desc="Predicting", unit="file", mininterval=0.5) as bar:
+    with LongWork("Predicting", total, "files") as work:
         mapped = map_images(
             [part.files for part in remaining],
             reader,
@@ -108,7 +108,7 @@ def _predict_parts(
         )
         for done, (_, images) in enumerate(mapped, start=1):
             rows += [_answered(facts, prediction) for facts, prediction in images]
-            bar.update()
+            work.update()
             if done % _BATCH == 0 or done == total:
                 progress.report("images", done=done, of=total)
             if done == end:

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
-from tqdm import tqdm
 
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.parameters.sources import SourceLimits, SourceParameters, TableParameters
 from chest_cancer.pipelines.data_ingestion.ambiguity import refuse_names_of_no_classes
@@ -124,7 +124,7 @@ def _open_all(
     opened = partial(examine, images, layout=layout, who=who, limits=limits)
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(images.paths), desc="Opening", unit="file", disable=None) as bar,
+        LongWork("Opening files", len(images.paths), "files") as work,
     ):
         for start in range(0, len(images.paths), _FILES_AT_ONCE):
             paths = images.paths[start : start + _FILES_AT_ONCE]
@@ -133,7 +133,7 @@ def _open_all(
                     refused.append((path, found))
                 else:
                     readable.append(found)
-                bar.update()
+                work.update()
     return readable, refused
 
 

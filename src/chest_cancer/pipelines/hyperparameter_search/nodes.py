@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.features import label_features
 from chest_cancer.network.keras_head import build_model, fit
 from chest_cancer.network.vgg16 import untrained_top
@@ -76,7 +77,14 @@ def search_hyperparameters(
         sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
     )
-    study.optimize(objective, n_trials=parameters.trials, show_progress_bar=False)
+    logger.info(
+        "Trying %d sets of parameters: each trains a head up to %d times on %d training images.",
+        parameters.trials,
+        len(folds),
+        len(numbers),
+    )
+    with LongWork("Trying parameters", parameters.trials, "trials") as work:
+        study.optimize(objective, n_trials=parameters.trials, callbacks=[lambda *_: work.update()])
     best = _nest(study.best_params)
     logger.info(
         "The best of %d trials has a loss of %.4f out of fold. To use its parameters: kedro run --params %s",

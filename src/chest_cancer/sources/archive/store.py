@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from tqdm import tqdm
 
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.sources.archive.connection import Archive
 from chest_cancer.sources.intake import RefusedError
 
@@ -43,7 +43,7 @@ def store_files(folder: Path, archive: Archive) -> Stored:
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     stored = Stored()
-    for path in tqdm(files, desc="Storing", unit="file", disable=None):
+    for path in follow(files, "Storing", unit="files"):
         try:
             if _store(path, archive):
                 stored.sent += 1

@@ -13,10 +13,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from kedro.io import DatasetError
-from tqdm import tqdm
 
 from chest_cancer.imaging.decoding import without_identifiers
 from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.jobs.long_work import follow
 from chest_cancer.sources.archive.connection import Archive, Instance
 from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_source import ImageSource
@@ -73,7 +73,7 @@ def list_studies(source: ImageSource, key: bytes, archive: Archive) -> list[Stud
     studies: list[Study] = []
     modalities: Counter[str] = Counter()
     listing = Intake(Path(), source.limits)
-    for uid in tqdm(found, desc="Listing", unit="study", disable=None):
+    for uid in follow(found, "Listing", unit="studies"):
         series = archive.series(uid)
         modalities.update(modality or "unknown" for modality in series.values())
         studies.append(_list_study(uid, series, key, archive))
@@ -110,7 +110,7 @@ def fetch_studies(
     """
     kept = downloads / keyed_hash(key, "archive", source.archive.url)
     with locked(kept / ".lock"):
-        for study in tqdm(studies, desc="Fetching", unit="study", disable=None):
+        for study in follow(studies, "Fetching", unit="studies"):
             folder = kept / f"{study.name}-{study.digest}"
             if not folder.exists():
                 _fetch(study, source, key, archive, folder, intake)
