@@ -5,12 +5,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-from kedro.io import DatasetError
+from kedro.config import OmegaConfigLoader
+from kedro.io import DatasetError, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro_datasets.json import JSONDataset
 
 from chest_cancer import environment
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.runtime import resolve_precision
 from chest_cancer.record.tracking import open_run
 from conftest import PROJECT
@@ -18,6 +23,14 @@ from conftest import PROJECT
 
 def fail_in_a_dataset() -> None:
     raise DatasetError("no such file")
+
+
+def fail_inside_of_a_dataset() -> None:
+    class Broken(MemoryDataset):
+        def load(self) -> None:
+            raise KeyError("a mistake of ours")
+
+    Broken().load()
 
 
 def fail_by_hand() -> None:
@@ -67,6 +80,26 @@ def test_importing_the_environment_does_nothing_and_importing_the_settings_prepa
     [
         (fail_in_a_dataset, "DatasetError: no such file"),
         (lambda: resolve_precision("int4"), "ValueError: Invalid value for `precision`: expected auto, bf16 or fp32."),
+        (
+            lambda: Classifier.load("/nowhere"),
+            "FileNotFoundError: No classifier in /nowhere: expected",
+        ),
+        (
+            lambda: import_module("no_such_package"),
+            "No module named 'no_such_package'. `make run` installs",
+        ),
+        (
+            lambda: Pipeline([]).only_nodes("nope"),
+            "ValueError: Pipeline does not contain nodes named ['nope'].",
+        ),
+        (
+            lambda: OmegaConfigLoader("/nowhere", base_env="base", default_run_env="local")["parameters"],
+            "MissingConfigException: Given configuration path either does not exist or is not",
+        ),
+        (
+            lambda: JSONDataset(filepath="/nowhere.json").load(),
+            "DatasetError: Failed while loading data from dataset",
+        ),
         (lambda: open_run("a run"), "ConnectionError: The MLflow server at http://127.0.0.1:9 does not answer: "),
     ],
 )
@@ -83,8 +116,8 @@ def test_a_deliberate_error_is_printed_as_its_message_alone(
 
 @pytest.mark.parametrize(
     "action",
-    [lambda: int("x"), fail_by_hand, lambda: 1 / 0, lambda: json.loads("{")],
-    ids=["int", "raise", "zero", "json"],
+    [lambda: int("x"), fail_by_hand, lambda: 1 / 0, lambda: json.loads("{"), fail_inside_of_a_dataset],
+    ids=["int", "raise", "zero", "json", "dataset"],
 )
 def test_any_other_error_keeps_its_traceback(stderr_of: Callable, action: Callable[[], object]) -> None:
     assert "Traceback (most recent call last)" in stderr_of(action)
@@ -94,7 +127,10 @@ ENTRANCES = {
     "settings": "import chest_cancer.settings",
     "kedro": "from kedro.framework.project import configure_project; configure_project('chest_cancer')",
     "web server": """
-from kedro.io import DatasetError
+from kedro.config import OmegaConfigLoader
+from kedro.io import DatasetError, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro_datasets.json import JSONDataset
 from chest_cancer.datasets.registered_classifier import RegisteredClassifierDataset
 try:
     RegisteredClassifierDataset(filepath="champion").load()

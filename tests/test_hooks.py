@@ -4,6 +4,7 @@ import importlib
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,7 +13,8 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
-from chest_cancer.hooks import LineageHook, ProjectHook
+from chest_cancer.hooks import LineageHook, ProgressHook, ProjectHook, path_of
+from chest_cancer.jobs import progress
 from chest_cancer.record.ending import stopping_by_signals
 from chest_cancer.record.shares import shared_work
 from conftest import PROJECT
@@ -34,7 +36,7 @@ def hook() -> LineageHook:
 def test_it_is_known_where_each_result_lies_so_that_none_escapes_the_check(hook: LineageHook, pipeline: str) -> None:
     made = importlib.import_module(f"chest_cancer.pipelines.{pipeline}").create_pipeline().all_outputs()
 
-    assert [name for name in made - MEMORY if hook._path(name) is None] == []
+    assert [name for name in made - MEMORY if path_of(hook._catalog, name) is None] == []
 
 
 def test_a_result_in_an_object_store_has_no_place_on_the_disk(hook: LineageHook) -> None:
@@ -87,3 +89,54 @@ def test_only_a_share_of_a_batch_may_run_beside_another(
     catalog = DataCatalog({"params:batch_inference": MemoryDataset({"part": part, "source": "a.zip"})})
 
     assert shared_work({"pipeline_names": pipelines, "env": None}, catalog) == work
+
+
+def test_what_was_not_made_yet_is_said_before_any_work_with_the_commands_that_make_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    catalog = DataCatalog.from_config(CATALOG, credentials={"archive": {}})
+    run_params = {"project_path": str(tmp_path)}
+    for pipeline, message in (
+        ("model_training", r"`features`.*`split_table`.*Make first: `kedro run --pipelines data_ingestion,feature_"),
+        ("batch_inference", r"^Not made yet: `classifier`. Make first: `kedro run`.$"),
+    ):
+        nodes = importlib.import_module(f"chest_cancer.pipelines.{pipeline}").create_pipeline()
+        with pytest.raises(FileNotFoundError, match=message):
+            LineageHook().before_pipeline_run(run_params, nodes, catalog)
+
+
+def test_what_is_made_when_it_is_needed_is_not_asked_for_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    served = yaml.safe_load((PROJECT / "conf/registry/catalog.yml").read_text())
+    catalog = DataCatalog.from_config(CATALOG | served, credentials={"archive": {}})
+    for pipeline in ("data_ingestion", "model_preparation", "batch_inference", "external_validation"):
+        nodes = importlib.import_module(f"chest_cancer.pipelines.{pipeline}").create_pipeline()
+        inputs = [name for name in nodes.inputs() if not name.startswith(("params:", "external_"))]
+        LineageHook().before_pipeline_run(
+            {"project_path": str(tmp_path)}, Pipeline([Node(lambda *_: 1, inputs, "made", name="a")]), catalog
+        )
+
+
+def test_a_step_has_ended_with_the_last_of_its_results_for_some_are_made_while_they_are_saved(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chest_cancer")
+    events: list[str] = []
+    monkeypatch.setattr(progress, "report", lambda event, **_: events.append(event))
+
+    class Made(MemoryDataset):
+        def _save(self, data: object) -> None:
+            events.append("made")
+
+    nodes = Pipeline([Node(lambda: (1, 2), None, ["one", "other"], name="make_both_node")], namespace="a_pipeline")
+    manager, hook = _create_hook_manager(), ProgressHook()
+    manager.register(hook)
+    hook.before_pipeline_run({}, nodes, DataCatalog())
+
+    SequentialRunner().run(nodes, DataCatalog({"a_pipeline.one": Made(), "a_pipeline.other": Made()}), manager)
+
+    assert events == ["run_started", "node_started", "made", "made", "node_finished"]
+    assert "Step 1 of 1: a_pipeline, make both" in caplog.messages

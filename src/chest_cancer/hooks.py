@@ -1,10 +1,15 @@
 """What cuts across a run: holding the project, what belongs together, parameters, progress, the summary."""
 
+import json
+import logging
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Collection, Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -13,17 +18,26 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 
 from chest_cancer.jobs import progress
+from chest_cancer.jobs.long_work import in_words
+from chest_cancer.jobs.model_files import METRICS_FILE
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
 from chest_cancer.record.flat_parameters import flat_parameters
+from chest_cancer.record.provenance import dvc_process
 from chest_cancer.record.shares import shared_work
+from chest_cancer.reporting.endings import endings_of, print_ending
+from chest_cancer.reporting.last_words import Results
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
-from chest_cancer.storage.figures import UNKNOWN, figures_in, patients_of
+from chest_cancer.storage.figures import figures_in
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together
 from chest_cancer.storage.project_lock import hold_project
+
+if TYPE_CHECKING:
+    from chest_cancer.reporting.templates import AuditedPart
+
+logger = logging.getLogger(__name__)
 
 # What makes no result its own: caches, and images that are only asked about.
 # What other runs made: found by its own digests, and used beside whatever is here.
@@ -89,8 +103,12 @@ class LineageHook:
         """Check before any work what the run takes from the disk.
 
         Raises:
+            FileNotFoundError: Some of it is not there: names what, and the command that makes it.
             MixedResultsError: Some of it was made from something else: names what, and the cure.
         """
+        missing = [name for name in sorted(pipeline.inputs()) if path_of(catalog, name) and not catalog.exists(name)]
+        if missing:
+            raise FileNotFoundError(_say_missing(missing))
         self._catalog = catalog
         self._ledger = Ledger(Path(run_params["project_path"]) / "data" / "lineage")
         self._known = self._ledger.read()
@@ -114,7 +132,7 @@ class LineageHook:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Note what a result was made from."""
-        path = self._path(dataset_name)
+        path = path_of(self._catalog, dataset_name)
         if dataset_name in _NOT_TRACED or (path is not None and (path / RECORD).is_file()):
             return
         made_from = require_together(self._parts[node.name], self._known)
@@ -127,24 +145,26 @@ class LineageHook:
             self._ledger.write(dataset_name, lineage)
             self._known[dataset_name] = lineage
 
-    def _path(self, name: str) -> Path | None:
-        """Where a dataset lies; None for what is only in memory, or in an object store."""
-        dataset = self._catalog.get(name)
-        told = dataset._describe() if dataset else {}  # its filepath is the one thing that all of them tell
-        filepath = told.get("filepath") if told.get("protocol", "file") == "file" else None
-        return None if filepath is None else Path(filepath)
-
     def _part(self, name: str) -> Lineage | None:
         """What is known of an input; None for a parameter, and for what is not there, which Kedro will say."""
         if name in _NOT_TRACED or name.startswith("params:"):
             return None
-        path = self._path(name)
+        path = path_of(self._catalog, name)
         if path is None or not path.exists():
             return self._unstored.get(name)
         if (path / RECORD).is_file():
             return Lineage(ImageFolder.open(path).source.fingerprint)
         digest, known = self._ledger.digest(path), self._known.get(name)
         return known if known and known.digest == digest else Lineage(digest, pipeline=None)
+
+
+def _say_missing(names: Collection[str]) -> str:
+    """Say what is not there, and which pipelines make it."""
+    pipelines = [path.parent.name for path in sorted(Path(__file__).parent.glob("pipelines/*/pipeline.py"))]
+    made = {name: import_module(f"chest_cancer.pipelines.{name}").create_pipeline().all_outputs() for name in pipelines}
+    makers = [pipeline for pipeline, outputs in made.items() if outputs & {*names}]
+    these = f"`kedro run --pipelines {','.join(makers)}`, or everything: " if makers else ""
+    return f"Not made yet: {', '.join(f'`{name}`' for name in names)}. Make first: {these}`kedro run`."
 
 
 class ParametersHook:
@@ -171,113 +191,92 @@ class ParametersHook:
 
 
 class SummaryHook:
-    """Prints the results of a run."""
+    """Says what a run has made, what to believe, and what to do next."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Note the time."""
+        self._begun = time.monotonic()
 
     @hook_impl
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Print the data, the number of images, the figures, and where to look next."""
-        if "external_report" in pipeline.all_outputs():
-            _print_external_validation(Console(), catalog.load("external_validation"))
-        if "batch_summary" in pipeline.all_outputs():
-            _print_batch(Console(), catalog.load("batch_summary"))
-        if "metrics" not in pipeline.all_outputs():
-            return
-        manifest, metrics = catalog.load("candidate").manifest, catalog.load("metrics")
-        data = manifest.data
-        title = "Synthetic phantoms: no statement about patients" if data.synthetic else "Test split"
-        if patients_of(metrics) == UNKNOWN and not data.synthetic:
-            title += ", whose patients may also be in training"
-        table = Table("figure", "value", "interval", "n", title=title, title_justify="left")
-        for name, figure in figures_in(metrics).items():
-            table.add_row(
-                name,
-                "unknown" if figure["value"] is None else f"{figure['value']:.3f}",
-                f"{figure['low']:.3f} to {figure['high']:.3f}",
-                str(figure["n"]),
-            )
-        splits = ", ".join(f"{name} {count}" for name, count in manifest.splits.items())
-        console = Console()
-        console.print(
-            f"\n[bold]Data[/]    {data.location}: {data.files} files, {data.distinct_by_content} distinct, "
-            f"{data.quarantined} in quarantine",
-            f"[bold]Splits[/]  {splits}",
-            sep="\n",
-        )
-        if "data_audit_leakage" in pipeline.all_outputs():
-            _print_other_patients(console, catalog.load("data_audit_leakage").get("other_patients"))
-        console.print(table)
-        console.print(
-            "[bold]Look[/]    data/08_reporting/report.html · make viz · make mlflow · make serve\n"
-            "For research only: not a medical device.",
-        )
+        """Print how the run ends; see `reporting/endings.py`."""
+        project, made = Path(run_params["project_path"]), pipeline.all_outputs()
+        results = Results(made, catalog.load, partial(_audited, catalog), partial(_own_figures, catalog))
+        for ending in endings_of(made):
+            paths = {name: project / path for name in ending.files if (path := path_of(catalog, name)) is not None}
+            print_ending(ending, results, paths, project, with_steps=dvc_process() is None)
+        Console().print(f"\n[bold]Done[/] in {in_words(time.monotonic() - self._begun)}.")
 
 
-def _print_external_validation(console: Console, facts: dict[str, Any]) -> None:
-    """Print how the model does at the other site, and where to look next."""
-    console.print(
-        f"\n[bold]Other site[/]  {facts['source']['location']}: {facts['copies']['words']}",
-        *facts["verdict"],
-        "[bold]Look[/]    data/08_reporting/external_validation.html\nFor research only: not a medical device.",
-        sep="\n",
-    )
+def _audited(catalog: CatalogProtocol[Any, Any], subject: str) -> "list[AuditedPart]":
+    """What the audits of `data`, or of data and `model`, found."""
+    from chest_cancer.audits.audit import parts_of
+    from chest_cancer.audits.registry import AUDITS, DATA_AUDITS
+
+    audits = DATA_AUDITS if subject == "data" else AUDITS
+    return parts_of(audits, {audit.facts_dataset: catalog.load(audit.facts_dataset) for audit in audits})
 
 
-def _print_batch(console: Console, facts: dict[str, Any]) -> None:
-    """Print what a batch came to, and what to do next."""
-    answers = ", ".join(f"{label} {count:,}" for label, count in facts["answers"].items()) or "none"
-    missing = facts["parts"] - facts["parts_done"]
-    next_steps = "data/08_reporting/predictions.html · data/07_model_output/predictions"
-    if missing:
-        next_steps = f"run the other shares ({missing} of {facts['parts']} parts are missing), then once without `part`"
-    console.print(
-        f"\n[bold]Batch[/]   {facts['source']}: {facts['rows']:,} images; answers: {answers}; "
-        f"{facts['without_answer_in_all']:,} without an answer, of which {facts['unreadable']:,} could not be read",
-        f"[bold]Next[/]    {next_steps}\nFor research only: not a medical device.",
-        sep="\n",
-    )
+def _own_figures(catalog: CatalogProtocol[Any, Any]) -> Mapping[str, Any]:
+    """Test figures of the model that is served."""
+    measured = catalog["classifier"].folder / METRICS_FILE
+    return figures_in(json.loads(measured.read_text())) if measured.is_file() else {}
 
 
-def _print_other_patients(console: Console, other: dict[str, Any] | None) -> None:
-    """Print what the figures may be for other patients; nothing where patients are known, or nothing was measured."""
-    if other is None:
-        return
-    accuracy, area = (
-        " to ".join(f"{other[name][end]['value']:.3f}" for end in ("lowest", "grouped"))
-        for name in ("accuracy", "roc_auc")
-    )
-    ranges = f"[bold]Other patients[/]  accuracy {accuracy}, area under the ROC curve {area}"
-    console.print(ranges, other["sentence"], *filter(None, [other["estimate"]]), sep="\n")
+def path_of(catalog: CatalogProtocol[Any, Any], name: str) -> Path | None:
+    """Where a dataset lies; None for what is only in memory, or in an object store."""
+    dataset = catalog.get(name)
+    told = dataset._describe() if dataset else {}  # its filepath is the one thing that all of them tell
+    filepath = told.get("filepath") if told.get("protocol", "file") == "file" else None
+    return None if filepath is None else Path(filepath)
 
 
 class ProgressHook:
-    """Reports the nodes of a run."""
+    """Says which step runs: to people, and to other processes."""
 
     def __init__(self) -> None:
         self._started: dict[str, float] = {}
+        self._unsaved: dict[str, set[str]] = {}
+        self._steps = 0
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Say which nodes will run, in order."""
+        self._steps = len(pipeline.nodes)
+        self._started.clear()
         progress.report("run_started", nodes=[node.name for node in pipeline.nodes])
 
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Node) -> None:
         """Say that a node starts."""
         self._started[node.name] = time.monotonic()
+        self._unsaved[node.name] = set(node.outputs)
+        logger.info("Step %d of %d: %s", len(self._started), self._steps, _in_words(node))
         progress.report("node_started", node=node.name)
 
-    @hook_impl
-    def after_node_run(self, node: Node) -> None:
-        """Say that a node has ended, and how long it took."""
-        progress.report(
-            "node_finished", node=node.name, seconds=round(time.monotonic() - self._started.pop(node.name), 2)
-        )
+    @hook_impl(trylast=True)
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Say that a node has ended, with the last of its results: some are made only while they are saved."""
+        self._unsaved[node.name].discard(dataset_name)
+        if not self._unsaved[node.name]:
+            seconds = round(time.monotonic() - self._started[node.name], 2)
+            progress.report("node_finished", node=node.name, seconds=seconds)
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
         """Say which node failed, and why."""
+        logger.error("Failed: %s", _in_words(node))
         progress.report("node_failed", node=node.name, error=f"{type(error).__name__}: {error}")
+
+
+def _in_words(node: Node) -> str:
+    """Name a step: `feature_extraction, extract features`."""
+    pipeline, _, name = node.name.rpartition(".")
+    return ", ".join(filter(None, [pipeline, name.removesuffix("_node").replace("_", " ")]))

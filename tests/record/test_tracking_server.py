@@ -109,7 +109,7 @@ def test_a_server_that_cannot_be_used_stops_a_run_at_once_with_cause_and_cure(
     assert time.monotonic() - start < 30  # 15 s on a machine that does nothing else; MLflow alone takes four minutes
     assert problem in output
     assert "unset it to keep the record in mlflow.db" in output
-    assert "Running node" not in output
+    assert "Step 1" not in output
     assert "Traceback" not in output
 
 

@@ -43,7 +43,7 @@ class RegisteredClassifierDataset(AbstractDataset[NoReturn, Classifier]):
         raise DatasetError("A champion is made by the gate at the end of `kedro run`, not saved.")
 
     def _exists(self) -> bool:
-        return self._kept.exists()
+        return True  # it is fetched when it is loaded
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self.folder, "precision": self._precision}

@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from chest_cancer.imaging.volumes.reading import open_beside
 from chest_cancer.imaging.volumes.voxels import Beside
+from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.parameters.sources import SourceLimits, TableParameters
 from chest_cancer.sources.deidentify import Deidentifier
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
@@ -166,11 +165,11 @@ def ask_of_all(
     """
     with (
         ThreadPoolExecutor(_AT_ONCE) as pool,
-        tqdm(total=len(files), desc=description, unit="file", disable=None) as bar,
+        LongWork(description, len(files), "files") as work,
     ):
         for start in range(0, len(files), _AHEAD):  # not all of them, each of which is something in memory
             for answer in pool.map(question, files[start : start + _AHEAD]):
-                bar.update()
+                work.update()
                 yield answer
 
 

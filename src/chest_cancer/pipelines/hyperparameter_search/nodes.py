@@ -86,12 +86,6 @@ def search_hyperparameters(
     with LongWork("Trying parameters", parameters.trials, "trials") as work:
         study.optimize(objective, n_trials=parameters.trials, callbacks=[lambda *_: work.update()])
     best = _nest(study.best_params)
-    logger.info(
-        "The best of %d trials has a loss of %.4f out of fold. To use its parameters: kedro run --params %s",
-        len(study.trials),
-        study.best_value,
-        ",".join(f"model_training.{name}={value}" for name, value in study.best_params.items()),
-    )
     return {"model_training": best}, _table(study)
 
 
@@ -103,7 +97,8 @@ def _draw_folds(
     if fewest < count:
         raise ValueError(
             f"Invalid value for `hyperparameter_search.folds`: expected at most {fewest}, the number of groups "
-            f"of training images in the class with the fewest. Received: {count}"
+            f"of training images in the class with the fewest. Received: {count}. A search takes at least 3: where "
+            "there are fewer groups, add images of other patients."
         )
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     return [measured for _, measured in splitter.split(numbers, numbers, groups)]
