@@ -10,18 +10,68 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help run inspect test record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow notebook repro bench lint docs audit sbom requirements
 
+# Said before a server starts, with the cure; servers say it late, or take another port.
+FREE = @$(BIN)/python -c "import socket, sys; sys.exit(socket.socket().connect_ex(('127.0.0.1', $(PORT))) == 0 and 'Port $(PORT) is in use. Choose another one: make $@ PORT=$(shell expr $(PORT) + 1)')"
+
+##@ Begin
+
 help:  ## List the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedro run.
 	$(BIN)/kedro run
 
 SOURCE ?= phantom
-inspect: .venv/train  ## Look at images before training: make inspect SOURCE=<zip or folder> ends with data/08_reporting/data_report.html.
+inspect: .venv/train  ## Look at images, train nothing: make inspect SOURCE=<zip or folder>.
 	$(BIN)/kedro run --pipelines data_ingestion,model_preparation,feature_extraction,data_audit --params 'data_ingestion.source=$(SOURCE)'
+
+repro: .venv/train  ## Run what changed, by DVC.
+	$(BIN)/dvc repro
+
+##@ Look
+
+mlflow: PORT ?= 5000
+mlflow: .venv/train  ## Show the experiment record: PORT 5000.
+	$(FREE)
+	@echo "Open http://127.0.0.1:$(PORT)/#/experiments/1/runs and choose Model training at the top left: the browser keeps that."
+	$(BIN)/kedro mlflow ui --port $(PORT)
+
+viz: PORT ?= 4141
+viz: .venv/train  ## Show the graph of the pipelines, with previews: PORT 4141.
+	$(FREE)
+	$(BIN)/kedro viz run --port $(PORT)
+
+viz-build: .venv/train  ## Make a static site of the graph, with previews of the last run, in build.
+	$(BIN)/kedro viz build --include-previews
+
+notebook: PORT ?= 8888
+notebook: .venv/notebook  ## Open the notebooks on the last run, in JupyterLab: PORT 8888.
+	$(FREE)
+	$(BIN)/jupyter lab --port $(PORT) notebooks
+
+##@ Serve
+
+serve: PORT ?= 8080
+serve: .venv/serve  ## Serve the model that was promoted last, and train: PORT 8080.
+	$(FREE)
+	@export CHEST_CANCER_TRAIN_TOKEN="$${CHEST_CANCER_TRAIN_TOKEN:-$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(24))')}"; \
+	[ -n "$$CHEST_CANCER_ENV" ] || [ -d data/06_models/classifier ] || echo "No run was evaluated and promoted yet: the page answers after \`make run\`."; \
+	echo "Classify: http://127.0.0.1:$(PORT)/"; \
+	echo "Train:    http://127.0.0.1:$(PORT)/train?token=$$CHEST_CANCER_TRAIN_TOKEN"; \
+	PORT=$(PORT) MALLOC_ARENA_MAX=2 exec $(BIN)/gunicorn --config app/gunicorn.conf.py 'app:create_app()'
+
+##@ Check
+
+lint: .venv/dev  ## Check style, types and the contracts between layers.
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 test: .venv/dev  ## Run the tests, with coverage.
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+
+docs: .venv/dev viz-build  ## Build the documentation, with the graph, into docs/_build.
+	$(BIN)/python docs/generate.py
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
+	mkdir -p docs/_build/graph && cp -r build/api build/assets build/favicon.ico build/index.html docs/_build/graph
 
 record-test: .venv/dev  ## Check the record, the served place and DVC: real MLflow servers, outages, PostgreSQL if it is installed.
 	$(BIN)/pytest tests/record
@@ -41,39 +91,10 @@ WALKS ?= 20
 walk-test: .venv/dev  ## Walk at random over runs, kills, changes and deletions: about twenty seconds a walk.
 	WALKS=$(WALKS) $(BIN)/pytest tests/walk
 
-serve: .venv/serve  ## Serve the model that was promoted last on http://127.0.0.1:8080.
-	@export CHEST_CANCER_TRAIN_TOKEN="$${CHEST_CANCER_TRAIN_TOKEN:-$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(24))')}"; \
-	[ -n "$$CHEST_CANCER_ENV" ] || [ -d data/06_models/classifier ] || echo "No run was evaluated and promoted yet: the page answers after \`make run\`."; \
-	echo "Classify: http://127.0.0.1:$${PORT:-8080}/"; \
-	echo "Train:    http://127.0.0.1:$${PORT:-8080}/train?token=$$CHEST_CANCER_TRAIN_TOKEN"; \
-	MALLOC_ARENA_MAX=2 exec $(BIN)/gunicorn --config app/gunicorn.conf.py 'app:create_app()'
-
-viz: .venv/train  ## Show the graph of the pipelines, with previews.
-	$(BIN)/kedro viz run
-
-viz-build: .venv/train  ## Make a static site of the graph, with previews of the last run, in build.
-	$(BIN)/kedro viz build --include-previews
-
-mlflow: .venv/train  ## Show the experiment record.
-	@echo "Open http://127.0.0.1:5000/#/experiments/1/runs and choose Model training at the top left: the browser keeps that."
-	$(BIN)/kedro mlflow ui
-
-notebook: .venv/notebook  ## Open the notebooks on the last run, in JupyterLab.
-	$(BIN)/jupyter lab notebooks
-
-repro: .venv/train  ## Run what changed, by DVC.
-	$(BIN)/dvc repro
-
 bench: .venv/train  ## Measure speed beside the public recipe, into docs/benchmarks.md.
 	$(BIN)/python -m benchmarks $(BENCH)
 
-lint: .venv/dev  ## Check style, types and the contracts between layers.
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-
-docs: .venv/dev viz-build  ## Build the documentation, with the graph, into docs/_build.
-	$(BIN)/python docs/generate.py
-	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
-	mkdir -p docs/_build/graph && cp -r build/api build/assets build/favicon.ico build/index.html docs/_build/graph
+##@ Ship
 
 audit: .venv/ship/installed  ## Look for known vulnerabilities in what the images hold, and in the code.
 	$(SHIP)/bandit --quiet --recursive app src deploy --severity-level high

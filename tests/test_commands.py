@@ -1,8 +1,11 @@
 """Every command in README, CONTRIBUTING and docs/ is executed somewhere, or says why not; and what it names exists."""
 
+import os
 import re
 import shlex
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -126,8 +129,43 @@ def nested(options: str) -> dict[str, Any]:
     return _split_params(None, None, options)
 
 
-def test_help_lists_every_target_that_is_documented() -> None:
+def test_help_lists_every_target_that_is_documented_in_groups() -> None:
     shown = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     targets = {target for command in COMMANDS for target in re.findall(r"^(?:\S+=\S+ )?make ([a-z-]+)", command)}
 
-    assert targets <= {line.split()[0] for line in shown.splitlines() if line.strip()}
+    assert targets <= {line.split()[0] for line in shown.splitlines() if line.startswith("  ")}
+    assert re.findall(r"^(\w+)$", shown, re.MULTILINE) == ["Begin", "Look", "Serve", "Check", "Ship"]
+
+
+SERVERS = {"serve": ".venv/serve", "viz": ".venv/train", "mlflow": ".venv/train", "notebook": ".venv/notebook"}
+
+
+def make(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call a target of a server; what it needs is installed already."""
+    installed = ["-o", SERVERS[target], f"BIN={Path(sys.executable).parent}"]
+    environment = {name: value for name, value in os.environ.items() if name != "PORT"}
+    return subprocess.run(
+        ["make", *installed, target, *arguments], cwd=PROJECT, capture_output=True, text=True, env=environment
+    )
+
+
+def test_every_server_has_a_port_of_its_own_that_can_be_set() -> None:
+    asked = {target: re.findall(r"--port (\d+)|PORT=(\d+) ", make(target, "--dry-run").stdout) for target in SERVERS}
+    ports = {target: "".join(found[-1]) for target, found in asked.items()}
+
+    assert ports == {"serve": "8080", "viz": "4141", "mlflow": "5000", "notebook": "8888"}
+    for target, port in ports.items():
+        chosen = make(target, "--dry-run", "PORT=4711").stdout
+        assert "4711" in chosen
+        assert port not in chosen
+
+
+@pytest.mark.parametrize("target", SERVERS)
+def test_a_port_that_is_in_use_is_said_before_anything_starts_with_the_cure(target: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = make(target, f"PORT={port}")
+
+    assert refused.returncode != 0
+    assert f"Port {port} is in use. Choose another one: make {target} PORT={port + 1}" in refused.stderr
+    assert refused.stdout == ""

@@ -37,6 +37,7 @@ def prepare() -> None:
     tracking.prepare_mlflow()
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     # When imported it defines a model class that MLflow warns about, past any filter.
     with warnings.catch_warnings(record=True, action="ignore"):
         importlib.import_module("kedro_mlflow.framework.hooks")

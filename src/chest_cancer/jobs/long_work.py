@@ -23,6 +23,7 @@ _MEASURED_SECONDS = 5
 _SECONDS_BETWEEN_LINES = 30
 _IN_WHOLE_NUMBERS = 20
 _BYTES_IN_MEGABYTE = 1_000_000
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
 _UNITS_OF_TIME = (("h", 3600, 1.5), ("min", 60, 1.5), ("s", 1, 0))
 """Name, seconds, and how many of them there have to be."""
 
@@ -62,10 +63,11 @@ class LongWork:
         self._begun = self._clock()
         if sys.stderr.isatty():
             scaled = {"unit": "B", "unit_scale": True} if self._unit == BYTES else {"unit": f" {self._unit}"}
+            shape = None if self.total is None else _BAR
             self._open.enter_context(logging_redirect_tqdm())
             # A bar below another one vanishes when its work is done.
             self._bar = self._open.enter_context(
-                tqdm(total=self.total, desc=self._doing, leave=None, mininterval=0.5, **scaled)
+                tqdm(total=self.total, desc=self._doing, leave=None, mininterval=0.5, bar_format=shape, **scaled)
             )
         return self
 
@@ -88,7 +90,7 @@ class LongWork:
         if self._first is None:
             self._first = now, self.done
         since = self._first[0] + _MEASURED_SECONDS if self._said is None else self._said + _SECONDS_BETWEEN_LINES
-        if now >= since and self.done > self._first[1]:
+        if now >= since and self._first[1] < self.done != self.total:
             self._said = now
             # Units come in batches: the first of one is counted when all of the batch before it are done.
             rate = (self.done - self._first[1]) / (now - self._first[0])

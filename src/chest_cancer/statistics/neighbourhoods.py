@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from chest_cancer.jobs.long_work import follow
+
 _CELLS = 2
 """Times the root of the number of rows: as many comparisons with centres as with the rows of a cell, nearly."""
 _NEAREST = 16

@@ -77,12 +77,7 @@ def search_hyperparameters(
         sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
     )
-    logger.info(
-        "Trying %d sets of parameters: each trains a head up to %d times on %d training images.",
-        parameters.trials,
-        len(folds),
-        len(numbers),
-    )
+    logger.info("Each of %d trials trains a head at most %d times.", parameters.trials, len(folds))
     with LongWork("Trying parameters", parameters.trials, "trials") as work:
         study.optimize(objective, n_trials=parameters.trials, callbacks=[lambda *_: work.update()])
     best = _nest(study.best_params)
