@@ -37,6 +37,7 @@ SHARED = {
         ".parameters.engine",
         ".parameters.sources",
         ".parameters.values",
+        ".jobs.long_work",
         ".jobs.progress",
         ".datasets",
         ".imaging",

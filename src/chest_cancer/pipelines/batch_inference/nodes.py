@@ -1,5 +1,6 @@
 """Nodes of batch_inference: from a source and a classifier to a row for every image."""
 
+import logging
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -22,6 +23,8 @@ from chest_cancer.sources.image_files import ImageFiles
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table_file import TEXT
 from chest_cancer.storage.table_parts import PlannedTable
+
+logger = logging.getLogger(__name__)
 
 _BATCH, _READ_AHEAD = 8, 64
 _TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "warning", "pixel_sha256"]
@@ -92,6 +95,7 @@ def _predict_parts(
     """Predict the files of some parts, and give each part as soon as it is whole."""
     remaining = [parts[name] for name in missing]
     total = sum(len(part.files) for part in remaining)
+    logger.info("Predicting %d of %d files.", total, sum(len(part.files) for part in parts.values()))
     ends = iter(_ends(remaining))
     part, end = next(ends)
     rows: list[Row] = []
