@@ -116,8 +116,15 @@ def test_a_deliberate_error_is_printed_as_its_message_alone(
 
 @pytest.mark.parametrize(
     "action",
-    [lambda: int("x"), fail_by_hand, lambda: 1 / 0, lambda: json.loads("{"), fail_inside_of_a_dataset],
-    ids=["int", "raise", "zero", "json", "dataset"],
+    [
+        lambda: int("x"),
+        fail_by_hand,
+        lambda: import_module("chest_cancer.gone"),
+        lambda: 1 / 0,
+        lambda: json.loads("{"),
+        fail_inside_of_a_dataset,
+    ],
+    ids=["int", "raise", "import", "zero", "json", "dataset"],
 )
 def test_any_other_error_keeps_its_traceback(stderr_of: Callable, action: Callable[[], object]) -> None:
     assert "Traceback (most recent call last)" in stderr_of(action)

@@ -50,7 +50,7 @@ def explain(kind: type[BaseException], error: BaseException, traceback: Tracebac
     """Report an error; print one that a user can mend as its message alone, any other with its traceback."""
     if isinstance(error, Exception):
         progress.report("run_failed", error=f"{kind.__name__}: {error}")
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("chest_cancer"):
         sys.stderr.write(f"\n{error}. `make run` installs what training needs: the extra `train`.\n")
     elif _is_explained(error, traceback):
         sys.stderr.write(f"\n{kind.__name__}: {error}\n")

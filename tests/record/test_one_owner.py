@@ -196,11 +196,11 @@ def test_a_run_that_was_killed_at_once_is_closed_by_the_next_and_one_that_fails_
     assert query(fresh, "select status from runs") == [("RUNNING",)]
 
     no_source = ["--params", "data_ingestion.source=/nowhere"]
-    output, _ = start(fresh, "--pipelines", "data_ingestion,model_preparation", *no_source).communicate()
+    output, _ = start(fresh, "--pipelines", "data_ingestion", *no_source).communicate()
 
     assert "was killed before it could say so" in output
     rows = query(fresh, "select name, status, end_time > start_time from runs order by start_time")
-    assert rows == [("data_ingestion", "KILLED", 1), ("data_ingestion+model_preparation", "FAILED", 1)]
+    assert rows == [("data_ingestion", "KILLED", 1), ("data_ingestion", "FAILED", 1)]
 
 
 def test_a_second_run_is_refused_at_once_and_told_which_is_the_first(fresh: Path, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from chest_cancer.network.manifest import DataSummary
-from chest_cancer.statistics.intervals import in_words
 from chest_cancer.storage.figures import FIRST_FIGURES, UNKNOWN, figures_in, patients_of, title_of
 
 if TYPE_CHECKING:
@@ -111,6 +110,9 @@ def say_external(results: Results) -> Lines:
 
 def say_batch(results: Results) -> Lines:
     """Say what was answered."""
+    # Here, because it needs SciPy, which takes a second, and every run begins with this module.
+    from chest_cancer.statistics.intervals import in_words
+
     facts = results.load("batch_summary")
     answers = ", ".join(f"{label} {count:,}" for label, count in facts["answers"].items()) or "none"
     found = (
