@@ -1,5 +1,7 @@
 """Training in Keras: a head on the trainable top, its fit and its predictions."""
 
+import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from chest_cancer.parameters.blocks import ModelTrainingParameters
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+
+logger = logging.getLogger(__name__)
 
 History = pd.DataFrame
 """Figures of training, a row an epoch."""
@@ -125,7 +129,8 @@ def fit(
     validation: tuple[NDArray[np.float32], NDArray[np.int64]],
     parameters: ModelTrainingParameters,
     seed: int,
-    work: LongWork | None = None,
+    *,
+    is_told: bool = False,
 ) -> History:
     """Train until the validation loss stops falling; the model keeps the weights of its best epoch.
 
@@ -135,7 +140,7 @@ def fit(
         validation: Features and class numbers.
         parameters: The block `model_training`.
         seed: Random seed for the order of the images.
-        work: Is told of each epoch.
+        is_told: Whether people are told what is done, and how far it is.
 
     Returns:
         `loss`, `accuracy`, `val_loss` and `val_accuracy`, a row per epoch; the index counts from 1.
@@ -162,14 +167,17 @@ def fit(
         if work is not None:
             work.update()
 
-    history = model.fit(
-        without_tuning(batches),
-        validation_data=without_tuning(held_back),
-        epochs=parameters.epochs,
-        callbacks=[stopping, keras.callbacks.LambdaCallback(on_epoch_end=report)],
-        shuffle=False,
-        verbose=0,
-    )
+    if is_told:
+        logger.info("Training on %d images, for at most %d epochs.", len(labels), parameters.epochs)
+    with LongWork("Training", parameters.epochs, "epochs") if is_told else nullcontext() as work:
+        history = model.fit(
+            without_tuning(batches),
+            validation_data=without_tuning(held_back),
+            epochs=parameters.epochs,
+            callbacks=[stopping, keras.callbacks.LambdaCallback(on_epoch_end=report)],
+            shuffle=False,
+            verbose=0,
+        )
     return pd.DataFrame(history.history, index=pd.RangeIndex(1, len(history.epoch) + 1, name="epoch"), dtype=float)
 
 

@@ -1,6 +1,5 @@
 """Nodes of model_training."""
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
-from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.classifier import Classifier, self_test_image
 from chest_cancer.network.features import class_names, label_features, label_patients, split_digest
@@ -46,8 +44,6 @@ from chest_cancer.pipelines.model_training.selection import HeadChoice, compare_
 from chest_cancer.statistics.calibration import fit_temperature
 from chest_cancer.statistics.outlying import distances_from, distances_from_others, fit_space
 from chest_cancer.storage.arrays import Arrays
-
-logger = logging.getLogger(__name__)
 
 
 def choose_head(
@@ -110,11 +106,8 @@ def train_head(
         views = label_features(training_views, split_table, "train")
         inputs, numbers = np.concatenate([inputs, views.inputs]), np.concatenate([numbers, views.numbers])
     held_back = label_features(features, split_table, "validation")
-    head, images, epochs = head_choice["head"], len(numbers), parameters.epochs
-    logger.info("Training a %s head on %d images, for at most %d epochs.", head, images, epochs)
-    model = build_model(trainable_top, inputs, len(classes), head, parameters, seed)
-    with LongWork("Training", epochs, "epochs") as work:
-        history = fit(model, (inputs, numbers), (held_back.inputs, held_back.numbers), parameters, seed, work)
+    model = build_model(trainable_top, inputs, len(classes), head_choice["head"], parameters, seed)
+    history = fit(model, (inputs, numbers), (held_back.inputs, held_back.numbers), parameters, seed, is_told=True)
     return model, history
 
 
