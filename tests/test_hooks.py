@@ -44,7 +44,7 @@ def test_a_result_in_an_object_store_has_no_place_on_the_disk(hook: LineageHook)
     parts = {"type": CATALOG["predictions"]["type"], "filepath": "s3://bucket/predictions"}
     hook._catalog = DataCatalog.from_config({"page": there, "parts": parts}, credentials={"object_store": {}})
 
-    assert hook._path("page") is hook._path("parts") is None
+    assert path_of(hook._catalog, "page") is path_of(hook._catalog, "parts") is None
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -95,7 +95,7 @@ def test_what_was_not_made_yet_is_said_before_any_work_with_the_commands_that_ma
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    catalog = DataCatalog.from_config(CATALOG, credentials={"archive": {}})
+    catalog = DataCatalog.from_config(CATALOG, credentials={"archive": {}, "object_store": {}})
     run_params = {"project_path": str(tmp_path)}
     for pipeline, message in (
         ("model_training", r"`features`.*`split_table`.*Make first: `kedro run --pipelines data_ingestion,feature_"),
@@ -111,7 +111,7 @@ def test_what_is_made_when_it_is_needed_is_not_asked_for_before(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     served = yaml.safe_load((PROJECT / "conf/registry/catalog.yml").read_text())
-    catalog = DataCatalog.from_config(CATALOG | served, credentials={"archive": {}})
+    catalog = DataCatalog.from_config(CATALOG | served, credentials={"archive": {}, "object_store": {}})
     for pipeline in ("data_ingestion", "model_preparation", "batch_inference", "external_validation"):
         nodes = importlib.import_module(f"chest_cancer.pipelines.{pipeline}").create_pipeline()
         inputs = [name for name in nodes.inputs() if not name.startswith(("params:", "external_"))]
