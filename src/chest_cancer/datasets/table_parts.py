@@ -59,8 +59,8 @@ class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
         """Return the first rows of the first part, which kedro-viz shows."""
         import pandas as pd
 
-        first = min(self._filepath.glob("*.parquet"))
-        return TablePreview(pd.read_parquet(first).head(nrows).to_dict(orient="split"))
+        first = next(iter(self.load()), pd.DataFrame())
+        return TablePreview(first.head(nrows).to_dict(orient="split"))
 
     def _exists(self) -> bool:
         place = self._place()
