@@ -396,6 +396,17 @@ def test_every_limitation_of_figures_has_a_rank() -> None:
     assert len(GRAVEST_FIRST) == len(set(GRAVEST_FIRST))
 
 
+def test_that_audits_trained_another_head_than_the_served_one_is_a_limitation() -> None:
+    part = AuditedPart("new", "New", {"anything": 1}, {})
+
+    def said(head: str, audits: list[AuditedPart]) -> dict[str, str]:
+        return dict(find_limitations(METRICS, manifest().model_copy(update={"head": head}), audits, 0.95))
+
+    assert "how much of its score is memory was not measured" in said("cells", [part])["Audited with another head"]
+    assert "Audited with another head" not in said("linear", [part])
+    assert "Audited with another head" not in said("cells", [])
+
+
 def test_a_threshold_that_few_validation_patients_set_is_a_limitation() -> None:
     def said(positive: int, negative: int) -> dict[str, str]:
         point = PatientPoint(

@@ -25,6 +25,7 @@ GRAVEST_FIRST = (
     "A threshold from few patients",
     "Memory",
     "What near-duplicates are worth",
+    "Audited with another head",
     # A model could go by these.
     "Black lungs",
     "Drawn marks",
@@ -81,7 +82,8 @@ def find_limitations(
     """
     of_answers = [*_never_answered(metrics, manifest.classes), *_abstention(metrics), *_calibration(metrics)]
     of_size = [_size(metrics, confidence), *_patient_threshold(metrics, manifest)]
-    return _ranked([_origin(manifest.data), *of_size, *of_answers, *_of_audits(audits)])
+    audited = [*_of_audits(audits), *_another_head(manifest, audits)]
+    return _ranked([_origin(manifest.data), *of_size, *of_answers, *audited])
 
 
 def find_data_limitations(data: DataSummary, audits: list[AuditedPart]) -> list[Limitation]:
@@ -104,6 +106,17 @@ def _of_audits(audits: list[AuditedPart]) -> list[Limitation]:
         missing = "The audits were switched off, so nothing is known of copies, leakage and shortcuts."
         return [Limitation("Not audited", missing)]
     return [Limitation(**found) for part in audits for found in part.facts.get("limitations", [])]
+
+
+def _another_head(manifest: Manifest, audits: list[AuditedPart]) -> list[Limitation]:
+    """Audits that train many heads know the pooled features alone."""
+    if manifest.head != "cells" or not any(part.facts for part in audits):
+        return []
+    text = (
+        "Audits that train a head many times (leakage, shortcuts, folds of patients) take the linear head on pooled "
+        "features. The served head reads cells of an earlier map: how much of its score is memory was not measured."
+    )
+    return [Limitation("Audited with another head", text)]
 
 
 def _origin(data: DataSummary) -> Limitation:
