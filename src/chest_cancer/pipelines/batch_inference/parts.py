@@ -109,7 +109,7 @@ def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str) -> list[P
     Returns:
         The parts that have files, in order.
     """
-    count = _count_parts(images.files)
+    count = count_parts(sum(map(images_about, images.files)))
     by_number: dict[int, list[SourceFile]] = defaultdict(list)
     for file, token in zip(images.files, _tokens(images.files, whom.files), strict=True):
         by_number[int(hashlib.sha256(token.encode()).hexdigest()[:8], 16) % count].append(file)
@@ -133,10 +133,16 @@ def share_of(parts: Iterable[Part], share: str | None) -> list[Part]:
     return [part for part in parts if int(part.name.split("_")[1]) % count == number - 1]
 
 
-def _count_parts(files: Iterable[SourceFile]) -> int:
-    """A power of two, so that as many parts more or less come only with twice or half the images."""
-    expected = sum(map(images_about, files)) / _IMAGES_IN_A_PART
-    return int(max(_FEWEST_PARTS, 2 ** np.ceil(np.log2(max(expected, 1)))))
+def count_parts(images: float) -> int:
+    """Say of how many parts images are, about 2,000 in each at most.
+
+    Args:
+        images: About how many there are.
+
+    Returns:
+        A power of two, so that as many parts more or less come only with twice or half the images; at least 16.
+    """
+    return int(max(_FEWEST_PARTS, 2 ** np.ceil(np.log2(max(images / _IMAGES_IN_A_PART, 1)))))
 
 
 def _tokens(files: Iterable[SourceFile], identities: list[Identity]) -> Iterable[str]:
