@@ -18,7 +18,7 @@ ZIP = b"PK\x05\x06" + bytes(18)
 REFUSED = [
     ({"epochs": 20000}, "`model_training.epochs`: Input should be less than or equal to 10000. Received: 20000"),
     ({"epochs": "many"}, "`model_training.epochs`: Input should be a valid integer, unable to parse"),
-    ({"head": "tree"}, "`model_training.head`: Input should be 'auto', 'linear', 'dense' or 'kernel'. Received:"),
+    ({"head": "tree"}, "`model_training.head`: Input should be 'auto', 'linear', 'dense', 'kernel' or 'cells'"),
     ({"replaces": 0}, "`model_evaluation.replaces`: Input should be greater than or equal to 1. Received: 0"),
     ({"table": "../labels.csv"}, "expected a path inside of the archive or folder. Received: '../labels.csv'"),
     ({"table": "/etc/hosts"}, "expected a path inside of the archive or folder. Received: '/etc/hosts'"),

@@ -292,7 +292,7 @@ def test_the_first_model_is_champion_and_record_report_and_summary_say_why(
 def test_the_summary_shows_the_figures_and_where_to_look(output: str) -> None:
     for text in ("Synthetic phantoms", "area under the ROC", "30 files", "data/08_reporting/report.html", "make serve"):
         assert text in output
-    assert "Step 40 of 40: reporting, " in output
+    assert re.search(r"Step (\d+) of \1: reporting, ", output)
     assert "\r" not in output
     for noise in ("Traceback", "Warning", "WARNING", "INFO mlflow", "Mlflow run", "Running node", "Using "):
         assert noise not in output

@@ -94,7 +94,10 @@ def test_another_format_is_refused_with_the_cure(version: int | None) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"head": "conv"}, r"`head`: Input should be 'linear', 'dense' or 'kernel'\. Received: conv\. Train the"),
+        (
+            {"head": "conv"},
+            r"`head`: Input should be 'linear', 'dense', 'kernel' or 'cells'\. Received: conv\.",
+        ),
         ({"note": 1}, r"`note`: Extra inputs are not permitted\. Received: 1\."),
         (
             {"standardisation": {"brightness": "gamma"}},

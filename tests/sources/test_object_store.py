@@ -86,7 +86,7 @@ def read_of(line: Line, source: str) -> list[str]:
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the place of processes, each of which begins a connection of its own."""
-    monkeypatch.setattr(nodes, "Processes", lambda count, _: ThreadPoolExecutor(count))
+    monkeypatch.setattr(nodes, "Processes", lambda count, **_: ThreadPoolExecutor(count))
 
 
 @pytest.fixture
@@ -118,13 +118,13 @@ def test_a_batch_in_the_store_whose_connection_is_cut_twice_has_the_rows_of_a_fo
     folder: Path, source: str, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(nodes, "Processes", lambda count, _: ThreadPoolExecutor(count))
+        patched.setattr(nodes, "Processes", lambda count, **_: ThreadPoolExecutor(count))
         expected = rows(make_table(folder, tmp_path / "local"))
     catalog = documented_catalog(source, line, tmp_path)
     catalog["params:batch_inference"] = MemoryDataset(BatchInferenceParameters(source=source))
     catalog["classifier"] = MemoryDataset(tiny_classifier(), copy_mode="assign")
     catalog["patient_key"] = MemoryDataset(KEY)
-    monkeypatch.setattr(nodes, "processors", lambda: 1)  # a real process, which reads by itself
+    monkeypatch.setattr("chest_cancer.network.mapping.processors", lambda: 1)  # a real process, which reads by itself
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     line.cut_after(size // 2, size * 3 // 2)  # while files are looked at, and while they are read
 

@@ -25,6 +25,7 @@ from chest_cancer.record import registered_files, registry, tracking
 from chest_cancer.record.champion import Champion, Champions, Decision, Line, Served
 from chest_cancer.record.hook import TrackingHook
 from chest_cancer.record.kept_champion import KeptChampion
+from chest_cancer.record.run_name import RunParameters
 from serving import tiny_classifier, with_changes
 
 FIRST: Decision = {
@@ -291,6 +292,7 @@ def test_a_run_whose_champion_was_replaced_meanwhile_makes_all_that_depends_on_i
     registry.submit(*trained(1), FIRST)
     hook = TrackingHook()
     hook.run_id = run_id
+    hook._parameters = RunParameters(["model_evaluation"], {}, [])
 
     hook._deliver(pipeline, catalog)
 

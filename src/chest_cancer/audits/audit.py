@@ -97,7 +97,8 @@ def node_of(audit: Audit) -> Node:
             *(found.tables.get(table, pd.DataFrame(columns=list(columns))) for table, columns in audit.tables.items()),
         ]
 
-    make.__name__, make.__doc__ = f"audit_{audit.name}", audit.function.__doc__
+    # Its function says more, and is not imported before it runs.
+    make.__name__, make.__doc__ = f"audit_{audit.name}", f"Audit: {audit.title}."
     return Node(
         func=make,
         inputs={"parameters": "params:model_evaluation", "seed": "params:seed"}
