@@ -94,7 +94,7 @@ class Place:
                 f"Could not use {address}: the package for {protocol}:// is not installed. Install it: "
                 f"{_INSTALLED_BY[protocol]}"
             ) from error
-        except Exception as error:
+        except Exception as error:  # of whichever library: it is told without its text
             _fail(address, error)
 
     @property
@@ -176,7 +176,7 @@ class Place:
         """Say what to do about an object store's error; a disk's say what they are."""
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # of whichever library; a disk's is raised again
             gone = may_be_gone and isinstance(error, FileNotFoundError) and _code(error) != "NoSuchBucket"
             if gone or not self.is_remote:
                 raise

@@ -1,13 +1,12 @@
 """The head that reads a map cell by cell, for lesions that are small beside the slice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from chest_cancer.network.heads.head import Array, Constants, Head, read_standardisation, read_weights
-from chest_cancer.parameters.blocks import ModelTrainingParameters
 
 if TYPE_CHECKING:
     import keras
@@ -38,16 +37,6 @@ class CellsHead(Head):
     temperature: float
     reads: ClassVar[str | None] = "block5_conv1"
     shuffled: ClassVar[dict[str, int]] = {"cell_kernel": 1}
-
-    @classmethod
-    def build_hidden(
-        cls,
-        standardised: "keras.KerasTensor",
-        training: Callable[[], Array],
-        parameters: ModelTrainingParameters,
-        seed: int,
-    ) -> "keras.KerasTensor":
-        return standardised
 
     @classmethod
     def pool_scores(cls, scores: "keras.KerasTensor") -> "keras.KerasTensor":

@@ -30,16 +30,6 @@ class LinearHead(PooledHead):
     shuffled: ClassVar[dict[str, int]] = {"kernel_1": 0, "kernel_1_stacked": 0}
 
     @classmethod
-    def build_hidden(
-        cls,
-        standardised: "keras.KerasTensor",
-        training: Callable[[], Array],
-        parameters: ModelTrainingParameters,
-        seed: int,
-    ) -> "keras.KerasTensor":
-        return standardised
-
-    @classmethod
     def read(cls, head: "keras.Model", average: Array, temperature: float) -> Self:
         (mean, deviation), named = read_standardisation(head), read_weights(head)
         (kernel, bias), *others = [named[name] for name in ("hidden", "logits") if name in named]

@@ -43,7 +43,6 @@ class Head(ABC):
     shuffled: ClassVar[dict[str, int]]
 
     @classmethod
-    @abstractmethod
     def build_hidden(
         cls,
         standardised: "keras.KerasTensor",
@@ -60,8 +59,9 @@ class Head(ABC):
             seed: Random seed for what is drawn.
 
         Returns:
-            The input of the last layer, [N, m] or [N, h, w, m].
+            The input of the last layer, [N, m] or [N, h, w, m]; what it was given, where a head has no such layers.
         """
+        return standardised
 
     @classmethod
     def pool_scores(cls, scores: "keras.KerasTensor") -> "keras.KerasTensor":
