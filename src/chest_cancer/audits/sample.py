@@ -21,7 +21,7 @@ from chest_cancer.statistics.cross_validation import (
     draw_folds,
     fewest_groups,
 )
-from chest_cancer.statistics.linear_head import LinearHead
+from chest_cancer.statistics.linear_heads import LinearHeads
 from chest_cancer.statistics.sampling import sample_groups
 from chest_cancer.storage.arrays import Arrays
 
@@ -63,7 +63,7 @@ class Sample:
     numbers: Numbers
     groups: Numbers
     embeddings: NDArray[np.float32]
-    head: LinearHead
+    head: LinearHeads
     left_out: int
     cross_validated: CrossValidated | None
 
@@ -83,7 +83,7 @@ def sample_images(split_table: pd.DataFrame, features: Arrays, seed: int) -> Sam
     images, classes = files.drop_duplicates("pixel_sha256"), class_names(split_table)
     numbers, groups = images["label"].map(classes.index).to_numpy(dtype=np.int64), images["group"].to_numpy()
     embeddings, cross_validated = embeddings_of(images, features), None
-    head = LinearHead(embeddings, numbers)
+    head = LinearHeads(embeddings, numbers)
     if fewest_groups(numbers, groups) >= FEWEST_GROUPS:
         draws = draw_folds(numbers, groups, seed, REPEATS)
         cross_validated = CrossValidated(draws, head.predict_out_of_fold(draws))

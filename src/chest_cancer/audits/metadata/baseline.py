@@ -11,7 +11,7 @@ from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.cross_validation import measure_scores
 from chest_cancer.statistics.intervals import share
-from chest_cancer.statistics.linear_head import LinearHead
+from chest_cancer.statistics.linear_heads import LinearHeads
 
 
 def score_metadata(
@@ -35,7 +35,7 @@ def score_metadata(
     numbers, groups, confidence = sample.numbers, sample.groups, parameters.confidence
     columns = pd.get_dummies(stated).to_numpy(dtype=np.float32)
     scores = {
-        "metadata": LinearHead(columns, numbers).predict_out_of_fold(sample.cross_validated.draws),
+        "metadata": LinearHeads(columns, numbers).predict_out_of_fold(sample.cross_validated.draws),
         "model": sample.cross_validated.scores,
     }
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, confidence, seed)

@@ -11,7 +11,7 @@ from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.cross_validation import REPEATS, Numbers, draw_folds, measure_scores
-from chest_cancer.statistics.linear_head import LinearHead
+from chest_cancer.statistics.linear_heads import LinearHeads
 
 
 def compare_regions(
@@ -36,7 +36,7 @@ def compare_regions(
     """
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     draws = draw_folds(numbers, groups, seed, REPEATS)
-    scores = {name: LinearHead(embedded, numbers).predict_out_of_fold(draws) for name, embedded in embeddings.items()}
+    scores = {name: LinearHeads(embedded, numbers).predict_out_of_fold(draws) for name, embedded in embeddings.items()}
     drawn = {name: areas(numbers, each, bootstrap.weights) for name, each in scores.items()}
     return [
         {

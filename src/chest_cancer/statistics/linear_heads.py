@@ -1,4 +1,4 @@
-"""The linear head in cross-validation: fitted to many training sets of the same images at once."""
+"""Linear heads in cross-validation: fitted to many training sets of the same images at once."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ _NEVER = -1e4
 """Logit of a class that the training images lack."""
 
 
-class LinearHead:
+class LinearHeads:
     """Logistic regression, as `quick_linear_head` has it, several times as fast where it is fitted many times.
 
     Features are standardised once, by means and spreads of all images, and turned to their principal axes: scaled along

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from chest_cancer.network.heads.logistic import PENALTY
 from chest_cancer.statistics.cross_validation import draw_folds, predict_out_of_fold
-from chest_cancer.statistics.linear_head import LinearHead
+from chest_cancer.statistics.linear_heads import LinearHeads
 
 COUNT = 150
 
@@ -31,7 +31,7 @@ def test_probabilities_are_those_of_logistic_regression(classes: int, copies: in
     files = np.concatenate([np.arange(COUNT), np.arange(copies)])
     draws = draw_folds(numbers[files], groups[files], 0, 4)
 
-    found = LinearHead(features, numbers).predict_out_of_fold(draws, files)
+    found = LinearHeads(features, numbers).predict_out_of_fold(draws, files)
 
     best = LogisticRegression(C=PENALTY, class_weight="balanced", tol=1e-8, max_iter=5000)
     np.testing.assert_allclose(found, predict_out_of_fold(best, standard[files], numbers[files], draws), atol=0.02)
@@ -45,7 +45,7 @@ def test_labels_of_images_that_are_predicted_make_no_difference() -> None:
     swapped[tested] = 1 - swapped[tested]
 
     found, again = (
-        LinearHead(features, labels).predict_out_of_fold([folds])[0, tested] for labels in (numbers, swapped)
+        LinearHeads(features, labels).predict_out_of_fold([folds])[0, tested] for labels in (numbers, swapped)
     )
 
     np.testing.assert_array_equal(found, again)
@@ -55,7 +55,7 @@ def test_a_class_that_training_images_lack_is_never_said() -> None:
     features, numbers, _ = images(3)
     train, test = np.flatnonzero(numbers < 2), np.flatnonzero(numbers == 2)
 
-    found = LinearHead(features, numbers).predict_out_of_fold([[(train, test)]])[0, test]
+    found = LinearHeads(features, numbers).predict_out_of_fold([[(train, test)]])[0, test]
 
     assert found[:, 2].tolist() == [0] * len(test)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
