@@ -143,7 +143,8 @@ SERVERS = {"serve": ".venv/serve", "viz": ".venv/train", "mlflow": ".venv/train"
 def make(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Call a target of a server; what it needs is installed already."""
     installed = ["-o", SERVERS[target], f"BIN={Path(sys.executable).parent}"]
-    environment = {name: value for name, value in os.environ.items() if name != "PORT"}
+    of_a_caller = ("PORT", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # `make test` is one
+    environment = {name: value for name, value in os.environ.items() if name not in of_a_caller}
     return subprocess.run(
         ["make", *installed, target, *arguments], cwd=PROJECT, capture_output=True, text=True, env=environment
     )
