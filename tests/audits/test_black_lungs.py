@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from chest_cancer.audits.black_lungs.audit import audit_black_lungs
+from chest_cancer.audits.sample import look_at, sample_images
 from chest_cancer.imaging.body import measure_black
 from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
@@ -34,6 +36,17 @@ def png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def audit(folder: ImageFolder) -> dict[str, Any]:
+    """Audit pictures in a folder for each class, none of which is of the group of another."""
+    paths = sorted(folder.paths)
+    table = pd.DataFrame(
+        {"path": paths, "label": [path[0] for path in paths], "group": range(len(paths)), "pixel_sha256": paths}
+    )
+    embedded = {"pixel_sha256": np.array(paths), "embedding": np.zeros((len(paths), 8), np.float32)}
+    sample = sample_images(table, embedded, 0)
+    return audit_black_lungs(sample, look_at(folder, sample), PARAMETERS, 0).facts
+
+
 @pytest.mark.parametrize("index", LUNG_WINDOWS)
 def test_lungs_are_black_only_where_a_window_cuts_them_off(index: int) -> None:
     assert measure_black(slice_of(index)) < 0.05
@@ -50,10 +63,8 @@ def test_pictures_with_black_lungs_are_counted_by_class_and_said(
 ) -> None:
     levels = {"a": 120, "b": 0}
     files = {f"{label}/{n}.png": png(slice_of(n, levels[label] * (n < 4))) for label in levels for n in LUNG_WINDOWS}
-    table = pd.DataFrame({"path": list(files), "label": [path[0] for path in files], "group": range(10)})
-    folder = image_folder(files)
 
-    facts = audit_black_lungs(folder, table.assign(pixel_sha256=table["path"]), PARAMETERS, 0).facts
+    facts = audit(image_folder(files))
 
     assert {name: (figure["value"], figure["n"]) for name, figure in facts["classes"].items()} == {
         "a": (0.6, 5),
@@ -70,6 +81,5 @@ def test_pictures_in_a_lung_window_are_no_limitation(
     image_folder: Callable[[dict[str, bytes]], ImageFolder],
 ) -> None:
     files = {f"a/{n}.png": png(slice_of(n)) for n in LUNG_WINDOWS[:3]}
-    table = pd.DataFrame({"path": list(files), "label": "a", "group": range(3), "pixel_sha256": list(files)})
 
-    assert audit_black_lungs(image_folder(files), table, PARAMETERS, 0).facts["limitations"] == []
+    assert audit(image_folder(files))["limitations"] == []

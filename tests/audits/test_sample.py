@@ -64,3 +64,4 @@ def test_looks_are_those_of_the_images_in_their_order(image_folder: Callable[[di
     looks = look_at(image_folder(files), sample_images(*data(4), 0))
 
     assert looks["thumbnail"][:, 0].tolist() == [0, 60, 120, 180]
+    assert looks["black"].shape == (4,)

@@ -27,7 +27,7 @@ AUDITS: tuple[Audit, ...] = (
         name="black_lungs",
         title="Black lungs: what a window cuts off",
         subject="data",
-        inputs=("raw_images", "split_table"),
+        inputs=("audit_sample", "audit_looks"),
     ),
     Audit(
         name="metadata",

@@ -3,12 +3,14 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.afar import Looks, look_from_afar
+from chest_cancer.imaging.body import measure_black
 from chest_cancer.jobs.long_work import follow
 from chest_cancer.network.features import class_names, embeddings_of
 from chest_cancer.sources.image_folder import ImageFolder
@@ -102,17 +104,21 @@ def sample_images(split_table: pd.DataFrame, features: Arrays, seed: int) -> Sam
 
 
 def look_at(raw_images: ImageFolder, sample: Sample) -> Looks:
-    """Describe how sampled images look from so far away that no anatomy can be seen.
+    """Open each sampled image once, and describe what audits want to know of its pixels.
 
     Args:
         raw_images: The source's files.
         sample: The sample of n images.
 
     Returns:
-        Each look of `look_from_afar`, [n, ...].
+        Each look of `look_from_afar`, [n, ...], and `black`, what `measure_black` says, [n].
     """
     paths = sample.images["path"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = pool.map(lambda path: look_from_afar(raw_images.pixels(path)), paths)
-        looks = list(follow(seen, "Looking from afar", len(paths)))
+        looks = list(follow(pool.map(partial(_look, raw_images), paths), "Looking from afar", len(paths)))
     return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
+
+
+def _look(raw_images: ImageFolder, path: str) -> Looks:
+    pixels = raw_images.pixels(path)
+    return {**look_from_afar(pixels), "black": np.asarray(measure_black(pixels), np.float32)}

@@ -93,7 +93,7 @@ def measure_black(pixels: NDArray[np.uint8]) -> float:
     Returns:
         Share of the area between the edges of the largest bright region, 0..1; 0 where there is none.
     """
-    grey = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
+    grey = np.asarray(Image.fromarray(pixels).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX))
     grey = grey[without_bright_margin(grey)]
     region = largest_region(grey > otsu_threshold(grey))
     body = _between(region) & _between(region.T).T

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
@@ -38,14 +39,13 @@ class LinearHeads:
         spread = features.std(axis=0)
         standard = ((features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)).astype(np.float32)
         with threadpool_limits(1, user_api="blas"):
-            _, axes = np.linalg.eigh(standard.T @ standard)
+            _, axes = eigh(standard.T @ standard, driver="evd", check_finite=False)  # twice as fast as numpy's
             turned = standard @ axes
         # A constant feature, which has no penalty, is the intercept.
         inputs = np.concatenate([turned, np.ones((len(turned), 1), np.float32)], axis=1)
         scale = 1 / np.sqrt(1 + _CURVATURE * PENALTY * (inputs**2).sum(axis=0))
         self._numbers, self._inputs = numbers, inputs * scale
-        # Of two classes scikit-learn fits the difference, whose square is twice the sum of the squares of both.
-        penalties = np.append(np.ones(turned.shape[1]), 0) * (2 if numbers.max() == 1 else 1)
+        penalties = np.append(np.ones(turned.shape[1]), 0)
         self._penalty = (penalties * scale**2).astype(np.float32)[:, None]
 
     def predict_out_of_fold(self, draws: list[Folds], images: Numbers | None = None) -> Scores:
@@ -77,19 +77,23 @@ def _predict(inputs: Any, numbers: Numbers, classes: int, penalty: Any, draws: l
         weights[train, 0, fold] = weight[numbers[train]]
     labels = np.eye(classes, dtype=np.float32)[numbers][:, :, None] * weights
     lacking = np.where(held > 0, 0, _NEVER).astype(np.float32)
+    # Of two classes scikit-learn fits the logit of the second one alone, of more the logits of all.
+    fitted_classes = slice(1, 2) if classes == 2 else slice(0, classes)
 
     def log_probabilities(coefficients: Any) -> Any:
-        logits = (inputs @ coefficients).reshape(len(numbers), classes, -1) + lacking
+        logits = np.broadcast_to(lacking, labels.shape).copy()
+        logits[:, fitted_classes] += (inputs @ coefficients).reshape(len(numbers), -1, len(folds))
         logits -= logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     def loss(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         at = coefficients.astype(np.float32).reshape(inputs.shape[1], -1)
         said, pull = log_probabilities(at), penalty * at
-        slope = inputs.T @ (np.exp(said) * weights - labels).reshape(len(numbers), -1) + pull
+        off = (np.exp(said) * weights - labels)[:, fitted_classes]
+        slope = inputs.T @ off.reshape(len(numbers), -1) + pull
         return float(np.vdot(at, pull)) / 2 - float(np.vdot(labels, said)), slope.ravel().astype(np.float64)
 
-    start = np.zeros(inputs.shape[1] * held.size)
+    start = np.zeros(inputs.shape[1] * held[fitted_classes].size)
     options = {"gtol": _TOLERANCE, "ftol": 0, "maxcor": 5, "maxiter": 1000}
     fitted = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     probabilities = np.exp(log_probabilities(fitted.x.astype(np.float32).reshape(inputs.shape[1], -1)))

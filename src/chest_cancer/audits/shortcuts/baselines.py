@@ -68,7 +68,7 @@ def compare_baselines(
     seen = {
         "size and format": describe_files(images),
         "drawn marks": images[["coloured", "letters"]].to_numpy(dtype=np.float32),
-        **looks,
+        **{name: look for name, look in looks.items() if name in BASELINES},
     }
     compared = compare_with_baselines(seen, scores, sample.numbers, sample.groups, parameters, seed)
     return {**compared, "marks": count_marks(images, parameters.confidence), "images_left_out": sample.left_out}
