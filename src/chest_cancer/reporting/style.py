@@ -2,11 +2,12 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING, Any
 
 from chest_cancer.storage.figures import Figure
+
+if TYPE_CHECKING:  # a slow import, which pages without a plot don't need
+    import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = COLOURS = ("#2f78ad", "#c4572b", "#4c8f4f", "#7b5ea7", "#8a949c")
 """Each stands out from a white page and from a dark one."""
@@ -16,7 +17,7 @@ _LINE = 50
 DOTTED = {"dash": "dot", "color": "#999"}
 
 
-def styled(figure: go.Figure, title: str, height: int = 400) -> go.Figure:
+def styled(figure: "go.Figure", title: str, height: int = 400) -> "go.Figure":
     """Give a plot its title and the look that all plots share.
 
     Args:
@@ -42,7 +43,7 @@ def styled(figure: go.Figure, title: str, height: int = 400) -> go.Figure:
 
 
 def add_curve(
-    figure: go.Figure, x: Sequence[float], y: Sequence[Figure], name: str, colour: str, **hover: object
+    figure: "go.Figure", x: Sequence[float], y: Sequence[Figure], name: str, colour: str, **hover: object
 ) -> None:
     """Draw a line through measured figures, on the band of their intervals.
 
@@ -68,7 +69,7 @@ def add_curve(
     figure.add_scatter(x=x, y=values, mode="lines+markers", name=name, line={"color": colour}, **hover)
 
 
-def add_area(figure: go.Figure, row: str, area: Figure, colour: str, said: str) -> None:
+def add_area(figure: "go.Figure", row: str, area: Figure, colour: str, said: str) -> None:
     """Draw an area under the ROC curve with its interval, in a row of its own.
 
     Args:
@@ -89,19 +90,19 @@ def add_area(figure: go.Figure, row: str, area: Figure, colour: str, said: str) 
     )
 
 
-def mark_areas(figure: go.Figure) -> None:
+def mark_areas(figure: "go.Figure") -> None:
     """Give a plot of areas its axis, and the line of chance."""
     figure.add_vline(x=0.5, line_dash="dot", line_color="#999", annotation_text="chance")
     figure.update_xaxes(title="area under the ROC curve, grouped 5-fold", range=[0, 1.02])
 
 
-def make_square(figure: go.Figure, across: str, up: str) -> None:
+def make_square(figure: "go.Figure", across: str, up: str) -> None:
     """Give a plot two axes from 0 to 1 of the same length, with these titles."""
     figure.update_xaxes(title=across, range=[-0.02, 1.02], constrain="domain")
     figure.update_yaxes(title=up, range=[-0.02, 1.02], scaleanchor="x", constrain="domain")
 
 
-def _wrap(axis: go.layout.XAxis) -> None:
+def _wrap(axis: "go.layout.XAxis") -> None:
     """Break a long title into lines: Plotly cuts off what a narrow page has no room for."""
     if axis.title.text:
         axis.title.text = "<br>".join(textwrap.wrap(axis.title.text, _LINE))

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
-from plotly.offline import get_plotlyjs
 
 from chest_cancer.reporting.limitation import sentence
 from chest_cancer.reporting.style import percent
 from chest_cancer.statistics.intervals import in_words
+
+if TYPE_CHECKING:  # a slow import, which pages without a plot don't need
+    import plotly.graph_objects as go
 
 
 class AuditedPart(NamedTuple):
@@ -27,7 +29,7 @@ class AuditedPart(NamedTuple):
     name: str
     title: str
     facts: dict[str, Any]
-    plots: dict[str, go.Figure]
+    plots: dict[str, "go.Figure"]
 
 
 class Section(NamedTuple):
@@ -70,7 +72,7 @@ TEMPLATES.filters |= {
 }
 
 
-def divisions(plots: Mapping[str, go.Figure]) -> dict[str, str]:
+def divisions(plots: Mapping[str, "go.Figure"]) -> dict[str, str]:
     """Turn plots into HTML that needs Plotly's script once on the page; empty plots are left out.
 
     A title becomes a caption, which wraps where the page is narrow.
@@ -78,9 +80,9 @@ def divisions(plots: Mapping[str, go.Figure]) -> dict[str, str]:
     return {name: _captioned(plot) for name, plot in plots.items() if plot.data}
 
 
-def _captioned(plot: go.Figure) -> str:
+def _captioned(plot: "go.Figure") -> str:
     margin = plot.layout.margin.t
-    untitled = go.Figure(plot).update_layout(title=None, margin_t=None if margin is None else max(margin - _TITLE, 25))
+    untitled = deepcopy(plot).update_layout(title=None, margin_t=None if margin is None else max(margin - _TITLE, 25))
     drawn = untitled.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
     title = plot.layout.title.text
     caption = f"<figcaption>{escape(title)}</figcaption>" if title else ""
@@ -124,4 +126,10 @@ def fill_page(template: str, sections: list[Section], plots: Mapping[str, str], 
     """
     drawn = plots or any("plotly-graph-div" in section.html for section in sections)
     page = TEMPLATES.get_template(f"reporting/{template}")
-    return page.render(sections=sections, plots=plots, script=get_plotlyjs() if drawn else "", **values)
+    return page.render(sections=sections, plots=plots, script=_script() if drawn else "", **values)
+
+
+def _script() -> str:
+    from plotly.offline import get_plotlyjs  # on use, as above
+
+    return str(get_plotlyjs())

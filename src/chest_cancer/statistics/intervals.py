@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from chest_cancer.storage.figures import Figure, StoredFigure
 
@@ -68,8 +68,8 @@ def critical_value(groups: NDArray[np.int64], confidence: float) -> float:
     """
     count = len(np.unique(groups))
     if count == len(groups):
-        return float(norm.ppf((1 + confidence) / 2))
-    return float(t.ppf((1 + confidence) / 2, count - 1)) if count > 1 else np.inf
+        return float(ndtri((1 + confidence) / 2))
+    return float(stdtrit(count - 1, (1 + confidence) / 2)) if count > 1 else np.inf
 
 
 def largest_design_effect(groups: NDArray[np.int64]) -> float:
