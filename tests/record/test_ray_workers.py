@@ -18,8 +18,10 @@ from chest_cancer.network.extraction import extract
 from chest_cancer.network.mapping import Loaded
 from chest_cancer.parameters.blocks import FeatureExtractionParameters
 from chest_cancer.parameters.engine import EngineParameters
+from chest_cancer.storage.table_parts import TableParts
 from cluster_work import EndingClassifier, Squares, end, first_pixels
 from conftest import PROJECT, Pixels
+from object_store import BUCKET, line_to_s3
 from tiny_classifier import tiny_classifier
 
 RAY = EngineParameters(engine="ray", workers=2)
@@ -98,6 +100,39 @@ def test_a_batch_is_the_same_to_the_last_byte(tmp_path: Path, picture: Callable[
     assert ending.marker.exists()
     assert len(parts_in(tmp_path / "local")) > 10
     assert parts_in(tmp_path / "ray 1") == parts_in(tmp_path / "ray 2") == parts_in(tmp_path / "local")
+
+
+def rows(parts: TableParts) -> pd.DataFrame:
+    return pd.concat(list(parts)).sort_values("path", ignore_index=True)
+
+
+def test_a_batch_from_object_store_to_object_store_has_the_rows_of_a_folder(
+    tmp_path: Path, picture: Callable[..., Pixels]
+) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(30):
+        Image.fromarray(picture(number, 40, 48)).save(folder / f"{number:02}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    size = sum(map(len, files.values()))
+
+    with line_to_s3() as line:
+        line.files().pipe({f"{BUCKET}/on_workers/{name}": content for name, content in files.items()})
+        line.cut_after(size // 2, size * 3 // 2)  # while files are looked at, and while workers read them
+        parts = make_table(
+            f"s3://{BUCKET}/on_workers",
+            tmp_path / "ray",
+            predictions=f"s3://{BUCKET}/on_workers-rows",
+            credentials=line.credentials(),
+            engine="ray",
+            workers=2,
+        )
+        found = rows(parts)
+
+    assert line.was_cut
+    pd.testing.assert_frame_equal(found, rows(make_table(folder, tmp_path / "local")))
+    assert not list((tmp_path / "ray").rglob("*.png"))
 
 
 def test_features_and_answers_are_the_same_to_the_last_bit(picture: Callable[..., Pixels]) -> None:
