@@ -215,6 +215,16 @@ def test_intervals_hold_their_value_for_any_data(rows: list[tuple[bool, int, int
         assert figure["n"] == len(rows)
 
 
+def test_a_mean_over_two_groups_is_no_surer_than_a_share_of_their_images() -> None:
+    groups = np.repeat([0, 1], 10)
+    losses = np.linspace(0.1, 0.3, 20)
+
+    mean = GroupBootstrap(groups, 200, 0.95, 0).mean(losses, 1.0)
+
+    assert mean == share(losses, groups, 0.95)
+    assert mean["high"] - mean["low"] > 0.5
+
+
 def test_means_of_figures_are_narrower_the_less_they_go_together() -> None:
     figures = [Figure(value=0.8, low=0.7, high=0.9, n=10)] * 2
 

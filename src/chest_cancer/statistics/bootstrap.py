@@ -14,6 +14,8 @@ from chest_cancer.storage.figures import Figure
 
 _BLOCK = 2_000_000
 """Weights in memory at once."""
+_NO_ERROR = 1e-9
+"""Share of a standard error below which it is rounding."""
 
 
 class GroupBootstrap:
@@ -86,9 +88,10 @@ class GroupBootstrap:
         moved = squares[:, 0] - 2 * deviations * squares[:, 1] + deviations**2 * squares[:, 2]
         errors = np.sqrt(np.maximum(moved, 0)) / drawn
         error = np.sqrt((centred**2).sum()) / n
-        known = errors > 1e-9 * error
-        if error > 0 and known.any():
-            below, above = np.quantile(deviations[known] / errors[known], self._tails)
+        if error > 0:
+            # A draw of equal groups, as of one group several times, knows no error: it lies as far off as can be.
+            off = deviations / np.maximum(errors, _NO_ERROR * error)
+            below, above = np.quantile(off, self._tails)
             low, high = max(low, value - above * error), min(high, value - below * error)
         return make_figure(value, low, high, n, limit)
 
