@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from chest_cancer.jobs import progress
-from chest_cancer.jobs.long_work import in_words
+from chest_cancer.jobs.long_work import time_in_words
 from chest_cancer.jobs.model_files import METRICS_FILE
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
@@ -210,7 +210,7 @@ class SummaryHook:
         for ending in endings_of(made):
             paths = {name: project / path for name in ending.files if (path := path_of(catalog, name)) is not None}
             print_ending(ending, results, paths, project, with_steps=dvc_process() is None)
-        Console().print(f"\n[bold]Done[/] in {in_words(time.monotonic() - self._begun)}.")
+        Console().print(f"\n[bold]Done[/] in {time_in_words(time.monotonic() - self._begun)}.")
 
 
 def _audited(catalog: CatalogProtocol[Any, Any], subject: str) -> "list[AuditedPart]":

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from chest_cancer.jobs.long_work import BYTES, LongWork, follow, in_words
+from chest_cancer.jobs.long_work import BYTES, LongWork, follow, time_in_words
 
 
 class Terminal(io.StringIO):
@@ -113,4 +113,4 @@ def test_a_terminal_gets_a_bar_and_what_is_logged_meanwhile_stands_above_it(monk
     [(0, "0 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (90000, "25.0 h")],
 )
 def test_times_are_written_as_people_say_them(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert time_in_words(seconds) == words

@@ -77,7 +77,7 @@ class LongWork:
         """End; a log that was told of the work is told how long it took."""
         self._open.close()
         if self._said is not None and kind is None:
-            logger.info("%s: %s in %s.", self._doing, self._counted(), in_words(self._clock() - self._begun))
+            logger.info("%s: %s in %s.", self._doing, self._counted(), time_in_words(self._clock() - self._begun))
 
     def update(self, count: int = 1) -> None:
         """Say that some more units are done."""
@@ -94,7 +94,7 @@ class LongWork:
             self._said = now
             # Units come in batches: the first of one is counted when all of the batch before it are done.
             rate = (self.done - self._first[1]) / (now - self._first[0])
-            left = "" if self.total is None else f", about {in_words((self.total - self.done) / rate)} left"
+            left = "" if self.total is None else f", about {time_in_words((self.total - self.done) / rate)} left"
             logger.info("%s: %s, %s%s.", self._doing, self._counted(), self._pace(rate), left)
 
     def _counted(self) -> str:
@@ -128,7 +128,7 @@ def follow(items: Iterable[Item], doing: str, total: int | None = None, unit: st
             work.update()
 
 
-def in_words(seconds: float) -> str:
+def time_in_words(seconds: float) -> str:
     """Write a time as people say it: `40 s`, `3 min`, `2.5 h`."""
     name, unit = next((name, unit) for name, unit, fewest in _UNITS_OF_TIME if seconds >= fewest * unit)
     return f"{seconds / unit:.1f} {name}" if name == "h" else f"{seconds / unit:.0f} {name}"

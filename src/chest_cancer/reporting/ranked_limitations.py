@@ -1,9 +1,10 @@
 """What the figures of a run do not support, in plain words and the gravest first; from the figures and the audits."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from chest_cancer.network.manifest import DataSummary, Manifest
+from chest_cancer.parameters.values import PooledHeadName
 from chest_cancer.reporting.limitation import Limitation
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import AuditedPart
@@ -110,7 +111,7 @@ def _of_audits(audits: list[AuditedPart]) -> list[Limitation]:
 
 def _another_head(manifest: Manifest, audits: list[AuditedPart]) -> list[Limitation]:
     """Audits that train many heads know the pooled features alone."""
-    if manifest.head != "cells" or not any(part.facts for part in audits):
+    if manifest.head in get_args(PooledHeadName) or not any(part.facts for part in audits):
         return []
     text = (
         "Audits that train a head many times (leakage, shortcuts, folds of patients) take the linear head on pooled "
