@@ -26,7 +26,7 @@ from chest_cancer.storage.table_parts import PlannedTable
 
 logger = logging.getLogger(__name__)
 
-_BATCH, _READ_AHEAD = 4, 64
+_BATCH, _READ_AHEAD = 2, 64  # more images at once take more memory, and no less time
 _TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "warning", "pixel_sha256"]
 
 
