@@ -56,7 +56,7 @@ def audit(seed: int = 0, signal: float = 0.0, **more: float) -> dict:
 def _few_draws() -> Iterator[None]:
     """The sample's own scores are of no use here, and would take the most time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample, "REPEATS", 1)
+        patch.setattr(sample, "repeats_for", lambda _: 1)
         yield
 
 

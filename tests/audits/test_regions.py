@@ -40,7 +40,7 @@ Pixels = np.ndarray
 @pytest.fixture(autouse=True)
 def a_single_draw_of_the_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here does not hang on a score's third digit."""
-    monkeypatch.setattr("chest_cancer.audits.regions.measuring.REPEATS", 1)
+    monkeypatch.setattr("chest_cancer.audits.regions.measuring.repeats_for", lambda _: 1)
 
 
 @pytest.mark.parametrize("crop", ["none", "body"])

@@ -16,12 +16,12 @@ from chest_cancer.network.features import class_names, embeddings_of
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.cross_validation import (
     FEWEST_GROUPS,
-    REPEATS,
     Folds,
     Numbers,
     Scores,
     draw_folds,
     fewest_groups,
+    repeats_for,
 )
 from chest_cancer.statistics.linear_heads import LinearHeads
 from chest_cancer.statistics.sampling import sample_groups
@@ -33,7 +33,7 @@ class CrossValidated:
     """What the linear head says of images that it did not learn from.
 
     Attributes:
-        draws: Five draws of folds that keep groups whole.
+        draws: Draws of folds that keep groups whole.
         scores: Probabilities, [draws, n, K].
     """
 
@@ -87,7 +87,7 @@ def sample_images(split_table: pd.DataFrame, features: Arrays, seed: int) -> Sam
     embeddings, cross_validated = embeddings_of(images, features), None
     head = LinearHeads(embeddings, numbers)
     if fewest_groups(numbers, groups) >= FEWEST_GROUPS:
-        draws = draw_folds(numbers, groups, seed, REPEATS)
+        draws = draw_folds(numbers, groups, seed, repeats_for(len(numbers)))
         cross_validated = CrossValidated(draws, head.predict_out_of_fold(draws))
     return Sample(
         classes=classes,

@@ -9,9 +9,9 @@ from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas, in_draws_of_folds
 from chest_cancer.statistics.cross_validation import (
-    REPEATS,
     draw_folds,
     measure_scores,
+    repeats_for,
 )
 
 KINDS = ("random", "near-duplicates", "patients")
@@ -39,8 +39,9 @@ def compare_folds(sample: Sample, parameters: ModelEvaluationParameters, seed: i
     numbers, groups = sample.numbers, sample.groups
     near = sample.images["near_duplicates"].to_numpy(dtype=np.int64)
     kept = dict(zip(KINDS, (np.arange(len(groups)), near, groups), strict=True))
-    draws = [draw for kind in KINDS[:-1] for draw in draw_folds(numbers, kept[kind], seed, REPEATS)]
-    of_others = sample.head.predict_out_of_fold(draws).reshape(len(KINDS) - 1, REPEATS, len(numbers), -1)
+    repeats = repeats_for(len(numbers))
+    draws = [draw for kind in KINDS[:-1] for draw in draw_folds(numbers, kept[kind], seed, repeats)]
+    of_others = sample.head.predict_out_of_fold(draws).reshape(len(KINDS) - 1, repeats, len(numbers), -1)
     scores = dict(zip(KINDS, (*of_others, sample.cross_validated.scores), strict=True))
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     optimism: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS[:-1]}

@@ -14,12 +14,13 @@ from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
 from chest_cancer.statistics.cross_validation import (
     FOLDS,
-    REPEATS,
+    MANY_IMAGES,
     Numbers,
     Scores,
     draw_folds,
     measure_scores,
     predict_out_of_fold,
+    repeats_for,
 )
 from chest_cancer.statistics.near_duplicates import group_at_similarities
 from chest_cancer.storage.figures import Figure
@@ -27,7 +28,6 @@ from chest_cancer.storage.figures import Figure
 _CURVE_REPEATS = 3
 """Draws of the folds at each point of the curve: fewer than for the one score, to stay within seconds. A single one
 where there are many images, whose mean is surer by itself."""
-_MANY_IMAGES = 500
 _LARGEST_SHARE = 0.5
 
 
@@ -67,7 +67,7 @@ def compare_naive_and_grouped(
     """Score the linear head twice: as public projects do, and with look-alikes kept together.
 
     The naive way deals all files, copies included, into random stratified folds. The grouped way takes each distinct
-    image once and keeps a group of near-duplicates in one fold. Both are repeated with five draws of the five folds.
+    image once and keeps a group of near-duplicates in one fold. Both are repeated with several draws of the five folds.
 
     Args:
         sample: The images, and their files.
@@ -83,7 +83,7 @@ def compare_naive_and_grouped(
         return None
     image = sample.image_of_file
     of_files, groups = sample.numbers[image], sample.groups[image]
-    draws = draw_folds(of_files, np.arange(len(image)), seed, REPEATS)
+    draws = draw_folds(of_files, np.arange(len(image)), seed, repeats_for(len(sample.numbers)))
     naive = sample.head.predict_out_of_fold(draws, image)
     scored = {"naive": (of_files, naive), "grouped": (sample.numbers, sample.cross_validated.scores)}
 
@@ -149,7 +149,7 @@ def _score(
     if not partitions:
         return []
     numbers = sample.numbers
-    repeats = 1 if len(numbers) > _MANY_IMAGES else _CURVE_REPEATS
+    repeats = 1 if len(numbers) > MANY_IMAGES else _CURVE_REPEATS
     counts = [int(groups.max()) for groups in partitions]
     # With as many groups as the one before, a coarser partition is the same.
     distinct = dict(zip(counts, partitions, strict=True))

@@ -10,7 +10,7 @@ from chest_cancer.audits.regions.blackening import REGIONS
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
-from chest_cancer.statistics.cross_validation import REPEATS, Numbers, draw_folds, measure_scores
+from chest_cancer.statistics.cross_validation import Numbers, draw_folds, measure_scores, repeats_for
 from chest_cancer.statistics.linear_heads import LinearHeads
 
 
@@ -35,7 +35,7 @@ def compare_regions(
         below that of whole images, paired over groups.
     """
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
-    draws = draw_folds(numbers, groups, seed, REPEATS)
+    draws = draw_folds(numbers, groups, seed, repeats_for(len(numbers)))
     scores = {name: LinearHeads(embedded, numbers).predict_out_of_fold(draws) for name, embedded in embeddings.items()}
     drawn = {name: areas(numbers, each, bootstrap.weights) for name, each in scores.items()}
     return [

@@ -16,6 +16,7 @@ from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.cross_validation import (
+    MANY_IMAGES,
     Numbers,
     Scores,
     draw_folds,
@@ -35,9 +36,8 @@ BASELINES = {
 }
 """Name and what it sees, the simplest explanation first."""
 _TREES = 50
-"""Another seed moves an area of 0.99 on 249 slices by 0.001, and one of 0.61 by 0.014, a tenth of its interval."""
-_MANY_IMAGES = 500
-"""Above which half as many trees move an area by less than that, since each image counts for less."""
+"""Another seed moves an area of 0.99 on 249 slices by 0.001, and one of 0.61 by 0.014, a tenth of its interval. Half as
+many where there are many images."""
 _SUSPECT = 0.6
 """Area above which a baseline, if its interval lies above 0.5 too, counts as a shortcut."""
 _AS_GOOD = 0.02
@@ -137,7 +137,7 @@ def compare_with_baselines(
     """
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     weights = bootstrap.weights
-    trees = _TREES if len(numbers) <= _MANY_IMAGES else _TREES // 2
+    trees = _TREES if len(numbers) <= MANY_IMAGES else _TREES // 2
     forest = RandomForestClassifier(trees, random_state=seed)
     draws = draw_folds(numbers, groups, seed, repeats=1)
 
