@@ -34,7 +34,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "data/README.md"):
         (project / name).parent.mkdir(exist_ok=True)
         shutil.copy(PROJECT / name, project / name)
-    (project / "params.yaml").write_text("env: base\nsource: slices\ntable: .dvcignore\n")
+    (project / "params.yaml").write_text("env: base\nsource: slices\ntable: .dvcignore\nexclude: .dvcignore\n")
     parameters = yaml.safe_load((project / "conf/base/parameters.yml").read_text())
     parameters["data_ingestion"]["source"] = "slices"
     # Audits take the longest, and change nothing here.
@@ -74,7 +74,7 @@ def dvc(project: Path) -> Dvc:
             env=os.environ | environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout + result.stderr
