@@ -8,7 +8,7 @@ SHIP := .venv/ship/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run inspect test record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow notebook repro bench lint docs audit sbom requirements
+.PHONY: help run inspect gpu test record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow notebook repro bench lint docs audit sbom requirements
 
 # Said before a server starts, with the cure; servers say it late, or take another port.
 FREE = @$(BIN)/python -c "import socket, sys; sys.exit(socket.socket().connect_ex(('127.0.0.1', $(PORT))) == 0 and 'Port $(PORT) is in use. Choose another one: make $@ PORT=$(shell expr $(PORT) + 1)')"
@@ -27,6 +27,11 @@ inspect: .venv/train  ## Look at images, train nothing: make inspect SOURCE=<zip
 
 repro: .venv/train  ## Run what changed, by DVC.
 	$(BIN)/dvc repro
+
+# The packages without CUDA lie in the same folders, onnxruntime/ and tensorflow/: they go, and what lay below them comes anew.
+gpu: .venv/train  ## Take the packages for a GPU in the place of those without (Linux on x86; some GB).
+	$(BIN)/uv pip uninstall --quiet onnxruntime tensorflow-cpu
+	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --reinstall-package onnxruntime-gpu --reinstall-package tensorflow -r requirements/gpu.txt
 
 ##@ Look
 
@@ -109,6 +114,7 @@ requirements: .venv/bin/uv  ## Resolve pyproject.toml anew into requirements/.
 	$(COMPILE) --extra train --upgrade -o requirements/train.txt
 	$(COMPILE) --extra train --extra ray --extra s3 --group dev -c requirements/train.txt -o requirements/dev.txt
 	$(COMPILE) --extra train --group notebook -c requirements/dev.txt -o requirements/notebook.txt
+	$(COMPILE) --extra gpu -c requirements/train.txt -o requirements/gpu.txt
 	$(COMPILE) --extra dicom -c requirements/train.txt -o requirements/serve.txt
 	$(RESOLVE) --group ship --upgrade -o requirements/ship.txt
 

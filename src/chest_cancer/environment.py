@@ -37,6 +37,9 @@ def prepare() -> None:
     tracking.prepare_mlflow()
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # A GPU: TensorFlow leaves ONNX Runtime some of its memory, and fp32 is fp32, not a shorter format (TF32).
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     # When imported it defines a model class that MLflow warns about, past any filter.
     with warnings.catch_warnings(record=True, action="ignore"):

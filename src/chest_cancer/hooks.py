@@ -22,6 +22,8 @@ from rich.console import Console
 from chest_cancer.jobs import progress
 from chest_cancer.jobs.long_work import time_in_words
 from chest_cancer.jobs.model_files import METRICS_FILE
+from chest_cancer.network import keras_head
+from chest_cancer.network.devices import use_device
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
 from chest_cancer.record.flat_parameters import flat_parameters
@@ -168,7 +170,7 @@ def _say_missing(names: Collection[str]) -> str:
 
 
 class ParametersHook:
-    """Checks every parameter before any work."""
+    """Checks every parameter before any work, and chooses the device."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -178,7 +180,7 @@ class ParametersHook:
             ValueError: Names each parameter, what was expected and what was received.
         """
         try:
-            parameters = Parameters.model_validate(context.config_loader["parameters"])
+            self._parameters = Parameters.model_validate(context.config_loader["parameters"])
         except ValidationError as error:
             lines = [
                 f"- `{'.'.join(map(str, problem['loc']))}`: {problem['msg']}. Received: {problem['input']!r}"
@@ -187,7 +189,21 @@ class ParametersHook:
             raise ValueError(
                 "\n".join(["Invalid parameters (conf/base/parameters.yml lists all of them):", *lines])
             ) from None
-        progress.report("parameters", values=flat_parameters(dict(parameters)))
+        progress.report("parameters", values=flat_parameters(dict(self._parameters)))
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Keep the run from GPUs, or see that there is one, as `runtime.device` says.
+
+        Raises:
+            ValueError: It is `cuda`, and what is to compute finds none.
+        """
+        device, tuned = self._parameters.runtime.device, self._parameters.model_preparation.fine_tune_from is not None
+        use_device(device)
+        if device == "cuda" and tuned and "trained_top" in pipeline.all_outputs():
+            keras_head.require_gpu()
 
 
 class SummaryHook:

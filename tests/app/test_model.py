@@ -188,5 +188,5 @@ def test_serving_imports_nothing_of_training(trained_project):
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     imported = set(result.stdout.split())
     assert "openvino" in imported
-    forbidden = {"kedro_mlflow", "keras", "mlflow", "onnx", "pandas", "skimage", "sklearn", "tensorflow"}
+    forbidden = {"kedro_mlflow", "keras", "mlflow", "onnx", "onnxruntime", "pandas", "skimage", "sklearn", "tensorflow"}
     assert not imported & forbidden

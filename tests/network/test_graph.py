@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chest_cancer.network import cuda
+from chest_cancer.network.cuda import CudaNetwork
 from chest_cancer.network.explanation import explain
 from chest_cancer.network.graph import classifier, frozen_base
 from chest_cancer.network.heads.dense import LinearHead
@@ -243,17 +245,15 @@ def test_cells_that_tie_for_the_maximum_share_its_evidence(vgg16_weights: Weight
 
 
 def test_openvino_and_onnxruntime_agree_in_full_precision(
-    vgg16_weights: Weights, batch: Pixels, random_head: Callable[..., Head]
+    vgg16_weights: Weights, batch: Pixels, random_head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import onnxruntime
-
+    monkeypatch.setattr(cuda, "PROVIDER", "CPUExecutionProvider")  # in the place of a GPU's
     graph = classifier(vgg16_weights, random_head(2, 4, hidden=5)).SerializeToString()
     network = Network(graph, "fp32")
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    session = CudaNetwork(graph)
 
-    outputs = network(batch)
+    outputs, expected = network(batch), session(batch)
 
-    assert network.outputs == ("probabilities", "embedding", "evidence")
-    expected = session.run(None, {"image": batch})
-    for name, tensor in zip([output.name for output in session.get_outputs()], expected, strict=True):
-        assert_near(outputs[name], tensor, 1e-4)
+    assert network.outputs == session.outputs == ("probabilities", "embedding", "evidence")
+    for name in network.outputs:
+        assert_near(outputs[name], expected[name], 1e-4)

@@ -19,7 +19,7 @@ from app.uploads import Upload
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.imaging.standardise import standardise
-from chest_cancer.network import extraction
+from chest_cancer.network import cuda, devices, extraction
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.extraction import extract
 from chest_cancer.network.graph import classifier, frozen_base
@@ -148,7 +148,7 @@ def test_an_image_that_is_not_the_indexed_one_stops_and_stores_nothing(
 
 
 @pytest.mark.parametrize(
-    "changed", ["weights", "precision", "preprocessing", "standardisation", "runtime", "filtering"]
+    "changed", ["weights", "precision", "preprocessing", "standardisation", "runtime", "filtering", "device"]
 )
 def test_what_was_computed_in_another_way_is_never_reused(
     images: ImageFolder,
@@ -160,27 +160,33 @@ def test_what_was_computed_in_another_way_is_never_reused(
 ) -> None:
     caplog.set_level(logging.INFO)
     index = split_table(images, _0="train")
-    extract_features(images, index, base, store, parameters())
+    before, _ = extract_features(images, index, base, store, parameters())
     if changed == "weights":
         base = small_base(1.0001)
     elif changed == "precision":
         # As on a processor that has it.
-        monkeypatch.setattr(extraction, "resolve_precision", lambda precision: "bf16")
-        monkeypatch.setattr(extraction, "Network", lambda graph, precision, rewrite: Network(graph, "fp32", rewrite))
+        monkeypatch.setattr(devices, "resolve_precision", lambda precision: "bf16")
+        monkeypatch.setattr(devices, "Network", lambda graph, precision, rewrite: Network(graph, "fp32", rewrite))
     elif changed == "preprocessing":
         monkeypatch.setattr("chest_cancer.imaging.standardise.PREPROCESSING_VERSION", 0)
     elif changed == "runtime":
-        monkeypatch.setattr(extraction, "RUNTIME", "another")
+        monkeypatch.setattr(devices, "RUNTIME", "another")
     elif changed == "filtering":
         monkeypatch.setattr(extraction, "FILTERING", "another")
+    elif changed == "device":
+        monkeypatch.setattr(devices, "gpu_problem", lambda: None)
+        monkeypatch.setattr(cuda, "PROVIDER", "CPUExecutionProvider")  # in the place of a GPU's
     block = parameters(standardisation={"crop": "body"}) if changed == "standardisation" else parameters()
 
-    extract_features(images, index, base, store, block)
+    after, record = extract_features(images, index, base, store, block)
 
     assert [message for message in caplog.messages if message.startswith("Features of")] == [
         "Features of 1 images: 1 computed, 0 reused.",
         "Features of 1 images: 1 computed, 0 reused.",
     ]
+    if changed == "device":
+        assert record["precision"] == "fp32"
+        np.testing.assert_allclose(after["embedding"], before["embedding"], rtol=1e-3)
 
 
 def test_maps_at_a_cut_come_from_the_store_as_they_were_computed(

@@ -18,9 +18,10 @@ from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
 from chest_cancer.network.answers import AnswerRule, Doubt
+from chest_cancer.network.devices import Compiled, Place
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.preparation import Preparation
-from chest_cancer.network.runtime import RUNTIME, Network, Outputs, Quantised, resolve_precision
+from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
 
 GRAPH_FILE = "classifier.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -82,6 +83,7 @@ class Classifier:
         standardisation: What images went through in training, and go through here.
         precision: What it computes in: `bf16`, `fp32` or `int8`.
         quantised: The same graph with int8 convolutions, or None.
+        device: What computes: `cpu`, or `cuda` (`devices.place_classifier`).
         batch: Images computed at once; the runtime keeps the memory of the largest batch, so a server sets 1.
     """
 
@@ -120,6 +122,7 @@ class Classifier:
         self.classes = manifest.classes
         self._rule = AnswerRule.of(manifest)
         self.quantised = quantised
+        self.device = "cpu"
         self.batch = _BATCH
         if precision is None and quantised is not None:
             self.precision = "int8"
@@ -133,12 +136,16 @@ class Classifier:
         return {name: value for name, value in vars(self).items() if name != "_network"}
 
     @cached_property
-    def _network(self) -> Network:
+    def _network(self) -> Compiled:
         """Compiled when first needed: many only ask what the manifest says."""
         if self.precision == "int8" and self.quantised is not None:
             # Beside int8 convolutions bf16 saves nothing, and evidence needs maxima equal to what they are taken from.
             return Network(self.quantised, "fp32")
-        return Network(self.graph, self.precision)
+        return self._place.compile(self.graph)
+
+    @property
+    def _place(self) -> Place:
+        return Place(self.device, self.precision)
 
     @classmethod
     def load(cls, folder: str | Path, precision: str | None = None) -> Self:
@@ -178,7 +185,8 @@ class Classifier:
         digest = hashlib.sha256(self.graph)
         if self.quantised is not None:
             digest.update(self.quantised.structure + self.quantised.weights)
-        digest.update(f"{self.manifest.to_json()}\0{self.precision}\0{RUNTIME}\0{PREPROCESSING_VERSION}".encode())
+        parts = (self.manifest.to_json(), self.precision, self._place.runtime, str(PREPROCESSING_VERSION))
+        digest.update("\0".join(parts).encode())
         return digest.hexdigest()
 
     def release_graph(self) -> None:

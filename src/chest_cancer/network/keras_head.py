@@ -27,6 +27,23 @@ History = pd.DataFrame
 _PREDICTION_BATCH = 64
 
 
+def require_gpu() -> None:
+    """See that TensorFlow has a GPU to train convolutions on, before any work.
+
+    Raises:
+        ValueError: It sees none.
+    """
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        built = "with" if tf.test.is_built_with_cuda() else "without"
+        raise ValueError(
+            "Invalid value for `runtime.device`: expected auto or cpu, as TensorFlow, which trains the convolutions of "
+            f"`model_preparation.fine_tune_from`, sees no GPU. Received: cuda, and TensorFlow {tf.__version__} {built} "
+            "CUDA. `make gpu` installs what a GPU needs besides its driver."
+        )
+
+
 def build_model(
     top: "keras.Model",
     features: NDArray[np.float32],
@@ -168,7 +185,8 @@ def fit(
             work.update()
 
     if is_told:
-        logger.info("Training on %d images, for at most %d epochs.", len(labels), parameters.epochs)
+        device = "cuda" if tf.config.list_physical_devices("GPU") else "cpu"
+        logger.info("Training on %d images, for at most %d epochs (%s).", len(labels), parameters.epochs, device)
     with LongWork("Training", parameters.epochs, "epochs") if is_told else nullcontext() as work:
         history = model.fit(
             without_tuning(batches),

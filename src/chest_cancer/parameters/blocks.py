@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from chest_cancer.parameters.engine import EngineParameters
+from chest_cancer.parameters.engine import EngineParameters, RuntimeParameters
 from chest_cancer.parameters.sources import PhantomParameters, SourceParameters
 from chest_cancer.parameters.values import (
     Block,
@@ -283,9 +283,10 @@ class HyperparameterSearchParameters(Block):
 
 
 class Parameters(Block):
-    """All parameters of a run: one block per pipeline, and one seed for all."""
+    """All parameters of a run: one block per pipeline, and for all one seed and what computes."""
 
     seed: Seed = 17
+    runtime: RuntimeParameters = RuntimeParameters()
     data_ingestion: DataIngestionParameters = DataIngestionParameters()
     model_preparation: ModelPreparationParameters = ModelPreparationParameters()
     feature_extraction: FeatureExtractionParameters = FeatureExtractionParameters()

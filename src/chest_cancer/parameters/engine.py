@@ -1,4 +1,4 @@
-"""Where images go through a network: parameters that several blocks have."""
+"""Where images go through a network: parameters of all, and those that several blocks have."""
 
 from importlib.util import find_spec
 from typing import Annotated, Literal
@@ -13,6 +13,15 @@ def _installed(engine: str) -> str:
     if engine == "ray" and find_spec("ray") is None:
         raise ValueError('Ray is not installed: pip install "chest_cancer[ray]", or use local')
     return engine
+
+
+class RuntimeParameters(Block):
+    """What the process computes on."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="auto: a GPU where one answers, else the processor; cuda: no run where none does.",
+    )
 
 
 class EngineParameters(Block):

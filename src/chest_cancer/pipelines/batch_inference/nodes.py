@@ -11,6 +11,7 @@ from chest_cancer.jobs import progress
 from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.mapping import map_images
+from chest_cancer.network.placement import place_classifier
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.network.preparation import Preparation
 from chest_cancer.network.processes import Processes
@@ -68,6 +69,7 @@ def predict_images(
     Raises:
         ValueError: There is no file, or no patient is found in the way that was asked for.
     """
+    classifier = place_classifier(classifier, parameters)
     whom = look_whom(images, parameters.patient, patient_key)
     parts = plan_parts(images, whom, patient_key, classifier.identity)
     reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest), images.folder)
@@ -95,7 +97,8 @@ def _predict_parts(
     """Predict the files of some parts, and give each part as soon as it is whole."""
     remaining = [parts[name] for name in missing]
     total = sum(len(part.files) for part in remaining)
-    logger.info("Predicting %d of %d files.", total, sum(len(part.files) for part in parts.values()))
+    files = sum(len(part.files) for part in parts.values())
+    logger.info("Predicting %d of %d files (%s, %s).", total, files, classifier.device, classifier.precision)
     ends = iter(_ends(remaining))
     part, end = next(ends)
     rows: list[Row] = []

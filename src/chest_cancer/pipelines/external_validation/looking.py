@@ -10,6 +10,7 @@ from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.answered_images import answer_images
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.mapping import Loaded
+from chest_cancer.network.placement import place_classifier
 from chest_cancer.parameters.engine import EngineParameters
 from chest_cancer.storage.arrays import Arrays
 
@@ -45,6 +46,9 @@ def look_at(
         counts = np.bincount(pixels.mean(axis=2).astype(np.uint8).ravel(), minlength=_LEVELS)
         return Loaded((counts / counts.sum()).astype(np.float32), pixels)
 
-    said, predictions, grey = answer_images(files, loaded, classifier, what, engine)
+    placed = place_classifier(classifier, engine)
+    said, predictions, grey = answer_images(
+        files, loaded, placed, f"{what} ({placed.device}, {placed.precision})", engine
+    )
     embeddings = np.stack([prediction.embedding for prediction in predictions])
     return files.join(said).reset_index(drop=True), {"embedding": embeddings, "grey": np.stack(grey)}

@@ -9,10 +9,10 @@ import pandas as pd
 from onnx import ModelProto
 
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
+from chest_cancer.network.devices import choose_place
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.extraction import Image, extract_stored
 from chest_cancer.network.features import positions_of
-from chest_cancer.network.runtime import resolve_precision
 from chest_cancer.parameters.blocks import (
     AugmentationParameters,
     FeatureExtractionParameters,
@@ -59,7 +59,7 @@ def extract_features(
         "images",
     )
     record = {
-        "precision": resolve_precision(parameters.precision),
+        "precision": choose_place(parameters.precision, parameters).precision,
         "standardisation": parameters.standardisation.model_dump(),
         "images": len(distinct),
     }
