@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.volumes.reading import read_study
+from chest_cancer.network import cuda, devices
 from chest_cancer.network.answers import NOT_SURE, UNLIKE_TRAINING
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.manifest import Limits
@@ -96,6 +97,26 @@ def test_every_file_has_a_row(
     assert table.loc["huge.png", "reason"] == "too large"
     assert "DICOM" in table.loc["broken.png", "reason"]
     assert np.isnan(table.loc[["broken.png", "huge.png"], "probability"]).all()
+
+
+def test_rows_are_the_same_on_a_gpu_and_the_log_says_where_they_were_computed(
+    trained: Classifier,
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+    picture: Callable[..., Pixels],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    folder = image_folder({f"{number}.png": png(picture(number, 40, 48)) for number in range(3)})
+    expected = predict(folder, trained)
+    monkeypatch.setattr(devices, "gpu_problem", lambda: None)
+    monkeypatch.setattr(cuda, "PROVIDER", "CPUExecutionProvider")  # in the place of a GPU's
+
+    table = predict(folder, trained)
+
+    pd.testing.assert_frame_equal(table, expected, rtol=0, atol=1e-3)
+    said = [message for message in caplog.messages if message.startswith("Predicting ")]
+    assert said == [f"Predicting 3 of 3 files ({device}, fp32)." for device in ("cpu", "cuda")]
 
 
 def test_a_volume_has_a_row_for_each_of_its_slices(trained: Classifier, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from chest_cancer.storage.table_parts import PlannedTable
 
 logger = logging.getLogger(__name__)
 
-_BATCH, _READ_AHEAD = 2, 64  # more images at once take more memory, and no less time
+_BATCH, _READ_AHEAD = 2, 64  # on the processor more images at once take more memory, and no less time
 _TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "warning", "pixel_sha256"]
 
 
@@ -108,7 +108,7 @@ def _predict_parts(
             reader,
             classifier.stream_batches,
             partial(Processes, preload=file_reader.__name__),
-            batch=_BATCH,
+            batch=_BATCH if classifier.device == "cpu" else classifier.batch,
             read_ahead=_READ_AHEAD,
             weight=images_about,
             engine=parameters,
