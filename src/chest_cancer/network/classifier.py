@@ -83,7 +83,7 @@ class Classifier:
         standardisation: What images went through in training, and go through here.
         precision: What it computes in: `bf16`, `fp32` or `int8`.
         quantised: The same graph with int8 convolutions, or None.
-        device: What computes: `cpu`, or `cuda` (`devices.place_classifier`).
+        device: What computes: `cpu`, or `cuda` (`placement.place_classifier`).
         batch: Images computed at once; the runtime keeps the memory of the largest batch, so a server sets 1.
     """
 

@@ -40,7 +40,7 @@ def find_problem() -> str | None:
         onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(1, dtype=np.float32), "cuda")
     except Exception as error:  # it has classes of its own for each kind of failure
         cause = re.search(r"CUDA failure \d+: [^;]*", str(error))  # around it are paths, lines and the host's name
-        return (said.getvalue() or (cause[0] if cause else str(error))).strip().splitlines()[0]
+        return (said.getvalue() or (cause[0] if cause else str(error))).strip().partition("\n")[0]
     finally:
         onnxruntime.set_default_logger_severity(_ERRORS)
     return None
