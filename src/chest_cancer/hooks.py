@@ -22,8 +22,6 @@ from rich.console import Console
 from chest_cancer.jobs import progress
 from chest_cancer.jobs.long_work import time_in_words
 from chest_cancer.jobs.model_files import METRICS_FILE
-from chest_cancer.network import keras_head
-from chest_cancer.network.devices import use_device
 from chest_cancer.parameters.blocks import Parameters
 from chest_cancer.record.ending import at_end, stop_if_told
 from chest_cancer.record.flat_parameters import flat_parameters
@@ -200,10 +198,15 @@ class ParametersHook:
         Raises:
             ValueError: It is `cuda`, and what is to compute finds none.
         """
+        # On use: slow imports, which other commands need not pay.
+        from chest_cancer.network.devices import use_device
+
         device, tuned = self._parameters.runtime.device, self._parameters.model_preparation.fine_tune_from is not None
         use_device(device)
         if device == "cuda" and tuned and "trained_top" in pipeline.all_outputs():
-            keras_head.require_gpu()
+            from chest_cancer.network.keras_head import require_gpu
+
+            require_gpu()
 
 
 class SummaryHook:
