@@ -754,7 +754,8 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
         columns=["label", "format", "mode", "width", "height", "group", "split"],
     ).assign(scaling="8 bits")
 
-    page = render_data_report(manifest().data, ODD, table, quarantine(("<i>.png", "not an image")), audits)
+    refused, shown = quarantine(("<i>.png", "not an image")), {"<b>": ["data:image/jpeg;base64,AAAA"]}
+    page = render_data_report(manifest().data, ODD, table, refused, audits, shown)
 
     assert "No classifier was trained for this page" in page
     assert page.index("0.75 to 0.81") < page.index("What to know before using these images")
@@ -768,6 +769,8 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
     assert "&lt;i&gt;.png" in page
     assert "<li><code>b</code>: only 1 of its 3 &lt;images&gt; are distinct" in page
     assert "8 bits (3)" in page
+    assert "Training images, each of another group" in page
+    assert '<figcaption>&lt;b&gt;</figcaption><div><img src="data:image/jpeg;base64,AAAA"' in page
     assert "Evidence maps" not in page
 
 

@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_THUMBNAIL = 96
-
 
 def picture_url(picture: Image.Image, *, lossless: bool) -> str:
     """Write a picture into a data URL.
@@ -26,12 +24,13 @@ def picture_url(picture: Image.Image, *, lossless: bool) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
-    """Make a small picture, at most 96 pixels on a side, in a data URL.
+def thumbnail_url(pixels: NDArray[np.uint8], side: int = 96) -> str:
+    """Make a small picture in a data URL.
 
     Args:
         pixels: RGB, uint8 [H, W, 3].
+        side: Largest width and height, in pixels.
     """
     picture = Image.fromarray(pixels)
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    picture.thumbnail((side, side))
     return picture_url(picture, lossless=False)

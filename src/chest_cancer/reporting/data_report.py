@@ -1,17 +1,39 @@
 """The data report and the data card: what can be said of images before a classifier is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from chest_cancer.imaging.pictures import thumbnail_url
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters.blocks import FeatureExtractionParameters
 from chest_cancer.reporting.ranked_limitations import FIRST, find_data_limitations
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections, other_patients_of
 from chest_cancer.reporting.verdict import judge_data
+from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.sampling import draw_from_each_class
 
 _SPLITS = ("train", "validation", "test", "leak", "copy")
+_OF_EACH_CLASS, _SIDE = 4, 192
+
+
+def show_training_images(images: ImageFolder, split_table: pd.DataFrame, seed: int) -> dict[str, list[str]]:
+    """Show a few training images of each class, each of another patient or group.
+
+    Args:
+        images: The source's files.
+        split_table: A row per image file: `path`, `label`, `group` and `split`.
+        seed: Random seed for the draw.
+
+    Returns:
+        By class, at most four pictures in data URLs. Nothing names whom they show.
+    """
+    drawn = draw_from_each_class(split_table[split_table["split"] == "train"], _OF_EACH_CLASS, seed)
+    return {
+        str(label): [thumbnail_url(images.pixels(path), _SIDE) for path in paths]
+        for label, paths in drawn.groupby("label")["path"]
+    }
 
 
 def render_data_report(
@@ -20,6 +42,7 @@ def render_data_report(
     split_table: pd.DataFrame,
     quarantine: pd.DataFrame,
     audits: list[AuditedPart],
+    shown: Mapping[str, Sequence[str]],
 ) -> str:
     """Fill the template of the data report.
 
@@ -30,6 +53,7 @@ def render_data_report(
             `source_split`.
         quarantine: `path` and `reason` of each file that was not used.
         audits: What the audits of the data found.
+        shown: By class, pictures in data URLs.
 
     Returns:
         An HTML page that needs no network.
@@ -39,6 +63,7 @@ def render_data_report(
         fill_sections(audits),
         {},
         odd=odd,
+        shown=shown,
         other=other_patients_of(audits),
         verdict=judge_data(data, audits),
         first=FIRST,

@@ -1,4 +1,4 @@
-"""Samples of images for the audits, so that they end in time."""
+"""Samples of images: for the audits, so that they end in time, and to be looked at."""
 
 import numpy as np
 import pandas as pd
@@ -39,3 +39,18 @@ def draw_images(test_predictions: pd.DataFrame, count: int, seed: int) -> pd.Dat
     shuffled = test_predictions.sample(frac=1, random_state=seed)
     turns = shuffled.groupby("label").cumcount().sort_values(kind="stable")
     return shuffled.loc[turns.index[:count]].sort_values("path")
+
+
+def draw_from_each_class(images: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Draw a few images of each class, each of another group.
+
+    Args:
+        images: A row per image, with `label` and `group`.
+        count: Largest number of images of a class.
+        seed: Random seed for the draw.
+
+    Returns:
+        The rows of the images, by class.
+    """
+    shuffled = images.sample(frac=1, random_state=seed).drop_duplicates(["label", "group"])
+    return shuffled.groupby("label").head(count).sort_values("label", kind="stable")

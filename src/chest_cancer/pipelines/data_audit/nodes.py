@@ -9,7 +9,7 @@ from chest_cancer.audits.registry import DATA_AUDITS
 from chest_cancer.imaging.afar import Looks
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters.blocks import FeatureExtractionParameters, ModelEvaluationParameters
-from chest_cancer.reporting.data_report import render_data_card, render_data_report
+from chest_cancer.reporting.data_report import render_data_card, render_data_report, show_training_images
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.storage.arrays import Arrays
 
@@ -53,14 +53,21 @@ def look_at_sample(raw_images: ImageFolder, audit_sample: Any, parameters: Model
 
 
 def write_data_report(
-    data_summary: dict[str, Any], split_table: pd.DataFrame, quarantine: pd.DataFrame, **audits_and_plots: Any
+    raw_images: ImageFolder,
+    data_summary: dict[str, Any],
+    split_table: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    seed: int,
+    **audits_and_plots: Any,
 ) -> str:
     """Write the data report: one HTML page that needs no network.
 
     Args:
+        raw_images: The source's files.
         data_summary: Summary of the images.
         split_table: A row per image file.
         quarantine: Files that were not used, with the reason.
+        seed: Random seed for the draw of images that are shown.
         audits_and_plots: Facts and plots of each audit of the data, by catalog name.
 
     Returns:
@@ -72,6 +79,7 @@ def write_data_report(
         split_table,
         quarantine,
         parts_of(DATA_AUDITS, audits_and_plots),
+        show_training_images(raw_images, split_table, seed),
     )
 
 

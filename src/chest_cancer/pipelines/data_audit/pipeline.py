@@ -28,7 +28,10 @@ def create_pipeline() -> Pipeline:
             ),
             *map(node_of, DATA_AUDITS),
             Node(
-                func=write_data_report, inputs=described | shown, outputs="data_report", name="write_data_report_node"
+                func=write_data_report,
+                inputs=described | shown | {"raw_images": "raw_images", "seed": "params:seed"},
+                outputs="data_report",
+                name="write_data_report_node",
             ),
             Node(
                 func=write_data_card,
