@@ -12,6 +12,7 @@ from chest_cancer.jobs import progress
 from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.network.embedding import by_kind
 from chest_cancer.network.features import LabelledFeatures
+from chest_cancer.network.heads.head import Training
 from chest_cancer.network.heads.registry import HEADS
 from chest_cancer.parameters.blocks import ModelTrainingParameters
 
@@ -69,10 +70,11 @@ def build_model(
     import keras
 
     read = keras.Input(top.output.shape[1:], name="read")
-    training = predict(top, features) if top.weights else features
-    mean, variance = _statistics(training)
+    learnt_from = predict(top, features) if top.weights else features
+    mean, variance = _statistics(learnt_from)
     standardised = keras.layers.Normalization(mean=mean, variance=variance, name="standardise")(read)
-    hidden = HEADS[head].build_hidden(standardised, lambda: (training - mean) / np.sqrt(variance), parameters, seed)
+    training = Training(lambda: (learnt_from - mean) / np.sqrt(variance), parameters, seed)
+    hidden = HEADS[head].build_hidden(standardised, training)
     hidden = keras.layers.Dropout(parameters.dropout, name="dropout")(hidden)
     penalty = keras.regularizers.L2(parameters.l2)
     # From zero: with fewer images than features, training never reaches most directions, and what random weights leave

@@ -1,13 +1,12 @@
 """Heads of one or two dense layers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from chest_cancer.network.heads.head import Array, Constants, PooledHead, read_standardisation, read_weights
-from chest_cancer.parameters.blocks import ModelTrainingParameters
+from chest_cancer.network.heads.head import Array, Constants, PooledHead, Training, read_standardisation, read_weights
 
 if TYPE_CHECKING:
     import keras
@@ -81,19 +80,11 @@ class DenseHead(LinearHead):
     shuffled: ClassVar[dict[str, int]] = {"kernel_1": 0, "kernel_1_transposed": 1}
 
     @classmethod
-    def build_hidden(
-        cls,
-        standardised: "keras.KerasTensor",
-        training: Callable[[], Array],
-        parameters: ModelTrainingParameters,
-        seed: int,
-    ) -> "keras.KerasTensor":
+    def build_hidden(cls, standardised: "keras.KerasTensor", training: Training) -> "keras.KerasTensor":
         import keras
 
-        penalty = keras.regularizers.L2(parameters.l2)
-        hidden = keras.layers.Dense(
-            parameters.hidden_units, activation="relu", kernel_regularizer=penalty, name="hidden"
-        )
+        units, penalty = training.parameters.hidden_units, keras.regularizers.L2(training.parameters.l2)
+        hidden = keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty, name="hidden")
         return hidden(standardised)
 
     def lines(self) -> Iterator[str]:

@@ -28,6 +28,20 @@ class Standardisation(NamedTuple):
     deviation: Array
 
 
+class Training(NamedTuple):
+    """What the layers below the last one may be made from.
+
+    Attributes:
+        features: Computes the standardised features of the training images, [n, ...].
+        parameters: The block `model_training`.
+        seed: Random seed for what is drawn.
+    """
+
+    features: Callable[[], Array]
+    parameters: ModelTrainingParameters
+    seed: int
+
+
 class Head(ABC):
     """A trained head; its class also says how it is built in Keras, which is imported inside: a server has none.
 
@@ -43,20 +57,12 @@ class Head(ABC):
     shuffled: ClassVar[dict[str, int]]
 
     @classmethod
-    def build_hidden(
-        cls,
-        standardised: "keras.KerasTensor",
-        training: Callable[[], Array],
-        parameters: ModelTrainingParameters,
-        seed: int,
-    ) -> "keras.KerasTensor":
+    def build_hidden(cls, standardised: "keras.KerasTensor", training: Training) -> "keras.KerasTensor":
         """Build the Keras layers between the standardised features and the last, linear layer.
 
         Args:
             standardised: Pooled features, standardised, [N, 1024], or the map that the head reads, [N, h, w, C].
-            training: Computes the standardised features of the training images, [n, ...].
-            parameters: The block `model_training`.
-            seed: Random seed for what is drawn.
+            training: What the layers are made from.
 
         Returns:
             The input of the last layer, [N, m] or [N, h, w, m]; what it was given, where a head has no such layers.

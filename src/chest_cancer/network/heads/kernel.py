@@ -1,13 +1,12 @@
 """The head that compares an image with training images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from chest_cancer.network.heads.head import Array, Constants, PooledHead, read_standardisation, read_weights
-from chest_cancer.parameters.blocks import ModelTrainingParameters
+from chest_cancer.network.heads.head import Array, Constants, PooledHead, Training, read_standardisation, read_weights
 
 if TYPE_CHECKING:
     import keras
@@ -42,20 +41,14 @@ class KernelHead(PooledHead):
     shuffled: ClassVar[dict[str, int]] = {"landmark_weights": 0, "landmark_weights_transposed": 1}
 
     @classmethod
-    def build_hidden(
-        cls,
-        standardised: "keras.KerasTensor",
-        training: Callable[[], Array],
-        parameters: ModelTrainingParameters,
-        seed: int,
-    ) -> "keras.KerasTensor":
+    def build_hidden(cls, standardised: "keras.KerasTensor", training: Training) -> "keras.KerasTensor":
         import keras
         from sklearn.kernel_approximation import Nystroem
 
-        known = training()
+        known, kernel = training.features(), training.parameters.kernel
         count, size = known.shape
-        width = parameters.kernel.width / size
-        nystroem = Nystroem(gamma=width, n_components=min(count, parameters.kernel.landmarks), random_state=seed)
+        width = kernel.width / size
+        nystroem = Nystroem(gamma=width, n_components=min(count, kernel.landmarks), random_state=training.seed)
         nystroem.fit(known.astype(np.float64))
         landmarks = nystroem.components_
         cross = keras.layers.Dense(len(landmarks), trainable=False, name="landmarks")
