@@ -20,14 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.damage import check_jpeg, check_png, check_tiff
 from chest_cancer.imaging.grey import compact, find_hounsfield, to_eight_bits
-from chest_cancer.imaging.pixels import (
-    DecodedImage,
-    Identifiers,
-    UnreadableImageError,
-    check_single_frame,
-    check_size,
-    grey_to_rgb,
-)
+from chest_cancer.imaging.pixels import DecodedImage, Identifiers, UnreadableImageError, check_slice, grey_to_rgb
 from chest_cancer.imaging.signatures import identify
 from chest_cancer.imaging.windows import see_lungs
 
@@ -138,8 +131,7 @@ def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixe
     mode = image.mode
     # Pillow announces TIFF sizes as rotated by the orientation tag, and rotates by itself on loading.
     width, height = (image.tag_v2[256], image.tag_v2[257]) if isinstance(image, TiffImageFile) else image.size
-    check_size(width, height, max_pixels, min_side)
-    check_single_frame(_count_frames(image))
+    check_slice(width, height, _count_frames(image), max_pixels, min_side)
     # A 16-bit or float TIFF may store white as its smallest value; Pillow undoes that for 8 bits only.
     negative = isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0
     # Pillow keeps 32 unsigned bits as signed ones.

@@ -110,8 +110,9 @@ def check_size(width: int, height: int, max_pixels: int, min_side: int) -> None:
         raise UnreadableImageError(f"{width} x {height} pixels; expected at least {min_side} on each side")
 
 
-def check_single_frame(frames: int) -> None:
-    """Raise `UnreadableImageError` when a file holds more than one frame, page or slice."""
+def check_slice(width: int, height: int, frames: int, max_pixels: int, min_side: int) -> None:
+    """Raise `UnreadableImageError` for a size outside the limits (`check_size`), or several frames, pages or slices."""
+    check_size(width, height, max_pixels, min_side)
     if frames > 1:
         raise UnreadableImageError(f"{frames} frames; expected a single slice")
 

@@ -32,14 +32,7 @@ from chest_cancer.imaging.dicom.grey import own_window, read_grey
 from chest_cancer.imaging.dicom.kinds import left_edge, require_axial, require_chest, require_slice
 from chest_cancer.imaging.dicom.place import GEOMETRY, place_of
 from chest_cancer.imaging.grey import compact
-from chest_cancer.imaging.pixels import (
-    DecodedImage,
-    Identifiers,
-    UnreadableImageError,
-    check_single_frame,
-    check_size,
-    grey_to_rgb,
-)
+from chest_cancer.imaging.pixels import DecodedImage, Identifiers, UnreadableImageError, check_slice, grey_to_rgb
 from chest_cancer.imaging.windows import see_lungs
 
 # pydicom logs every warning, and quotes malformed values in it: nothing of an uploaded file belongs in our logs.
@@ -122,8 +115,8 @@ def decode_dicom(
         require_slice(dataset)
         require_axial(dataset)
     width, height = int(dataset.Columns), int(dataset.Rows)
-    check_size(width, height, max_pixels, min_side)
-    check_single_frame(int(number_of(dataset, "NumberOfFrames") or 1))
+    frames = int(number_of(dataset, "NumberOfFrames") or 1)
+    check_slice(width, height, frames, max_pixels, min_side)
     pixels, scaling, hounsfield = _read_pixels(dataset, syntax, any_modality=any_modality)
     if not any_modality:
         require_chest(dataset, hounsfield)

@@ -5,18 +5,10 @@ import re
 import numpy as np
 
 from chest_cancer.imaging.pixels import UnreadableImageError
+from chest_cancer.imaging.volumes.header import CURE, LONGEST_HEADER, Header
 from chest_cancer.imaging.volumes.volume import Limits, Volume
-from chest_cancer.imaging.volumes.voxels import (
-    Beside,
-    Compression,
-    detached,
-    finite_numbers,
-    inflate,
-    make_volume,
-    require_size,
-)
+from chest_cancer.imaging.volumes.voxels import Beside, Compression, detached, make_volume, stored_values
 
-_LONGEST_HEADER = 65_536
 _END = re.compile(rb"\r?\n\r?\n")
 _FIELD = re.compile(r"([a-z ]+):\s+(\S.*)", re.IGNORECASE)  # `key:=value` is of the user, and says nothing here.
 _TYPES = {
@@ -46,7 +38,6 @@ _SPACES = {
 }
 # What would change the values, and is written as said here by whatever writes CT.
 _ONLY = {"dimension": "3", "line skip": "0", "byte skip": "0"}
-_CURE = "correct it, or save the volume as .nii.gz"
 
 
 def read_nrrd(data: bytes, limits: Limits, beside: Beside | None) -> Volume:
@@ -64,62 +55,45 @@ def read_nrrd(data: bytes, limits: Limits, beside: Beside | None) -> Volume:
         UnreadableImageError: See `reading.read_volume`.
         Exception: Of gzip, zlib or bz2, on damaged values.
     """
-    fields, end = _read_header(data)
-    for name, value in _ONLY.items():
-        if fields.get(name, value) != value:
-            raise _refusal(name, fields[name], value)
-    columns, rows, slices = (int(length) for length in _numbers(fields, "sizes", 3))
+    header, end = _read_header(data)
+    header.require(_ONLY)
+    columns, rows, slices = (int(length) for length in header.numbers("sizes", 3))
     limits.check_stack(slices, rows, columns)
-    shape = (slices, rows, columns)
-    dtype = _dtype(fields)
-    encoding = fields.get("encoding", "").lower()
+    dtype = _dtype(header)
+    encoding = header.get("encoding").lower()
     if encoding not in _ENCODINGS:
-        raise _refusal("encoding", encoding, "one of " + ", ".join(_ENCODINGS))
-    signs = _SPACES.get(fields.get("space", "").lower())
+        raise header.refusal("encoding", "one of " + ", ".join(_ENCODINGS))
+    signs = _SPACES.get(header.get("space").lower())
     if signs is None:
-        raise _refusal("space", fields.get("space", ""), "left-posterior-superior, or another of which left is known")
-    if (units := fields.get("space units", "")).replace('"mm"', "").strip():
-        raise _refusal("space units", units, '"mm" for each axis')
-    steps = np.reshape(_numbers(fields, "space directions", 9), (3, 3)) * signs
-    corner = np.array(_numbers(fields, "space origin", 3)) * signs
-    file = fields.get("data file") or fields.get("datafile")
-    values = data[end:] if file is None else detached(file, beside)
-    if kind := _ENCODINGS[encoding]:
-        values = inflate(values, kind, slices * rows * columns * dtype.itemsize)
-    require_size(len(values), shape, dtype)
-    stack = np.frombuffer(values, dtype, slices * rows * columns).reshape(shape)
-    return make_volume(stack, shape, steps[::-1], corner, limits)
+        raise header.refusal("space", "left-posterior-superior, or another of which left is known")
+    if header.get("space units").replace('"mm"', "").strip():
+        raise header.refusal("space units", '"mm" for each axis')
+    steps = np.reshape(header.numbers("space directions", 9), (3, 3)) * signs
+    corner = np.array(header.numbers("space origin", 3)) * signs
+    file = header.get("data file") or header.get("datafile")
+    values = detached(file, beside) if file else data[end:]
+    stack = stored_values(values, _ENCODINGS[encoding], (slices, rows, columns), dtype)
+    return make_volume(stack, stack.shape, steps[::-1], corner, limits)
 
 
-def _read_header(data: bytes) -> tuple[dict[str, str], int]:
+def _read_header(data: bytes) -> tuple[Header, int]:
     """Return the fields, and where the header ends."""
-    start = data[:_LONGEST_HEADER]
+    start = data[:LONGEST_HEADER]
     blank = _END.search(start)
-    if blank is None and len(data) >= _LONGEST_HEADER:
-        raise UnreadableImageError(f"the NRRD header has no end: expected an empty line; {_CURE}")
+    if blank is None and len(data) >= LONGEST_HEADER:
+        raise UnreadableImageError(f"the NRRD header has no end: expected an empty line; {CURE}")
     lines = start[: blank.start() if blank else None].decode("latin-1").splitlines()[1:]
     fields = (match for line in lines if (match := _FIELD.fullmatch(line.rstrip())))
-    return {field[1].lower(): field[2] for field in fields}, blank.end() if blank else len(data)
+    # `none`, of an axis that is not in space, is no number either.
+    header = Header("NRRD", {field[1].lower(): field[2] for field in fields}, between_numbers=r"[\s(),]+")
+    return header, blank.end() if blank else len(data)
 
 
-def _dtype(fields: dict[str, str]) -> np.dtype[np.generic]:
-    name, order = fields.get("type", "").lower(), fields.get("endian", "").lower()
+def _dtype(header: Header) -> np.dtype[np.generic]:
+    name, order = header.get("type").lower(), header.get("endian").lower()
     kind = next((kind for kind, names in _TYPES.items() if name in names), None)
     if kind is None:
-        raise _refusal("type", name, "whole numbers of up to 32 bits, float or double")
+        raise header.refusal("type", "whole numbers of up to 32 bits, float or double")
     if order not in ("little", "big") and kind[1] != "1":
-        raise _refusal("endian", order, "little or big")
+        raise header.refusal("endian", "little or big")
     return np.dtype((">" if order == "big" else "<") + kind)
-
-
-def _numbers(fields: dict[str, str], name: str, count: int) -> list[float]:
-    text = fields.get(name, "")
-    # `none`, of an axis that is not in space, is no number either.
-    numbers = finite_numbers([word for word in re.split(r"[\s(),]+", text) if word], count)
-    if numbers is None:
-        raise _refusal(name, text, f"{count} numbers")
-    return numbers
-
-
-def _refusal(name: str, value: str, expected: str) -> UnreadableImageError:
-    return UnreadableImageError(f"NRRD {name} is {value[:64] or 'missing'}: expected {expected}; {_CURE}")

@@ -79,6 +79,31 @@ def require_size(found: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> No
         )
 
 
+def stored_values(
+    data: bytes, compression: Compression | None, shape: tuple[int, int, int], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Read stored values, not copied where they are not compressed.
+
+    Args:
+        data: The bytes that hold them; what follows the last value counts for nothing.
+        compression: How the bytes are compressed, or None.
+        shape: Slices, rows and columns; within the limits.
+        dtype: Type of a stored value.
+
+    Returns:
+        The values, `[slices, rows, columns]`, read-only.
+
+    Raises:
+        UnreadableImageError: There are fewer values than the header announces.
+        Exception: As `inflate`.
+    """
+    count = int(np.prod(shape))
+    if compression:
+        data = inflate(data, compression, count * dtype.itemsize)
+    require_size(len(data), shape, dtype)
+    return np.frombuffer(data, dtype, count).reshape(shape)
+
+
 def make_volume(
     stack: Any, shape: tuple[int, int, int], steps: NDArray[np.float64], corner: NDArray[np.float64], limits: Limits
 ) -> Volume:
