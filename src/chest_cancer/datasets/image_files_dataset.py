@@ -19,16 +19,13 @@ class ImageFilesDataset(AbstractDataset[ImageSource, ImageFiles]):
         self,
         *,
         filepath: str,
-        downloads: str | None = None,
         credentials: dict[str, Any] | None = None,
         object_store: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Name the folder; see `ImageFolderDataset`."""
         self._filepath = Path(filepath)
-        self._copies = ImageFolderDataset(
-            filepath=filepath, downloads=downloads, credentials=credentials, object_store=object_store
-        )
+        self._copies = ImageFolderDataset(filepath=filepath, credentials=credentials, object_store=object_store)
         self.metadata = metadata
 
     def load(self) -> ImageFiles:
