@@ -14,8 +14,9 @@ from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from chest_cancer.statistics.comparison import areas
 from chest_cancer.statistics.intervals import difference_of
-from chest_cancer.statistics.metrics import measure
 from chest_cancer.statistics.permutation import area_of_units, holm, p_of_difference, share_of_units
+from manifests import manifest_of
+from measured import measure
 
 PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=200)
 PATIENTS, EACH = 90, 3
@@ -48,9 +49,8 @@ def predictions(hard: NDArray[np.bool_], known: bool = True, seed: int = 2) -> p
 
 def audit(table: pd.DataFrame, normal_class: str | None = "normal", **columns: Column) -> Finding:
     metadata = pd.DataFrame({"path": table["path"], **{name: of[table["group"]] for name, of in columns.items()}})
-    classifier = SimpleNamespace(
-        classes=CLASSES, manifest=SimpleNamespace(normal_class=normal_class, positive_classes=None)
-    )
+    manifest = manifest_of(classes=list(CLASSES), normal_class=normal_class, operating_point=None)
+    classifier = SimpleNamespace(manifest=manifest)
     return audit_subgroups(table, metadata.sample(frac=1, random_state=0), classifier, PARAMETERS, 1)  # type: ignore[arg-type]  # a stand-in with what it needs of a classifier
 
 

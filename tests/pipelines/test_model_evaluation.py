@@ -28,10 +28,10 @@ from chest_cancer.pipelines.reporting.nodes import plot_evaluation
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_roc
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
-from chest_cancer.statistics.metrics import measure
 from chest_cancer.storage.figures import figures_in, patients_of
 from conftest import Pixels
 from manifests import manifest_of
+from measured import measure
 
 BINARY = ["adenocarcinoma", "normal"]
 THREE = ["adenocarcinoma", "large_cell", "normal"]

@@ -9,7 +9,7 @@ from chest_cancer.network.patients import PatientRule
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.held_out_patients import PATIENT_METRICS
 from chest_cancer.statistics.intervals import unknown_as_none, wilson
-from chest_cancer.statistics.metrics import measure
+from measured import measure
 
 CLASSES = ["benign", "malignant", "normal"]
 FEW = ModelEvaluationParameters(bootstrap_repetitions=100)

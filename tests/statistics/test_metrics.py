@@ -29,9 +29,10 @@ from chest_cancer.reporting.plots import plot_reliability
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, equal_mass_bins, reliability
 from chest_cancer.statistics.intervals import difference_of, mean_of, predictive_values, share, wilson
-from chest_cancer.statistics.metrics import CLASS_METRICS, METRICS, measure
+from chest_cancer.statistics.metrics import CLASS_METRICS, METRICS
 from chest_cancer.statistics.roc import area_under_roc, placements
 from chest_cancer.storage.figures import Figure, title_of
+from measured import measure
 
 BINARY = ["adenocarcinoma", "normal"]
 THREE = ["adenocarcinoma", "large_cell", "normal"]

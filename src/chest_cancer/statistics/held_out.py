@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer.network.features import known_patients
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.predictions import disease_class, positive_numbers, probability_columns
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
@@ -72,7 +73,21 @@ class HeldOut:
         positive_classes: Sequence[str] | None = None,
         patient_rule: PatientRule | None = None,
     ) -> Self:
-        """Read a table of predictions; arguments as in `metrics.measure`."""
+        """Read a table of predictions.
+
+        Args:
+            predictions: A row per image: `label`, `predicted` (the class that the rule chooses), `group`, `reason` and
+                `warning` (missing where there is none), a `probability_<class>` for each class and, where known,
+                `patient`.
+            classes: Class names, in the order of the classifier.
+            normal_class: The class without disease, or None.
+            threshold: Probability of disease at and above which an image reads as diseased, or None.
+            parameters: The block `model_evaluation`.
+            seed: Random seed for the bootstrap.
+            temperature: Temperature that calibrated the probabilities, or None.
+            positive_classes: What sensitivity is about; None for all but the normal class.
+            patient_rule: How a patient's slices become one answer; without it nothing is known of patients.
+        """
         groups = predictions["group"].to_numpy()
         numbers = predictions["label"].map(classes.index).to_numpy(dtype=np.int64)
         probabilities = predictions[probability_columns(classes)].to_numpy(dtype=np.float64)
@@ -93,6 +108,23 @@ class HeldOut:
             patients=_patients(
                 known_patients(predictions), numbers, groups, probabilities, patient_rule, parameters.confidence
             ),
+        )
+
+    @classmethod
+    def served(
+        cls, predictions: pd.DataFrame, manifest: Manifest, parameters: ModelEvaluationParameters, seed: int
+    ) -> Self:
+        """Read what a classifier said as it is served, by the rules of its manifest; other arguments as in `of`."""
+        return cls.of(
+            predictions,
+            list(manifest.classes),
+            manifest.normal_class,
+            manifest.operating_point.threshold if manifest.operating_point else None,
+            parameters,
+            seed,
+            manifest.temperature,
+            manifest.positive_classes,
+            PatientRule.of(manifest),
         )
 
     @property

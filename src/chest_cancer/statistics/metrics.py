@@ -15,16 +15,13 @@ from their parts (`intervals.mean_of`). Loss, Brier score, average precision and
 groups (`bootstrap.GroupBootstrap`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
-from chest_cancer.network.patients import PatientRule
-from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.held_out import HeldOut
 from chest_cancer.statistics.held_out_patients import PATIENT_METRICS, HeldOutPatients, Mask
 from chest_cancer.statistics.intervals import mean_of, predictive_values
@@ -55,42 +52,17 @@ class ClassMetric(NamedTuple):
     measure: Callable[[HeldOut, int], Figure | None]
 
 
-def measure(
-    predictions: pd.DataFrame,
-    classes: list[str],
-    normal_class: str | None,
-    threshold: float | None,
-    parameters: ModelEvaluationParameters,
-    seed: int,
-    temperature: float | None = None,
-    positive_classes: Sequence[str] | None = None,
-    patient_rule: PatientRule | None = None,
-) -> dict[str, Figure]:
-    """Measure predictions with every metric of the registry.
-
-    Args:
-        predictions: A row per test image: `label`, `predicted` (the class that the rule chooses), `group`, `reason`
-            (missing where that is the answer), a `probability_<class>` for each class and, where known, `patient`.
-        classes: Class names, in the order of the classifier.
-        normal_class: The class without disease, or None.
-        threshold: Probability of disease at and above which an image reads as diseased, or None.
-        parameters: The block `model_evaluation`.
-        seed: Random seed for the bootstrap.
-        temperature: Temperature that calibrated the probabilities, or None.
-        positive_classes: What the answers' sensitivity is about; None for all but the normal class.
-        patient_rule: How a patient's slices become one answer; without it there are no figures of patients.
+def measure(held_out: HeldOut) -> dict[str, Figure]:
+    """Measure what a classifier said of held-out images with every metric of the registry.
 
     Returns:
         The figures by name; the value of an unknown one is NaN, its interval 0 to the largest possible value.
     """
-    held_out = HeldOut.of(
-        predictions, classes, normal_class, threshold, parameters, seed, temperature, positive_classes, patient_rule
-    )
     figures: dict[str, Figure] = {}
     for metric in METRICS:
         if (figure := metric.measure(held_out)) is not None:
             figures[metric.name] = figure
-    for number, name in enumerate(classes):
+    for number, name in enumerate(held_out.classes):
         for metric_of in CLASS_METRICS:
             if (figure := metric_of.measure(held_out, number)) is not None:
                 figures[f"{metric_of.name}_{name}"] = figure

@@ -47,16 +47,8 @@ def audit_subgroups(
     if image_metadata.columns.equals(pd.Index(["path"])):
         return NOTHING
     rows, left_out = sample_groups(test_predictions, seed)
-    rows, manifest = rows.reset_index(drop=True), classifier.manifest
-    held_out = HeldOut.of(
-        rows,
-        list(classifier.classes),
-        manifest.normal_class,
-        None,
-        parameters,
-        seed,
-        positive_classes=manifest.positive_classes,
-    )
+    rows = rows.reset_index(drop=True)
+    held_out = HeldOut.served(rows, classifier.manifest, parameters, seed)
     patients = known_patients(rows)
     who = rows["group"] if patients is None else pd.Series(patients)
     stated = groups_of(image_metadata, rows["path"])

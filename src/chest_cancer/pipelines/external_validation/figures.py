@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.network.patients import PatientRule
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.pipelines.external_validation.copies import counted
 from chest_cancer.record.trained_models import TrainedModel
+from chest_cancer.statistics.held_out import HeldOut
 from chest_cancer.statistics.intervals import difference_of, unknown_as_none
 from chest_cancer.statistics.metrics import measure
 from chest_cancer.storage.figures import figures_in
@@ -27,18 +27,8 @@ def compare_figures(
     Returns:
         By name of the figure: `external`, `internal` and `difference`, external less internal; None where unknown.
     """
-    manifest, compared = model.classifier.manifest, counted(external_predictions)
-    figures = measure(
-        compared,
-        list(manifest.classes),
-        manifest.normal_class,
-        manifest.operating_point.threshold if manifest.operating_point else None,
-        parameters,
-        seed,
-        manifest.temperature,
-        positive_classes=manifest.positive_classes,
-        patient_rule=PatientRule.of(manifest),
-    )
+    compared = counted(external_predictions)
+    figures = measure(HeldOut.served(compared, model.classifier.manifest, parameters, seed))
     internal = figures_in(model.metrics)
     return {
         name: {

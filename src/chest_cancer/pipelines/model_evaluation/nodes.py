@@ -9,9 +9,9 @@ from chest_cancer.network.answered_images import answer_images
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.features import known_patients
 from chest_cancer.network.mapping import Loaded
-from chest_cancer.network.patients import PatientRule
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.statistics.held_out import HeldOut
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure
 from chest_cancer.storage.arrays import Arrays
@@ -69,19 +69,6 @@ def measure_performance(
         Each figure as `{"value", "low", "high", "n"}` under its plain name; the value is None where it is unknown. And
         `patients`, `known` or `unknown`.
     """
-    manifest = classifier.manifest
-    operating_point = manifest.operating_point
-    threshold = operating_point.threshold if operating_point else None
-    figures = measure(
-        test_predictions,
-        list(classifier.classes),
-        manifest.normal_class,
-        threshold,
-        parameters,
-        seed,
-        manifest.temperature,
-        positive_classes=manifest.positive_classes,
-        patient_rule=PatientRule.of(manifest),
-    )
+    figures = measure(HeldOut.served(test_predictions, classifier.manifest, parameters, seed))
     patients = UNKNOWN if known_patients(split_table) is None else KNOWN
     return {PATIENTS: patients, **unknown_as_none(figures)}
