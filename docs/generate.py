@@ -28,21 +28,11 @@ COLOURS = {
     "reporting": "#4a5560",
 }
 OVERVIEW = (
-    ("Images", "A folder, zip or archive.", "Every file is opened.", ("data_ingestion",)),
-    (
-        "Features",
-        "VGG16, once an image.",
-        "Patients are in one split.",
-        ("model_preparation", "feature_extraction"),
-    ),
-    ("Classifier", "A head learns from them,", "and it is calibrated.", ("model_training",)),
-    (
-        "Figures",
-        "On patients kept apart.",
-        "Audits look for leaks.",
-        ("data_audit", "model_evaluation", "model_audit"),
-    ),
-    ("Answers", "A report, a record,", "a page to upload slices.", ("reporting",)),
+    ("Images", "A folder, a zip|or an archive.|Every file|is opened.", ("data_ingestion",)),
+    ("Features", "VGG16, once|an image.|Patients are|in one split.", ("model_preparation", "feature_extraction")),
+    ("Classifier", "A head learns|from them, and|is calibrated.", ("model_training",)),
+    ("Figures", "On patients|kept apart.|Audits look|for leaks.", ("data_audit", "model_evaluation", "model_audit")),
+    ("Answers", "A report,|a record, a page|to upload slices.", ("reporting",)),
 )
 """What the README shows: title, two lines, and the pipelines of the default run that do it."""
 
@@ -181,20 +171,20 @@ def overview() -> str:
         raise ValueError(f"Expected the pipelines of the default run in OVERVIEW. Received: {sorted(drawn)}")
     side, gap = 174, 18
     parts = []
-    for number, (title, first, second, names) in enumerate(OVERVIEW):
+    for number, (title, lines, names) in enumerate(OVERVIEW):
         left = 10 + number * (side + gap)
         parts += [
-            f'<rect x="{left}" y="14" width="{side}" height="96" rx="8" fill="#ffffff" stroke="{COLOURS[names[-1]]}" '
+            f'<rect x="{left}" y="14" width="{side}" height="142" rx="8" fill="#ffffff" stroke="{COLOURS[names[-1]]}" '
             'stroke-width="2"/>',
-            text(left + 12, 44, title, size=20, weight=700, fill=COLOURS[names[-1]]),
-            text(left + 12, 70, first, size=12),
-            text(left + 12, 90, second, size=12),
+            text(left + 10, 44, title, size=22, weight=700, fill=COLOURS[names[-1]]),
+            # So large that it can be read where the page is narrow.
+            *(text(left + 10, 72 + 22 * row, line, size=18) for row, line in enumerate(lines.split("|"))),
         ]
         if number:
             parts.append(
-                f'<path d="M{left - gap + 2} 62 h10 m-4 -5 l6 5 l-6 5" fill="none" stroke="#4a5560" stroke-width="2"/>'
+                f'<path d="M{left - gap + 2} 85 h10 m-4 -5 l6 5 l-6 5" fill="none" stroke="#4a5560" stroke-width="2"/>'
             )
-    return svg(124, parts, "Images, features, classifier, figures, answers")
+    return svg(170, parts, "Images, features, classifier, figures, answers")
 
 
 def registered() -> dict[str, Pipeline]:
