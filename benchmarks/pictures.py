@@ -1,18 +1,20 @@
 """The pictures of the documentation, made anew: `python -m benchmarks.pictures`.
 
 Shows what a run left in this project (`make run` first) and what is running beside it: of the app (`make serve`), what
-it says of a sample, and the run that somebody started on it; of MLflow (`make mlflow`), the last run; of Kedro-Viz
-(`make viz`), the graph with the report open. 1280 pixels wide, light. `docs/images/made.json` says of each when it was
-made, and when its model was.
+it says of a sample, and the run that somebody started on it; of MLflow (`make mlflow`), the last run, and
+the last two compared; of Kedro-Viz (`make viz`), the graph with the report open. 1280 pixels wide, light, in 256
+colours. `docs/images/made.json` says of each when it was made, and when its model was.
 """
 
 import argparse
+import io
 import json
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from benchmarks.project import ROOT
@@ -20,15 +22,22 @@ from benchmarks.project import ROOT
 IMAGES = ROOT / "docs" / "images"
 _MADE = IMAGES / "made.json"
 _SIZE = ViewportSize(width=1280, height=900)
-_CHOICES = ["report", "result", "training", "run", "graph-preview"]
-_ONE_SCREEN = {"report", "run", "graph-preview"}
+_CHOICES = ["report", "result", "training", "run", "two-runs", "graph-preview"]
+_ONE_SCREEN = {"report", "run", "two-runs", "graph-preview"}
 # What a browser keeps after the first visit: the view for model training, no panel; no tour.
 _MLFLOW_VISITED = """
 localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
 localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
 """
 _VIZ_VISITED = """
-localStorage.KedroViz = JSON.stringify({...JSON.parse(localStorage.KedroViz), showFeatureHints: false, theme: 'light'});
+const kept = JSON.parse(localStorage.getItem('KedroViz') || '{}');
+localStorage.setItem('KedroViz', JSON.stringify({...kept, showFeatureHints: false, theme: 'light'}));
+"""
+# Where the project lies on this machine is nobody's business.
+_WITHOUT_FOLDER = """
+folder => document.querySelectorAll('.pipeline-metadata *').forEach(one => {
+  if (!one.children.length) one.textContent = one.textContent.replace(folder, '');
+})
 """
 
 
@@ -39,7 +48,8 @@ def main() -> None:
         "result": lambda page: _result(page, arguments.app),
         "training": lambda page: _training(page, arguments.app, arguments.token),
         "run": lambda page: _run(page, arguments.mlflow),
-        "graph-preview": lambda page: _graph(page, arguments.viz),
+        "two-runs": lambda page: _two_runs(page, arguments.mlflow),
+        "graph-preview": lambda page: _graph(page, arguments.viz, arguments.data),
     }
     made = json.loads(_MADE.read_text()) if _MADE.exists() else {}
     run = json.loads((arguments.data / "06_models" / "candidate" / "manifest.json").read_text())["provenance"]
@@ -48,7 +58,8 @@ def main() -> None:
         for name in arguments.pictures or wanted:
             page = browser.new_page(viewport=_SIZE, color_scheme="light", reduced_motion="reduce")
             wanted[name](page)
-            page.screenshot(path=IMAGES / f"{name}.png", full_page=name not in _ONE_SCREEN)
+            picture = Image.open(io.BytesIO(page.screenshot(full_page=name not in _ONE_SCREEN)))
+            picture.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
             made[f"{name}.png"] = {"made": time.strftime("%Y-%m-%d"), "model": run["created"]}
             page.close()
         browser.close()
@@ -82,17 +93,31 @@ def _run(page: Page, mlflow: str) -> None:
     page.wait_for_timeout(1000)  # its panels move to their places
 
 
-def _graph(page: Page, viz: str) -> None:
+def _two_runs(page: Page, mlflow: str) -> None:
+    """The last two runs compared: their parameters and figures, below what is folded here."""
+    page.add_init_script(_MLFLOW_VISITED)
+    page.goto(f"{mlflow.rstrip('/')}/#/experiments/1/runs")
+    page.locator("a[href*='/runs/']").first.wait_for()
+    page.get_by_label("Select all runs").check(force=True)
+    page.get_by_role("button", name="Compare").click()
+    for heading in ("Visualizations", "Run details"):
+        page.get_by_text(heading, exact=True).click()
+    page.wait_for_timeout(1000)  # they fold
+
+
+def _graph(page: Page, viz: str, data: Path) -> None:
+    """The folded graph, with the report open."""
+    page.add_init_script(_VIZ_VISITED)
     page.goto(viz)
-    page.locator(".pipeline-node").first.wait_for()
-    page.evaluate(_VIZ_VISITED)
-    page.reload()
-    page.locator(".pipeline-node").first.wait_for()
-    page.locator('[data-test="node-list-tree-item--row--report"]').click()
-    page.locator(".pipeline-metadata").get_by_text("The plots are in report.html.").wait_for()
+    page.locator('.pipeline-node[data-node-fullname="report"]').wait_for()
     if (news := page.get_by_text("Dismiss")).count():
         news.click()
+    page.get_by_label("Hide menu").click()
+    page.get_by_label("Turn minimap off").click()
+    page.locator('.pipeline-node[data-node-fullname="report"]').click()
+    page.locator(".pipeline-metadata").get_by_text("The plots are in report.html.").wait_for()
     page.wait_for_timeout(2000)  # the graph moves to its place
+    page.evaluate(_WITHOUT_FOLDER, f"{data.resolve().parent}/".lstrip("/"))
 
 
 def _chromium() -> str:

@@ -5,6 +5,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +15,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
-from chest_cancer.hooks import LineageHook, ProgressHook, ProjectHook, path_of
+from chest_cancer.hooks import LineageHook, ParametersHook, ProgressHook, ProjectHook, path_of
 from chest_cancer.jobs import progress
 from chest_cancer.record.ending import stopping_by_signals
 from chest_cancer.record.shares import shared_work
@@ -30,6 +32,28 @@ def hook() -> LineageHook:
     hook = LineageHook()
     hook._catalog = DataCatalog.from_config(CATALOG, credentials={"archive": {}, "object_store": {}})
     return hook
+
+
+def test_settings_that_an_environment_leaves_out_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    base = yaml.safe_load((PROJECT / "conf/base/parameters.yml").read_text())
+    (tmp_path / "conf/local").mkdir(parents=True)
+    own = tmp_path / "conf/local/parameters.yml"
+
+    def begin(env: str | None) -> None:
+        context: Any = SimpleNamespace(project_path=tmp_path, env=env, config_loader={"parameters": base})
+        ParametersHook().after_context_created(context)
+
+    begin("test")
+    own.write_text("seed: 1\n")
+    begin(None)
+    begin("local")
+    assert caplog.messages == []
+
+    begin("test")
+    assert caplog.messages == [
+        "`--env test` takes the place of conf/local: conf/local/parameters.yml is not read. "
+        "Pass what is needed of it by `--params`."
+    ]
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)

@@ -188,6 +188,13 @@ class ParametersHook:
                 "\n".join(["Invalid parameters (conf/base/parameters.yml lists all of them):", *lines])
             ) from None
         progress.report("parameters", values=flat_parameters(dict(self._parameters)))
+        own = Path("conf", "local", "parameters.yml")
+        if context.env not in (None, "local") and (context.project_path / own).is_file():
+            logger.warning(
+                "`--env %s` takes the place of conf/local: %s is not read. Pass what is needed of it by `--params`.",
+                context.env,
+                own,
+            )
 
     @hook_impl
     def before_pipeline_run(
