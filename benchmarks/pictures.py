@@ -7,9 +7,11 @@ colours. `docs/images/made.json` says of each when it was made, and when its mod
 """
 
 import argparse
+import getpass
 import io
 import json
 import shutil
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,11 +35,16 @@ _VIZ_VISITED = """
 const kept = JSON.parse(localStorage.getItem('KedroViz') || '{}');
 localStorage.setItem('KedroViz', JSON.stringify({...kept, showFeatureHints: false, theme: 'light'}));
 """
-# Where the project lies on this machine is nobody's business.
-_WITHOUT_FOLDER = """
-folder => document.querySelectorAll('.pipeline-metadata *').forEach(one => {
-  if (!one.children.length) one.textContent = one.textContent.replace(folder, '');
-})
+# Whose machine it was, and where on it the project lay, is nobody's business.
+_WITHOUT_MACHINE = """
+([user, host, folder]) => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (text.data === user) text.data = 'you';
+    text.data = text.data.replace(`${host}:/`, '').replace(`${folder}/`, '').replace(folder, 'chest-cancer');
+  }
+}
 """
 
 
@@ -49,7 +56,7 @@ def main() -> None:
         "training": lambda page: _training(page, arguments.app, arguments.token),
         "run": lambda page: _run(page, arguments.mlflow),
         "two-runs": lambda page: _two_runs(page, arguments.mlflow),
-        "graph-preview": lambda page: _graph(page, arguments.viz, arguments.data),
+        "graph-preview": lambda page: _graph(page, arguments.viz),
     }
     made = json.loads(_MADE.read_text()) if _MADE.exists() else {}
     run = json.loads((arguments.data / "06_models" / "candidate" / "manifest.json").read_text())["provenance"]
@@ -58,6 +65,8 @@ def main() -> None:
         for name in arguments.pictures or wanted:
             page = browser.new_page(viewport=_SIZE, color_scheme="light", reduced_motion="reduce")
             wanted[name](page)
+            folder = str(arguments.data.resolve().parent).lstrip("/")
+            page.evaluate(_WITHOUT_MACHINE, [getpass.getuser(), socket.gethostname(), folder])
             picture = Image.open(io.BytesIO(page.screenshot(full_page=name not in _ONE_SCREEN)))
             picture.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
             made[f"{name}.png"] = {"made": time.strftime("%Y-%m-%d"), "model": run["created"]}
@@ -102,10 +111,11 @@ def _two_runs(page: Page, mlflow: str) -> None:
     page.get_by_role("button", name="Compare").click()
     for heading in ("Visualizations", "Run details"):
         page.get_by_text(heading, exact=True).click()
+    page.get_by_text("Show diff only").first.click()
     page.wait_for_timeout(1000)  # they fold
 
 
-def _graph(page: Page, viz: str, data: Path) -> None:
+def _graph(page: Page, viz: str) -> None:
     """The folded graph, with the report open."""
     page.add_init_script(_VIZ_VISITED)
     page.goto(viz)
@@ -117,7 +127,6 @@ def _graph(page: Page, viz: str, data: Path) -> None:
     page.locator('.pipeline-node[data-node-fullname="report"]').click()
     page.locator(".pipeline-metadata").get_by_text("The plots are in report.html.").wait_for()
     page.wait_for_timeout(2000)  # the graph moves to its place
-    page.evaluate(_WITHOUT_FOLDER, f"{data.resolve().parent}/".lstrip("/"))
 
 
 def _chromium() -> str:

@@ -36,6 +36,7 @@ def hook() -> LineageHook:
 
 def test_settings_that_an_environment_leaves_out_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     base = yaml.safe_load((PROJECT / "conf/base/parameters.yml").read_text())
+    caplog.set_level("WARNING", "chest_cancer")
     (tmp_path / "conf/local").mkdir(parents=True)
     own = tmp_path / "conf/local/parameters.yml"
 
