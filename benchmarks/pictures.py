@@ -67,12 +67,17 @@ def main() -> None:
             wanted[name](page)
             folder = str(arguments.data.resolve().parent).lstrip("/")
             page.evaluate(_WITHOUT_MACHINE, [getpass.getuser(), socket.gethostname(), folder])
-            picture = Image.open(io.BytesIO(page.screenshot(full_page=name not in _ONE_SCREEN)))
-            picture.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+            _save(page.screenshot(full_page=name not in _ONE_SCREEN), IMAGES / f"{name}.png")
             made[f"{name}.png"] = {"made": time.strftime("%Y-%m-%d"), "model": run["created"]}
             page.close()
         browser.close()
     _MADE.write_text(json.dumps(made, indent=2, sort_keys=True) + "\n")
+
+
+def _save(screen: bytes, path: Path) -> None:
+    picture = Image.open(io.BytesIO(screen)).convert("RGB")
+    palette = picture.quantize(256, kmeans=2)
+    picture.quantize(palette=palette).save(path, optimize=True)  # with dithering, for what fades
 
 
 def _report(page: Page, data: Path) -> None:
