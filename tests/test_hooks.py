@@ -15,7 +15,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
-from chest_cancer.hooks import LineageHook, ParametersHook, ProgressHook, ProjectHook, path_of
+from chest_cancer.hooks.lineage import LineageHook, path_of
+from chest_cancer.hooks.parameters import ParametersHook
+from chest_cancer.hooks.progress import ProgressHook
+from chest_cancer.hooks.project import ProjectHook
 from chest_cancer.jobs import progress
 from chest_cancer.record.ending import stopping_by_signals
 from chest_cancer.record.shares import shared_work

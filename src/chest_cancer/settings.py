@@ -4,7 +4,11 @@ from chest_cancer import environment
 
 environment.prepare()  # here, because what follows imports the libraries that it tells things to
 
-from chest_cancer.hooks import LineageHook, ParametersHook, ProgressHook, ProjectHook, SummaryHook
+from chest_cancer.hooks.lineage import LineageHook
+from chest_cancer.hooks.parameters import ParametersHook
+from chest_cancer.hooks.progress import ProgressHook
+from chest_cancer.hooks.project import ProjectHook
+from chest_cancer.hooks.summary import SummaryHook
 from chest_cancer.record.ending import Session
 from chest_cancer.record.hook import TrackingHook
 from chest_cancer.record.tracking import artifact_location, registry_uri, tracking_uri

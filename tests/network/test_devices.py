@@ -12,7 +12,7 @@ import pytest
 from kedro.pipeline import Node, Pipeline
 
 from benchmarks.tiny import tiny_graph
-from chest_cancer.hooks import ParametersHook
+from chest_cancer.hooks.parameters import ParametersHook
 from chest_cancer.network import cuda, devices
 from chest_cancer.network.cuda import CudaNetwork
 from chest_cancer.network.devices import Place, choose_place, gpu_problem, use_device

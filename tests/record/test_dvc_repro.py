@@ -145,7 +145,7 @@ def test_the_second_time_no_stage_runs_and_it_takes_no_ten_seconds(first: str, d
         ("src/chest_cancer/pipelines/model_training/fitting.py", ["model_training"]),
         ("src/chest_cancer/imaging/phantoms/generate.py", ["data_ingestion"]),
         ("src/chest_cancer/parameters/blocks.py", []),
-        ("src/chest_cancer/hooks.py", []),
+        ("src/chest_cancer/hooks/summary.py", []),
     ],
 )
 def test_edited_code_runs_again_only_the_stage_whose_results_it_makes(
