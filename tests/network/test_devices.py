@@ -208,7 +208,7 @@ def test_a_gpu_that_computes_something_else_is_not_used() -> None:
 
 def run_begins(outputs: str = "trained_top", **blocks: Any) -> None:
     hook = ParametersHook()
-    hook.after_context_created(SimpleNamespace(config_loader={"parameters": blocks}))
+    hook.after_context_created(SimpleNamespace(env=None, config_loader={"parameters": blocks}))
     hook.before_pipeline_run({}, Pipeline([Node(lambda: 1, None, outputs, name="a")]), None)
 
 
