@@ -1,5 +1,10 @@
-"""Fixtures that several test modules share. Networks have VGG16's real size: nothing in the graph is mocked."""
+"""Fixtures that several test modules share.
 
+Networks are VGG16's thirteen convolutions. Where its size or its weights matter they have them, and so has every run of
+the graph, in which nothing is mocked; elsewhere they are narrow, and an image takes milliseconds.
+"""
+
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -31,6 +36,14 @@ for name in ("TRACKING_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD", "REGISTRY
     os.environ.pop(f"MLFLOW_{name}", None)
 
 
+# Libraries and tests make a million objects that stay; looking through them again and again takes a tenth of the time.
+gc.set_threshold(100_000, 50, 50)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for warning in (
         # Keras 3.15 on NumPy 2.4, wherever it reads a weight.
@@ -43,20 +56,35 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", warning)
 
 
-@pytest.fixture(scope="session")
-def vgg16_weights() -> Weights:
-    """Random weights that keep activations in range (He et al., 2015)."""
+def draw_weights(widest: int) -> Weights:
+    """Random weights that keep activations in range (He et al., 2015).
+
+    Args:
+        widest: Filters of a layer at most; the last one has VGG16's 512 nonetheless, which its embedding consists of.
+    """
     generator = np.random.default_rng(5)
     weights: Weights = {}
     channels = 3
     for block, depth in CONVOLUTIONS.items():
         for i in range(1, depth + 1):
-            filters = min(64 * 2 ** (block - 1), 512)
+            filters = min(64 * 2 ** (block - 1), 512 if (block, i) == (5, 3) else widest)
             kernel = generator.standard_normal((3, 3, channels, filters), dtype=np.float32)
             weights[f"block{block}_conv{i}/kernel"] = kernel * np.float32(np.sqrt(2 / (9 * channels)))
             weights[f"block{block}_conv{i}/bias"] = generator.standard_normal(filters, dtype=np.float32)
             channels = filters
     return weights
+
+
+@pytest.fixture(scope="session")
+def vgg16_weights() -> Weights:
+    """Weights of VGG16's size."""
+    return draw_weights(512)
+
+
+@pytest.fixture(scope="session")
+def narrow_weights() -> Weights:
+    """Weights of a network that is like VGG16 but narrow."""
+    return draw_weights(8)
 
 
 @pytest.fixture(scope="session")

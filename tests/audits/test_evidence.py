@@ -104,10 +104,10 @@ def test_only_the_chosen_cells_are_blurred(picture: Callable[..., Pixels]) -> No
 
 @pytest.mark.parametrize("hidden", [None, 6])
 def test_a_shuffled_head_is_still_a_head_and_its_maps_are_others(
-    vgg16_weights: Weights, random_head: Callable[..., Head], picture: Callable[..., Pixels], hidden: int | None
+    narrow_weights: Weights, random_head: Callable[..., Head], picture: Callable[..., Pixels], hidden: int | None
 ) -> None:
     head = random_head(1, 2, hidden)
-    graph = classifier(vgg16_weights, head).SerializeToString()
+    graph = classifier(narrow_weights, head).SerializeToString()
     batch = np.stack([picture(1), picture(2)])
 
     before, after = (Network(each, "fp32")(batch) for each in (graph, shuffle_head(graph, 0)))
@@ -121,13 +121,13 @@ def test_a_shuffled_head_is_still_a_head_and_its_maps_are_others(
 
 
 def test_what_the_landmarks_of_a_kernel_head_say_is_shuffled(
-    vgg16_weights: Weights, picture: Callable[..., Pixels]
+    narrow_weights: Weights, picture: Callable[..., Pixels]
 ) -> None:
     generator = np.random.default_rng(3)
     landmarks, weights = (generator.standard_normal(size).astype(np.float32) for size in ((7, 1024), (7, 2)))
     mean, deviation = np.zeros(1024, np.float32), np.full(1024, 50, np.float32)
     head = KernelHead(mean, deviation, landmarks, 1 / 1024, weights, np.zeros(2, np.float32), mean + 1, 1.0)
-    graph = classifier(vgg16_weights, head).SerializeToString()
+    graph = classifier(narrow_weights, head).SerializeToString()
 
     before, after = (Network(each, "fp32")(picture(1)[None]) for each in (graph, shuffle_head(graph, 0)))
 
@@ -156,10 +156,10 @@ def folder(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> ImageFold
 
 
 def test_maps_are_compared_with_masks_where_the_answer_is_right_and_there_is_a_lesion(
-    folder: ImageFolder, vgg16_weights: Weights, random_head: Callable[..., Head]
+    folder: ImageFolder, narrow_weights: Weights, random_head: Callable[..., Head]
 ) -> None:
     manifest = manifest_of(classes=["a", "b"])
-    served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
+    served = Classifier(classifier(narrow_weights, random_head(0, 2)).SerializeToString(), manifest)
     test = pd.DataFrame({"path": folder.paths, "label": "a", "group": range(4), "predicted": "a"})
     test.loc[1, "label"] = "another"
     maps = np.zeros((4, 2, 7, 7), np.float32)
@@ -201,11 +201,11 @@ def test_a_lesion_is_looked_for_in_the_part_of_the_image_that_the_network_saw(im
 
 
 def test_cells_are_deleted_in_every_image_the_same_way_for_the_same_seed(
-    folder: ImageFolder, vgg16_weights: Weights, random_head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
+    folder: ImageFolder, narrow_weights: Weights, random_head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agreement, "_RANDOM_DRAWS", 1)
     manifest = manifest_of(classes=["a", "b"], precision="bf16")
-    served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
+    served = Classifier(classifier(narrow_weights, random_head(0, 2)).SerializeToString(), manifest)
     answers = served.predict([folder.pixels(path) for path in folder.paths])
     said = {f"probability_{name}": [answer.probabilities[name] for answer in answers] for name in ("a", "b")}
     predicted = [answer.leaning for answer in answers]

@@ -70,12 +70,12 @@ def test_drawings_are_different_and_the_same_seed_draws_them_again(collected: li
 
 
 def test_foreign_images_are_shown_to_the_classifier_in_order(
-    vgg16_weights: Weights, random_head: Callable[..., Head], picture: Callable[..., Pixels], monkeypatch
+    narrow_weights: Weights, random_head: Callable[..., Head], picture: Callable[..., Pixels], monkeypatch
 ) -> None:
     shown = [ForeignImage(kind, f"source {number}", picture(number)) for number, kind in enumerate(KINDS[:3])]
     monkeypatch.setattr(detection, "_BATCH", 2)
     space = fit_space(np.random.default_rng(0).random((9, 1024), dtype=np.float32))
-    graph = classifier(vgg16_weights, random_head(0, 2), space).SerializeToString()
+    graph = classifier(narrow_weights, random_head(0, 2), space).SerializeToString()
     limits = Limits(
         distance_limit=0.1, confidence_limit=0.0, validation_images=9, validation_refused=0.0, validation_unsure=0.0
     )

@@ -89,7 +89,7 @@ def test_perturbations_do_what_their_names_say() -> None:
 
 def test_every_image_is_predicted_under_every_perturbation(
     image_folder: Callable[[dict[str, bytes]], ImageFolder],
-    vgg16_weights: Weights,
+    narrow_weights: Weights,
     random_head: Callable[..., Head],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -100,7 +100,7 @@ def test_every_image_is_predicted_under_every_perturbation(
         Image.fromarray(drawn(number)).save(file, "PNG")
         files[f"a/{number}.png"] = file.getvalue()
     manifest = manifest_of(classes=["a", "b"], precision="bf16")
-    served = Classifier(classifier(vgg16_weights, random_head(0, 2)).SerializeToString(), manifest)
+    served = Classifier(classifier(narrow_weights, random_head(0, 2)).SerializeToString(), manifest)
     folder = image_folder(files)
     probabilities = {"probability_a": 0.9, "probability_b": 0.1}
     said = {"label": "a", "group": range(5), "predicted": "a", "reason": None, **probabilities}

@@ -19,8 +19,8 @@ SECOND = manifest_of(classes=["größer", "normal"], head_reason="second")
 
 
 @pytest.fixture(scope="module")
-def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
-    return classifier(vgg16_weights, random_head(6, 2)).SerializeToString()
+def graph(narrow_weights: Weights, random_head: Callable[..., Head]) -> bytes:
+    return classifier(narrow_weights, random_head(6, 2)).SerializeToString()
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ MANIFEST = manifest_of(classes=CLASSES, precision="fp32")
 
 
 @pytest.fixture(scope="module")
-def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
-    return classifier(vgg16_weights, random_head(3)).SerializeToString()
+def graph(narrow_weights: Weights, random_head: Callable[..., Head]) -> bytes:
+    return classifier(narrow_weights, random_head(3)).SerializeToString()
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,22 @@ import numpy as np
 import openvino as ov
 import pytest
 
+from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.runtime import Network, resolve_precision
+from chest_cancer.network.vgg16 import Weights
 from conftest import Pixels
 
 HAS_BF16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @pytest.fixture(scope="module")
-def network(base_graph: bytes) -> Network:
-    return Network(base_graph, "fp32")
+def graph(narrow_weights: Weights) -> bytes:
+    return frozen_base(narrow_weights, None).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def network(graph: bytes) -> Network:
+    return Network(graph, "fp32")
 
 
 def without_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,8 +89,8 @@ def test_auto_takes_bf16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(not HAS_BF16, reason="this processor has no bf16 instructions")
-def test_bf16_points_the_same_way_as_fp32(network: Network, base_graph: bytes, picture: Callable[..., Pixels]) -> None:
-    faster = Network(base_graph, "bf16")
+def test_bf16_points_the_same_way_as_fp32(network: Network, graph: bytes, picture: Callable[..., Pixels]) -> None:
+    faster = Network(graph, "bf16")
 
     exact, near = (n(picture(2)[None])["embedding"][0] for n in (network, faster))
 
@@ -99,6 +106,7 @@ def test_fp32_is_not_silently_computed_in_bf16(network: Network, picture: Callab
 
 REPLACED = """
 import signal, sys, threading
+from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.runtime import Network
 
 graph = sys.stdin.buffer.read()
@@ -111,7 +119,7 @@ signal.raise_signal(signal.SIGTERM)
 """
 
 
-def test_a_process_whose_network_was_replaced_by_a_thread_can_be_told_to_stop(base_graph: bytes) -> None:
-    process = subprocess.run([sys.executable, "-c", REPLACED], input=base_graph, check=False)
+def test_a_process_whose_network_was_replaced_by_a_thread_can_be_told_to_stop(graph: bytes) -> None:
+    process = subprocess.run([sys.executable, "-c", REPLACED], input=graph, check=False)
 
     assert process.returncode == 7

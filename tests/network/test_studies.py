@@ -27,8 +27,8 @@ RULE = PATIENT_RULE | {"rule": "top-k mean", "k": 2, "threshold": 0.0}
 
 
 @pytest.fixture(scope="module")
-def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
-    graph = classifier(vgg16_weights, random_head(9, 2, temperature=20.0)).SerializeToString()
+def trained(narrow_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
+    graph = classifier(narrow_weights, random_head(9, 2, temperature=20.0)).SerializeToString()
     return Classifier(graph, manifest_of(patient_rule=RULE))
 
 

@@ -157,9 +157,9 @@ def test_weak_channels_tell_other_sources_as_strong_ones_do() -> None:
 
 
 @pytest.fixture(scope="module")
-def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
+def graph(narrow_weights: Weights, random_head: Callable[..., Head]) -> bytes:
     space = fit_space(pooled(30))
-    return classifier(vgg16_weights, random_head(3, 2), space).SerializeToString()
+    return classifier(narrow_weights, random_head(3, 2), space).SerializeToString()
 
 
 def with_limits(graph: bytes, distance: float, confidence: float, usual: float | None = None) -> Classifier:

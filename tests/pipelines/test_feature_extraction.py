@@ -190,13 +190,13 @@ def test_what_was_computed_in_another_way_is_never_reused(
 
 
 def test_maps_at_a_cut_come_from_the_store_as_they_were_computed(
-    images: ImageFolder, vgg16_weights: Weights, store: FeatureStore, picture: Callable[..., Pixels]
+    images: ImageFolder, narrow_weights: Weights, store: FeatureStore, picture: Callable[..., Pixels]
 ) -> None:
-    base = frozen_base(vgg16_weights, "block5_conv1")
+    base = frozen_base(narrow_weights, "block5_conv1")
 
     features, _ = extract_features(images, split_table(images, _1="train", _0="test"), base, store, parameters())
 
-    assert features["features"].shape == (2, 14, 14, 512)
+    assert features["features"].shape == (2, 14, 14, 8)
     batch = np.stack([standardise(picture(number, 40, 48), StandardisationParameters()).pixels for number in (1, 0)])
     expected = Network(base.SerializeToString(), "fp32")(batch)["features"]
     np.testing.assert_allclose(features["features"], expected, rtol=1e-4, atol=1e-4 * expected.max())
@@ -223,16 +223,16 @@ def test_more_views_or_another_seed_compute_only_what_is_new(
 @pytest.mark.parametrize(("brightness", "crop"), [("none", "none"), ("percentile", "body"), ("clahe", "none")])
 def test_training_prediction_and_the_page_show_the_network_the_same_pixels(
     images: ImageFolder,
-    vgg16_weights: Weights,
+    narrow_weights: Weights,
     store: FeatureStore,
     random_head: Callable[..., Head],
     brightness: str,
     crop: str,
 ) -> None:
-    base = frozen_base(vgg16_weights, None)
+    base = frozen_base(narrow_weights, None)
     block = parameters(standardisation={"brightness": brightness, "crop": crop})
     features, record = extract_features(images, split_table(images, _0="train", _1="train"), base, store, block)
-    graph = classifier(vgg16_weights, random_head(0)).SerializeToString()
+    graph = classifier(narrow_weights, random_head(0)).SerializeToString()
     manifest = manifest_of(classes=["a", "b", "c"], standardisation=record["standardisation"])
     served = Classifier(graph, manifest)
 

@@ -254,8 +254,8 @@ def test_the_history_plot_marks_the_epoch_whose_weights_were_kept() -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(vgg16_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
-    graph = classifier_graph(vgg16_weights, random_head(8, 2)).SerializeToString()
+def trained(narrow_weights: Weights, random_head: Callable[..., Head]) -> Classifier:
+    graph = classifier_graph(narrow_weights, random_head(8, 2)).SerializeToString()
     return Classifier(graph, manifest_of(operating_point=None))
 
 

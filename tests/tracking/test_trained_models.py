@@ -24,8 +24,8 @@ FIGURES = {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 50}}
 
 
 @pytest.fixture(scope="module")
-def graph(vgg16_weights: Weights, random_head: Callable[..., Head]) -> bytes:
-    return classifier(vgg16_weights, random_head(6, 2)).SerializeToString()
+def graph(narrow_weights: Weights, random_head: Callable[..., Head]) -> bytes:
+    return classifier(narrow_weights, random_head(6, 2)).SerializeToString()
 
 
 @pytest.fixture
