@@ -163,9 +163,8 @@ def random_head() -> Callable[..., Head]:
 def copy_project(folder: Path) -> Path:
     """Copy what a run needs, so that records and results stay out of the developer's project."""
     for name in ("conf", "src"):
-        shutil.copytree(
-            PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "local", "*.egg-info")
-        )
+        # With the bytecode, where there is some: it stays valid as long as times are copied.
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("local", "*.egg-info"))
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(PROJECT / name, folder / name)
     (folder / "conf" / "local").mkdir()

@@ -15,18 +15,18 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
 from chest_cancer.storage.figures import FIRST_FIGURES
-from serving import serve
+from serving import Server
 
 Counted = dict[str, float | None]
 """Shares by the names of `metrics.json`; None for a share of nothing."""
 
 
-def check_that_what_is_measured_is_what_is_served(project: Path, log: Path) -> None:
+def check_that_what_is_measured_is_what_is_served(project: Path, server: Server) -> None:
     """Send every test image to the server, and compare what it answers with `metrics.json` and the report.
 
     Args:
         project: Folder of a project after a run.
-        log: Where the server's output goes.
+        server: What serves it.
     """
     results = project / "data"
     metrics = json.loads((results / "08_reporting" / "metrics.json").read_text())
@@ -34,7 +34,7 @@ def check_that_what_is_measured_is_what_is_served(project: Path, log: Path) -> N
     table = pd.read_parquet(results / "05_model_input" / "split_table.parquet")
     test = table[table["split"] == "test"]
 
-    answers = ask(project, log, [results / "01_raw" / "images" / path for path in test["path"]])
+    answers = ask(server, [results / "01_raw" / "images" / path for path in test["path"]])
 
     counted = count(test["label"].to_list(), answers, manifest["classes"], manifest["normal_class"])
     measured = {name: metrics[name]["value"] for name in counted}
@@ -48,12 +48,12 @@ def check_that_what_is_measured_is_what_is_served(project: Path, log: Path) -> N
     assert {f"recall_{name}" for name in manifest["classes"]} <= set(shown)
 
 
-def check_that_patients_are_served_as_measured(project: Path, log: Path) -> None:
+def check_that_patients_are_served_as_measured(project: Path, server: Server) -> None:
     """Send every test patient's images to the server together, and compare what it says with `metrics.json`.
 
     Args:
         project: Folder of a project after a run whose patients are known.
-        log: Where the server's output goes.
+        server: What serves it.
     """
     metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
     manifest = json.loads((project / "data/06_models/classifier/manifest.json").read_text())
@@ -61,19 +61,16 @@ def check_that_patients_are_served_as_measured(project: Path, log: Path) -> None
     test = table[table["split"] == "test"].groupby("patient")
 
     pairs = []
-    with serve(project, log) as server:
-        for _, slices in test:
-            files = [(project / "data/01_raw/images" / path).read_bytes() for path in slices["path"]]
-            boundary, body = encode_multipart(
-                MultiDict([("one_patient", "1"), *(("image", FileStorage(BytesIO(file), "a")) for file in files)])
-            )
-            kind = f"multipart/form-data; boundary={boundary}"
-            status, received = server.send("POST", "/predict", body, **{"Content-Type": kind})
-            assert status == 200, received
-            assert {answer["patient"]["slices"] for answer in received} == {len(slices)}
-            pairs.append(
-                ((slices["label"] != manifest["normal_class"]).any(), received[0]["patient"]["reads_positive"])
-            )
+    for _, slices in test:
+        files = [(project / "data/01_raw/images" / path).read_bytes() for path in slices["path"]]
+        boundary, body = encode_multipart(
+            MultiDict([("one_patient", "1"), *(("image", FileStorage(BytesIO(file), "a")) for file in files)])
+        )
+        kind = f"multipart/form-data; boundary={boundary}"
+        status, received = server.send("POST", "/predict", body, **{"Content-Type": kind})
+        assert status == 200, received
+        assert {answer["patient"]["slices"] for answer in received} == {len(slices)}
+        pairs.append(((slices["label"] != manifest["normal_class"]).any(), received[0]["patient"]["reads_positive"]))
 
     ill, well = [said for positive, said in pairs if positive], [said for positive, said in pairs if not positive]
     counted = {
@@ -87,15 +84,14 @@ def check_that_patients_are_served_as_measured(project: Path, log: Path) -> None
     }
 
 
-def ask(project: Path, log: Path, paths: Sequence[Path]) -> list[dict[str, Any]]:
+def ask(server: Server, paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Send images to `POST /predict`, one a request, as the public projects' pages do."""
     answers = []
-    with serve(project, log) as server:
-        for path in paths:
-            body = json.dumps({"image": base64.b64encode(path.read_bytes()).decode()}).encode()
-            status, received = server.send("POST", "/predict", body)
-            assert status == 200, received
-            answers += received
+    for path in paths:
+        body = json.dumps({"image": base64.b64encode(path.read_bytes()).decode()}).encode()
+        status, received = server.send("POST", "/predict", body)
+        assert status == 200, received
+        answers += received
     return answers
 
 

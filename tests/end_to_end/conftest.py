@@ -1,12 +1,73 @@
-"""A browser for the modules that have a `server`."""
+"""A project after a run, and a browser for the modules that have a `server`."""
 
+import fcntl
+import os
+import shutil
+import sqlite3
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from browsing import CHROMIUM
+from chest_cancer.record.tracking import PLACE_TAG
+from conftest import PROJECT, copy_project
+from kedro_process import Forks, kedro
 from serving import Server
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as a repository, committed, after a run: made once for all processes of pytest, not to be changed.
+
+    Beside it are `said.log`, what the run printed, and `progress.jsonl`.
+    """
+    base = tmp_path_factory.getbasetemp()
+    everybodys = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = everybodys / "trained"
+    with (everybodys / "trained.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.is_symlink():
+            made.symlink_to(train(tmp_path_factory.mktemp("trained")))
+    return made.resolve()
+
+
+def train(folder: Path) -> Path:
+    (folder / "project").mkdir()
+    project = copy_project(folder / "project")
+    shutil.copy(PROJECT / ".gitignore", project)
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    for command in (["init"], ["add", "--all"], ["commit", "--message", "state"]):
+        subprocess.run(["git", "-C", project, *identity, *command], check=True, capture_output=True)
+    result = kedro(project, "run", "--env", "test", CHEST_CANCER_PROGRESS=str(folder / "progress.jsonl"))
+    assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
+    (folder / "said.log").write_text(result.stdout + result.stderr)
+    return project
+
+
+@pytest.fixture(scope="session")
+def output(trained: Path) -> str:
+    """What the run printed."""
+    return (trained.parent / "said.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def project(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the trained project, which a module may change; its record says that it was trained there."""
+    copy = Path(shutil.copytree(trained, tmp_path_factory.mktemp("copy") / "project"))
+    with closing(sqlite3.connect(copy / "mlflow.db")) as record, record:
+        query = "update tags set value = replace(value, ?, ?) where key = ?"
+        record.execute(query, [str(trained), str(copy), PLACE_TAG])
+    return copy
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with Forks() as forks:
+        yield forks
 
 
 @pytest.fixture(scope="module")
