@@ -8,7 +8,7 @@ import pytest
 from scipy.special import log_softmax, logsumexp
 
 from chest_cancer.network.explanation import explain
-from chest_cancer.network.graph import classifier
+from chest_cancer.network.graph import classifier, frozen_base
 from chest_cancer.network.heads.cells import CellsHead
 from chest_cancer.network.keras_head import predict
 from chest_cancer.network.runtime import Network, Outputs
@@ -29,19 +29,17 @@ def batch(picture: Callable[..., Pixels]) -> Pixels:
 
 
 @pytest.fixture(scope="module")
-def maps(keras_vgg16, batch: Pixels) -> np.ndarray:
-    """What block 5 receives, by Keras, [N, 14, 14, 512]."""
-    import keras
-
-    before = keras.Model(keras_vgg16.input, keras_vgg16.get_layer("block5_conv1").input)
-    return np.asarray(before(keras.applications.vgg16.preprocess_input(batch.astype(np.float32))), dtype=np.float64)
+def maps(narrow_weights: Weights, batch: Pixels) -> np.ndarray:
+    """What block 5 receives, [N, 14, 14, C]; tests/network/test_graph.py compares it with Keras."""
+    base = Network(frozen_base(narrow_weights, CellsHead.reads).SerializeToString(), "fp32")
+    return base(batch)["features"].astype(np.float64)
 
 
 def head_of(maps: np.ndarray, size: float, temperature: float = 1.0, classes: int = 3) -> CellsHead:
     """A head whose cells differ by about so much from the mean cell, in logits."""
     generator = np.random.default_rng(1)
     spread = maps.std(axis=(0, 1, 2)) + 0.1
-    kernel = generator.standard_normal((512, classes)) / spread[:, None] * size / np.sqrt(512)
+    kernel = generator.standard_normal((len(spread), classes)) / spread[:, None] * size / np.sqrt(len(spread))
     bias = generator.standard_normal(classes)
     return CellsHead(kernel, -maps.mean(axis=(0, 1, 2)) @ kernel, bias, temperature)
 
@@ -52,11 +50,11 @@ def outputs_of(weights: Weights, head: CellsHead, batch: Pixels) -> Outputs:
 
 @pytest.mark.parametrize(("size", "temperature"), [(0.01, 1.0), (2.0, 0.4), (40.0, 3.0)])
 def test_the_graph_pools_the_cells_and_its_evidence_adds_up_to_the_log_odds(
-    vgg16_weights: Weights, batch: Pixels, maps: np.ndarray, size: float, temperature: float
+    narrow_weights: Weights, batch: Pixels, maps: np.ndarray, size: float, temperature: float
 ) -> None:
     head = head_of(maps, size, temperature)
 
-    outputs = outputs_of(vgg16_weights, head, batch)
+    outputs = outputs_of(narrow_weights, head, batch)
 
     rises = maps @ head.kernel + head.offset
     scores = (head.bias + logsumexp(rises, axis=(1, 2)) - np.log(196)) / temperature
@@ -72,11 +70,11 @@ def test_the_graph_pools_the_cells_and_its_evidence_adds_up_to_the_log_odds(
 
 
 def test_a_cell_that_says_more_than_the_usual_one_counts_for_the_class_and_one_that_says_less_against_it(
-    vgg16_weights: Weights, batch: Pixels, maps: np.ndarray
+    narrow_weights: Weights, batch: Pixels, maps: np.ndarray
 ) -> None:
     head = head_of(maps, 2.0)
 
-    evidence = outputs_of(vgg16_weights, head, batch)["evidence"]
+    evidence = outputs_of(narrow_weights, head, batch)["evidence"]
 
     gains = np.exp(maps @ head.kernel + head.offset) - 1
     squares = gains.reshape(2, 7, 2, 7, 2, 3).sum(axis=(2, 4)).transpose(0, 3, 1, 2)
@@ -88,10 +86,10 @@ def test_a_cell_that_says_more_than_the_usual_one_counts_for_the_class_and_one_t
 
 
 def test_a_head_that_learned_nothing_says_nothing_and_one_that_says_too_much_stays_a_number(
-    vgg16_weights: Weights, batch: Pixels, maps: np.ndarray
+    narrow_weights: Weights, batch: Pixels, maps: np.ndarray
 ) -> None:
-    nothing = outputs_of(vgg16_weights, head_of(maps, 0.0), batch)
-    too_much = outputs_of(vgg16_weights, head_of(maps, 1000.0), batch)
+    nothing = outputs_of(narrow_weights, head_of(maps, 0.0), batch)
+    too_much = outputs_of(narrow_weights, head_of(maps, 1000.0), batch)
 
     np.testing.assert_array_equal(nothing["evidence"], 0)
     assert all(np.isfinite(array).all() for array in too_much.values())
