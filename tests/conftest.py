@@ -40,6 +40,11 @@ for name in ("TRACKING_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD", "REGISTRY
 gc.set_threshold(100_000, 50, 50)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no process is left with one at the end."""
+    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
 

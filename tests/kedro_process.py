@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import warnings
@@ -19,6 +20,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
+SECONDS = 900
+"""After which a command is ended, on however slow a machine."""
 # The largest ones of a run, and what they import late.
 LIBRARIES = (
     "IPython.core.interactiveshell",
@@ -67,7 +70,7 @@ def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.Comp
         env=clean_environment() | environment,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=SECONDS,
     )
 
 
@@ -131,7 +134,9 @@ def serve() -> None:
             import_module(name)
     gc.freeze()
     for line in sys.stdin:
-        child = os.fork()
+        # Libraries of linear algebra have threads, and know how to be forked; Python can't know that.
+        with warnings.catch_warnings(action="ignore"):
+            child = os.fork()
         if not child:
             become(**json.loads(line))
             return
@@ -140,6 +145,7 @@ def serve() -> None:
 
 
 def become(module: str, arguments: list[str], folder: str, environment: dict[str, str], files: list[str]) -> None:
+    signal.alarm(SECONDS)
     for number, name in enumerate(files):
         opened = os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(opened, number)
