@@ -36,7 +36,7 @@ for name in ("TRACKING_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD", "REGISTRY
     os.environ.pop(f"MLFLOW_{name}", None)
 
 
-# Libraries and tests make a million objects that stay; looking through them again and again takes a tenth of the time.
+# Libraries and tests make a million objects that stay: nothing is found by looking through them again and again.
 gc.set_threshold(100_000, 50, 50)
 
 
