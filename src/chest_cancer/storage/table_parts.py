@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 _MADE_FROM = b"made_from"
 _SUFFIX = ".parquet"
+_END = 16_384
+"""Bytes that nearly always hold the footer of a part, which says what is in it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class TableParts:
 
     def count_rows(self) -> int:
         """How many rows all parts have."""
-        return sum(pq.read_metadata(self._open(part)).num_rows for part in self._list())
+        return sum(pq.read_metadata(self._open_footer(part)).num_rows for part in self._list())
 
     def make(self, planned: PlannedTable) -> None:
         """Make the parts that are asked for and missing, one after the other; those of another plan are removed.
@@ -102,10 +104,18 @@ class TableParts:
     def _open(self, part: Listed) -> BytesIO:
         return BytesIO(self.place.read(part.path, 0, part.bytes))
 
+    def _open_footer(self, part: Listed) -> BytesIO:
+        """Read the end of a part: it says how many rows there are, of what, and what they were made from."""
+        end = self.place.read(part.path, max(part.bytes - _END, 0), part.bytes)
+        footer = int.from_bytes(end[-8:-4], "little") + 8  # its length and a mark, four bytes each, come last
+        if footer > len(end):
+            end = self.place.read(part.path, max(part.bytes - footer, 0), part.bytes)
+        return BytesIO(end)
+
     def _made_from(self, part: Listed) -> str | None:
         """What a part was made from; None where it is gone, damaged, or of somebody else."""
         try:
-            metadata = pq.read_schema(self._open(part)).metadata
+            metadata = pq.read_schema(self._open_footer(part)).metadata
         except (OSError, pa.ArrowException):
             return None
         made_from: bytes = (metadata or {}).get(_MADE_FROM, b"")
