@@ -16,6 +16,7 @@ from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.parameters.blocks import DataIngestionParameters, ExternalValidationParameters
+from chest_cancer.pipelines.data_ingestion import opened
 from chest_cancer.pipelines.data_ingestion.nodes import index_external_images, index_images
 from chest_cancer.sources.image_source import ImageSource
 from pipelines.test_ingestion_layouts import KEY
@@ -90,6 +91,21 @@ def odd_series() -> Files:
 
 
 # --- the same slices -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("volumes", [EVERY, {}])
+def test_tables_do_not_depend_on_how_many_files_are_opened_at_once(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, volumes: dict[str, Any]
+) -> None:
+    files = NORMAL | in_folder("tumour/case", odd_series()) | {"tumour/copy.dcm": next(iter(NORMAL.values()))}
+
+    index, *others = ingest(files, volumes)
+    monkeypatch.setattr(opened, "_FILES_AT_ONCE", 3)
+    again, *others_again = ingest(files, volumes)
+
+    assert len(index) > 3
+    pd.testing.assert_frame_equal(again, index)
+    assert others_again == others
 
 
 @pytest.mark.parametrize("name", ["series", "enhanced", "legacy", "scan.nii", "scan.nii.gz", "scan.mha", "scan.nrrd"])

@@ -1,6 +1,6 @@
 """Images that somebody looked at and wants left out, by a table such as an edited `suspects.csv`."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class Exclusions(NamedTuple):
     column: str
     entries: frozenset[str]
 
-    def require_known(self, known: Collection[str]) -> None:
+    def require_known(self, known: Iterable[str]) -> None:
         """Raise where an entry is of no image: a table of another source would otherwise leave out nothing, unseen.
 
         Args:

@@ -51,7 +51,7 @@ def without_shared_identifiers(index: pd.DataFrame, way: str) -> tuple[pd.DataFr
     Returns:
         The index, and sentences on what was done.
     """
-    known = index.dropna(subset=["patient"])
+    known = index[["patient", "study"]].dropna(subset=["patient"])
     studies = known["study"].nunique()
     if way != "auto" or studies < 2 or len(set(known["patient"])) != 1:
         return index, []

@@ -5,8 +5,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
 from chest_cancer.pipelines.data_ingestion.ambiguity import class_names_block
-from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder
 from chest_cancer.sources.split_names import split_of, words
@@ -131,29 +132,25 @@ def check_known_classes(received: Sequence[str], classes: Sequence[str]) -> None
     )
 
 
-def check_enough_images(images: Sequence[IndexedImage]) -> None:
+def check_enough_images(images: pd.DataFrame) -> None:
     """Raise when a class has too few distinct pictures to be in every split, however they would be drawn.
 
     Args:
-        images: The images that remain.
+        images: The images that remain, a row each: `label`, `source_split` and `pixel_sha256`.
 
     Raises:
         ValueError: Names the class, the split, what is there and what is needed.
     """
-    rank = {split: number for number, split in enumerate(_SPLITS)}
-    strictest: dict[str, int] = {}  # of each picture: copies in several splits stay on the side that measures
-    for image in images:
-        number = rank.get(image.source_split or "train", 0)
-        strictest[image.pixel_sha256] = max(strictest.get(image.pixel_sha256, 0), number)
-    brought = {_SPLITS[number] for number in strictest.values()} - {"train"}
+    rank = images["source_split"].map({split: number for number, split in enumerate(_SPLITS)}).fillna(0)
+    # Of each picture: copies in several splits stay on the side that measures.
+    splits = rank.groupby(images["pixel_sha256"]).transform("max").map(dict(enumerate(_SPLITS)))
+    brought = {*splits.unique()} - {"train"}
     drawn = [split for split in _SPLITS if split not in brought]
-    pictures: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for image in images:
-        pictures[image.label, _SPLITS[strictest[image.pixel_sha256]]].add(image.pixel_sha256)
-    for label in sorted({image.label for image in images}):
+    pictures = images["pixel_sha256"].groupby([images["label"], splits]).nunique()
+    for label in sorted(images["label"].unique()):
         for split in _SPLITS:
             needed = len(drawn) if split == "train" else int(split in brought)
-            received = len(pictures[label, split])
+            received = int(pictures.get((label, split), 0))
             if received < needed:
                 place = f" in `{split}`" if brought else ""
                 raise ValueError(

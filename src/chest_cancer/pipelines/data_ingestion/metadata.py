@@ -1,10 +1,7 @@
 """Metadata of the images: what a table or their DICOM files say of them beside class and patient."""
 
-from collections.abc import Mapping, Sequence
-
 import pandas as pd
 
-from chest_cancer.imaging.dicom.attributes import ATTRIBUTES
 from chest_cancer.sources.metadata import group_columns
 from chest_cancer.sources.split_names import words
 from chest_cancer.sources.table import ImageTable
@@ -22,14 +19,14 @@ _IN_TABLES = {
 
 
 def describe_images(
-    index: pd.DataFrame, table: ImageTable | None, attributes: Sequence[Mapping[str, str]]
+    index: pd.DataFrame, table: ImageTable | None, attributes: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[str]]:
     """Gather what is known of the images, in groups that name nobody (`sources.metadata.group_columns`).
 
     Args:
         index: The image index, n rows.
         table: Where there is one; what it says is taken before what DICOM files say of the same thing.
-        attributes: What the DICOM file of each row says, by name, [n]; nothing for other formats.
+        attributes: What the DICOM file of each row says, n rows, by name; missing for other formats.
 
     Returns:
         A row for each of the index, in its order: `path`, and a column of groups for each thing that is known; and
@@ -38,8 +35,7 @@ def describe_images(
     paths = pd.Index(index["path"])
     by_table = pd.DataFrame(index=paths) if table is None else table.metadata.reindex(paths)
     by_table = by_table.drop(columns="path", errors="ignore")
-    by_dicom = pd.DataFrame(list(attributes), index=paths, columns=list(ATTRIBUTES), dtype=TEXT)
-    by_dicom["site"] = _number_sites(by_dicom["site"])
+    by_dicom = attributes.assign(site=_number_sites(attributes["site"])).set_axis(paths)
     answered = {"".join(words(str(name))) for name in by_table}
     asked = [name for name, called in _IN_TABLES.items() if not answered.intersection(called.split())]
     # A patient without a name is known by the study, if that has one.

@@ -65,7 +65,7 @@ def index_images(
     normal = None if normal_class is None else str(normal_class)
     positive = None if positive_classes is None else [str(name) for name in positive_classes]
     read = read_source(raw_images, parameters, ToTrain(normal, positive), patient_key, parameters.exclude)
-    check_enough_images(read.images)
+    check_enough_images(read.table)
     summary = read.summary | {"patient_count": parameters.patient_count}
     return read.table, read.quarantine, summary, read.metadata
 

@@ -75,7 +75,7 @@ def find_odd(index: pd.DataFrame, lost: Mapping[str, Refused]) -> list[str]:
             f"`{smallest}` has {sizes[smallest]} images, `{largest}` has {sizes[largest]}: figures of the small class "
             "will be uncertain."
         )
-    distinct = Counter(index.drop_duplicates("pixel_sha256")["label"])
+    distinct = Counter(index[["pixel_sha256", "label"]].drop_duplicates("pixel_sha256")["label"])
     said += [
         f"`{label}`: only {distinct[label]} of its {count} images are distinct; copies count once."
         for label, count in sorted(Counter(index["label"]).items())

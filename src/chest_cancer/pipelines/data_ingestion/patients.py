@@ -91,7 +91,7 @@ def say_who_is_known(index: pd.DataFrame) -> list[str]:
     Returns:
         Sentences that name no patient; none where nothing is odd or nobody is known.
     """
-    known = index.dropna(subset=["patient"])
+    known = index[["patient", "label", "pixel_sha256"]].dropna(subset=["patient"])
     if known.empty:
         return []
     said = []

@@ -1,9 +1,11 @@
 """What is left out of the index although it could be opened, and what that leaves of each class."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
-from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
+import pandas as pd
+
 from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.sources.exclusions import read_exclusions
 from chest_cancer.sources.foreign import holds_no_images
@@ -14,38 +16,39 @@ _SHOWN = 5
 Refused = Sequence[tuple[str, str]]
 
 
-def exclude_contradictions(images: Sequence[IndexedImage]) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
+def exclude_contradictions(images: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Leave out all copies of a picture that has more than one label: nobody knows which one is right.
 
     Args:
-        images: All readable images.
+        images: All readable images, a row each: `path`, `label`, `content_sha256` and `pixel_sha256`.
 
     Returns:
         The images that remain, and path and reason of the others.
     """
+    columns = ["pixel_sha256", "label", "content_sha256", "path"]
     # The first image of each label of a picture: of a million copies each is looked at once.
-    copies: defaultdict[str, dict[str, IndexedImage]] = defaultdict(dict)
-    for image in images:
-        copies[image.pixel_sha256].setdefault(image.label, image)
-    kept, excluded = [], []
-    for image in images:
-        other = next((copy for label, copy in copies[image.pixel_sha256].items() if label != image.label), None)
-        if other is None:
-            kept.append(image)
-        else:
-            same = "bytes" if other.content_sha256 == image.content_sha256 else "pixels"
-            reason = f"contradicting labels: labelled {image.label!r}, and the same {same} are {other.label!r} in "
-            excluded.append((image.path, reason + repr(other.path)))
-    return kept, excluded
+    firsts = images[columns].drop_duplicates(["pixel_sha256", "label"])
+    firsts = firsts[firsts["pixel_sha256"].duplicated(keep=False)]
+    copies: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for picture, label, content, path in firsts.itertuples(index=False, name=None):
+        copies[picture].append((label, content, path))
+    contradicted = images["pixel_sha256"].isin(firsts["pixel_sha256"])
+    excluded = []
+    for picture, label, content, path in images.loc[contradicted, columns].itertuples(index=False, name=None):
+        other, other_content, other_path = next(copy for copy in copies[picture] if copy[0] != label)
+        same = "bytes" if other_content == content else "pixels"
+        reason = f"contradicting labels: labelled {label!r}, and the same {same} are {other!r} in {other_path!r}"
+        excluded.append((path, reason))
+    return images[~contradicted], excluded
 
 
 def exclude_named(
-    images: Sequence[IndexedImage], exclude: str | None, paths: Collection[str]
-) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
+    images: pd.DataFrame, exclude: str | None, paths: Collection[str]
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Leave out the images that a table names.
 
     Args:
-        images: All readable images.
+        images: All readable images, a row each: `path` and `pixel_sha256`.
         exclude: `data_ingestion.exclude`: the table; None where nothing is left out.
         paths: All files of the source: a file that can't be read may be named, too.
 
@@ -56,29 +59,25 @@ def exclude_named(
         ValueError: There is no such table, or it names what is no image of the source.
     """
     if exclude is None:
-        return list(images), []
+        return images, []
     exclusions = read_exclusions(exclude)
-    names = [str(getattr(image, exclusions.column)) for image in images]
-    exclusions.require_known({*names, *paths})
-    chosen = [name in exclusions.entries for name in names]
-    reason = "left out by `data_ingestion.exclude`"
-    return (
-        [image for image, is_named in zip(images, chosen, strict=True) if not is_named],
-        [(image.path, reason) for image, is_named in zip(images, chosen, strict=True) if is_named],
-    )
+    names = images[exclusions.column]
+    exclusions.require_known(chain(names, paths))
+    chosen = names.isin(exclusions.entries)
+    return images[~chosen], [(path, "left out by `data_ingestion.exclude`") for path in images.loc[chosen, "path"]]
 
 
-def empty_class_folders(layout: Layout, images: Iterable[IndexedImage]) -> list[tuple[str, str]]:
+def empty_class_folders(layout: Layout, paths: Iterable[str]) -> list[tuple[str, str]]:
     """List, with the reason, the class folders without any readable image.
 
     Args:
         layout: The class folders.
-        images: All readable images, those with contradicting labels too.
+        paths: Of all readable images, those with contradicting labels too.
 
     Returns:
         Path and reason of each such folder.
     """
-    filled = {layout.find(image.path) for image in images}
+    filled = {layout.find(path) for path in paths}
     return [(folder.path, EMPTY_CLASS) for folder in layout.class_folders if folder not in filled]
 
 
@@ -123,19 +122,18 @@ def require_classes(counts: Mapping[str, int], quarantine: Refused, unit: str, f
     )
 
 
-def require_no_class_is_lost(images: Iterable[IndexedImage], lost: Mapping[str, Refused]) -> None:
+def require_no_class_is_lost(counts: Mapping[str, int], lost: Mapping[str, Refused]) -> None:
     """Raise when none of a class's files can be used, so that a model would know nothing of it.
 
     Args:
-        images: The images that remain.
+        counts: Class to number of the images that remain.
         lost: Class to path and reason of its files that can't be used.
 
     Raises:
         ValueError: Names the class and the first reasons.
     """
-    counts = Counter(image.label for image in images)
     for label, files in sorted(lost.items()):
-        if not counts[label]:
+        if not counts.get(label):
             raise ValueError(
                 f"Invalid value received for `data_ingestion.source`. Expected readable images of class `{label}`. "
                 f"Received {len(files)} file{'' if len(files) == 1 else 's'}, none of which can be used: "

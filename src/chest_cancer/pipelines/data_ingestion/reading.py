@@ -1,26 +1,22 @@
 """Reading a source: what its folders and tables say, then every file."""
 
 import hashlib
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from chest_cancer.jobs.long_work import LongWork
+from chest_cancer.imaging.dicom.attributes import ATTRIBUTES
 from chest_cancer.parameters.blocks import DataIngestionParameters
-from chest_cancer.parameters.sources import SourceLimits, SourceParameters, TableParameters
+from chest_cancer.parameters.sources import SourceParameters, TableParameters
 from chest_cancer.pipelines.data_ingestion.ambiguity import refuse_names_of_no_classes
-from chest_cancer.pipelines.data_ingestion.examine import IndexedImage, examine
 from chest_cancer.pipelines.data_ingestion.expectation import Expectation
 from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
-from chest_cancer.pipelines.data_ingestion.layout import Layout
 from chest_cancer.pipelines.data_ingestion.metadata import describe_images
+from chest_cancer.pipelines.data_ingestion.opened import INDEX, open_all
 from chest_cancer.pipelines.data_ingestion.overview import count_images, find_odd, group_reasons, log_overview
 from chest_cancer.pipelines.data_ingestion.patients import (
     WhoIsWho,
@@ -44,7 +40,6 @@ from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.identity import (
     MAY_FIND_NOBODY,
     PHANTOM_PATIENTS,
-    Identity,
     finds_nobody,
     without_shared_identifiers,
 )
@@ -53,24 +48,21 @@ from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table import ImageTable, read_table
 from chest_cancer.sources.table_file import TEXT
 
-_TEXT_COLUMNS = ["path", "label", "source_split", "content_sha256", "pixel_sha256", "perceptual_hash"]
-_TEXT_COLUMNS += ["format", "mode", "scaling", *Identity._fields]
-_TYPES = dict.fromkeys(_TEXT_COLUMNS, TEXT)
-_FILES_AT_ONCE = 4096
+_KNOWN = ("path", "label", "source_split", "content_sha256", "pixel_sha256")
+"""Columns by which images are left out: the others are large."""
+_ROWS_AT_ONCE = 4096
 
 
 class Read(NamedTuple):
     """What a source holds.
 
     Attributes:
-        images: Those that can be used.
-        table: The same, a row each: the image index.
+        table: Images that can be used, a row each: the image index.
         quarantine: Path and reason of everything else, but for slices that `parameters.volumes` doesn't ask for.
         summary: Counts, and what somebody should know, in sentences.
         metadata: What else is known of each image, in groups: see `describe_images`.
     """
 
-    images: list[IndexedImage]
     table: pd.DataFrame
     quarantine: pd.DataFrame
     summary: dict[str, Any]
@@ -96,13 +88,12 @@ def source_of(parameters: SourceParameters, seed: int, patient_key: bytes) -> Im
 def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int, not_chosen: int) -> dict[str, Any]:
     files = len(folder.paths) + len(folder.refused)
     classes = index.groupby("label")["content_sha256"].agg(images="size", distinct="nunique")
-    keys = index[["content_sha256", "label", "source_split"]].fillna("")
     return {
         "location": folder.source.location,
         "kind": folder.source.kind,
         "synthetic": folder.source.synthetic,
         "archive_sha256": folder.source.sha256,
-        "digest": hashlib.sha256(repr(sorted(keys.itertuples(index=False, name=None))).encode()).hexdigest(),
+        "digest": _digest(index[["content_sha256", "label", "source_split"]].fillna("")),
         "files": files,
         "readable": readable,
         "quarantined": files - len(index) - not_chosen,
@@ -115,33 +106,14 @@ def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int, not_c
     }
 
 
-def _open_all(
-    images: ImageFolder, layout: Layout, who: WhoIsWho, limits: SourceLimits
-) -> tuple[list[IndexedImage], list[tuple[str, str]]]:
-    """Open every file: what can be read, and path and reason of the rest."""
-    readable: list[IndexedImage] = []
-    refused: list[tuple[str, str]] = []
-    opened = partial(examine, images, layout=layout, who=who, limits=limits)
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        LongWork("Opening files", len(images.paths), "files") as work,
-    ):
-        for start in range(0, len(images.paths), _FILES_AT_ONCE):
-            paths = images.paths[start : start + _FILES_AT_ONCE]
-            for path, found in zip(paths, pool.map(opened, paths), strict=True):
-                if isinstance(found, str):
-                    refused.append((path, found))
-                else:
-                    readable.append(found)
-                work.update()
-    return readable, refused
-
-
-def _tabulate(images: Sequence[IndexedImage]) -> pd.DataFrame:
-    """Make the image index, column by column: a million rows are never there as objects a second time."""
-    names = [each.name for each in fields(IndexedImage) if each.name not in ("attributes", "scan")]
-    columns = {name: pd.Series([getattr(image, name) for image in images], dtype=_TYPES.get(name)) for name in names}
-    return pd.DataFrame(columns)
+def _digest(keys: pd.DataFrame) -> str:
+    """SHA-256 over the list of all rows, sorted, as Python writes it: a part after the other."""
+    ordered, digest = keys.sort_values([*keys]), hashlib.sha256(b"[")
+    for start in range(0, len(ordered), _ROWS_AT_ONCE):
+        rows = ordered.iloc[start : start + _ROWS_AT_ONCE].itertuples(index=False, name=None)
+        digest.update(((", " if start else "") + ", ".join(map(repr, rows))).encode())
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def _read_table(images: ImageFolder, parameters: TableParameters, key: bytes) -> ImageTable | None:
@@ -178,27 +150,29 @@ def read_source(
         table = _read_table(raw_images, parameters.table, patient_key)
         layout = recognise_classes(raw_images, parameters, expected, table)
     way = PHANTOM_PATIENTS if raw_images.source.synthetic and parameters.patient == "auto" else parameters.patient
-    readable, refused = _open_all(raw_images, layout, WhoIsWho(way, patient_key, named_by(table)), parameters.limits)
-    surveyed = survey_series(readable, parameters.volumes)
+    opened, refused = open_all(raw_images, layout, WhoIsWho(way, patient_key, named_by(table)), parameters.limits)
+    readable = opened.columns(*_KNOWN)
+    surveyed = survey_series(readable, opened.scans, parameters.volumes)
     wanted, excluded = exclude_named(surveyed.images, exclude, raw_images.paths)
     usable, contradictions = exclude_contradictions(wanted)
     images, choice = choose_slices(usable, surveyed.series, parameters.volumes)
     left_out = sorted([*raw_images.refused, *refused, *surveyed.refused, *contradictions])
     lost = lost_by_class(layout, left_out)
-    unused = sorted([*left_out, *excluded, *empty_class_folders(layout, readable)])
+    unused = sorted([*left_out, *excluded, *empty_class_folders(layout, readable["path"])])
     rows = [(path, _of_block(reason, parameters)) for path, reason in unused]
     with _named_after(parameters):
-        require_no_class_is_lost(images, lost)
-        labels = Counter(image.label for image in images)
+        labels = Counter(images["label"])
+        require_no_class_is_lost(labels, lost)
         require_classes(labels, rows, "images", expected.fewest_classes)
         if not layout.is_certain:
             refuse_names_of_no_classes(
                 sorted(labels), FolderTree(raw_images.files_of_source, raw_images.folders).show()
             )
-        index, notes = without_shared_identifiers(_tabulate(images), way)
+        known = opened.take(images.index.to_numpy())
+        index, notes = without_shared_identifiers(known[INDEX], way)
         if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
             raise finds_nobody(way, f"{parameters.block}.patient", index["path"].iloc[0])
-    metadata, metadata_notes = describe_images(index, table, [image.attributes for image in images])
+    metadata, metadata_notes = describe_images(index, table, known[list(ATTRIBUTES)])
     notes = [*layout.notes, *surveyed.notes, *choice, *notes, *metadata_notes, *suggest_way(index, layout)]
     summary = _summarise(raw_images, index, readable=len(readable), not_chosen=len(usable) - len(images)) | {
         "pattern": layout.pattern,
@@ -208,7 +182,7 @@ def read_source(
         "odd": [*find_odd(index, lost), *say_who_is_known(index)],
     }
     log_overview(summary, lost)
-    return Read(images, index, pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT), summary, metadata)
+    return Read(index, pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT), summary, metadata)
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """Series: which slices lie in one, which of them can't be used and why, and which of the others are used."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+
+import pandas as pd
 
 from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.volumes.selection import select_slices
 from chest_cancer.imaging.volumes.series import Series, Slice, sort_slices
 from chest_cancer.parameters.sources import VolumeParameters
-from chest_cancer.pipelines.data_ingestion.examine import IndexedImage
+from chest_cancer.pipelines.data_ingestion.examine import Scan
 
 _DOUBLED = "doubled: another file of the series has its position and its values"
 # What is told of series; that slices are doubled is told of each of these.
@@ -24,37 +26,37 @@ class Surveyed(NamedTuple):
     """What images are by the series that they lie in.
 
     Attributes:
-        images: Those that can be used; pictures and slices without a place are among them.
+        images: Rows of those that can be used; pictures and slices without a place are among them.
         refused: Path and reason of the others.
         series: Those of two slices and more; what was refused for its lungs alone is in there.
         notes: What was odd about series, in sentences.
     """
 
-    images: list[IndexedImage]
+    images: pd.DataFrame
     refused: list[tuple[str, str]]
     series: list[Series]
     notes: list[str]
 
 
-def survey_series(images: Sequence[IndexedImage], parameters: VolumeParameters) -> Surveyed:
+def survey_series(images: pd.DataFrame, scans: Mapping[str, Scan], parameters: VolumeParameters) -> Surveyed:
     """Sort slices into series, and refuse what is doubled, not axial, ambiguous or without lung.
 
     Slices of one series that have different labels or splits are looked at apart, so that none hides that it is
     labelled twice.
 
     Args:
-        images: All that can be read.
+        images: All that can be read, a row each: `path`, `label` and `source_split`.
+        scans: Of those that say where they lie, by path.
         parameters: Whether slices without lung are used.
 
     Returns:
         What can be used, and the rest with its reason.
     """
-    places: defaultdict[tuple[str | None, ...], list[Slice]] = defaultdict(list)
-    for image in images:
-        if image.scan is not None:
-            # A file that names no series is one by itself.
-            series = image.scan.place.identifiers.series or image.path
-            places[image.label, image.source_split, series].append(image.scan.place)
+    places: defaultdict[tuple[str, ...], list[Slice]] = defaultdict(list)
+    placed = images.loc[images["path"].isin(scans), ["path", "label", "source_split"]].fillna("")
+    for path, label, split in placed.itertuples(index=False, name=None):
+        # A file that names no series is one by itself.
+        places[label, split, scans[path].place.identifiers.series or path].append(scans[path].place)
     refused: dict[str, str] = {}
     found: list[Series] = []
     for slices in places.values():
@@ -65,25 +67,25 @@ def survey_series(images: Sequence[IndexedImage], parameters: VolumeParameters) 
         refused |= dict.fromkeys(doubled, _DOUBLED)
         found += [stack for stack in stacks if len(stack.slices) > 1]
     if parameters.lungs is not None:
-        refused = {image.path: NO_LUNG for image in images if image.scan and not image.scan.shows_lung} | refused
-    usable = [image for image in images if image.path not in refused]
+        refused = {path: NO_LUNG for path, scan in scans.items() if not scan.shows_lung} | refused
+    usable = images[~images["path"].isin(refused)]
     return Surveyed(usable, sorted(refused.items()), found, _describe(found))
 
 
 def choose_slices(
-    images: Sequence[IndexedImage], series: Sequence[Series], parameters: VolumeParameters
-) -> tuple[list[IndexedImage], list[str]]:
+    images: pd.DataFrame, series: Sequence[Series], parameters: VolumeParameters
+) -> tuple[pd.DataFrame, list[str]]:
     """Leave out slices of series that the parameters don't ask for: their neighbours stand for them.
 
     Args:
-        images: Those that can be used.
+        images: Those that can be used, a row each, with `path`.
         series: What they lie in; slices that can't be used may be in there.
         parameters: How far apart slices are, in which part of the lungs, and how many of a study at most.
 
     Returns:
         The images that are used, and a sentence on the others, if there are any.
     """
-    usable = {image.path for image in images}
+    usable = {*images["path"]} if series else set()
     of_study = Counter(_study_of(stack) for stack in series)
     left_out: set[str] = set()
     candidates = 0
@@ -102,12 +104,12 @@ def choose_slices(
         candidates += len(slices)
         left_out |= {slice_.file for slice_ in slices} - {slices[number].file for number in chosen}
     if not left_out:
-        return list(images), []
+        return images, []
     note = (
         f"Of {candidates} slices of {len(series)} series {candidates - len(left_out)} are used, as "
         f"`data_ingestion.volumes` says; the other {len(left_out)} are neither in the index nor in quarantine."
     )
-    return [image for image in images if image.path not in left_out], [note]
+    return images[~images["path"].isin(left_out)], [note]
 
 
 def _study_of(stack: Series) -> str:
