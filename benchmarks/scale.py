@@ -1,12 +1,15 @@
-"""Grouping and split of a million images, and how many near pairs are missed: a table of docs/benchmarks.md.
+"""Ingestion, grouping and split of a million images, and how many near pairs are missed: a table of docs/benchmarks.md.
 
 `python -m benchmarks.scale` draws an index and embeddings, float16 on disk, of patients with twenty slices each. Slices
 of a patient lie on a way from one embedding to another, with noise, so that many are near each other, and some nearly.
 With `--features`, a folder of a run's features, embeddings lie between those of its images; else between drawn ones.
-Each step is a process of its own. Beside other work, its seconds of processor time say more than those on the clock.
+Small pictures are drawn likewise, between those of phantoms. Ingestion is measured apart: its images are taken as
+opened. Each step is a process of its own. Beside other work, its seconds of processor time say more than those on the
+clock.
 """
 
 import argparse
+import base64
 import sys
 import tempfile
 import time
@@ -17,16 +20,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.drawn_source import DrawnSource, already_opened
 from benchmarks.processes import run
 from benchmarks.project import ROOT, machine
 from chest_cancer.datasets.mapped_arrays import MappedArraysDataset
+from chest_cancer.imaging.perceptual_hash import SIDE, perceptual_hash, pictures_of
+from chest_cancer.imaging.phantoms.generate import PHANTOM_CLASSES, generate_phantoms
+from chest_cancer.imaging.pixels import grey_to_rgb
 from chest_cancer.network.embedding import CHANNELS, directions, means_of
 from chest_cancer.network.features import positions_of
 from chest_cancer.parameters.blocks import Parameters
+from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
 from chest_cancer.statistics.near_duplicates import (
     ROUNDING,
     group_by_similarity,
+    group_near_duplicates,
     join_identities,
 )
 from chest_cancer.statistics.neighbourhoods import neighbourhoods
@@ -36,11 +45,13 @@ _SLICES = 20
 _PATIENTS_AT_ONCE = 500
 _TRAITS, _DRAWN = 100, 2000
 _COPIED = 0.05
+_PHANTOMS, _MIRRORED = 200, 100
+"""Pictures that others lie between; each hundredth image shows another one mirrored."""
 _SEED = 17
 _BLOCK = 4096
 _CHECKED = 5000
 """Images that are compared with all others."""
-EXTRACTION = Parameters().feature_extraction
+INGESTION, EXTRACTION = Parameters().data_ingestion, Parameters().feature_extraction
 
 Vectors = NDArray[np.float32]
 Blocks = Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -63,8 +74,9 @@ def main() -> None:
             print(f"| {step} | {rows} | {cost.wall:.0f} | {cost.cpu:.0f} | {cost.memory:.0f} |", flush=True)
 
         print("| step | images | seconds | of processor time | peak memory, MB |\n| --- | --- | --- | --- | --- |")
-        for step in ("drawing", "grouping", "split"):
-            measured(step, arguments.rows)
+        for step in STEPS:
+            if step != "checking":
+                measured(step, arguments.rows)
         for step in ("drawing", "checking"):
             measured(step, arguments.checked)
         print(f"\n{(folder / 'checked.txt').read_text()}\n")
@@ -73,10 +85,10 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="images that are grouped and split")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="images that are indexed, grouped and split")
     parser.add_argument("--checked", type=int, default=100_000, help="images among which missed pairs are counted")
     parser.add_argument("--features", type=Path, help="a folder of features that a run has made")
-    parser.add_argument("--folder", type=Path, help="where about 3 KB are written for each image")
+    parser.add_argument("--folder", type=Path, help="where about 6 KB are written for each image")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -93,6 +105,11 @@ def draw(arguments: argparse.Namespace) -> None:
     patients[order] = np.arange(count) // _SLICES
     digests = np.array([f"{image:064x}" for image in range(count)])
     MappedArraysDataset(filepath=str(folder / "features")).save({"pixel_sha256": digests, "embedding": embeddings})
+    pictures = np.empty((count, SIDE, SIDE), np.uint8)
+    for start, part in _draw_pictures(count, generator):
+        pictures[order[start : start + len(part)]] = part[: count - start]
+    hashes = [base64.b64encode(picture).decode() for picture in pictures]
+    pd.DataFrame({"perceptual_hash": hashes}).to_parquet(folder / "pictures.parquet")
     files = np.sort(np.concatenate([np.arange(count), np.flatnonzero(generator.random(count) < _COPIED)]))
     known = pd.Series([f"{patient:064x}" for patient in patients[files]]).where(patients[files] % 2 == 0)
     index = pd.DataFrame(
@@ -131,6 +148,23 @@ def _walk(some: Vectors, count: int, generator: np.random.Generator) -> Iterator
         shaken = noise * generator.standard_normal((_PATIENTS_AT_ONCE, _SLICES, CHANNELS), np.float32)
         slices = first + share * (second - first) + own + place * far * (goal - second) + shaken
         yield start, np.maximum(np.exp(slices) - 0.02, 0).reshape(-1, CHANNELS).astype(np.float16)
+
+
+def _draw_pictures(count: int, generator: np.random.Generator) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Slices of patients, each on a way between the pictures of phantoms; a few show the one before mirrored."""
+    phantoms = generate_phantoms(PHANTOM_CLASSES, _PHANTOMS, _SEED)
+    some = pictures_of([perceptual_hash(grey_to_rgb(phantom.image)) for phantom in phantoms]).astype(np.float32)
+    for start in range(0, count, _PATIENTS_AT_ONCE * _SLICES):
+        first, second, goal = (some[generator.integers(0, len(some), (_PATIENTS_AT_ONCE, 1))] for _ in range(3))
+        share, far, place = (
+            generator.random((_PATIENTS_AT_ONCE, slices, 1, 1), np.float32) for slices in (1, 1, _SLICES)
+        )
+        own = generator.normal(0, 10, (_PATIENTS_AT_ONCE, 1, SIDE // 4, SIDE // 4)).repeat(4, axis=2).repeat(4, axis=3)
+        noise = 4 * generator.standard_normal((_PATIENTS_AT_ONCE, _SLICES, SIDE, SIDE), np.float32)
+        slices = first + share * (second - first) + own + place * far * (goal - second) + noise
+        pictures = slices.clip(0, 255).astype(np.uint8).reshape(-1, SIDE, SIDE)
+        pictures[_MIRRORED - 1 :: _MIRRORED] = pictures[_MIRRORED - 2 :: _MIRRORED, :, ::-1]
+        yield start, pictures
 
 
 def _means(features: Path) -> NDArray[np.floating]:
@@ -176,6 +210,12 @@ def group(arguments: argparse.Namespace) -> None:
     np.save(arguments.folder / "groups.npy", group_by_similarity(means, EXTRACTION.groups.similarity))
 
 
+def group_with_pictures(arguments: argparse.Namespace) -> None:
+    hashes = pd.read_parquet(arguments.folder / "pictures.parquet")["perceptual_hash"]
+    means = _means(arguments.folder / "features")
+    np.save(arguments.folder / "groups.npy", group_near_duplicates(means, hashes, EXTRACTION.groups.similarity))
+
+
 def split(arguments: argparse.Namespace) -> None:
     folder = arguments.folder
     images = pd.read_parquet(folder / "index.parquet")
@@ -187,7 +227,24 @@ def split(arguments: argparse.Namespace) -> None:
     images.to_parquet(folder / "split.parquet")
 
 
-STEPS = {"drawing": draw, "grouping": group, "split": split, "checking": check}
+def ingest(arguments: argparse.Namespace) -> None:
+    """Index images that are opened already, pictures or CT slices by the step's name, and write the tables."""
+    source = DrawnSource.of(arguments.rows, "dcm" if "DICOM" in arguments.step else "png")
+    with already_opened():
+        index, _, _, metadata = index_images(source, INGESTION, None, bytes(32))
+    index.to_parquet(arguments.folder / "index.parquet")
+    metadata.to_parquet(arguments.folder / "metadata.parquet")
+
+
+STEPS = {
+    "ingestion": ingest,
+    "ingestion of DICOM": ingest,
+    "drawing": draw,
+    "grouping": group,
+    "grouping with pictures": group_with_pictures,
+    "split": split,
+    "checking": check,
+}
 
 if __name__ == "__main__":
     main()
