@@ -101,7 +101,8 @@ def describe_files(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
     content, pixels = _same_file(first, second)
     hashes = [files["perceptual_hash"][~(content | pixels)].to_list() for files in (first, second)]
     pictures = iter(describe_differences(*hashes))
-    pairs = zip(content, pixels, first.to_dict("records"), second.to_dict("records"), strict=True)
+    shapes = [files[["width", "height", "format"]].to_dict("records") for files in (first, second)]
+    pairs = zip(content, pixels, *shapes, strict=True)
     said = []
     for same_bytes, same_pixels, one, other in pairs:
         if same_bytes or same_pixels:
