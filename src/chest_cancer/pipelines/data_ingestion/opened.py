@@ -1,4 +1,4 @@
-"""Opening every file: what is known of the readable ones, column by column, so that none of a million is an object."""
+"""Opening every file: what is known of the readable ones is kept as columns; where CT slices lie, as objects."""
 
 import os
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ def open_all(
         ThreadPoolExecutor(os.cpu_count()) as pool,
         LongWork("Opening files", len(images.paths), "files") as work,
     ):
-        for start in range(0, max(len(images.paths), 1), _FILES_AT_ONCE):
+        for start in range(0, max(len(images.paths), 1), _FILES_AT_ONCE):  # a block even where there are no files
             paths, block = images.paths[start : start + _FILES_AT_ONCE], []
             for path, found in zip(paths, pool.map(opened, paths), strict=True):
                 if isinstance(found, str):
