@@ -211,6 +211,16 @@ def test_localisers_doubled_slices_and_gaps_are_told(ingest: Ingest) -> None:
     assert summary["quarantined"] == 3
 
 
+def test_slices_of_another_label_are_missing_in_no_series(ingest: Ingest) -> None:
+    slices = series(SLICES).items()
+    files = {f"{'tumour' if 2 <= n < 5 else 'normal'}/{name}": data for n, (name, data) in enumerate(slices)}
+
+    index, _, summary = ingest(files)
+
+    assert len(index) == len(files) > 6
+    assert not any(note.startswith("Series with missing slices") for note in summary["notes"])
+
+
 def test_a_gap_and_a_doubled_frame_of_a_multi_frame_file_are_told_as_well(ingest: Ingest) -> None:
     order = [0, 1, 2, 2, 3, 5, 6, 7]
     data = enhanced(SLICES[order], [heights(8)[number] for number in order])

@@ -1,7 +1,8 @@
 """Series: which slices lie in one, which of them can't be used and why, and which of the others are used."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import pandas as pd
@@ -52,24 +53,36 @@ def survey_series(images: pd.DataFrame, scans: Mapping[str, Scan], parameters: V
     Returns:
         What can be used, and the rest with its reason.
     """
-    places: defaultdict[tuple[str, ...], list[Slice]] = defaultdict(list)
+    places: defaultdict[str, defaultdict[tuple[str, str], list[Slice]]] = defaultdict(lambda: defaultdict(list))
     placed = images.loc[images["path"].isin(scans), ["path", "label", "source_split"]].fillna("")
     for path, label, split in placed.itertuples(index=False, name=None):
         # A file that names no series is one by itself.
-        places[label, split, scans[path].place.identifiers.series or path].append(scans[path].place)
+        places[scans[path].place.identifiers.series or path][label, split].append(scans[path].place)
     refused: dict[str, str] = {}
     found: list[Series] = []
-    for slices in places.values():
-        stacks, refusals = sort_slices(slices)
-        refused |= {file: refusal.reason for refusal in refusals for file in refusal.files}
-        used = {file for stack in stacks for file in stack.files}
-        doubled = [slice_.file for slice_ in slices if slice_.file not in used and slice_.file not in refused]
-        refused |= dict.fromkeys(doubled, _DOUBLED)
-        found += [stack for stack in stacks if len(stack.slices) > 1]
+    whole: list[Series] = []
+    for labelled in places.values():
+        parts: list[Series] = []
+        for slices in labelled.values():
+            stacks, refusals = sort_slices(slices)
+            refused |= {file: refusal.reason for refusal in refusals for file in refusal.files}
+            used = {file for stack in stacks for file in stack.files}
+            doubled = [slice_.file for slice_ in slices if slice_.file not in used and slice_.file not in refused]
+            refused |= dict.fromkeys(doubled, _DOUBLED)
+            parts += [stack for stack in stacks if len(stack.slices) > 1]
+        found += parts
+        # Slices that have another label are missing in none: a series is odd or not as a whole.
+        whole += parts if len(labelled) == 1 else _stacks(chain(*labelled.values()), refused)
     if parameters.lungs is not None:
         refused = {path: NO_LUNG for path, scan in scans.items() if not scan.shows_lung} | refused
     usable = images[~images["path"].isin(refused)]
-    return Surveyed(usable, sorted(refused.items()), found, _describe(found))
+    return Surveyed(usable, sorted(refused.items()), found, _describe(whole))
+
+
+def _stacks(slices: Iterable[Slice], refused: Container[str]) -> list[Series]:
+    """The series of two slices and more that are left without what was refused."""
+    stacks, _ = sort_slices([slice_ for slice_ in slices if slice_.file not in refused])
+    return [stack for stack in stacks if len(stack.slices) > 1]
 
 
 def choose_slices(
@@ -117,9 +130,8 @@ def _study_of(stack: Series) -> str:
     return identifiers.study or identifiers.series
 
 
-def _describe(series: Iterable[Series]) -> list[str]:
+def _describe(stacks: Sequence[Series]) -> list[str]:
     """Say of each kind of oddity how many series have it, with the first of them as the example."""
-    stacks = list(series)
     told = []
     for kind, words in _NOTES.items():
         odd = [(stack, note) for stack in stacks for note in stack.notes if note.kind == kind]
