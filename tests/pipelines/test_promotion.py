@@ -109,8 +109,8 @@ def test_a_better_model_is_promoted(images: ImageFolder, old: Classifier, said: 
     assert decision["promoted"] is True
     assert decision["difference"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": COUNT}
     assert decision["reason"] == (
-        "Promoted: better than champion version 3: 1.000 [1.000, 1.000] more area under the ROC curve, on the same 12 "
-        "test images in 12 groups."
+        "Promoted: better than champion version 3: area under the ROC curve less the champion's: "
+        "1.000 [1.000, 1.000], on the same 12 test images in 12 groups."
     )
 
 
@@ -119,7 +119,8 @@ def test_an_equal_model_is_promoted_by_margin(images: ImageFolder, old: Classifi
 
     assert decision["promoted"] is True
     assert decision["reason"].startswith(
-        "Promoted by margin: not worse by more than 0.05 than champion version 3: 0.000 [0.000, 0.000] more area"
+        "Promoted by margin: not worse by more than 0.05 than champion version 3: area under the ROC curve less the "
+        "champion's: 0.000 [0.000, 0.000]"
     )
 
 
