@@ -52,7 +52,7 @@ viz-build: .venv/train  ## Make a static site of the graph, with previews of the
 notebook: PORT ?= 8888
 notebook: .venv/notebook  ## Open the notebooks on the last run, in JupyterLab: PORT 8888.
 	$(FREE)
-	$(BIN)/jupyter lab --port $(PORT) notebooks
+	$(BIN)/jupyter lab --port $(PORT) --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
 
 ##@ Serve
 

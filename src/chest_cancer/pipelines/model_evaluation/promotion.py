@@ -109,8 +109,8 @@ def _compare(
         else f"Refused: it may be worse by more than {margin:g} than"
     )
     reason = (
-        f"{verdict} champion version {version}: area under the ROC curve less the champion's: {in_words(gain, 3)}, on the same "
-        f"{gain['n']} test images in {len(set(groups))} groups{background}."
+        f"{verdict} champion version {version}: area under the ROC curve less the champion's: {in_words(gain, 3)}, on "
+        f"the same {gain['n']} test images in {len(set(groups))} groups{background}."
     )
     return _decide(champion, gain["low"] >= -margin, reason) | {"difference": gain, "groups": len(set(groups))}
 
