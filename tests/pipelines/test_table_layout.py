@@ -48,6 +48,21 @@ def test_classes_patients_and_splits_come_from_the_table_where_images_lie_in_one
     assert "Patient" not in index.to_csv() + str(summary)
 
 
+def test_a_table_inside_of_the_source_is_called_what_it_is(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+) -> None:
+    names = [f"{label}/{number}.png" for label in ("normal", "tumour") for number in range(3)]
+    table = "path,patient\n" + "".join(f"{name},{name}\n" for name in names)
+    files = {name: picture(seed) for seed, name in enumerate(names)} | {"rows.csv": table.encode()}
+    block = DataIngestionParameters.model_validate({"table": {"path": "rows.csv"}})
+
+    _, quarantine, _, _ = index_images(image_folder(files | {"other.csv": b"a,b"}), block, "normal", KEY)
+
+    reasons = dict(zip(quarantine["path"], quarantine["reason"], strict=True))
+    assert reasons["rows.csv"] == "the table that `data_ingestion.table.path` names, no image"
+    assert reasons["other.csv"].startswith("a table (.csv), no image: to read classes, patients or splits off it, name")
+
+
 def test_the_public_covid_set_is_read_with_its_folders_for_labels(ingest: Ingest) -> None:
     """Names with `%`, patients like `Patient 12`, no column of labels, and a table of one class alone."""
     covid = [f"CT_COVID/2020.03.01.20029769-p21-{number}_1%1.png" for number in range(6)]

@@ -51,6 +51,7 @@ from chest_cancer.sources.table_file import TEXT
 _KNOWN = ("path", "label", "source_split", "content_sha256", "pixel_sha256")
 """Columns by which images are left out: the others are large."""
 _ROWS_AT_ONCE = 4096
+_THE_TABLE = "the table that `data_ingestion.table.path` names, no image"
 
 
 class Read(NamedTuple):
@@ -159,7 +160,7 @@ def read_source(
     left_out = sorted([*raw_images.refused, *refused, *surveyed.refused, *contradictions])
     lost = lost_by_class(layout, left_out)
     unused = sorted([*left_out, *excluded, *empty_class_folders(layout, readable["path"])])
-    rows = [(path, _of_block(reason, parameters)) for path, reason in unused]
+    rows = [(path, _of_block(_tell(path, reason, table), parameters)) for path, reason in unused]
     with _named_after(parameters):
         labels = Counter(images["label"])
         require_no_class_is_lost(labels, lost)
@@ -183,6 +184,11 @@ def read_source(
     }
     log_overview(summary, lost)
     return Read(index, pd.DataFrame(rows, columns=["path", "reason"]).astype(TEXT), summary, metadata)
+
+
+def _tell(path: str, reason: str, table: ImageTable | None) -> str:
+    """Why a file is not used; the table was, as what it is."""
+    return _THE_TABLE if table is not None and table.file.as_posix().endswith(f"/{path}") else reason
 
 
 @contextmanager
