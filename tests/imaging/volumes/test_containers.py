@@ -248,6 +248,8 @@ NIFTI = nifti(SLICES)
         (252, struct.pack("<2h", 0, 0), "^NIfTI sform_code and qform_code are 0, so that nobody knows left from right"),
         (70, struct.pack("<2h", 128, 24), r"^NIfTI datatype is \[.*: expected numbers; save Hounsfield units as int16"),
         (280, struct.pack("<f", float("nan")), "^spacing, directions or origin of the volume are no usable numbers"),
+        (320, struct.pack("<f", 1e-30), "^spacing, directions or origin of the volume are no usable numbers"),
+        (324, struct.pack("<f", 1e20), "^spacing, directions or origin of the volume are no usable numbers"),
     ],
 )
 def test_a_nifti_is_refused_with_element_value_and_cure(at: int, value: bytes, reason: str) -> None:

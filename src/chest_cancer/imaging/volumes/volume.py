@@ -20,6 +20,9 @@ from chest_cancer.imaging.windows import see_lungs
 
 _ACROSS = np.eye(3)[::-1]  # Slices go to the head (z), rows to the back (y), columns to the patient's left (x).
 _HIGHEST = 32767
+_FINEST = 0.001
+"""Millimetres from voxel to voxel: no scanner measures less, and slices that lie closer would be at one place."""
+_UNUSABLE = "spacing, directions or origin of the volume are no usable numbers; correct them"
 
 
 class Limits(NamedTuple):
@@ -159,8 +162,8 @@ def make_axial(
         UnreadableImageError: The slices lean too far, or the steps span no volume.
     """
     lengths = np.linalg.norm(steps, axis=1)
-    if not (np.isfinite(steps).all() and np.isfinite(corner).all() and lengths.min() > 0):
-        raise UnreadableImageError("spacing, directions or origin of the volume are no usable numbers; correct them")
+    if not (np.isfinite(steps).all() and np.isfinite(corner).all() and lengths.min() >= _FINEST):
+        raise UnreadableImageError(_UNUSABLE)
     axes = _nearest_axes(steps / lengths[:, None])
     steps, lengths = steps[axes], lengths[axes]
     stack = hounsfield.transpose(axes)
@@ -179,6 +182,8 @@ def make_axial(
         positions = corner @ normal + np.arange(len(stack)) * (steps[0] @ normal)
     elif back[0]:
         positions = -positions[::-1]
+    if not (np.diff(positions) > 0).all():  # So far off that steps are lost in rounding.
+        raise UnreadableImageError(_UNUSABLE)
     turned = np.ascontiguousarray(stack[tuple(slice(None, None, -1 if flipped else 1) for flipped in back)])
     turned.setflags(write=False)
     corner = corner + normal * (positions[0] - corner @ normal)  # The first step may be none of uneven slices.
