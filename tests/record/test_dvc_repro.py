@@ -143,7 +143,7 @@ def test_the_second_time_no_stage_runs_and_it_takes_no_ten_seconds(first: str, d
     [
         ("src/chest_cancer/pipelines/model_evaluation/nodes.py", ["model_evaluation"]),
         ("src/chest_cancer/pipelines/model_training/fitting.py", ["model_training"]),
-        ("src/chest_cancer/imaging/phantoms/generate.py", ["data_ingestion"]),
+        ("src/chest_cancer/pipelines/data_ingestion/opened.py", ["data_ingestion"]),
         ("src/chest_cancer/parameters/blocks.py", []),
         ("src/chest_cancer/hooks/summary.py", []),
     ],
@@ -192,7 +192,8 @@ def test_a_documented_experiment_runs_what_depends_on_it_and_is_shown(first: str
 
     output = dvc(*arguments.split(), "--name", "longer")
 
-    assert executed(output) == ["model_training", "model_evaluation", "model_audit", "reporting"]
+    # Preparation asks which head is to be trained, and takes what is there.
+    assert executed(output) == ["model_preparation", "model_training", "model_evaluation", "model_audit", "reporting"]
     shown = csv.DictReader(io.StringIO(dvc("exp", "show", "--csv")))
     rows = {row["Experiment"]: row for row in shown}
     assert float(rows["longer"]["accuracy.value"]) <= 1
