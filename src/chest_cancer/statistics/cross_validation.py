@@ -76,6 +76,12 @@ def _deal_groups(numbers: Numbers, groups: Numbers, count: int, seed: int) -> Fo
     ]
 
 
+def standardised(features: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Take the mean off each feature and divide by its spread, over all images, [n, D]; one that never changes is 0."""
+    spread = features.std(axis=0)
+    return np.asarray((features - features.mean(axis=0)) / np.where(spread > 0, spread, 1))
+
+
 def repeats_for(images: int) -> int:
     """How many draws of the folds a score of so many images is the mean of."""
     return REPEATS if images <= MANY_IMAGES else 3

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from chest_cancer.network.heads.logistic import PENALTY
-from chest_cancer.statistics.cross_validation import Folds, Numbers, Scores
+from chest_cancer.statistics.cross_validation import Folds, Numbers, Scores, standardised
 
 _CURVATURE = 0.03
 """Of the loss, p (1 - p), where most images are told apart: how steps are scaled, which changes no result."""
@@ -36,8 +36,7 @@ class LinearHeads:
     """
 
     def __init__(self, features: NDArray[np.floating], numbers: Numbers) -> None:
-        spread = features.std(axis=0)
-        standard = ((features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)).astype(np.float32)
+        standard = standardised(features).astype(np.float32)
         with threadpool_limits(1, user_api="blas"):
             _, axes = eigh(standard.T @ standard, driver="evd", check_finite=False)  # twice as fast as numpy's
             turned = standard @ axes
