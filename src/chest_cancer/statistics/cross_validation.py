@@ -82,9 +82,9 @@ def standardised(features: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray((features - features.mean(axis=0)) / np.where(spread > 0, spread, 1))
 
 
-def repeats_for(images: int) -> int:
-    """How many draws of the folds a score of so many images is the mean of."""
-    return REPEATS if images <= MANY_IMAGES else 3
+def repeats_for(images: int, most: int = REPEATS) -> int:
+    """How many draws of the folds a score of so many images is the mean of: two less than `most` for many."""
+    return most if images <= MANY_IMAGES else most - 2
 
 
 def fewest_groups(numbers: Numbers, groups: Numbers) -> int:

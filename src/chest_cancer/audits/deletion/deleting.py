@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import balanced_accuracies
-from chest_cancer.statistics.cross_validation import MANY_IMAGES, Folds, Numbers, draw_folds
+from chest_cancer.statistics.cross_validation import Folds, Numbers, draw_folds, repeats_for
 from chest_cancer.statistics.intervals import share
 from chest_cancer.statistics.least_squares import ForgetfulHead
 from chest_cancer.storage.figures import Figure
@@ -59,7 +59,7 @@ def measure_deletions(
     """
     if not near.any():
         return None
-    draws = draw_folds(numbers, np.arange(len(numbers)), seed, 1 if len(numbers) > MANY_IMAGES else _REPEATS)
+    draws = draw_folds(numbers, np.arange(len(numbers)), seed, repeats_for(len(numbers), _REPEATS))
     folds = [fold for draw in draws for fold in _with_others(draw)]
     deleted = [np.count_nonzero(near[np.ix_(train, test)].any(axis=1)) for train, test, _ in folds]
     with_near = np.zeros(len(numbers))

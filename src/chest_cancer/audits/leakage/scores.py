@@ -14,7 +14,6 @@ from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
 from chest_cancer.statistics.cross_validation import (
     FOLDS,
-    MANY_IMAGES,
     Numbers,
     Scores,
     draw_folds,
@@ -149,7 +148,7 @@ def _score(
     if not partitions:
         return []
     numbers = sample.numbers
-    repeats = 1 if len(numbers) > MANY_IMAGES else _CURVE_REPEATS
+    repeats = repeats_for(len(numbers), _CURVE_REPEATS)
     counts = [int(groups.max()) for groups in partitions]
     # With as many groups as the one before, a coarser partition is the same.
     distinct = dict(zip(counts, partitions, strict=True))
