@@ -19,9 +19,9 @@ def measure(counts: list[int], work: Path) -> str:
         project.kedro_run(parameters, "--pipelines", "data_ingestion,model_preparation")
         cost, seconds = project.kedro_run({}, "--pipelines", "feature_extraction")
         _, again = project.kedro_run({}, "--pipelines", "feature_extraction")
-        extraction = seconds["extract_features_node"]
+        extraction = seconds["feature_extraction.extract_features_node"]
         lines.append(
             f"| {count} | {extraction:.1f} | {extraction / count * 1000:.1f} | {cost.wall:.1f} | {cost.memory:.0f} "
-            f"| {again['extract_features_node']:.2f} |"
+            f"| {again['feature_extraction.extract_features_node']:.2f} |"
         )
     return "\n".join(lines)

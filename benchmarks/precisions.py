@@ -55,7 +55,8 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> str:
             *lines,
             "",
             f"int8 {'is served' if decision['kept'] else 'is refused'}: {decision['reason']}. Quantising took "
-            f"{seconds['quantise_classifier_node']:.0f} s, with {decision['calibration_images']} training images.",
+            f"{seconds['model_training.quantise_classifier_node']:.0f} s, with {decision['calibration_images']} "
+            "training images.",
             "",
             _grouped(project, environment),
         ]

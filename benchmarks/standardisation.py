@@ -16,6 +16,7 @@ import pandas as pd
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -88,7 +89,8 @@ def _join(partitions: list[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 def _look(images: ImageFolder, distinct: pd.DataFrame, choice: StandardisationParameters) -> dict[str, NDArray]:
     """What can be seen from afar of what the network sees."""
-    looks = [look_from_afar(standardise(images.pixels(path), choice).pixels) for path in distinct["path"]]
+    seen = (Image.fromarray(standardise(images.pixels(path), choice).pixels) for path in distinct["path"])
+    looks = [look_from_afar(picture.convert("L")) for picture in seen]
     return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
 
 

@@ -15,8 +15,13 @@ from benchmarks.processes import Cost, run
 from benchmarks.project import ROOT, Project
 
 RECIPE = "the recipe"
-COMPUTING = ("extract_features_node", "train_head_node", "predict_test_images_node")
-"""What the recipe's `fit` and `evaluate` do."""
+COMPUTING = (
+    "feature_extraction.extract_features_node",
+    "feature_extraction.extract_training_views_node",
+    "model_training.train_head_node",
+    "model_evaluation.predict_test_images_node",
+)
+"""Nodes that do what the recipe's `fit` and `evaluate` do."""
 
 
 class Way(NamedTuple):
@@ -29,9 +34,10 @@ class Way(NamedTuple):
 
 
 WAYS = (
-    Way("`kedro run`, empty feature store", {}, False, 6),
+    Way("`kedro run`, empty feature store", {}, False, 11),
+    Way("`kedro run`, all audits", {"model_evaluation.audits": True}, False, 6),
+    Way("`kedro run`, a training parameter changed", {"model_training.l2": 0.04}, True, 20),
     Way("`kedro run`, five augmented views", {"feature_extraction.augmentation.enabled": True}, False, 3),
-    Way("`kedro run`, a training parameter changed", {"model_training.l2": 0.04}, True, 10),
 )
 
 
@@ -76,7 +82,7 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> tuple[
             if not way.keeps_features:
                 project.forget_features()
             cost, seconds = project.kedro_run(common | way.parameters, *options)
-            compute = sum(seconds[node] for node in COMPUTING) + seconds["extract_training_views_node"]
+            compute = sum(seconds[node] for node in COMPUTING)
             measured[way.name].append(Measured(cost, compute, project.metrics()["accuracy"]["value"]))
     count = sum(1 for _ in source.folder.glob("*/*"))
     return "\n".join(_table(measured, count)), measured
