@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from chest_cancer.imaging.afar import Looks, look_from_afar
 from chest_cancer.imaging.body import measure_black
@@ -120,5 +121,5 @@ def look_at(raw_images: ImageFolder, sample: Sample) -> Looks:
 
 
 def _look(raw_images: ImageFolder, path: str) -> Looks:
-    pixels = raw_images.pixels(path)
-    return {**look_from_afar(pixels), "black": np.asarray(measure_black(pixels), np.float32)}
+    grey = Image.fromarray(raw_images.pixels(path)).convert("L")
+    return {**look_from_afar(grey), "black": np.asarray(measure_black(grey), np.float32)}

@@ -11,17 +11,16 @@ _THUMBNAIL = 8
 _FRAME, _BORDER = 32, 2
 
 
-def look_from_afar(pixels: NDArray[np.uint8]) -> Looks:
+def look_from_afar(grey: Image.Image) -> Looks:
     """Describe an image from afar.
 
     Args:
-        pixels: RGB, uint8 [H, W, 3].
+        grey: Of mode L, of any size.
 
     Returns:
         `brightness`, shares of 16 grey levels [16]; `thumbnail`, grey [64]; `border`, grey pixels 0..255 of a frame 2
         pixels wide around the image at 32 x 32, [240].
     """
-    grey = Image.fromarray(pixels).convert("L")
     frame = np.asarray(grey.resize((_FRAME, _FRAME), Image.Resampling.BOX))
     inside = np.zeros_like(frame, dtype=bool)
     inside[_BORDER:-_BORDER, _BORDER:-_BORDER] = True

@@ -84,20 +84,20 @@ def find_inside(grey: Image.Image) -> tuple[int, int, int, int]:
     return box if box[0] < box[2] and box[1] < box[3] else (0, 0, *grey.size)
 
 
-def measure_black(pixels: NDArray[np.uint8]) -> float:
+def measure_black(grey: Image.Image) -> float:
     """Measure how much of a body is black: in a chest, where lungs that a window cut off are.
 
     Args:
-        pixels: As in `find_body`.
+        grey: Of mode L, of any size.
 
     Returns:
         Share of the area between the edges of the largest bright region, 0..1; 0 where there is none.
     """
-    grey = np.asarray(Image.fromarray(pixels).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX))
-    grey = grey[without_bright_margin(grey)]
-    region = largest_region(grey > otsu_threshold(grey))
+    small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    small = small[without_bright_margin(small)]
+    region = largest_region(small > otsu_threshold(small))
     body = _between(region) & _between(region.T).T
-    return float((grey[body] <= _BLACK).mean()) if body.any() else 0.0
+    return float((small[body] <= _BLACK).mean()) if body.any() else 0.0
 
 
 def find_outside(grey: Grey) -> Mask:

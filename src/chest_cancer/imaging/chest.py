@@ -74,11 +74,12 @@ def _hounsfield(hounsfield: NDArray[Any]) -> tuple[NDArray[np.float32], float]:
 
 def _grey(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
     """The same of a picture; a bright frame around it is painted over, as its edge goes on."""
-    grey = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
+    picture = Image.fromarray(pixels)
+    grey = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
     inside = without_bright_margin(grey)
     margins = [(start, _SIDE - stop) for start, stop, _ in (part.indices(_SIDE) for part in inside)]
     cells = np.pad(grey[inside], margins, mode="edge")
-    if measure_black(pixels) >= _BLACK_LUNGS:
+    if measure_black(picture.convert("L")) >= _BLACK_LUNGS:
         return cells.astype(np.float32), float(_NEARLY_BLACK)
     middle = otsu_threshold(cells)
     bright = cells[cells > middle]

@@ -106,13 +106,25 @@ def predict_out_of_fold(
     Returns:
         Probabilities [draws, n, K]; 0 for a class that a fold's training images lack.
     """
-    probabilities = np.zeros((len(draws), len(numbers), int(numbers.max()) + 1))
+    return predict_each_out_of_fold(model, [features], numbers, draws)[0]
 
-    def predict(draw: int, train: Numbers, test: Numbers) -> None:
+
+def predict_each_out_of_fold(
+    model: BaseEstimator, described: Sequence[NDArray[np.floating]], numbers: Numbers, draws: Sequence[Folds]
+) -> list[Scores]:
+    """Predict out of fold from each of several descriptions of the images, [n, D] each: `predict_out_of_fold`."""
+    probabilities = [np.zeros((len(draws), len(numbers), int(numbers.max()) + 1)) for _ in described]
+
+    def predict(features: NDArray[np.floating], found: Scores, train: Numbers, test: Numbers) -> None:
         fitted = clone(model).fit(features[train], numbers[train])
-        probabilities[draw][np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
+        found[np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
 
-    trials = [(draw, *fold) for draw, folds in enumerate(draws) for fold in folds]
+    trials = [
+        (features, found[draw], *fold)
+        for features, found in zip(described, probabilities, strict=True)
+        for draw, folds in enumerate(draws)
+        for fold in folds
+    ]
     # Matrices are so small that threads of one product would mostly wait for each other: each fit has its own.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(predict, *zip(*trials, strict=True)))

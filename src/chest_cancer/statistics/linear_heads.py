@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ _CURVATURE = 0.03
 _TOLERANCE = 5e-3
 """Largest slope at which a fit ends: probabilities are then as near to the best ones as scikit-learn's."""
 _TOGETHER = 3
-"""Draws whose folds are fitted together: products of matrices with more columns take hardly less time for each."""
+"""Draws whose folds are fitted together, at most: products of matrices with more columns take hardly less time for
+each."""
 _NEVER = -1e4
 """Logit of a class that the training images lack."""
 
@@ -59,7 +61,10 @@ class LinearHeads:
         """
         chosen = np.arange(len(self._numbers)) if images is None else images
         inputs, numbers, count = self._inputs[chosen], self._numbers[chosen], int(self._numbers.max()) + 1
-        fits = [draws[start : start + _TOGETHER] for start in range(0, len(draws), _TOGETHER)]
+        # An even number of fits, so that two cores, which most machines without a GPU have at least, are done together;
+        # not as many as there are cores, since what is fitted together ends together, and results would differ.
+        ends = np.linspace(0, len(draws), 2 * -(-len(draws) // (2 * _TOGETHER)) + 1).astype(int)
+        fits = [draws[start:end] for start, end in pairwise(ends) if end > start]
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             found = pool.map(lambda some: _predict(inputs, numbers, count, self._penalty, some), fits)
             return np.concatenate(list(found))

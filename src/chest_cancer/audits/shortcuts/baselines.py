@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 
 from chest_cancer.audits.sample import Sample
@@ -21,7 +20,7 @@ from chest_cancer.statistics.cross_validation import (
     Scores,
     draw_folds,
     measure_scores,
-    predict_out_of_fold,
+    predict_each_out_of_fold,
 )
 from chest_cancer.statistics.intervals import in_words, share
 from chest_cancer.storage.figures import Figure
@@ -140,16 +139,14 @@ def compare_with_baselines(
     trees = _TREES if len(numbers) <= MANY_IMAGES else _TREES // 2
     forest = RandomForestClassifier(trees, random_state=seed)
     draws = draw_folds(numbers, groups, seed, repeats=1)
+    scored = dict(zip(looks, predict_each_out_of_fold(forest, list(looks.values()), numbers, draws), strict=True))
+    # Shares of all images: those of training images differ between folds, and would rank images by their fold.
+    shares = np.bincount(numbers) / len(numbers)
+    scored["majority class"] = np.broadcast_to(shares, (1, len(numbers), len(shares)))
 
     model_areas = areas(numbers, model, weights)
     baselines: list[dict[str, Any]] = []
-    for name in [*looks, "majority class"]:
-        seen = looks.get(name, np.zeros((len(numbers), 1)))
-        learner = forest if name in looks else DummyClassifier()
-        scores = predict_out_of_fold(learner, seen, numbers, draws)
-        if name not in looks:
-            # Its shares differ from fold to fold, and to rank images by the fold that they are in means nothing.
-            scores = np.broadcast_to(scores.mean(axis=1, keepdims=True), scores.shape)
+    for name, scores in scored.items():
         measured = measure_scores(numbers, scores, groups, parameters.confidence)
         adds = bootstrap.difference(model_areas, areas(numbers, scores, weights), len(numbers))
         shortcut = measured["roc_auc"]["value"] > _SUSPECT and measured["roc_auc"]["low"] > 0.5
