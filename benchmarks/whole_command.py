@@ -76,14 +76,19 @@ def measure(source: Source, environment: str, work: Path, rounds: int) -> tuple[
     )
 
     measured: dict[str, list[Measured]] = {name: [] for name in (RECIPE, *(way.name for way in WAYS))}
+
+    def note(name: str, run: Measured) -> None:
+        measured[name].append(run)
+        print(f"{name}: {run.cost.wall:.1f} s", flush=True)
+
     for _ in range(rounds):
-        measured[RECIPE].append(_recipe(images, results, project))
+        note(RECIPE, _recipe(images, results, project))
         for way in WAYS:
             if not way.keeps_features:
                 project.forget_features()
             cost, seconds = project.kedro_run(common | way.parameters, *options)
             compute = sum(seconds[node] for node in COMPUTING)
-            measured[way.name].append(Measured(cost, compute, project.metrics()["accuracy"]["value"]))
+            note(way.name, Measured(cost, compute, project.metrics()["accuracy"]["value"]))
     count = sum(1 for _ in source.folder.glob("*/*"))
     return "\n".join(_table(measured, count)), measured
 

@@ -26,6 +26,8 @@ History = pd.DataFrame
 """Figures of training, a row an epoch."""
 
 _PREDICTION_BATCH = 64
+_MOST_STEPS = 50
+"""Of training, that TensorFlow makes before it hands back: a head's take less time than the call. Ctrl-C waits for it."""
 
 
 def require_gpu() -> None:
@@ -87,6 +89,8 @@ def build_model(
         optimizer=_optimizer(parameters),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        # Steps of convolutions take seconds.
+        steps_per_execution=1 if top.weights else min(-(-len(features) // parameters.batch_size), _MOST_STEPS),
     )
     return model
 
