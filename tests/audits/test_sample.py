@@ -5,6 +5,7 @@ from io import BytesIO
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 from chest_cancer.audits.sample import look_at, sample_images
@@ -52,6 +53,19 @@ def test_large_data_leave_out_whole_groups() -> None:
     assert len(sample.files) <= 3000
     assert sample.left_out == 3200 - len(sample.images)
     assert (sample.images.groupby("group").size() == 2).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_group_that_holds_most_of_large_data_leaves_room_for_the_others(seed: int) -> None:
+    table, features = data(4000)
+    table["group"] = np.maximum(table["group"] - 1700, 0)
+
+    sample = sample_images(table, features, seed)
+
+    assert (sample.groups == 0).sum() <= 300
+    assert len(np.unique(sample.groups)) >= 290
+    assert set(sample.numbers) == {0, 1}
+    assert sample.left_out == 4000 - len(sample.images)
 
 
 def test_looks_are_those_of_the_images_in_their_order(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> None:

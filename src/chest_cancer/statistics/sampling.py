@@ -4,24 +4,30 @@ import numpy as np
 import pandas as pd
 
 _MOST_IMAGES = 3000
+_MOST_OF_A_GROUP = 300
+"""Images of a group in a sample: a chain of near-duplicates may hold most of the data, and would leave no room."""
 
 
 def sample_groups(files: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
-    """Take whole groups at random, up to 3,000 images: audits refit a model dozens of times.
+    """Take groups at random, up to 3,000 images: audits refit a model dozens of times.
 
     Args:
         files: A row per image, with `group`.
         seed: Random seed for the draw.
 
     Returns:
-        The rows that were taken, all of them where they fit, and how many were left out.
+        The rows that were taken, all of them where they fit, and how many were left out. A group is taken whole, one of
+        more than 300 images by 300 of them, at random.
     """
     if len(files) <= _MOST_IMAGES:
         return files, 0
-    sizes = files.groupby("group").size()
-    order = np.random.default_rng(seed).permutation(sizes.index.to_numpy())
+    generator = np.random.default_rng(seed)
+    sizes = files.groupby("group").size().clip(upper=_MOST_OF_A_GROUP)
+    order = generator.permutation(sizes.index.to_numpy())
     chosen = order[np.cumsum(sizes[order].to_numpy()) <= _MOST_IMAGES]
-    taken = files[files["group"].isin(chosen)]
+    of_chosen = files[files["group"].isin(chosen)]
+    turns = pd.Series(generator.permutation(len(of_chosen)), index=of_chosen.index)
+    taken = of_chosen[turns.groupby(of_chosen["group"]).rank() <= _MOST_OF_A_GROUP]
     return taken, len(files) - len(taken)
 
 
