@@ -14,6 +14,7 @@ from chest_cancer.audits.sample import look_at, sample_images
 from chest_cancer.imaging.body import measure_black
 from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
+from chest_cancer.parameters.values import Window
 from chest_cancer.sources.image_folder import ImageFolder
 
 PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=100)
@@ -40,15 +41,15 @@ def png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def audit(folder: ImageFolder) -> dict[str, Any]:
-    """Audit pictures in a folder for each class, none of which is of the group of another."""
+def audit(folder: ImageFolder, window: Window = "lung") -> dict[str, Any]:
+    """Audit images in a folder for each class, none of which is of the group of another."""
     paths = sorted(folder.paths)
     table = pd.DataFrame(
         {"path": paths, "label": [path[0] for path in paths], "group": range(len(paths)), "pixel_sha256": paths}
     )
     embedded = {"pixel_sha256": np.array(paths), "embedding": np.zeros((len(paths), 8), np.float32)}
     sample = sample_images(table, embedded, 0)
-    return audit_black_lungs(sample, look_at(folder, sample), PARAMETERS, 0).facts
+    return audit_black_lungs(sample, look_at(folder, sample, window), PARAMETERS, 0).facts
 
 
 @pytest.mark.parametrize("index", LUNG_WINDOWS)
@@ -87,3 +88,18 @@ def test_pictures_in_a_lung_window_are_no_limitation(
     files = {f"a/{n}.png": png(slice_of(n)) for n in LUNG_WINDOWS[:3]}
 
     assert audit(image_folder(files))["limitations"] == []
+
+
+def test_slices_are_looked_at_through_the_window_of_the_network(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+) -> None:
+    files = {}
+    for number in LUNG_WINDOWS[:3]:
+        file = BytesIO()
+        hounsfield = np.interp(slice_of(number)[..., 0], [0, 120, 255], [-1000, -160, 240])
+        Image.fromarray(hounsfield.astype(np.float32)).save(file, "TIFF")
+        files[f"a/{number}.tiff"] = file.getvalue()
+
+    black = {window: audit(image_folder(files), window)["classes"]["a"]["value"] for window in ("lung", "mediastinum")}
+
+    assert black == {"lung": 0.0, "mediastinum": 1.0}

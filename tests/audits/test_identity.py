@@ -56,7 +56,7 @@ def audit(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> Callable[.
         embedding = np.concatenate([seen, np.zeros_like(seen)], axis=1).astype(np.float32)
         features = {"pixel_sha256": table["pixel_sha256"].to_numpy(), "embedding": embedding}
         sample = sample_images(table, features, 3)
-        looks = look_at(image_folder(files), sample)
+        looks = look_at(image_folder(files), sample, "lung")
         return audit_identity(sample, looks, PARAMETERS, 3).facts
 
     return run

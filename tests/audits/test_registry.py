@@ -21,7 +21,8 @@ nodes = {node.name for pipeline in (data_audit, model_audit) for node in pipelin
 for audit in AUDITS:
     assert f"{audit.subject}_audit.audit_{audit.name}_node" in nodes
     assert node_of(audit).func(parameters=off, seed=0, **dict.fromkeys(audit.inputs))[0] == {}
-assert data_audit.nodes.take_sample(None, None, off, 0) == data_audit.nodes.look_at_sample(None, None, off) == {}
+assert data_audit.nodes.take_sample(None, None, off, 0) == {}
+assert data_audit.nodes.look_at_sample(None, None, None, off) == {}
 """
 CODE_OF_AUDITS = {f"chest_cancer.audits.{audit.name}.audit" for audit in AUDITS}
 SHARED = {"chest_cancer.audits.sample"}

@@ -75,7 +75,7 @@ def test_looks_are_those_of_the_images_in_their_order(image_folder: Callable[[di
         Image.new("L", (40, 40), 60 * grey).save(file, "PNG")
         files[f"{grey}.png"] = file.getvalue()
 
-    looks = look_at(image_folder(files), sample_images(*data(4), 0))
+    looks = look_at(image_folder(files), sample_images(*data(4), 0), "lung")
 
     assert looks["thumbnail"][:, 0].tolist() == [0, 60, 120, 180]
     assert looks["black"].shape == (4,)

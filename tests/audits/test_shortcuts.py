@@ -85,7 +85,7 @@ def scored(embeddings: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 def seen(folder: ImageFolder, table: pd.DataFrame, embedded: dict[str, np.ndarray], seed: int) -> tuple[Sample, Looks]:
     sample = sample_images(table, embedded, seed)
-    return sample, look_at(folder, sample)
+    return sample, look_at(folder, sample, "lung")
 
 
 def compared(folder: ImageFolder, table: pd.DataFrame, embedded: dict[str, np.ndarray], seed: int) -> dict | None:

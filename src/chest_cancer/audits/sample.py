@@ -14,6 +14,7 @@ from chest_cancer.imaging.afar import Looks, look_from_afar
 from chest_cancer.imaging.body import measure_black
 from chest_cancer.jobs.long_work import follow
 from chest_cancer.network.features import class_names, embeddings_of
+from chest_cancer.parameters.values import Window
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.cross_validation import (
     FEWEST_GROUPS,
@@ -104,22 +105,23 @@ def sample_images(split_table: pd.DataFrame, features: Arrays, seed: int) -> Sam
     )
 
 
-def look_at(raw_images: ImageFolder, sample: Sample) -> Looks:
+def look_at(raw_images: ImageFolder, sample: Sample, window: Window) -> Looks:
     """Open each sampled image once, and describe what audits want to know of its pixels.
 
     Args:
         raw_images: The source's files.
         sample: The sample of n images.
+        window: Through which the network sees Hounsfield units: what it can't see is no shortcut for it.
 
     Returns:
         Each look of `look_from_afar`, [n, ...], and `black`, what `measure_black` says, [n].
     """
     paths = sample.images["path"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = list(follow(pool.map(partial(_look, raw_images), paths), "Looking from afar", len(paths)))
+        looks = list(follow(pool.map(partial(_look, raw_images, window), paths), "Looking from afar", len(paths)))
     return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
 
 
-def _look(raw_images: ImageFolder, path: str) -> Looks:
-    grey = Image.fromarray(raw_images.pixels(path)).convert("L")
+def _look(raw_images: ImageFolder, window: Window, path: str) -> Looks:
+    grey = Image.fromarray(raw_images.pixels(path, window=window)).convert("L")
     return {**look_from_afar(grey), "black": np.asarray(measure_black(grey), np.float32)}

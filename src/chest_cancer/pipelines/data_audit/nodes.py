@@ -34,12 +34,18 @@ def take_sample(split_table: pd.DataFrame, features: Arrays, parameters: ModelEv
     return sample_images(split_table, features, seed)
 
 
-def look_at_sample(raw_images: ImageFolder, audit_sample: Any, parameters: ModelEvaluationParameters) -> Looks:
+def look_at_sample(
+    raw_images: ImageFolder,
+    audit_sample: Any,
+    feature_extraction: FeatureExtractionParameters,
+    parameters: ModelEvaluationParameters,
+) -> Looks:
     """Describe how sampled images look from so far away that no anatomy can be seen.
 
     Args:
         raw_images: The source's files.
         audit_sample: A `Sample`.
+        feature_extraction: The block `feature_extraction`: the window that the network looks through.
         parameters: The block `model_evaluation`.
 
     Returns:
@@ -49,7 +55,7 @@ def look_at_sample(raw_images: ImageFolder, audit_sample: Any, parameters: Model
         return {}
     from chest_cancer.audits.sample import look_at
 
-    return look_at(raw_images, audit_sample)
+    return look_at(raw_images, audit_sample, feature_extraction.standardisation.window)
 
 
 def write_data_report(

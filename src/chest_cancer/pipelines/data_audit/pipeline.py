@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=look_at_sample,
-                inputs=["raw_images", "audit_sample", "params:model_evaluation"],
+                inputs=["raw_images", "audit_sample", "params:feature_extraction", "params:model_evaluation"],
                 outputs="audit_looks",
                 name="look_at_sample_node",
             ),
