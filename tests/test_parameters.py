@@ -41,6 +41,12 @@ MISTAKES = {
         "`data_ingestion.phantom.slices_per_patient`: Value error, expected the fewest, then the most, as in [1, 6]. "
         "Received: [6, 1]",
     ),
+    "falling": (
+        "model_evaluation.leakage_similarities",
+        [0.98, 1.0, 0.95],
+        "`model_evaluation.leakage_similarities`: Value error, expected falling numbers, each once, as in "
+        "[1, 0.98, 0.95]. Received: [0.98, 1.0, 0.95]",
+    ),
     "part": (
         "data_ingestion.volumes.lungs",
         [0.9, 0.1],

@@ -4,7 +4,7 @@
 range stops a run before any work.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from chest_cancer.parameters.values import (
     PooledHeadName,
     Seed,
     Share,
+    Similarities,
     UnlabelledPatientWay,
     Window,
 )
@@ -207,16 +208,14 @@ class ModelEvaluationParameters(Block):
         description="Version whose place the model may take though they can't be compared, as those of other data or "
         "classes; null: of none.",
     )
-    leakage_similarities: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
+    leakage_similarities: Similarities = Field(
         (1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.9, 0.88),
-        min_length=1,
         description="Points of the leakage curve, falling: cosine from which on slices join; 1: exact copies only.",
     )
-    deletion_similarities: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
+    deletion_similarities: Similarities = Field(
         (0.98, 0.95),
-        min_length=1,
         description="Cosines at and above which training images are near to a tested one, and are deleted by the audit "
-        "of deletion; the first is spoken of.",
+        "of deletion, falling; the first is spoken of.",
     )
     foreign_images: int = Field(
         40, ge=1, description="Most images of each kind that is no chest CT; one pass through the network each."

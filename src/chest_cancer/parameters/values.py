@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -32,6 +33,13 @@ def _as_part(shares: tuple[float, float]) -> tuple[float, float]:
     if low >= high:
         raise ValueError("expected the lower share, then the higher one, as in [0.1, 0.9]")
     return shares
+
+
+def _as_falling(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    if any(before <= after for before, after in pairwise(numbers)):
+        listed = ", ".join(f"{number:g}" for number in sorted(set(numbers), reverse=True))
+        raise ValueError(f"expected falling numbers, each once, as in [{listed}]")
+    return numbers
 
 
 def _as_share(share: str) -> str:
@@ -82,6 +90,10 @@ SourceKind = Literal["phantom", "google_drive", "https", "dicomweb", "object_sto
 TableRole = Literal["path", "label", "patient", "study", "split"]
 Part = Annotated[tuple[Fraction, Fraction], AfterValidator(_as_part)]
 FewestAndMost = Annotated[tuple[Count, Count], AfterValidator(_in_order)]
+Similarities = Annotated[
+    tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...], Field(min_length=1), AfterValidator(_as_falling)
+]
+"""Cosines, falling."""
 Share = Annotated[str, AfterValidator(_as_share)]
 """Which of several shares of the work, from 1, and of how many, such as 3/16."""
 Window = Annotated[str | tuple[float, float], BeforeValidator(_as_window)]
