@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from chest_cancer.jobs.progress import kept_epoch
+
 _MOST_POINTS = 120
+_MIN_DELTA = "model_training.early_stopping.min_delta"
 
 STAGES = {
     "Images": ("data_ingestion",),
@@ -28,8 +31,8 @@ def summarise(events: list[dict[str, Any]], status: str, before: Mapping[str, fl
             (waiting, running, done, failed or stopped) and seconds of each, in order; `images`: how many of how many
             the running node has been through, or None; `ends`: when the run is expected to end, `step_ends`: when its
             running node is, in seconds since 1970, or None where nothing tells; `epoch`: the last epoch, the number of
-            epochs, and its figures, or None; `best`: the epoch of the lowest validation loss, and that loss, or None;
-            `curve`: epoch, loss and validation loss of up to 120 epochs.
+            epochs, and its figures, or None; `best`: the epoch whose weights are kept, and its validation loss, or
+            None; `curve`: epoch, loss and validation loss of up to 120 epochs.
     """
     nodes: dict[str, dict[str, Any]] = {}
     epochs: list[dict[str, Any]] = []
@@ -65,7 +68,7 @@ def summarise(events: list[dict[str, Any]], status: str, before: Mapping[str, fl
         "ends": ends,
         "step_ends": step_ends,
         "epoch": last,
-        "best": _best(epochs),
+        "best": _best(epochs, _min_delta(events)),
         "curve": curve,
     }
 
@@ -113,10 +116,16 @@ def _expected_ends(
     return step_ends, step_ends + sum(before[name] for name in waiting)
 
 
-def _best(epochs: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _best(epochs: list[dict[str, Any]], min_delta: float) -> dict[str, Any] | None:
     """The epoch whose weights a run keeps."""
-    losses = [(event["figures"]["val_loss"], event["epoch"]) for event in epochs if "val_loss" in event["figures"]]
+    losses = {event["epoch"]: event["figures"]["val_loss"] for event in epochs if "val_loss" in event["figures"]}
     if not losses:
         return None
-    loss, epoch = min(losses)
-    return {"epoch": epoch, "val_loss": loss}
+    epoch = list(losses)[kept_epoch(list(losses.values()), min_delta) - 1]
+    return {"epoch": epoch, "val_loss": losses[epoch]}
+
+
+def _min_delta(events: list[dict[str, Any]]) -> float:
+    """The smallest fall of the loss that counts in this run."""
+    parameters: dict[str, Any] = next((event["values"] for event in events if event["event"] == "parameters"), {})
+    return float(parameters.get(_MIN_DELTA, 0.0))

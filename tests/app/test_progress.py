@@ -79,6 +79,16 @@ def test_the_best_epoch_is_that_of_the_lowest_validation_loss_and_is_marked_on_t
     assert "best" not in curve_svg(summary["curve"])
 
 
+def test_a_loss_that_falls_by_less_than_counts_is_not_the_best():
+    said = [
+        {"event": "epoch", "epoch": epoch, "epochs": 9, "figures": {"loss": 1.0, "val_loss": loss}}
+        for epoch, loss in enumerate([0.9, 0.5, 0.45], start=1)
+    ]
+    asked = {"event": "parameters", "values": {"model_training.early_stopping.min_delta": 0.1}}
+
+    assert [summarise([*before, *said], "running")["best"]["epoch"] for before in ((), (asked,))] == [3, 2]
+
+
 def test_time_left_is_said_roughly(monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1000.0)
     assert [time_left(end) for end in (990.0, 1030.0, 1300.0, 11800.0)] == ["no time", "a minute", "5 min", "3.0 h"]

@@ -243,7 +243,7 @@ def test_the_roc_plot_of_three_classes_has_a_curve_for_each() -> None:
 
 
 def test_the_history_plot_marks_the_epoch_whose_weights_were_kept() -> None:
-    figure = plot_history(pd.DataFrame({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.5]}, index=[1, 2, 3]))
+    figure = plot_history(pd.DataFrame({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.5, 2.5]}, index=[1, 2, 3]), 0.0)
 
     training, validation = figure.data
     assert list(training.x) == [1, 2, 3]
@@ -312,7 +312,7 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
 
     metrics = measure_performance(table, table, trained, FEW, 0)
     history = pd.DataFrame({"loss": [1.0], "val_loss": [1.0]}, index=[1])
-    plots = plot_evaluation(table, metrics, trained, history, FEW)
+    plots = plot_evaluation(table, metrics, trained, history, FEW, 0.0)
 
     temperature = trained.manifest.temperature
     assert figures_in(metrics) == measure(table, BINARY, "normal", None, FEW, 0, temperature)

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION
+from chest_cancer.jobs.progress import kept_epoch
 from chest_cancer.network.answers import AnswerRule
 from chest_cancer.network.explanation import explain
 from chest_cancer.network.heads.kernel import KernelHead
@@ -154,20 +155,21 @@ def test_class_weights_take_away_the_head_start_of_the_frequent_class(identity) 
     assert plain[0] > 0.55
 
 
-def test_early_stopping_keeps_the_weights_of_the_best_epoch(identity) -> None:
+@pytest.mark.parametrize("min_delta", [0.0, 0.002])
+def test_early_stopping_keeps_the_weights_of_the_best_epoch(identity, min_delta: float) -> None:
     features, table = data(seed=3)
     noise = features | {"embedding": np.random.default_rng(1).random((60, 1024), dtype=np.float32)}
-    block = parameters(epochs=60, learning_rate=0.01, l2=0.0, early_stopping={"patience": 3})
+    block = parameters(epochs=60, learning_rate=0.01, l2=0.0, early_stopping={"patience": 3, "min_delta": min_delta})
 
     model, history = train(noise, NO_VIEWS, table, identity, block, 0)
 
-    best = int(np.argmin(history["val_loss"]))
+    best = kept_epoch(history["val_loss"].tolist(), min_delta) - 1
     assert len(history["val_loss"]) == best + 1 + 3 < 60
     validation = table[table["split"] == "validation"]
     rows = [noise["pixel_sha256"].tolist().index(key) for key in validation["pixel_sha256"]]
     logits = model.predict(noise["embedding"][rows], verbose=0).astype(float)
     loss = log_loss(validation["label"], softmax(logits, axis=1), labels=["adenocarcinoma", "normal"])
-    assert loss == pytest.approx(min(history["val_loss"]), rel=1e-3)
+    assert loss == pytest.approx(history["val_loss"].iloc[best], rel=1e-3)
 
 
 @pytest.mark.parametrize("head", ["linear", "dense"])

@@ -6,6 +6,7 @@ Nodes only report; where a report goes is decided once a process, by `environmen
 import json
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,23 @@ def report(event: str, **facts: Any) -> None:
         facts: Details of the event; must fit into JSON.
     """
     _logger.info(event, extra={"facts": facts})
+
+
+def kept_epoch(losses: Sequence[float], min_delta: float) -> int:
+    """Say which epoch's weights a training keeps: the last whose validation loss fell by enough.
+
+    Args:
+        losses: Validation loss of each epoch, at least one.
+        min_delta: Smallest fall that counts: `model_training.early_stopping.min_delta`.
+
+    Returns:
+        The epoch, from 1.
+    """
+    best, kept = losses[0], 1
+    for epoch, loss in enumerate(losses[1:], start=2):
+        if loss + min_delta < best:
+            best, kept = loss, epoch
+    return kept
 
 
 def write_to(path: Path) -> None:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from chest_cancer.jobs.progress import kept_epoch
 from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.network.predictions import disease_class, probability_columns
 from chest_cancer.reporting.style import BLUE, BLUES, COLOURS, DOTTED, ORANGE, make_square, percent, styled, translucent
@@ -225,21 +226,22 @@ def add_reliability(
     )
 
 
-def plot_history(history: pd.DataFrame) -> go.Figure:
+def plot_history(history: pd.DataFrame, min_delta: float) -> go.Figure:
     """Draw the loss of each epoch.
 
     Args:
         history: `loss` and `val_loss`, a row per epoch.
+        min_delta: Smallest fall of the loss that counted.
 
     Returns:
         Two curves; the epoch whose weights were kept is marked.
     """
-    best = int(np.argmin(history["val_loss"]))
+    kept = kept_epoch(history["val_loss"].tolist(), min_delta)
     figure = go.Figure()
     epochs = history.index
     figure.add_scatter(x=epochs, y=history["loss"], mode="lines", name="training", line={"color": BLUE})
     figure.add_scatter(x=epochs, y=history["val_loss"], mode="lines", name="validation", line={"color": ORANGE})
-    figure.add_vline(x=best + 1, line_dash="dot", annotation_text=f"kept: epoch {best + 1}")
+    figure.add_vline(x=kept, line_dash="dot", annotation_text=f"kept: epoch {kept}")
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(title="cross-entropy", rangemode="tozero")
     return styled(figure, "Training")

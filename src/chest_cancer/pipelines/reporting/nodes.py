@@ -25,6 +25,7 @@ def plot_evaluation(
     classifier: Classifier,
     training_history: pd.DataFrame,
     parameters: ModelEvaluationParameters,
+    min_delta: float,
 ) -> tuple[go.Figure, go.Figure, go.Figure, go.Figure]:
     """Draw the plots of the evaluation.
 
@@ -34,6 +35,7 @@ def plot_evaluation(
         classifier: Gives the classes.
         training_history: Loss of each epoch.
         parameters: The block `model_evaluation`.
+        min_delta: `model_training.early_stopping.min_delta`: which epoch was kept.
 
     Returns:
         Confusion matrix, ROC curve, reliability diagram and training curves.
@@ -43,7 +45,7 @@ def plot_evaluation(
         plot_confusion(test_predictions, classes),
         plot_roc(test_predictions, classes, manifest.normal_class, metrics, parameters.confidence),
         plot_reliability(test_predictions, classes, manifest.temperature, parameters.confidence),
-        plot_history(training_history),
+        plot_history(training_history, min_delta),
     )
 
 

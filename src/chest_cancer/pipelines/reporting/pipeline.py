@@ -16,7 +16,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=plot_evaluation,
-                inputs=["test_predictions", "metrics", "candidate", "training_history", "params:model_evaluation"],
+                inputs=[
+                    "test_predictions",
+                    "metrics",
+                    "candidate",
+                    "training_history",
+                    "params:model_evaluation",
+                    "params:model_training.early_stopping.min_delta",
+                ],
                 outputs=plots,
                 name="plot_evaluation_node",
             ),
