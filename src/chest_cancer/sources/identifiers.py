@@ -2,9 +2,12 @@
 
 import hashlib
 import hmac
+import re
 
 _DIGITS = 16
 _MARK = "hash:"
+_HIDDEN = re.compile(rf"{_MARK}([0-9a-f]{{{_DIGITS}}})")
+"""What `hidden` makes. Anything else is an identifier, whatever it begins with."""
 
 
 def keyed_hash(key: bytes, kind: str, identifier: str) -> str:
@@ -18,8 +21,8 @@ def keyed_hash(key: bytes, kind: str, identifier: str) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    if identifier.startswith(_MARK):
-        return identifier.removeprefix(_MARK)
+    if found := _HIDDEN.fullmatch(identifier):
+        return found[1]
     return hmac.new(key, f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:_DIGITS]
 
 
