@@ -12,6 +12,7 @@ from PIL import Image
 
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
+from chest_cancer.network.runtime import Quantised
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.pipelines.model_evaluation.promotion import compare_with_champion
 from chest_cancer.record.champion import Champion, Decision, Line, Served
@@ -151,6 +152,21 @@ def test_the_same_network_is_not_asked_again(
     decision = compare_with_champion(images, frame, frame, repeated, lambda line: Champion("3", old), PARAMETERS, 0)
 
     assert decision["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": COUNT}
+
+
+def test_the_same_network_in_other_int8_is_another_one(images: ImageFolder, old: Classifier, said: np.ndarray) -> None:
+    labels = 1 - ranks(said)  # the champion is wrong everywhere
+    frame = table(labels, labels.astype(float))
+    recorded = dict(zip(frame["pixel_sha256"], said.tolist(), strict=True))
+    served, new = (
+        Classifier(old.graph, tiny_classifier(name).manifest, quantised=Quantised(b"never compiled", name.encode()))
+        for name in ("served", "new")
+    )
+    champion = Champion("3", served, test_scores=recorded)
+
+    decision = compare_with_champion(images, frame, frame, new, lambda line: champion, PARAMETERS, 0)
+
+    assert decision["difference"]["value"] == 1.0
 
 
 def test_a_worse_model_is_refused(images: ImageFolder, old: Classifier, said: np.ndarray) -> None:

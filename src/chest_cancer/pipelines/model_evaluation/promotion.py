@@ -92,11 +92,7 @@ def _compare(
         return _unless_asked_for(champion, reason, parameters.replaces)
     new_scores = compared[probability_columns(list(candidate.classes))].to_numpy()
     # A run that was only repeated makes the same network, which need not be asked again.
-    same = (old.graph, old.precision, old.standardisation) == (
-        candidate.graph,
-        candidate.precision,
-        candidate.standardisation,
-    )
+    same = _network(old) == _network(candidate)
     old_scores = new_scores if same else _scores(champion, old, images, split_table, compared["path"].to_list())
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     new, former = (areas(numbers, scores[None], bootstrap.weights) for scores in (new_scores, old_scores))
@@ -113,6 +109,11 @@ def _compare(
         f"the same {gain['n']} test images in {len(set(groups))} groups{background}."
     )
     return _decide(champion, gain["low"] >= -margin, reason) | {"difference": gain, "groups": len(set(groups))}
+
+
+def _network(classifier: Classifier) -> tuple[object, ...]:
+    """All that decides which probabilities an image gets."""
+    return classifier.graph, classifier.quantised, classifier.precision, classifier.standardisation
 
 
 def _comparable(
