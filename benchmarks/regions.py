@@ -7,7 +7,7 @@ well as the whole. `--images folder` looks at pictures instead, a group of near-
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,11 +56,11 @@ def main() -> None:
     seen = [place for place, chest in enumerate(chests) if chest.lungs.any()]
     slices, chests = [slices[place] for place in seen], [chests[place] for place in seen]
 
-    def load(position: int) -> Pixels:
-        place, region = divmod(position, len(REGIONS))
-        whole = standardise(slices[place].image.pixels, EXTRACTION.standardisation)
-        shown = Image.fromarray(blacken(whole, chests[place])[[*REGIONS][region]])
-        return np.asarray(shown.resize((arguments.side, arguments.side), Image.Resampling.BILINEAR))
+    def load(positions: Sequence[int]) -> list[Pixels]:
+        place = positions[0] // len(REGIONS)
+        left = [*blacken(standardise(slices[place].image.pixels, EXTRACTION.standardisation), chests[place]).values()]
+        shown = (Image.fromarray(left[position % len(REGIONS)]) for position in positions)
+        return [np.asarray(each.resize((arguments.side,) * 2, Image.Resampling.BILINEAR)) for each in shown]
 
     keys = [RowKey(each.image.digest, f"{BLACKENING_VERSION}-{region}") for each in slices for region in REGIONS]
     store = FeatureStore(arguments.store, KEEP_DAYS)

@@ -128,6 +128,20 @@ IN_LUNG = {"normal": ["none"] * 15 + ["no lungs"], "tumour": ["lung"] * 15}
 IN_WALL = {"normal": ["none"] * 15, "tumour": ["wall"] * 15}
 
 
+def test_an_image_is_read_to_find_its_lungs_and_once_more_for_all_its_regions(
+    audit: Callable[..., Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    decoded = ImageFolder.decoded
+    monkeypatch.setattr(ImageFolder, "decoded", lambda folder, path, *_: read.append(path) or decoded(folder, path))
+
+    audit(IN_LUNG)
+
+    counts = {path: read.count(path) for path in read}
+    assert counts.pop("normal/15.png") == 1  # has no lungs
+    assert sorted(counts.values()) == [2] * 29 + [3]  # and one is shown
+
+
 def test_a_spot_in_a_lung_is_told_from_the_lungs_alone(audit: Callable[..., Finding]) -> None:
     facts, plots, _ = audit(IN_LUNG)
 

@@ -283,6 +283,21 @@ def test_views_are_made_of_training_images_alone_and_depend_on_the_seed(
     assert not np.allclose(other["embedding"], views["embedding"][:2], rtol=1e-2)
 
 
+def test_all_views_of_an_image_are_made_of_one_reading(
+    images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = split_table(images, _0="train", _1="train")
+    read: list[str] = []
+    decoded = ImageFolder.decoded
+    monkeypatch.setattr(ImageFolder, "decoded", lambda folder, path, *_: read.append(path) or decoded(folder, path))
+    block = parameters(batch_size=2, augmentation={"enabled": True, "views": 3})
+
+    views = extract_training_views(images, table, base, store, block, seed=4)
+
+    assert views["embedding"].shape[0] == 6
+    assert sorted(read) == ["a/0.png", "a/1.png"]
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_without_augmentation_or_training_images_there_are_no_views(
     images: ImageFolder, base: onnx.ModelProto, store: FeatureStore, enabled: bool
@@ -308,14 +323,16 @@ def test_an_image_that_ingestion_accepted_under_its_own_limits_is_extracted(
 def test_results_are_in_the_order_of_the_jobs_for_any_batch_size(
     network: Network, picture: Callable[..., Pixels], batch_size: int
 ) -> None:
-    jobs = [1, 0, 1]
+    def load(jobs: list[int]) -> list[Pixels]:
+        return [picture(number) for number in jobs]
 
-    images = list(extract(network.stream, jobs, picture, parameters(batch_size=batch_size, read_ahead=2), "Testing"))
+    block = parameters(batch_size=batch_size, read_ahead=2)
+    images = list(extract(network.stream, [[1, 0], [1]], load, block, "Testing"))
 
     assert [len(outputs["embedding"]) for outputs in images] == [1, 1, 1]
     expected = np.concatenate([network(picture(number)[None])["embedding"] for number in (0, 1)])
     received = np.concatenate([outputs["embedding"] for outputs in images])
-    np.testing.assert_allclose(received, expected[jobs], rtol=1e-4)
+    np.testing.assert_allclose(received, expected[[1, 0, 1]], rtol=1e-4)
 
 
 @pytest.mark.parametrize(("batch_size", "read_ahead", "most"), [(2, 5, 5), (4, 1, 4)])
@@ -324,23 +341,24 @@ def test_no_more_images_are_loaded_ahead_than_asked_for(
 ) -> None:
     loaded: list[int] = []
 
-    def load(job: int) -> Pixels:
-        loaded.append(job)
-        return picture(job)
+    def load(jobs: list[int]) -> list[Pixels]:
+        loaded.extend(jobs)
+        return [picture(job) for job in jobs]
 
+    alone = [[number] for number in range(24)]
     in_flight = 3 * batch_size  # two batches that the network computes, and the one that is handed over
     block = parameters(batch_size=batch_size, read_ahead=read_ahead)
-    for number, _ in enumerate(extract(network.stream, range(24), load, block, "Testing"), start=1):
+    for number, _ in enumerate(extract(network.stream, alone, load, block, "Testing"), start=1):
         assert len(loaded) <= number + most + in_flight
     assert sorted(loaded) == list(range(24))
 
 
 def test_an_error_in_a_thread_ends_the_extraction(network: Network) -> None:
-    def load(job: int) -> Pixels:
-        raise FileNotFoundError(f"image {job}")
+    def load(jobs: list[int]) -> list[Pixels]:
+        raise FileNotFoundError(f"image {jobs[0]}")
 
     with pytest.raises(FileNotFoundError, match="image 1"):
-        list(extract(network.stream, [1], load, parameters(), "Testing"))
+        list(extract(network.stream, [[1]], load, parameters(), "Testing"))
 
 
 def features_of(*degrees: float) -> dict[str, np.ndarray]:

@@ -144,7 +144,11 @@ def test_features_and_answers_are_the_same_to_the_last_bit(picture: Callable[...
     def load(path: str, _: str) -> Loaded[str]:
         return Loaded(f"image {path}", picture(int(path)))
 
-    features = [list(extract(first_pixels, range(21), picture, block, "Testing")) for block in (here, there)]
+    def load_alone(numbers: list[int]) -> list[Pixels]:
+        return [picture(number) for number in numbers]
+
+    alone = [[number] for number in range(21)]
+    features = [list(extract(first_pixels, alone, load_alone, block, "Testing")) for block in (here, there)]
     answers = [answer_images(files, load, tiny, "pictures", block) for block in (EngineParameters(), RAY)]
 
     embeddings = [np.concatenate([outputs["embedding"] for outputs in each]) for each in features]

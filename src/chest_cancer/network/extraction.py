@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
@@ -31,7 +32,7 @@ Image = NDArray[np.uint8]
 
 def extract_stored(
     keys: Sequence[RowKey],
-    load: Callable[[int], Image],
+    load: Callable[[Sequence[int]], Sequence[Image]],
     frozen_base: ModelProto,
     feature_store: FeatureStore,
     parameters: FeatureExtractionParameters,
@@ -40,8 +41,9 @@ def extract_stored(
     """Take stored features, and compute and store the rest.
 
     Args:
-        keys: What each row shows, n.
-        load: Returns the image of a key's position, uint8 [224, 224, 3]. Called in threads, for what is not stored.
+        keys: What each row shows, n; views of one image follow each other.
+        load: Takes positions of keys, all of one image, and returns what each shows, uint8 [224, 224, 3]. Called in
+            threads, for what is not stored.
         frozen_base: Graph from 8-bit RGB to `embedding` and, with a cut, `features`.
         feature_store: Features of earlier runs; those of this run are added every few seconds.
         parameters: The block `feature_extraction`.
@@ -57,8 +59,9 @@ def extract_stored(
     def compute(positions: list[int]) -> Iterator[Outputs]:
         stored = len(keys) - len(positions)
         logger.info("Extracting features of %d %s; those of %d are stored already.", len(positions), what, stored)
+        of_images = [list(views) for _, views in groupby(positions, lambda position: keys[position].pixel_sha256)]
         return extract(
-            base.stream, positions, load, parameters, f"Extracting {what} ({place.device}, {place.precision})"
+            base.stream, of_images, load, parameters, f"Extracting {what} ({place.device}, {place.precision})"
         )
 
     table = feature_store.table(
@@ -95,8 +98,8 @@ class _Base:
 
 def extract(
     stream: Callable[[Iterable[Image]], Iterator[Outputs]],
-    jobs: Sequence[Job],
-    load: Callable[[Job], Image],
+    jobs: Sequence[Sequence[Job]],
+    load: Callable[[Sequence[Job]], Sequence[Image]],
     parameters: FeatureExtractionParameters,
     description: str,
 ) -> Iterator[Outputs]:
@@ -104,8 +107,9 @@ def extract(
 
     Args:
         stream: Takes batches, and gives the frozen base's outputs of each, as `Network.stream`.
-        jobs: The images to load, in the order of the result.
-        load: Returns the image of a job, uint8 [224, 224, 3]. Called in threads.
+        jobs: The images to load, in the order of the result; what is loaded together, such as views of one file, is
+            together.
+        load: Returns the image of each of some jobs that are together, uint8 [224, 224, 3]. Called in threads.
         parameters: How many images are sent at once and loaded ahead (at least a batch is), and where.
         description: What is done, for people.
 
@@ -116,25 +120,26 @@ def extract(
     def compute(batches: Iterable[Image]) -> Iterator[list[Outputs]]:
         return map(_each, stream(batches))
 
-    def loaded(job: Job) -> list[Loaded[None]]:
-        return [Loaded(None, load(job))]
+    def loaded(together: Sequence[Job]) -> list[Loaded[None]]:
+        return [Loaded(None, image) for image in load(together)]
 
-    batch = parameters.batch_size
+    batch, count = parameters.batch_size, sum(map(len, jobs))
     mapped = map_images(
-        in_groups(jobs, batch),
+        in_groups(jobs, batch, max(map(len, jobs))),
         loaded,
         compute,
         ThreadPoolExecutor,
         batch=batch,
         read_ahead=max(parameters.read_ahead, batch),
+        weight=len,
         engine=parameters,
     )
-    with LongWork(description, len(jobs)) as work:
-        for _, images in mapped:
-            yield from (outputs for _, outputs in images if outputs is not None)
+    with LongWork(description, count) as work:
+        for outputs in (outputs for _, images in mapped for _, outputs in images if outputs is not None):
+            yield outputs
             work.update()
-            if work.done % batch == 0 or work.done == len(jobs):
-                progress.report("images", done=work.done, of=len(jobs))
+            if work.done % batch == 0 or work.done == count:
+                progress.report("images", done=work.done, of=count)
 
 
 def _each(outputs: Outputs) -> list[Outputs]:

@@ -98,9 +98,15 @@ def map_images(
             yield from mapping.stream(groups, loaders)
 
 
-def in_groups(rows: Sequence[Row], batch: int) -> Iterator[Sequence[Row]]:
-    """Cut rows of one image each into groups of whole batches, so that batches are those of one group of all."""
-    size = _BATCHES_OF_A_GROUP * batch
+def in_groups(rows: Sequence[Row], batch: int, images: int = 1) -> Iterator[Sequence[Row]]:
+    """Cut rows into groups of a few batches, which are whole where rows are of one image: no batch is of two groups.
+
+    Args:
+        rows: Each of as many images, or fewer.
+        batch: Most images in a batch.
+        images: How many.
+    """
+    size = max(1, _BATCHES_OF_A_GROUP * batch // images)
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,10 +17,8 @@ from chest_cancer.audits.regions.blackening import BLACKENING_VERSION, REGIONS, 
 from chest_cancer.audits.regions.measuring import compare_regions
 from chest_cancer.audits.regions.plot import plot_regions
 from chest_cancer.audits.regions.words import describe_regions
-from chest_cancer.imaging.chest import find_chest
+from chest_cancer.imaging.chest import Chest, find_chest
 from chest_cancer.imaging.pictures import picture_url
-from chest_cancer.imaging.standardise import standardise
-from chest_cancer.imaging.windows import see
 from chest_cancer.jobs.long_work import follow
 from chest_cancer.network.extraction import extract_stored
 from chest_cancer.network.features import class_names
@@ -66,17 +65,19 @@ def audit_regions(
         large; and a plot.
     """
     rows, left_out = sample_groups(split_table.drop_duplicates("pixel_sha256"), seed)
-    lungs = _measure_lungs(raw_images, rows)
+    chests = _find_chests(raw_images, rows)
+    lungs = np.array([chest.lungs.mean() for chest in chests])
     labels, groups = rows["label"].to_numpy(), rows["group"].to_numpy()
     names, seen = class_names(rows), lungs > 0
     used, numbers = rows[seen], rows[seen]["label"].map(names.index).to_numpy(dtype=np.int64)
     regions: list[dict[str, Any]] = []
     pictures: list[dict[str, str]] = []
     if set(used["label"]) == set(names) and fewest_groups(numbers, groups[seen]) >= FEWEST_GROUPS:
-        embeddings = _extract(raw_images, used, frozen_base, feature_store, feature_extraction)
+        with_lungs = [chest for chest, shown in zip(chests, seen, strict=True) if shown]
+        embeddings = _extract(raw_images, used, with_lungs, frozen_base, feature_store, feature_extraction)
         regions = compare_regions(embeddings, numbers, groups[seen], parameters, seed)
-        usual = used.iloc[int(np.argsort(lungs[seen])[len(used) // 2])]
-        pictures = _show(raw_images, usual["path"], feature_extraction.standardisation)
+        usual = int(np.argsort(lungs[seen])[len(used) // 2])
+        pictures = _show(raw_images, used["path"].iloc[usual], with_lungs[usual], feature_extraction.standardisation)
     facts = {
         "regions": regions,
         "sentence": describe_regions(regions),
@@ -90,16 +91,17 @@ def audit_regions(
     return Finding(facts | listed(find_limitations(facts)), plots)
 
 
-def _measure_lungs(images: ImageFolder, rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Measure how much of each image is lung, [n]; 0 where no lungs are found."""
+def _find_chests(images: ImageFolder, rows: pd.DataFrame) -> list[Chest]:
+    """Find body and lungs in each image."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda path: find_chest(images.decoded(path)).lungs.mean(), rows["path"])
-        return np.array(list(follow(found, "Looking for lungs", len(rows))))
+        found = pool.map(lambda path: find_chest(images.decoded(path)), rows["path"])
+        return list(follow(found, "Looking for lungs", len(rows)))
 
 
 def _extract(
     images: ImageFolder,
     rows: pd.DataFrame,
+    chests: list[Chest],
     frozen_base: ModelProto,
     feature_store: FeatureStore,
     parameters: FeatureExtractionParameters,
@@ -107,14 +109,14 @@ def _extract(
     """Embed each image whole and blacked out, [n, 1024] for each region."""
     paths, keys = rows["path"].to_list(), rows["pixel_sha256"].to_list()
     views = {region: _view_name(region) for region in REGIONS}
-    jobs = [(path, key, region) for path, key in zip(paths, keys, strict=True) for region in REGIONS]
 
-    def load(position: int) -> Pixels:
-        path, key, region = jobs[position]
-        return _blacked_out(images, path, parameters.standardisation, key)[region]
+    def load(positions: Sequence[int]) -> list[Pixels]:
+        place = positions[0] // len(REGIONS)
+        left = [*_blacked_out(images, paths[place], chests[place], parameters.standardisation, keys[place]).values()]
+        return [left[position % len(REGIONS)] for position in positions]
 
     outputs = extract_stored(
-        [RowKey(key, views[region]) for _, key, region in jobs],
+        [RowKey(key, views[region]) for key in keys for region in REGIONS],
         load,
         frozen_base,
         feature_store,
@@ -131,15 +133,20 @@ def _view_name(region: str) -> str:
 
 
 def _blacked_out(
-    images: ImageFolder, path: str, standardisation: StandardisationParameters, pixel_sha256: str | None = None
+    images: ImageFolder,
+    path: str,
+    chest: Chest,
+    standardisation: StandardisationParameters,
+    pixel_sha256: str | None = None,
 ) -> dict[str, Pixels]:
     """What the network sees, by region, each uint8 [224, 224, 3]."""
-    image = images.decoded(path, pixel_sha256)
-    return blacken(standardise(see(image, standardisation.window), standardisation), find_chest(image))
+    return blacken(images.standardised(path, standardisation, pixel_sha256), chest)
 
 
-def _show(images: ImageFolder, path: str, standardisation: StandardisationParameters) -> list[dict[str, str]]:
-    shown = _blacked_out(images, path, standardisation)
+def _show(
+    images: ImageFolder, path: str, chest: Chest, standardisation: StandardisationParameters
+) -> list[dict[str, str]]:
+    shown = _blacked_out(images, path, chest, standardisation)
     return [
         {"title": title, "picture": picture_url(Image.fromarray(shown[region]), lossless=False)}
         for region, title in REGIONS.items()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def extract_features(
     paths, keys = distinct["path"].to_list(), distinct["pixel_sha256"].to_list()
     outputs = extract_stored(
         [RowKey(key) for key in keys],
-        lambda position: _load(images, paths[position], keys[position], parameters.standardisation),
+        lambda positions: [_load(images, paths[place], keys[place], parameters.standardisation) for place in positions],
         frozen_base,
         feature_store,
         parameters,
@@ -130,10 +131,12 @@ def extract_training_views(
     if not jobs:
         return {"pixel_sha256": np.empty(0, dtype="U64")}
 
-    def load(position: int) -> Image:
-        path, key, view = jobs[position]
+    def load(positions: Sequence[int]) -> list[Image]:
+        path, key, _ = jobs[positions[0]]
         pixels = _load(images, path, key, parameters.standardisation)
-        return augment(pixels, augmentation, np.random.default_rng([seed, int(key[:16], 16), view]))
+        numbers = [jobs[position][2] for position in positions]
+        generators = [np.random.default_rng([seed, int(key[:16], 16), number]) for number in numbers]
+        return [augment(pixels, augmentation, generator) for generator in generators]
 
     names = [_view_name(augmentation, seed, view) for view in range(views)]
     keys = [RowKey(key, names[view]) for _, key, view in jobs]
