@@ -1,5 +1,7 @@
 """Bootstrap over groups, for what has no formula: slices that resemble each other are drawn together."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,7 @@ class GroupBootstrap:
             draw[:] = np.bincount(generator.integers(count, size=count), minlength=count)
         self._sizes = np.bincount(self._members).astype(float)
 
-    @property
+    @cached_property
     def weights(self) -> NDArray[np.float64]:
         """How often each image was drawn, [1 + repetitions, n]; the first row is the sample itself, all ones."""
         return np.concatenate([np.ones((1, len(self._sizes))), self._draws])[:, self._members]

@@ -165,7 +165,7 @@ def roc_with_band(
         confidence: Confidence level, 0..1.
 
     Returns:
-        Curve and band, at no more than 200 thresholds.
+        The curve, and the band at no more than 200 thresholds.
     """
     alarms, sensitivities, thresholds = roc_curve(positive, scores)
     chosen = np.unique(np.linspace(0, len(thresholds) - 1, _MOST_THRESHOLDS).astype(int))

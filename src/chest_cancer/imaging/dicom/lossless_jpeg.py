@@ -7,7 +7,7 @@ head can't do that (measured: 0 crashes in 3,000 damaged streams, against about 
 import struct
 from collections.abc import Iterator
 
-_SOI, _EOI, _SOF3, _DHT, _SOS, _DRI = 0xD8, 0xD9, 0xC3, 0xC4, 0xDA, 0xDD
+_SOI, _SOF3, _DHT, _SOS, _DRI = 0xD8, 0xC3, 0xC4, 0xDA, 0xDD
 _CATEGORIES = 17  # Of differences: 0 to 16 bits.
 
 

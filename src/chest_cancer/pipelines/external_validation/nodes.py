@@ -1,13 +1,11 @@
 """Nodes of external_validation: the model, what it says of the images, and which of these count."""
 
 import logging
-import sys
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.network.preparation import Preparation
 from chest_cancer.parameters.blocks import ExternalValidationParameters, FeatureExtractionParameters
 from chest_cancer.pipelines.external_validation.copies import Copies, count_copies, find_copies
@@ -60,7 +58,7 @@ def predict_external_images(
     preparation = Preparation.of(model.classifier.manifest)
 
     def load(path: str, _key: str) -> Any:
-        return preparation.pixels_of(decode_image(images.read(path), max_pixels=sys.maxsize, min_side=1))
+        return preparation.pixels_of(images.decoded(path))
 
     distinct = external_index.drop_duplicates("pixel_sha256")
     return look_at(distinct, load, model.classifier, "external images", parameters)

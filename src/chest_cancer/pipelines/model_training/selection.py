@@ -4,14 +4,12 @@ from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 from threadpoolctl import threadpool_limits
 
 from chest_cancer.network.heads.logistic import quick_kernel_head, quick_linear_head
 from chest_cancer.parameters.blocks import ModelTrainingParameters
-from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, fewest_groups
-
-_FOLDS = 5
+from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, draw_folds, fewest_groups
 
 
 class HeadChoice(TypedDict):
@@ -51,13 +49,11 @@ def compare_heads(
     Returns:
         The choice; the linear head where a class has fewer than two groups.
     """
-    fewest = fewest_groups(numbers, groups)
-    if fewest < FEWEST_GROUPS:
+    if fewest_groups(numbers, groups) < FEWEST_GROUPS:
         return {"head": "linear", "reason": "a class has fewer than two groups: nothing to compare on", "accuracy": {}}
-    splitter = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
-    folds = list(splitter.split(embeddings, numbers, groups))
-    landmarks = min(parameters.kernel.landmarks, *(len(training) for training, _ in folds))
-    heads = {"linear": quick_linear_head(), "kernel": quick_kernel_head(parameters.kernel.width, landmarks, seed)}
+    (folds,) = draw_folds(numbers, groups, seed, repeats=1)
+    kernel = parameters.kernel
+    heads = {"linear": quick_linear_head(), "kernel": quick_kernel_head(kernel.width, kernel.landmarks, seed)}
     with threadpool_limits(1, user_api="blas"):
         right = {
             name: cross_val_predict(head, embeddings, numbers, cv=folds) == numbers for name, head in heads.items()
