@@ -27,7 +27,7 @@ History = pd.DataFrame
 
 _PREDICTION_BATCH = 64
 _MOST_STEPS = 50
-"""Of training, that TensorFlow makes before it hands back: a head's take less time than the call. Ctrl-C waits for it."""
+"""Of training, that TensorFlow makes in one call, as a head's take less time than a call; Ctrl-C waits for them."""
 
 
 def require_gpu() -> None:
