@@ -19,6 +19,7 @@ from chest_cancer.hooks.lineage import LineageHook, path_of
 from chest_cancer.hooks.parameters import ParametersHook
 from chest_cancer.hooks.progress import ProgressHook
 from chest_cancer.hooks.project import ProjectHook
+from chest_cancer.hooks.summary import SummaryHook
 from chest_cancer.jobs import progress
 from chest_cancer.record.ending import stopping_by_signals
 from chest_cancer.record.shares import shared_work
@@ -146,6 +147,23 @@ def test_what_is_made_when_it_is_needed_is_not_asked_for_before(
         LineageHook().before_pipeline_run(
             {"project_path": str(tmp_path)}, Pipeline([Node(lambda *_: 1, inputs, "made", name="a")]), catalog
         )
+
+
+def test_what_to_do_next_has_the_options_of_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    catalog = DataCatalog.from_config(CATALOG, credentials={"archive": {}, "object_store": {}})
+    nodes = Pipeline([Node(lambda: 1, None, "split_table", name="a")])
+    given = {"data_ingestion": {"source": "my scans.zip"}}
+    run_params = {"project_path": str(tmp_path), "env": "test", "runtime_params": given}
+    hook = SummaryHook()
+    hook.before_pipeline_run(run_params, nodes, catalog)
+
+    hook.after_pipeline_run(run_params, nodes, catalog)
+
+    following = "kedro run --pipelines data_audit --env test --params 'data_ingestion.source=my scans.zip'  # looks at"
+    assert following in capsys.readouterr().out
 
 
 def test_a_step_has_ended_with_the_last_of_its_results_for_some_are_made_while_they_are_saved(

@@ -67,7 +67,7 @@ def said(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
             paths[name].parent.mkdir(exist_ok=True)
             paths[name].touch()
         results = Results(holds.keys(), holds.__getitem__, lambda _: AUDITS, lambda: own or {})
-        print_ending(ending, results, paths, tmp_path, with_steps=True)
+        print_ending(ending, results, paths, tmp_path, str)
         return " ".join(capsys.readouterr().out.split())
 
     return print_it

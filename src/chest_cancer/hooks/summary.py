@@ -18,6 +18,7 @@ from chest_cancer.jobs.model_files import METRICS_FILE
 from chest_cancer.record.provenance import dvc_process
 from chest_cancer.reporting.endings import endings_of, print_ending
 from chest_cancer.reporting.last_words import Results
+from chest_cancer.reporting.next_commands import go_on
 from chest_cancer.storage.figures import figures_in
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class SummaryHook:
         """Print how the run ends; see `reporting/endings.py`."""
         project, made = Path(run_params["project_path"]), pipeline.all_outputs()
         results = Results(made, catalog.load, partial(_audited, catalog), partial(_own_figures, catalog))
+        options = partial(go_on, env=run_params["env"], parameters=run_params["runtime_params"])
         for ending in endings_of(made):
             paths = {name: project / path for name in ending.files if (path := path_of(catalog, name)) is not None}
-            print_ending(ending, results, paths, project, with_steps=dvc_process() is None)
+            print_ending(ending, results, paths, project, options if dvc_process() is None else None)
         Console().print(f"\n[bold]Done[/] in {time_in_words(time.monotonic() - self._begun)}.")
 
 

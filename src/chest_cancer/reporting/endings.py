@@ -46,7 +46,11 @@ def endings_of(made: Collection[str]) -> list[Ending]:
 
 
 def print_ending(
-    ending: Ending, results: Results, paths: Mapping[str, Path], project: Path, *, with_steps: bool
+    ending: Ending,
+    results: Results,
+    paths: Mapping[str, Path],
+    project: Path,
+    go_on: Callable[[str], str] | None = None,
 ) -> None:
     """Print how a run ends.
 
@@ -55,7 +59,7 @@ def print_ending(
         results: What was made.
         paths: Where catalog entries lie; those that are there are printed, as links where the terminal knows them.
         project: Folder that the paths are printed from.
-        with_steps: Whether to say what to do next.
+        go_on: Gives a next command the options of the run; None where it isn't said what to do next.
     """
     console = Console()
     words = Table.grid(Column(width=_LABEL, style="bold"), Column(overflow="fold"), padding=(0, 1))
@@ -66,7 +70,7 @@ def print_ending(
     made = [
         (str(paths[name].relative_to(project)), f"link {paths[name].as_uri()}", ending.files[name]) for name in there
     ]
-    steps = [(command, "", f"# {what}") for command, what in ending.next_steps(results).items()] if with_steps else []
+    steps = [(go_on(command), "", f"# {what}") for command, what in ending.next_steps(results).items()] if go_on else []
     for label, lines in (("Made", made), ("Next", steps)):
         for number, (named, style, what) in enumerate(lines):
             begin = f"{'' if number else label:<{_LABEL + 1}}"

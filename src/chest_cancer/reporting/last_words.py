@@ -130,7 +130,7 @@ def after_batch(results: Results) -> Mapping[str, str]:
     facts = results.load("batch_summary")
     if missing := facts["parts"] - facts["parts_done"]:
         words = f"the other shares ({missing} of {facts['parts']} parts are missing), and at last once without `part`"
-        return {"kedro run --pipelines batch_inference": words}
+        return {"kedro run --pipelines batch_inference --params batch_inference.part=<another>": words}
     labelled = "kedro run --pipelines external_validation --params external_validation.source=<labelled images>"
     return {labelled: "measures the model on images of the same site"}
 
@@ -150,7 +150,7 @@ def after_search(results: Results) -> Mapping[str, str]:
         f"model_training.{name}={value}" for name, value in _best_of(results.load("search_trials")).items()
     )
     return {
-        f"kedro run --params {chosen}": "trains with them, and measures; give your other parameters, too",
+        f"kedro run --params {chosen}": "trains with them, and measures",
         "make mlflow": "compares the runs",
     }
 
