@@ -46,7 +46,10 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 
 def _explained(node: Node) -> Node:
-    """Let kedro-viz say what a node is for when it is clicked: what its docstring begins with."""
+    """Let kedro-viz say what a node is for when it is clicked: what its docstring begins with.
+
+    Kedro's public names can't copy a node: they tell its inputs in order, without the arguments that these are for.
+    """
     purpose = " ".join((inspect.getdoc(node.func) or node.name).partition("\n\n")[0].split())
     with warnings.catch_warnings(action="ignore", category=KedroExperimentalWarning):
         return node._copy(preview_fn=partial(TextPreview, purpose))
