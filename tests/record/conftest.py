@@ -1,6 +1,7 @@
 """A project after a run, and a tracking server for each kind of store."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
-    """A server that is not running yet, for each kind of store."""
+    """A server for each kind of store; whoever needs it starts it, and it runs until it is stopped."""
     folder = tmp_path_factory.mktemp("server")
-    if request.param == "sqlite":
-        yield TrackingServer(folder, f"sqlite:///{folder}/server.db", free_port())
-    elif POSTGRESQL is None:
+    if request.param == "postgresql" and POSTGRESQL is None:
         pytest.skip("no PostgreSQL: apt-get install postgresql")
-    else:
-        with postgresql(POSTGRESQL) as store:
-            yield TrackingServer(folder, store, free_port())
+    stores = {"sqlite": nullcontext(f"sqlite:///{folder}/server.db"), "postgresql": postgresql(POSTGRESQL)}
+    with stores[request.param] as store:
+        server = TrackingServer(folder, store, free_port())
+        yield server
+        server.stop()

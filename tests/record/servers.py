@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from kedro_process import SECONDS
 
 # mlflow starts other commands by name.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -24,28 +27,51 @@ POSTGRESQL = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse
 
 
 def free_port() -> int:
-    """One below 49152: kedro-viz takes no other."""
+    """One that the system gives to no client: it stays free while a server is away."""
     while True:
         with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", random.randint(20_000, 49_000)))
+            probe.bind(("127.0.0.1", random.randint(20_000, 32_000)))
             return probe.getsockname()[1]
 
 
 def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a command of Kedro, in a process group of its own."""
     return subprocess.Popen(
+        # Whoever starts the tests may ignore signals, and a process inherits that.
         ["env", "--default-signal", sys.executable, "-m", "kedro", *arguments],
         cwd=project,
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        process_group=0,
     )
 
 
 def succeed(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
+    """What it has printed."""
+    return ended(process, 0)
+
+
+def ended(process: subprocess.Popen[str], code: int) -> str:
+    """What a process has printed that ends as expected."""
+    output, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == code, output
     return output
+
+
+def wait_until(condition: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait for something, as long as the process lives that does it."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def reports(progress: Path, pattern: str) -> bool:
+    """Whether a run has said something in the file of `CHEST_CANCER_PROGRESS`."""
+    return progress.exists() and re.search(pattern, progress.read_text()) is not None
 
 
 @contextmanager
@@ -54,10 +80,10 @@ def running(command: list[str], answers: str, log: Path, **settings: object) -> 
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, **settings)
     try:
-        end = time.monotonic() + 90
+        end = time.monotonic() + SECONDS
         while True:
             try:
-                urlopen(answers, timeout=1).close()
+                urlopen(answers, timeout=60).close()
                 break
             except (URLError, OSError):
                 assert process.poll() is None, log.read_text()
@@ -77,6 +103,7 @@ class TrackingServer:
     folder: Path
     store: str
     port: int
+    _running: ExitStack | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -87,9 +114,10 @@ class TrackingServer:
             "MLFLOW_TRACKING_PASSWORD": PASSWORD,
         }
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Run it."""
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        if self._running is not None:
+            return
         settings = self.folder / "auth.ini"
         settings.write_text(
             f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{self.folder}/auth.db\n"
@@ -108,8 +136,16 @@ class TrackingServer:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
         address = f"http://127.0.0.1:{self.port}/health"
-        with running(command, address, self.folder / "log", cwd=self.folder, env=os.environ | options):
-            yield
+        log, environment = self.folder / "log", os.environ | options
+        with ExitStack() as started:
+            started.enter_context(running(command, address, log, cwd=self.folder, env=environment))
+            self._running = started.pop_all()
+
+    def stop(self) -> None:
+        """End it in the middle of whatever it does."""
+        if self._running is not None:
+            self._running.close()
+            self._running = None
 
 
 @contextmanager

@@ -1,12 +1,9 @@
 """A run owns its results: real runs on two sources, one by one, at once, and ended by signals."""
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +14,8 @@ from PIL import Image
 
 from chest_cancer.imaging.phantoms.generate import generate_phantoms
 from conftest import copy_project
+from kedro_process import SECONDS
+from record.servers import ended, kedro, reports, succeed, wait_until
 
 # As people call their folders.
 CLASSES = {"normal": "Größe = normal, ok & co", "adenocarcinoma": "COVID-19 (positive)"}
@@ -33,15 +32,7 @@ def write_source(folder: Path, seed: int) -> None:
 
 
 def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        # Whoever starts the tests may ignore signals, and a process inherits that.
-        ["env", "--default-signal", sys.executable, "-m", "kedro", "run", "--env", "test", *arguments],
-        cwd=project,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return kedro(project, "run", "--env", "test", *arguments, **environment)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +50,7 @@ def run(project: Path) -> Run:
         sources = [f"{pipeline}.source={source}" for pipeline in ("data_ingestion", "batch_inference")]
         parameters = ",".join([*sources, *PARAMETERS])
         process = start(project, *arguments, "--params", parameters)
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=SECONDS)
         return subprocess.CompletedProcess([], process.returncode, output)
 
     return run
@@ -146,21 +137,13 @@ def test_a_result_that_a_run_did_not_leave_so_is_not_used(project: Path, first: 
     ) in result.stdout
 
 
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def long_run(project: Path, progress: Path) -> subprocess.Popen[str]:
-    """Start a run that draws images for a minute, and wait until it does."""
+    """Start a run that draws images for longer than a test takes, and wait until it does."""
     images = "data_ingestion.phantom.images=5000"
     pipelines = ["--pipelines", "data_ingestion"]
     process = start(project, *pipelines, "--params", images, CHEST_CANCER_PROGRESS=str(progress))
     staging = project / "data/01_raw/.images.staging/normal"
-    wait_for(lambda: progress.exists() and "node_started" in progress.read_text() and staging.exists(), process)
+    wait_until(lambda: reports(progress, "node_started") and staging.exists(), process)
     return process
 
 
@@ -179,11 +162,10 @@ def test_a_run_that_is_stopped_is_recorded_as_killed(
 
     process.send_signal(number)
 
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == code, output
-    ((status, ended),) = query(fresh, "select status, end_time from runs")
+    ended(process, code)
+    ((status, end_time),) = query(fresh, "select status, end_time from runs")
     assert status == "KILLED"
-    assert ended
+    assert end_time
     assert not (fresh / "data/01_raw/.images.staging").exists()
 
 
@@ -196,7 +178,7 @@ def test_a_run_that_was_killed_at_once_is_closed_by_the_next_and_one_that_fails_
     assert query(fresh, "select status from runs") == [("RUNNING",)]
 
     no_source = ["--params", "data_ingestion.source=/nowhere"]
-    output, _ = start(fresh, "--pipelines", "data_ingestion", *no_source).communicate()
+    output = ended(start(fresh, "--pipelines", "data_ingestion", *no_source), 1)
 
     assert "was killed before it could say so" in output
     rows = query(fresh, "select name, status, end_time > start_time from runs order by start_time")
@@ -210,12 +192,10 @@ def test_a_second_run_is_refused_at_once_and_told_which_is_the_first(fresh: Path
     process = long_run(fresh, tmp_path / "progress.jsonl")
 
     told = tmp_path / "second.jsonl"
-    refused = start(fresh, "--pipelines", "data_ingestion", CHEST_CANCER_PROGRESS=str(told))
-    output, _ = refused.communicate(timeout=60)
+    output = ended(start(fresh, "--pipelines", "data_ingestion", CHEST_CANCER_PROGRESS=str(told)), 1)
 
     process.terminate()
     process.communicate()
-    assert refused.returncode == 1
     assert (
         f"is using {fresh}: process {process.pid}, `kedro run --env test --pipelines data_ingestion`, since" in output
     )
@@ -224,15 +204,13 @@ def test_a_second_run_is_refused_at_once_and_told_which_is_the_first(fresh: Path
     assert event["event"] == "run_failed"  # for the training page
     assert event["error"].startswith("ProjectHeldError: Another run is using")
     assert [status for (status,) in query(fresh, "select status from runs")] == ["KILLED"]
-    after = start(fresh, "--pipelines", "data_ingestion")
-    output, _ = after.communicate(timeout=60)
-    assert after.returncode == 0, output
+    succeed(start(fresh, "--pipelines", "data_ingestion"))
     assert json.loads((fresh / "data/02_intermediate/data_summary.json").read_text())["images"] == 30
 
 
 def test_of_two_runs_that_start_at_once_in_a_new_project_one_ends_well_and_the_other_is_refused(fresh: Path) -> None:
     processes = [start(fresh, "--pipelines", "data_ingestion") for _ in range(2)]
-    outputs = {process.communicate(timeout=120)[0]: process.returncode for process in processes}
+    outputs = {process.communicate(timeout=SECONDS)[0]: process.returncode for process in processes}
 
     assert sorted(outputs.values()) in ([0, 1], [0, 0])  # [0, 0]: one had ended before the other asked
     assert all("Another run is using" in output for output, code in outputs.items() if code), outputs

@@ -6,8 +6,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,8 @@ from PIL import Image
 from app.model import ModelSource
 from chest_cancer.imaging.phantoms.generate import generate_phantoms
 from conftest import PROJECT, copy_project
+from record import servers
+from record.servers import ended, reports, succeed, wait_until
 
 SERVED = "data/06_models/classifier"
 AGAIN = ("--pipelines", "model_training,model_evaluation")
@@ -50,40 +52,22 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kedro(project: Path) -> Kedro:
     """Starts Kedro there."""
 
-    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["env", "--default-signal", sys.executable, "-m", "kedro", *arguments],
-            cwd=project,
-            env=os.environ | environment | {"COLUMNS": "500"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    return start
+    return partial(servers.kedro, project, COLUMNS="500")
 
 
 @pytest.fixture(scope="module")
 def trained(kedro: Kedro, project: Path) -> list[bool]:
     """Train, and do not evaluate: whether there is a candidate, and anything that is served."""
     preparation = "data_ingestion,model_preparation,feature_extraction,model_training"
-    printed(kedro("run", "--env", "test", "--pipelines", preparation))
+    succeed(kedro("run", "--env", "test", "--pipelines", preparation))
     return [(project / "data/06_models" / name).exists() for name in ("candidate", "classifier")]
 
 
 @pytest.fixture(scope="module")
 def first(kedro: Kedro, project: Path, trained: list[bool]) -> Files:
     """What is served after the first run that was evaluated."""
-    printed(kedro("run", "--env", "test", *AGAIN))
+    succeed(kedro("run", "--env", "test", *AGAIN))
     return served(project)
-
-
-def printed(process: subprocess.Popen[str], code: int = 0) -> str:
-    """What a process has printed when it ended as expected."""
-    output, _ = process.communicate(timeout=400)
-    assert process.returncode == code, output
-    return output
 
 
 def served(project: Path) -> Files:
@@ -109,7 +93,7 @@ def test_a_run_that_fails_after_training_changes_nothing_that_is_served(
     metrics.unlink()
     metrics.mkdir()
 
-    output = printed(kedro("run", "--env", "test", *AGAIN), code=1)
+    output = ended(kedro("run", "--env", "test", *AGAIN), 1)
 
     assert "Is a directory" in output
     assert served(project) == first
@@ -121,21 +105,18 @@ def test_a_run_that_is_killed_while_it_trains_changes_nothing_that_is_served(
 ) -> None:
     progress = tmp_path / "progress"
     process = kedro("run", "--env", "test", *AGAIN, CHEST_CANCER_PROGRESS=str(progress))
-    end = time.monotonic() + 120
-    while not re.search(r'"node_started".*train_head_node', progress.read_text() if progress.exists() else ""):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: reports(progress, r'"node_started".*train_head_node'), process)
 
     os.killpg(process.pid, signal.SIGKILL)
 
-    printed(process, code=-signal.SIGKILL)
+    ended(process, -signal.SIGKILL)
     assert served(project) == first
 
 
 def test_fine_tuning_on_phantoms_does_not_take_a_real_models_place_unless_by_hand(
     first: Files, kedro: Kedro, project: Path
 ) -> None:
-    output = printed(kedro("run", "--env", "test", "--params", f"data_ingestion.source=phantom,{FINE_TUNING}"))
+    output = succeed(kedro("run", "--env", "test", "--params", f"data_ingestion.source=phantom,{FINE_TUNING}"))
 
     decision = json.loads((project / "data/08_reporting/promotion.json").read_text())
     assert (decision["promoted"], decision["leads"]) == (False, True)
@@ -143,13 +124,13 @@ def test_fine_tuning_on_phantoms_does_not_take_a_real_models_place_unless_by_han
     (number,) = re.findall(r"To serve it all the same: `kedro record promote (\d+)`", output)
     assert served(project) == first
 
-    output = printed(kedro("record", "promote", number))
+    output = succeed(kedro("record", "promote", number))
 
     assert f"version {number} is champion, and in data/06_models/classifier" in output
     assert json.loads(served(project)["manifest.json"])["data"]["synthetic"] is True
     assert ModelSource(project, "test").get().version["version"] == number
 
-    printed(kedro("record", "rollback"))
+    succeed(kedro("record", "rollback"))
 
     dated = "version.json"  # promoted again
     assert served(project) | {dated: b""} == first | {dated: b""}
@@ -160,15 +141,15 @@ def test_a_model_of_phantoms_takes_a_real_models_place_where_the_run_is_told_to_
     first: Files, kedro: Kedro, project: Path
 ) -> None:
     again = ("run", "--env", "test", "--pipelines", "model_evaluation")
-    another = printed(kedro(*again, "--params", "model_evaluation.replaces=7"))
+    another = succeed(kedro(*again, "--params", "model_evaluation.replaces=7"))
     assert "names version 7, and version 1 is served" in another
     assert json.loads(served(project)["manifest.json"])["data"]["synthetic"] is False
 
-    told = printed(kedro(*again, "--params", "model_evaluation.replaces=1"))
+    told = succeed(kedro(*again, "--params", "model_evaluation.replaces=1"))
 
     assert "Promoted in place of version 1, as `model_evaluation.replaces` says." in told
     assert json.loads(served(project)["manifest.json"])["data"]["synthetic"] is True
-    printed(kedro("record", "rollback"))
+    succeed(kedro("record", "rollback"))
     assert ModelSource(project, "test").get().version["version"] == "1"
 
 
