@@ -200,9 +200,9 @@ def test_a_second_run_is_refused_at_once_and_told_which_is_the_first(fresh: Path
         f"is using {fresh}: process {process.pid}, `kedro run --env test --pipelines data_ingestion`, since" in output
     )
     assert "Traceback" not in output
-    (event,) = map(json.loads, told.read_text().splitlines())
-    assert event["event"] == "run_failed"  # for the training page
-    assert event["error"].startswith("ProjectHeldError: Another run is using")
+    events = [json.loads(line) for line in told.read_text().splitlines()]
+    assert [event["event"] for event in events] == ["parameters", "run_failed"]  # for the training page
+    assert events[-1]["error"].startswith("ProjectHeldError: Another run is using")
     assert [status for (status,) in query(fresh, "select status from runs")] == ["KILLED"]
     succeed(start(fresh, "--pipelines", "data_ingestion"))
     assert json.loads((fresh / "data/02_intermediate/data_summary.json").read_text())["images"] == 30
