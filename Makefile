@@ -8,7 +8,7 @@ SHIP := .venv/ship/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run inspect gpu test coverage record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow notebook repro bench lint docs audit sbom requirements
+.PHONY: help run inspect gpu test coverage run-test record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow notebook repro bench lint docs audit sbom requirements
 
 # Said before a server starts, with the cure; servers say it late, or take another port.
 FREE = @$(BIN)/python -c "import socket, sys; sys.exit(socket.socket().connect_ex(('127.0.0.1', $(PORT))) == 0 and 'Port $(PORT) is in use. Choose another one: make $@ PORT=$(shell expr $(PORT) + 1)')"
@@ -71,7 +71,7 @@ lint: .venv/dev  ## Check style, types and the contracts between layers.
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 TESTS = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
-test: .venv/dev  ## Run the tests.
+test: .venv/dev  ## Run the tests, without those of the targets below that end in -test.
 	$(TESTS)
 
 coverage: .venv/dev  ## Run the tests, and say which lines they don't reach: under 90 % it fails.
@@ -81,6 +81,9 @@ docs: .venv/dev viz-build  ## Build the documentation, with the graph, into docs
 	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
 	mkdir -p docs/_build/graph && cp -r build/api build/assets build/favicon.ico build/index.html docs/_build/graph
+
+run-test: .venv/dev  ## Check further whole runs: other images, later runs, added audits and metrics, notebooks.
+	$(TESTS) tests/end_to_end/runs
 
 record-test: .venv/dev  ## Check the record, the served place and DVC: real MLflow servers, outages, PostgreSQL if it is installed.
 	$(BIN)/pytest tests/record

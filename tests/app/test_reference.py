@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import properties
 from chest_cancer import __version__
 from dicom_files import dicom
 from serving import TOKEN, make_project, serve
@@ -75,9 +76,10 @@ def test_schemathesis_finds_nothing(tmp_path):
     commands = {f"CHEST_CANCER_{name}_COMMAND": '["true"]' for name in ("TRAIN", "ROLLBACK")}
     settings = {"CHEST_CANCER_TRAIN_TOKEN": TOKEN, "CHEST_CANCER_MAX_STUDIES": "1000", **commands}
     with serve(project, tmp_path / "log", **settings) as server:
+        each = properties.examples(3, 10).max_examples
         command = [
             Path(sys.executable).with_name("st"), "run", f"{server.address}/openapi.json", "--no-color",
-            "-H", f"Authorization: Bearer {TOKEN}", "--phases", "coverage,fuzzing", "-n", "10", "--seed", "1",
+            "-H", f"Authorization: Bearer {TOKEN}", "--phases", "coverage,fuzzing", "-n", str(each), "--seed", "1",
             "--continue-on-failure",
             # A schema can't say that bytes are an image.
             "--exclude-checks", "positive_data_acceptance",

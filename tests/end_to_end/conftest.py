@@ -18,6 +18,12 @@ from conftest import PROJECT, copy_project
 from kedro_process import Forks, kedro
 from serving import Server
 
+# Pages ask the server again after a while, for people: here after a tenth of it.
+HURRY = """for (const name of ["setTimeout", "setInterval"]) {
+    const original = window[name];
+    window[name] = (action, delay, ...rest) => original(action, delay > 5000 ? delay : delay / 10, ...rest);
+}"""
+
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -83,6 +89,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser, server: Server) -> Iterator[BrowserContext]:
     """A browser that has never been here; whatever a page asks of another host, or complains about, fails the test."""
     context = browser.new_context(base_url=server.address, reduced_motion="reduce")
+    context.add_init_script(HURRY)
     complaints: list[str] = []
     context.on(
         "request",

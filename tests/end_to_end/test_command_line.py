@@ -9,7 +9,7 @@ import pytest
 
 from chest_cancer.pipeline_registry import ON_REQUEST
 from conftest import PROJECT, copy_project
-from kedro_process import Forks, kedro
+from kedro_process import Forks
 
 PIPELINES = {path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")}
 
@@ -49,13 +49,13 @@ def test_a_run_of_data_ingestion_imports_nothing_that_only_others_need(project: 
     assert not imported & {"keras", "onnx", "plotly", "skimage", "sklearn", "tensorflow"}
 
 
-def test_a_typo_in_a_parameter_ends_the_process_with_one_plain_message(tmp_path: Path) -> None:
+def test_a_typo_in_a_parameter_ends_the_process_with_one_plain_message(tmp_path: Path, forks: Forks) -> None:
     project = copy_project(tmp_path)
 
-    result = kedro(project, "run", "--params", "model_training.epoch=3")
+    ended = forks.kedro(project, "run", "--params", "model_training.epoch=3")
 
-    assert result.returncode == 1
-    assert "- `model_training.epoch`: Extra inputs are not permitted. Received: 3" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert ended.returncode == 1
+    assert "- `model_training.epoch`: Extra inputs are not permitted. Received: 3" in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert not list(project.glob("data/*"))
     assert not (project / "mlflow.db").exists()

@@ -12,6 +12,7 @@ from kedro_process import Ended, Forks
 
 LONG = "adenocarcinoma_left.lower.lobe_T2_N0_M0_Ib"
 TWO = ("normal", "cancer")
+# Of each kind of check; tests/pipelines/test_ingestion_layouts.py and tests/test_parameters.py have the others.
 CASES: dict[str, tuple[list[str], list[str], str]] = {
     "long and short names": (
         ["train/normal", f"train/{LONG}", "test/normal", "test/adenocarcinoma"],
@@ -19,8 +20,6 @@ CASES: dict[str, tuple[list[str], list[str], str]] = {
         f"data_ingestion:\n  class_names:\n    {LONG}: adenocarcinoma\n",
     ),
     "patients": ([f"patient {n}/{label}" for n in range(4) for label in TWO], [], "inside of `patient 0`"),
-    "folds": ([f"fold{n}/{label}" for n in range(5) for label in TWO], [], "Folds of a cross-validation"),
-    "a copy": ([f"{top}/{label}" for top in ("Data", "Data - Copy") for label in TWO], [], "of which it is a copy"),
     "normal_class": (["Normal", "cancer"], [], 'Did you mean `Normal`? Pass --params "model_training.normal_class='),
     "no": (["no", "yes"], ["model_training.normal_class=no"], "quote the name, as in 'no'"),
 }

@@ -12,7 +12,7 @@ from conftest import copy_project
 from dicom_files import dicom
 from kedro_process import Forks
 
-PATIENTS, SLICES = 14, 2
+PATIENTS, SLICES = 8, 2
 CLASSES = ("normal", "adenocarcinoma")
 # All but those that repeat these results.
 PIPELINES = "data_ingestion,model_preparation,feature_extraction,data_audit,model_training,model_evaluation"

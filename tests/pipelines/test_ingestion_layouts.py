@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
+from properties import examples
 
 Index = Callable[..., dict[str, Any]]
 
@@ -548,7 +549,7 @@ def index_without_dropping_or_mislabelling(folder: ImageFolder) -> pd.DataFrame 
 
 
 @example(folders={"fold1", "fold2"}, others={("docs", "notes")})
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, 200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(folders=st.sets(FOLDERS, min_size=1, max_size=8), others=st.sets(st.tuples(FOLDERS, OTHERS), max_size=4))
 def test_of_any_tree_the_classes_are_right_or_the_run_stops_and_nothing_is_dropped(
     tmp_path_factory: pytest.TempPathFactory, folders: set[str], others: set[tuple[str, str]]
@@ -558,7 +559,7 @@ def test_of_any_tree_the_classes_are_right_or_the_run_stops_and_nothing_is_dropp
     index_without_dropping_or_mislabelling(make_folder(tmp_path_factory.mktemp("tree"), files))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10, 40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     wrappers=st.lists(st.sampled_from(["Data", "download", "images", "ct scans"]), max_size=3),
     splits=st.sampled_from([(), ("train", "test"), ("Training", "Validation", "Testing"), ("train_set", "test_set")]),

@@ -66,8 +66,9 @@ def test_actions_are_pinned_and_permissions_minimal(file: Path) -> None:
         assert "uses" in job or "timeout-minutes" in job
 
 
-# Run by: .ci/run (which counts no coverage), their own target, test_aws.py, or this file.
+# Run by: .ci/run (which counts no coverage, and tries fewer examples), their own target, test_aws.py, or this file.
 ELSEWHERE = {"make lint", "make docs", "make coverage", "make record-test", "make ship-test", "make image-test"}
+ELSEWHERE |= {"make run-test", "PYTEST_ADDOPTS=--hypothesis-profile=thorough make test"}
 ELSEWHERE |= {'sudo make pacs-test PYTHON="$(command -v python)"'}
 IN_TEST_AWS = {"Build and push", "Deploy"}
 HERE = {"make audit", "make sbom", "make run", "make viz-build"}
@@ -77,7 +78,7 @@ def test_each_step_is_run_somewhere() -> None:
     assert {body for name, body in steps().items() if name not in IN_TEST_AWS} == ELSEWHERE | HERE
     assert set(steps()) >= IN_TEST_AWS
     ci = (PROJECT / ".ci/run").read_text()
-    assert all(step in ci for step in ("make lint", "make docs", "make test"))
+    assert all(step in ci for step in ("make lint", "make docs", "make test", "make run-test"))
 
 
 def run_step(body: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
