@@ -17,7 +17,6 @@ import pytest
 from numpy.typing import NDArray
 
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
-from chest_cancer.network.graph import frozen_base
 from chest_cancer.network.heads.dense import DenseHead, LinearHead
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import CONVOLUTIONS, Weights, build_vgg16
@@ -40,9 +39,12 @@ for name in ("TRACKING_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD", "REGISTRY
 gc.set_threshold(100_000, 50, 50)
 
 
+LONGEST = {"end_to_end", "test_object_store.py", "test_registry.py"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no process is left with one at the end."""
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+    items.sort(key=lambda item: LONGEST.isdisjoint(item.path.parts))
 
 
 def pytest_collection_finish() -> None:
@@ -110,12 +112,6 @@ def keras_vgg16(vgg16_weights: Weights):
 
 
 @pytest.fixture(scope="session")
-def base_graph(vgg16_weights: Weights) -> bytes:
-    """The frozen base without a cut."""
-    return frozen_base(vgg16_weights, None).SerializeToString()
-
-
-@pytest.fixture(scope="session")
 def picture() -> Callable[..., Pixels]:
     """Images by arithmetic alone, so that golden values hold with every version of NumPy."""
 
@@ -127,21 +123,21 @@ def picture() -> Callable[..., Pixels]:
     return draw
 
 
+def write_images(root: Path, files: dict[str, bytes]) -> ImageFolder:
+    """Make a folder of images from names and contents."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    record = SourceRecord(
+        kind="folder", location="here", sha256=None, synthetic=False, fingerprint="", files=len(files), bytes=0
+    )
+    return ImageFolder(root, record)
+
+
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Callable[[dict[str, bytes]], ImageFolder]:
     """Make a folder of images from names and contents."""
-
-    def make(files: dict[str, bytes]) -> ImageFolder:
-        root = tmp_path / "images"
-        for name, content in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(content)
-        record = SourceRecord(
-            kind="folder", location="here", sha256=None, synthetic=False, fingerprint="", files=len(files), bytes=0
-        )
-        return ImageFolder(root, record)
-
-    return make
+    return lambda files: write_images(tmp_path / "images", files)
 
 
 @pytest.fixture(scope="session")
@@ -167,9 +163,14 @@ def random_head() -> Callable[..., Head]:
 
 def copy_project(folder: Path) -> Path:
     """Copy what a run needs, so that records and results stay out of the developer's project."""
-    for name in ("conf", "src"):
-        # With the bytecode, where there is some: it stays valid as long as times are copied.
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("local", "*.egg-info"))
+    # With the bytecode, where there is some: it stays valid as long as times are copied.
+    shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("*.egg-info"))
+    return copy_settings(folder)
+
+
+def copy_settings(folder: Path) -> Path:
+    """Copy what a run needs beside the code."""
+    shutil.copytree(PROJECT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(PROJECT / name, folder / name)
     (folder / "conf" / "local").mkdir()
@@ -202,8 +203,9 @@ def client(project_copy: Path, mlflow_database: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def project_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the project, in which the test runs."""
+    """A copy of the project, in which the test runs. Its code is this one's: the test has imported it anyway."""
     folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(copy_project(folder))
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "chest_cancer").symlink_to(PROJECT / "src" / "chest_cancer")
+    monkeypatch.chdir(copy_settings(folder))
     return folder

@@ -5,6 +5,7 @@ from one that has them, but no module of the project.
 """
 
 import gc
+import inspect
 import json
 import os
 import runpy
@@ -29,12 +30,16 @@ LIBRARIES = (
     "kedro.framework.session",
     "kedro_datasets.pandas.parquet_dataset",
     "kedro_datasets.plotly.json_dataset",
+    "kedro_mlflow.framework.cli.cli",
     "kedro_mlflow.framework.hooks",
+    "kedro_viz.integrations.kedro.hooks",
+    "kedro_viz.launchers.cli.main",
     "keras",
     "mlflow.store.tracking.sqlalchemy_store",
     "onnx",
     "openvino",
     "plotly.express",
+    "pydicom.pixels",
     "scipy.stats",
     "sklearn.linear_model",
     "tensorflow",
@@ -132,6 +137,7 @@ def serve() -> None:
     with warnings.catch_warnings(record=True, action="ignore"):
         for name in LIBRARIES:
             import_module(name)
+    inspect.stack()  # as Dynaconf does to see who asks for settings: which file is whose is looked up once
     gc.freeze()
     for line in sys.stdin:
         # Libraries of linear algebra have threads, and know how to be forked; Python can't know that.

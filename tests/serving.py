@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ tiny (uint8[N, 224, 224, 3] image) => (float[N, 2] probabilities, float[N, 3] em
 _KERNEL = np.array([[4 / 3, 0]] * 3, dtype=np.float32)
 
 
+@cache
 def tiny_classifier(run_id: str = RUN_ID) -> Classifier:
     """A classifier in milliseconds."""
     graph = onnx.parser.parse_graph(_GRAPH)

@@ -131,7 +131,6 @@ def test_any_other_error_keeps_its_traceback(stderr_of: Callable, action: Callab
 
 
 ENTRANCES = {
-    "settings": "import chest_cancer.settings",
     "kedro": "from kedro.framework.project import configure_project; configure_project('chest_cancer')",
     "web server": """
 from kedro.config import OmegaConfigLoader
@@ -148,7 +147,10 @@ except DatasetError:
 
 
 @pytest.mark.parametrize("code", ENTRANCES.values(), ids=ENTRANCES.keys())
-def test_a_process_reads_the_env_file_opts_out_of_telemetry_and_overrides_nothing(tmp_path: Path, code: str) -> None:
+def test_a_process_reads_the_env_file_opts_out_of_telemetry_and_overrides_nothing(
+    tmp_path: Path, mlflow_database: Path, code: str
+) -> None:
+    (tmp_path / "mlflow.db").write_bytes(mlflow_database.read_bytes())
     (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text())
     (tmp_path / ".env").write_text("MLFLOW_TRACKING_USERNAME=ada\nMLFLOW_TRACKING_PASSWORD=from_file\n")
     (tmp_path / "below").mkdir()

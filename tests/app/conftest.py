@@ -28,6 +28,12 @@ def project(trained_project: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_project, tmp_path / "project"))
 
 
+@pytest.fixture(autouse=True)
+def _jobs_looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever follows a job of milliseconds need not wait for half a second."""
+    monkeypatch.setattr("app.training._LOOK_SECONDS", 0.02)
+
+
 @pytest.fixture
 def make_app() -> Callable[..., Flask]:
     """Makes the app of a project, with settings."""

@@ -1,6 +1,7 @@
 """The audit of black lungs: a window for soft tissue is noticed, a lung window is not."""
 
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -19,6 +20,7 @@ from chest_cancer.sources.image_folder import ImageFolder
 
 PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=100)
 
+phantom = cache(generate_phantom)
 
 LUNG_WINDOWS = (0, 1, 2, 4, 7)
 """Phantoms whose lungs the cut below makes black; those of number 3 are too light for it."""
@@ -26,7 +28,7 @@ LUNG_WINDOWS = (0, 1, 2, 4, 7)
 
 def slice_of(index: int, level: int = 0) -> np.ndarray:
     """A phantom; with a level, what lies below it is cut off as a window for soft tissue does."""
-    grey = generate_phantom("normal", 5, index).image.astype(int)
+    grey = phantom("normal", 5, index).image.astype(int)
     cut = np.clip((grey - level) * 255 // (255 - level), 0, 255).astype(np.uint8)
     return np.stack([cut] * 3, axis=-1)
 

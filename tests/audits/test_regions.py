@@ -2,13 +2,12 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
 
@@ -29,6 +28,7 @@ from chest_cancer.parameters.blocks import (
 from chest_cancer.reporting.templates import AuditedPart, fill_sections
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.storage.feature_store import FeatureStore
+from conftest import write_images
 from imaging.test_chest import LEFT, RIGHT, drawn, of_picture
 from pipelines.test_feature_extraction import png, small_base
 
@@ -37,10 +37,12 @@ EXTRACTION = FeatureExtractionParameters(precision="fp32", batch_size=8)
 Pixels = np.ndarray
 
 
-@pytest.fixture(autouse=True)
-def a_single_draw_of_the_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def a_single_draw_of_the_folds() -> Iterator[None]:
     """What is tested here does not hang on a score's third digit."""
-    monkeypatch.setattr("chest_cancer.audits.regions.measuring.repeats_for", lambda _: 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chest_cancer.audits.regions.measuring.repeats_for", lambda _: 1)
+        yield
 
 
 @pytest.mark.parametrize("crop", ["none", "body"])
@@ -105,23 +107,19 @@ def files_of(spots: dict[str, list[str]]) -> dict[str, Pixels]:
     }
 
 
-@pytest.fixture
-def audit(image_folder: Callable[[dict[str, bytes]], ImageFolder], tmp_path: Path) -> Callable[..., Finding]:
-    def run(spots: dict[str, list[str]], base: onnx.ModelProto | None = None) -> Finding:
-        files = files_of(spots)
-        folder = image_folder({path: png(pixels) for path, pixels in files.items()})
-        table = pd.DataFrame(
-            {
-                "path": list(files),
-                "label": [path.split("/")[0] for path in files],
-                "pixel_sha256": [pixel_digest(pixels) for pixels in files.values()],
-                "group": range(len(files)),
-            }
-        )
-        store = FeatureStore(tmp_path / "store", 30)
-        return audit_regions(folder, table, base or small_base(), store, EXTRACTION, PARAMETERS, 0)
-
-    return run
+def audit(folder: Path, spots: dict[str, list[str]]) -> Finding:
+    """Audit images in a folder, which keeps the passes."""
+    files = files_of(spots)
+    images = write_images(folder / "images", {path: png(pixels) for path, pixels in files.items()})
+    table = pd.DataFrame(
+        {
+            "path": list(files),
+            "label": [path.split("/")[0] for path in files],
+            "pixel_sha256": [pixel_digest(pixels) for pixels in files.values()],
+            "group": range(len(files)),
+        }
+    )
+    return audit_regions(images, table, small_base(), FeatureStore(folder / "store", 30), EXTRACTION, PARAMETERS, 0)
 
 
 IN_LUNG = {"normal": ["none"] * 15 + ["no lungs"], "tumour": ["lung"] * 15}
@@ -129,21 +127,33 @@ IN_WALL = {"normal": ["none"] * 15, "tumour": ["wall"] * 15}
 
 
 def test_an_image_is_read_to_find_its_lungs_and_once_more_for_all_its_regions(
-    audit: Callable[..., Finding], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
     decoded = ImageFolder.decoded
     monkeypatch.setattr(ImageFolder, "decoded", lambda folder, path, *_: read.append(path) or decoded(folder, path))
 
-    audit(IN_LUNG)
+    audit(tmp_path, IN_LUNG)
 
     counts = {path: read.count(path) for path in read}
     assert counts.pop("normal/15.png") == 1  # has no lungs
     assert sorted(counts.values()) == [2] * 29 + [3]  # and one is shown
 
 
-def test_a_spot_in_a_lung_is_told_from_the_lungs_alone(audit: Callable[..., Finding]) -> None:
-    facts, plots, _ = audit(IN_LUNG)
+@pytest.fixture(scope="module")
+def in_lung(tmp_path_factory: pytest.TempPathFactory) -> Finding:
+    return audit(tmp_path_factory.mktemp("in_lung"), IN_LUNG)
+
+
+@pytest.fixture(scope="module")
+def in_wall(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finding]:
+    """What was found, and the folder with its passes."""
+    folder = tmp_path_factory.mktemp("in_wall")
+    return folder, audit(folder, IN_WALL)
+
+
+def test_a_spot_in_a_lung_is_told_from_the_lungs_alone(in_lung: Finding) -> None:
+    facts, plots, _ = in_lung
 
     areas = {row["name"]: row["roc_auc"] for row in facts["regions"]}
     assert areas["whole"]["value"] > 0.9
@@ -161,8 +171,8 @@ def test_a_spot_in_a_lung_is_told_from_the_lungs_alone(audit: Callable[..., Find
     assert [trace.y[0] for trace in plots["regions"].data] == list(REGIONS.values())[::-1]
 
 
-def test_a_spot_in_the_wall_is_a_limitation(audit: Callable[..., Finding]) -> None:
-    facts = audit(IN_WALL).facts
+def test_a_spot_in_the_wall_is_a_limitation(in_wall: tuple[Path, Finding]) -> None:
+    facts = in_wall[1].facts
 
     (found,) = facts["limitations"]
     assert found["title"] == "Where the information is"
@@ -171,26 +181,23 @@ def test_a_spot_in_the_wall_is_a_limitation(audit: Callable[..., Finding]) -> No
 
 
 def test_passes_are_stored_and_the_whole_image_is_that_of_the_features(
-    audit: Callable[..., Finding], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    in_wall: tuple[Path, Finding], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    first = audit(IN_WALL)
+    folder, first = in_wall
 
-    again = audit(IN_WALL)
+    again = audit(folder, IN_WALL)
 
-    assert [message for message in caplog.messages if message.startswith("Features of")] == [
-        "Features of 120 regions of images: 120 computed, 0 reused.",
-        "Features of 120 regions of images: 0 computed, 120 reused.",
-    ]
+    assert "Features of 120 regions of images: 0 computed, 120 reused." in caplog.messages
     assert again.facts == first.facts
-    files = [np.load(path) for path in (tmp_path / "store").rglob("*.npy")]
+    files = [np.load(path) for path in (folder / "store").rglob("*.npy")]
     views = np.concatenate([file["view"] for file in files])
     assert np.count_nonzero(views == b"") == 30
     assert len(np.unique(views)) == len(REGIONS)
 
 
-def test_facts_are_json_and_the_section_shows_what_was_blacked_out(audit: Callable[..., Finding]) -> None:
-    facts, plots, _ = audit(IN_LUNG)
+def test_facts_are_json_and_the_section_shows_what_was_blacked_out(in_lung: Finding) -> None:
+    facts, plots, _ = in_lung
 
     assert json.loads(json.dumps(facts)) == facts
     (section,) = fill_sections([AuditedPart("regions", "", facts, plots)])
@@ -202,8 +209,8 @@ def test_facts_are_json_and_the_section_shows_what_was_blacked_out(audit: Callab
     assert "of normal (n 16)" in section.html
 
 
-def test_where_a_class_shows_no_lungs_nothing_is_measured_and_that_is_said(audit: Callable[..., Finding]) -> None:
-    finding = audit({"normal": ["none"] * 3, "tumour": ["no lungs"] * 3})
+def test_where_a_class_shows_no_lungs_nothing_is_measured_and_that_is_said(tmp_path: Path) -> None:
+    finding = audit(tmp_path, {"normal": ["none"] * 3, "tumour": ["no lungs"] * 3})
 
     assert finding.facts["regions"] == []
     assert finding.facts["sentence"] == "Lungs were found in too few images of a class: nothing was measured."

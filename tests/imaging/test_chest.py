@@ -1,6 +1,7 @@
 """Where body and lungs are: phantoms whose lungs are known, and drawn chests with what real pictures have."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,16 @@ def picture_of(number: int) -> DecodedImage:
     return of_picture(grey_to_rgb(generate_phantom("normal", SEED, number).image))
 
 
+@cache
+def lungs_of(number: int) -> Mask:
+    return draw_anatomy(Draws(SEED, number, 0, 1.0)).lung > 0.5
+
+
 @pytest.mark.parametrize("image_of", [picture_of, lambda number: of_hounsfield(phantom(number))], ids=["grey", "HU"])
 def test_lungs_of_phantoms_are_covered(image_of: Callable[[int], DecodedImage]) -> None:
     dice, covered = [], []
     for number in PHANTOMS:
-        lungs = draw_anatomy(Draws(SEED, number, 0, 1.0)).lung > 0.5
+        lungs = lungs_of(number)
         found = enlarged(find_chest(image_of(number)).lungs, lungs.shape)
         if found.any():
             both = (found & lungs).sum()

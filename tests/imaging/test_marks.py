@@ -1,5 +1,7 @@
 """Drawn marks: colours and letters are found, and none where nobody drew."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -9,10 +11,12 @@ from chest_cancer.imaging.phantoms.generate import generate_phantom
 
 SEEDS = range(20)
 
+drawn = cache(generate_phantom)
+
 
 def phantom(seed: int, label: str = "normal") -> Image.Image:
     """A slice with room beside the body."""
-    image = Image.fromarray(generate_phantom(label, seed, seed).image).convert("RGB")
+    image = Image.fromarray(drawn(label, seed, seed).image).convert("RGB")
     return ImageOps.expand(image, image.height // 8)
 
 

@@ -170,9 +170,9 @@ def test_a_tumour_stays_where_it_is(patient: int):
 
 @cache
 def look(signature: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Three slices each of 40 patients: thumbnails `[120, 144]`, class numbers and patients `[120]`."""
+    """Three slices each of 24 patients: thumbnails `[72, 144]`, class numbers and patients `[72]`."""
     classes = ("normal", "adenocarcinoma")
-    made = list(generate_phantoms(classes, 120, 7, slices_per_patient=(3, 3), patient_signature=signature))
+    made = list(generate_phantoms(classes, 72, 7, slices_per_patient=(3, 3), patient_signature=signature))
     small = [np.asarray(Image.fromarray(one.image).resize((12, 12), Image.Resampling.BOX)).ravel() for one in made]
     return (
         np.array(small) / 255,

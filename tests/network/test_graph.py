@@ -32,34 +32,20 @@ def batch(picture: Callable[..., Pixels]) -> Pixels:
 
 
 @pytest.fixture(scope="module")
-def reference(vgg16_weights: Weights, batch: Pixels) -> dict[str, np.ndarray]:
-    """What each layer of keras.applications.VGG16 receives, and its pooled last map, [N, h, w, C]."""
-    import keras
-
-    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
-    for name in LAYERS:
-        model.get_layer(name).set_weights([vgg16_weights[f"{name}/kernel"], vgg16_weights[f"{name}/bias"]])
-    inputs = [model.get_layer(name).input for name in LAYERS]
-    preprocessed = keras.applications.vgg16.preprocess_input(batch.astype(np.float32))
-    *received, last = keras.Model(model.input, [*inputs, model.output])(preprocessed)
-    tensors = {name: np.asarray(tensor) for name, tensor in zip(LAYERS, received, strict=True)}
-    last = np.asarray(last)
-    return tensors | {"last": last, "pooled": np.concatenate([last.mean(axis=(1, 2)), last.max(axis=(1, 2))], axis=1)}
-
-
-@pytest.fixture(scope="module")
 def narrow(narrow_weights: Weights, batch: Pixels) -> dict[str, np.ndarray]:
-    """The last map of the narrow network by Keras, and what is pooled of it."""
+    """What each layer of the narrow network receives by Keras, [N, h, w, C], the last map, and what is pooled of it."""
     import keras
 
+    received = {}
     last = keras.applications.vgg16.preprocess_input(batch.astype(np.float32))
     for name in LAYERS:
+        received[name] = np.asarray(last)
         kernel, bias = narrow_weights[f"{name}/kernel"], narrow_weights[f"{name}/bias"]
         last = keras.ops.relu(keras.ops.conv(last, kernel, padding="same") + bias)
         if name == LAYERS[-1] or LAYERS[LAYERS.index(name) + 1].endswith("_conv1"):
             last = keras.ops.max_pool(last, 2)
     last = np.asarray(last)
-    return {"last": last, "pooled": np.concatenate([last.mean(axis=(1, 2)), last.max(axis=(1, 2))], axis=1)}
+    return received | {"last": last, "pooled": np.concatenate([last.mean(axis=(1, 2)), last.max(axis=(1, 2))], axis=1)}
 
 
 def assert_near(received: np.ndarray, expected: np.ndarray, relative: float = RELATIVE) -> None:
@@ -69,14 +55,14 @@ def assert_near(received: np.ndarray, expected: np.ndarray, relative: float = RE
 
 @pytest.mark.parametrize("cut", ["block1_conv1", "block4_conv2", "block5_conv3"])
 def test_frozen_base_gives_what_keras_gives_at_the_cut(
-    vgg16_weights: Weights, batch: Pixels, reference: dict[str, np.ndarray], cut: str
+    narrow_weights: Weights, batch: Pixels, narrow: dict[str, np.ndarray], cut: str
 ) -> None:
-    outputs = Network(frozen_base(vgg16_weights, cut).SerializeToString(), "fp32")(batch)
+    outputs = Network(frozen_base(narrow_weights, cut).SerializeToString(), "fp32")(batch)
 
     assert list(outputs) == ["embedding", "features"]
-    assert_near(outputs["embedding"], reference["pooled"])
-    assert outputs["features"].shape == reference[cut].shape
-    assert_near(outputs["features"], reference[cut])
+    assert_near(outputs["embedding"], narrow["pooled"])
+    assert outputs["features"].shape == narrow[cut].shape
+    assert_near(outputs["features"], narrow[cut])
 
 
 def test_frozen_base_with_imagenet_weights_agrees_with_keras_to_a_thousandth(
@@ -99,20 +85,20 @@ def test_frozen_base_with_imagenet_weights_agrees_with_keras_to_a_thousandth(
 
 
 @pytest.mark.parametrize("cut", ["block6_conv1", "block1_conv3", "block5_pool", ""])
-def test_unknown_cut_is_refused_with_the_layers_to_choose_from(vgg16_weights: Weights, cut: str) -> None:
+def test_unknown_cut_is_refused_with_the_layers_to_choose_from(narrow_weights: Weights, cut: str) -> None:
     with pytest.raises(ValueError, match=rf"fine_tune_from`: expected one of block1_conv1, .*Received: {cut}$"):
-        frozen_base(vgg16_weights, cut)
+        frozen_base(narrow_weights, cut)
 
 
 def test_graph_without_a_cut_takes_any_number_of_images(
-    base_graph: bytes, batch: Pixels, reference: dict[str, np.ndarray]
+    narrow_weights: Weights, batch: Pixels, narrow: dict[str, np.ndarray]
 ) -> None:
-    network = Network(base_graph, "fp32")
+    network = Network(frozen_base(narrow_weights, None).SerializeToString(), "fp32")
 
     singles = [network(image[None])["embedding"] for image in batch]
 
     assert network.outputs == ("embedding",)
-    assert_near(np.concatenate(singles), reference["pooled"])
+    assert_near(np.concatenate(singles), narrow["pooled"])
 
 
 def expected_scores(outputs: Outputs, head: Head) -> np.ndarray:
