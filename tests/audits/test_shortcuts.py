@@ -32,7 +32,7 @@ PARAMETERS = ModelEvaluationParameters()
 @pytest.fixture(autouse=True)
 def _small_forests_of_one_draw_of_the_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here does not hang on a score's third digit."""
-    monkeypatch.setattr(baselines, "_TREES", 30)
+    monkeypatch.setattr(baselines, "_TREES", 10)
     monkeypatch.setattr("chest_cancer.audits.sample.repeats_for", lambda _: 1)
 
 

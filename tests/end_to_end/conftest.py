@@ -1,7 +1,5 @@
 """A project after a run, and a browser for the modules that have a `server`."""
 
-import fcntl
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -14,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from browsing import CHROMIUM
 from chest_cancer.record.tracking import PLACE_TAG
-from conftest import PROJECT, copy_project
+from conftest import PROJECT, copy_project, made_once
 from kedro_process import Forks, kedro
 from serving import Server
 
@@ -27,18 +25,11 @@ HURRY = """for (const name of ["setTimeout", "setInterval"]) {
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as a repository, committed, after a run: made once for all processes of pytest, not to be changed.
+    """The project as a repository, committed, after a run, not to be changed.
 
     Beside it are `said.log`, what the run printed, and `progress.jsonl`.
     """
-    base = tmp_path_factory.getbasetemp()
-    everybodys = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    made = everybodys / "trained"
-    with (everybodys / "trained.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.is_symlink():
-            made.symlink_to(train(tmp_path_factory.mktemp("trained")))
-    return made.resolve()
+    return made_once(tmp_path_factory, "trained", train)
 
 
 def train(folder: Path) -> Path:
