@@ -1,7 +1,9 @@
 import io
+import json
 import math
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app import create_app
+from chest_cancer.jobs import training_order
 from serving import make_project
 
 
@@ -32,6 +35,27 @@ def project(trained_project: Path, tmp_path: Path) -> Path:
 def _jobs_looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever follows a job of milliseconds need not wait for half a second."""
     monkeypatch.setattr("app.training._LOOK_SECONDS", 0.02)
+
+
+@pytest.fixture(scope="session")
+def settings_read() -> dict[tuple[Any, ...], dict[str, Any]]:
+    """What was read of settings, by what was asked for and by what the files say."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _settings_read_once(monkeypatch: pytest.MonkeyPatch, settings_read: dict[tuple[Any, ...], dict[str, Any]]) -> None:
+    """A page names the images of every environment: half a second where each test has a project of its own."""
+    read = training_order._read_settings
+
+    def read_once(project: Path, environment: str, changed: dict[str, Any]) -> dict[str, Any]:
+        files = (file for name in ("base", environment) for file in sorted((project / "conf" / name).rglob("*.y*ml")))
+        key = environment, json.dumps(changed), *(file.read_bytes() for file in files)
+        if key not in settings_read:
+            settings_read[key] = read(project, environment, changed)
+        return deepcopy(settings_read[key])
+
+    monkeypatch.setattr(training_order, "_read_settings", read_once)
 
 
 @pytest.fixture

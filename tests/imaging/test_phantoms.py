@@ -111,7 +111,7 @@ def test_classes_take_turns():
 
 
 def test_a_patient_has_one_label_and_its_slices_are_numbered():
-    made = list(generate_phantoms(("normal", "large_cell"), 40, 7, slices_per_patient=(1, 6)))
+    made = list(generate_phantoms(("normal", "large_cell"), 24, 7, slices_per_patient=(1, 6)))
     slices = {patient: [one.slice for one in made if one.patient == patient] for patient in {m.patient for m in made}}
 
     assert sorted(slices) == list(range(len(slices)))
@@ -170,9 +170,9 @@ def test_a_tumour_stays_where_it_is(patient: int):
 
 @cache
 def look(signature: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Three slices each of 24 patients: thumbnails `[72, 144]`, class numbers and patients `[72]`."""
+    """Three slices each of 16 patients: thumbnails `[48, 144]`, class numbers and patients `[48]`."""
     classes = ("normal", "adenocarcinoma")
-    made = list(generate_phantoms(classes, 72, 7, slices_per_patient=(3, 3), patient_signature=signature))
+    made = list(generate_phantoms(classes, 48, 7, slices_per_patient=(3, 3), patient_signature=signature))
     small = [np.asarray(Image.fromarray(one.image).resize((12, 12), Image.Resampling.BOX)).ravel() for one in made]
     return (
         np.array(small) / 255,

@@ -27,8 +27,8 @@ def test_the_source_of_the_weights_is_handed_to_the_catalog(source: str) -> None
     assert choose_weights(ModelPreparationParameters(weights_source=source)) == source
 
 
-def test_without_a_cut_everything_is_frozen(vgg16_weights: Weights) -> None:
-    base, top = (recipe.make() for recipe in cut_vgg16(vgg16_weights, ModelPreparationParameters(), "auto"))
+def test_without_a_cut_everything_is_frozen(narrow_weights: Weights) -> None:
+    base, top = (recipe.make() for recipe in cut_vgg16(narrow_weights, ModelPreparationParameters(), "auto"))
 
     assert [output.name for output in base.graph.output] == ["embedding"]
     assert top.output.shape == (None, 1024)
@@ -58,33 +58,33 @@ def test_for_a_head_that_reads_a_map_the_map_is_stored_and_nothing_is_trained_be
         cut_vgg16(vgg16_weights, ModelPreparationParameters(fine_tune_from="block5_conv1"), "cells")
 
 
-def test_a_layer_that_vgg16_lacks_is_refused(vgg16_weights: Weights) -> None:
+def test_a_layer_that_vgg16_lacks_is_refused(narrow_weights: Weights) -> None:
     with pytest.raises(ValueError, match=r"expected one of block1_conv1, .*block5_conv3\. Received: block2_conv3"):
-        cut_vgg16(vgg16_weights, ModelPreparationParameters(fine_tune_from="block2_conv3"), "auto")
+        cut_vgg16(narrow_weights, ModelPreparationParameters(fine_tune_from="block2_conv3"), "auto")
 
 
-def test_other_weights_or_another_cut_are_another_recipe(vgg16_weights: Weights) -> None:
-    changed = {**vgg16_weights, "block1_conv1/bias": vgg16_weights["block1_conv1/bias"] + 1}
+def test_other_weights_or_another_cut_are_another_recipe(narrow_weights: Weights) -> None:
+    changed = {**narrow_weights, "block1_conv1/bias": narrow_weights["block1_conv1/bias"] + 1}
     block5 = ModelPreparationParameters(fine_tune_from="block5_conv1")
     recipes = [
-        cut_vgg16(vgg16_weights, ModelPreparationParameters(), "auto"),
+        cut_vgg16(narrow_weights, ModelPreparationParameters(), "auto"),
         cut_vgg16(changed, ModelPreparationParameters(), "auto"),
-        cut_vgg16(vgg16_weights, block5, "auto"),
+        cut_vgg16(narrow_weights, block5, "auto"),
     ]
-    cells = cut_vgg16(vgg16_weights, ModelPreparationParameters(), "cells")
+    cells = cut_vgg16(narrow_weights, ModelPreparationParameters(), "cells")
 
     for kind in zip(*recipes, strict=True):
         assert len({str(recipe.made_from) for recipe in kind}) == len(recipes)
     assert cells[0].made_from == recipes[2][0].made_from  # the same map is stored; only what is trained on it differs
     assert cells[1].made_from != recipes[2][1].made_from
-    assert recipes[0][0].made_from == cut_vgg16(vgg16_weights, ModelPreparationParameters(), "auto")[0].made_from
+    assert recipes[0][0].made_from == cut_vgg16(narrow_weights, ModelPreparationParameters(), "auto")[0].made_from
 
 
-def test_changed_code_is_another_recipe(vgg16_weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = cut_vgg16(vgg16_weights, ModelPreparationParameters(), "auto")
+def test_changed_code_is_another_recipe(narrow_weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cut_vgg16(narrow_weights, ModelPreparationParameters(), "auto")
     monkeypatch.setattr(graph, "__file__", str(PROJECT / "src" / "chest_cancer" / "imaging" / "frame.py"))
 
-    after = cut_vgg16(vgg16_weights, ModelPreparationParameters(), "auto")
+    after = cut_vgg16(narrow_weights, ModelPreparationParameters(), "auto")
 
     assert all(one.made_from != other.made_from for one, other in zip(before, after, strict=True))
 
