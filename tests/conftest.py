@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
@@ -22,6 +23,7 @@ from chest_cancer.network.heads.dense import DenseHead, LinearHead
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.vgg16 import CONVOLUTIONS, Weights, build_vgg16
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
+from properties import THOROUGH
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,6 +37,9 @@ os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", DO_NOT_TRACK="true", MLFLOW_DISABLE_
 for name in ("TRACKING_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD", "REGISTRY_URI", "RUN_ID"):
     os.environ.pop(f"MLFLOW_{name}", None)
 
+
+# Here, as a profile is chosen before any test is imported.
+settings.register_profile(THOROUGH, deadline=None, print_blob=True)
 
 # Libraries and tests make a million objects that stay: nothing is found by looking through them again and again.
 gc.set_threshold(100_000, 50, 50)

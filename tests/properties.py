@@ -6,7 +6,6 @@ from hypothesis import settings
 
 THOROUGH = "thorough"
 """The profile with many: `PYTEST_ADDOPTS=--hypothesis-profile=thorough make test`, which GitHub runs every week."""
-settings.register_profile(THOROUGH, deadline=None, print_blob=True)
 
 
 def examples(few: int, many: int, **others: Any) -> settings:
