@@ -21,9 +21,8 @@ help:  ## List the targets.
 run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedro run.
 	$(BIN)/kedro run
 
-SOURCE ?= phantom
 inspect: .venv/train  ## Look at images, train nothing: make inspect SOURCE=<zip or folder>.
-	$(BIN)/kedro run --pipelines data_ingestion,model_preparation,feature_extraction,data_audit --params 'data_ingestion.source=$(SOURCE)'
+	$(BIN)/kedro run --pipelines data_ingestion,model_preparation,feature_extraction,data_audit $(if $(SOURCE),--params 'data_ingestion.source=$(SOURCE)')
 
 repro: .venv/train  ## Run what changed, by DVC.
 	$(BIN)/dvc repro

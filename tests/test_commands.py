@@ -137,13 +137,20 @@ def test_help_lists_every_target_that_is_documented_in_groups() -> None:
     assert re.findall(r"^(\w+)$", shown, re.MULTILINE) == ["Begin", "Look", "Serve", "Check", "Ship"]
 
 
+def test_what_inspect_looks_at_is_what_the_parameters_name_unless_a_source_is_given() -> None:
+    given = make("inspect", "--dry-run", "SOURCE=~/some slices.zip").stdout
+
+    assert "--params 'data_ingestion.source=~/some slices.zip'" in given
+    assert "--params" not in make("inspect", "--dry-run").stdout
+
+
 SERVERS = {"serve": ".venv/serve", "viz": ".venv/train", "mlflow": ".venv/train", "notebook": ".venv/notebook"}
 
 
 def make(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Call a target of a server; what it needs is installed already."""
-    installed = ["-o", SERVERS[target], f"BIN={Path(sys.executable).parent}"]
-    of_a_caller = ("PORT", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # `make test` is one
+    """Call a target; what it needs is installed already."""
+    installed = ["-o", SERVERS.get(target, ".venv/train"), f"BIN={Path(sys.executable).parent}"]
+    of_a_caller = ("PORT", "SOURCE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # `make test` is one
     environment = {name: value for name, value in os.environ.items() if name not in of_a_caller}
     return subprocess.run(
         ["make", *installed, target, *arguments], cwd=PROJECT, capture_output=True, text=True, env=environment
