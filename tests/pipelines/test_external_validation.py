@@ -1,5 +1,6 @@
 """external_validation: what counts, how it is compared, and what is said of it."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from types import SimpleNamespace
@@ -348,4 +349,7 @@ def test_the_page_says_what_is_known_of_a_model_whose_images_are_elsewhere(label
     assert "Not measured: the images that the model was made from are not here as they were." in page
     assert "Too few patients to try another temperature" in page
     assert "could not be looked for" in page
+    sections = re.findall(r'<details class="section" id="(\w+)"( open)?>', page)
+    assert [name for name, _ in sections] == ["figures", "calibration", "shift", "data"]
+    assert [name for name, is_open in sections if is_open] == ["figures"]
     assert ("sensitivity" in plots["roc"].to_json()) == (len(labels) == 2)

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from chest_cancer.network.manifest import Manifest
+from chest_cancer.reporting.ranked_limitations import FIRST
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import divisions, fill_page
 from chest_cancer.statistics.metrics import METRICS
@@ -63,4 +64,5 @@ def render_external_report(
         by_class=[row for name, row in rows.items() if name not in grouped],
         titles={name: title_of(name) for name in ("ece", "brier", "loss")},
         level=percent(confidence),
+        first=FIRST,
     )
