@@ -133,6 +133,7 @@ COMPILE := $(RESOLVE) pyproject.toml
 
 # A stamp for each set of requirements, newer than its file once that is installed.
 .venv/%: requirements/%.txt pyproject.toml | .venv/bin/uv
+	@echo "Installing the packages of $< into .venv: this takes some minutes, once, and prints nothing."
 	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $<
 	$(BIN)/uv pip install --quiet --no-deps --editable . && $(BIN)/python -m compileall -q src app && touch $@
 

@@ -94,7 +94,7 @@ def test_the_report_calls_phantoms_synthetic_and_nothing_else() -> None:
     assert "<strong>Synthetic data.</strong>" in synthetic
     assert "Synthetic" not in real
     assert "not a medical device" in real
-    assert "Every file was used." in real
+    assert "No file is in quarantine." in real
 
 
 def test_the_report_shows_hostile_names_as_text() -> None:
@@ -618,6 +618,20 @@ def test_where_the_number_of_patients_is_told_the_estimate_stands_beside_the_ran
 
     for text in pages_of(SUSPICIOUS, parts(audits, SUSPICIOUS, "data")):
         assert "There are 60 patients." in text
+
+
+def test_a_range_whose_ends_look_the_same_is_one_number() -> None:
+    audits = suspicious_audits()
+    flat = {
+        "lowest": figure(0.811) | {"similarity": 0.88, "groups": 342},
+        "grouped": OTHER_PATIENTS["accuracy"]["grouped"],
+    }
+    audits["leakage"]["other_patients"] = OTHER_PATIENTS | {"accuracy": flat}
+
+    page, _ = pages_of(SUSPICIOUS | {"patients": "unknown"}, parts(audits, SUSPICIOUS, "data"))
+
+    assert "<b>0.83 to 0.89<br>" in page
+    assert "<b>0.81<br>" in page
 
 
 def test_report_and_card_say_the_same_limitations() -> None:

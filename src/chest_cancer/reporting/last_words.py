@@ -94,7 +94,7 @@ def _of_other_patients(audits: "list[AuditedPart]") -> Lines:
     if other is None:
         return []
     accuracy, area = (
-        " to ".join(f"{other[name][end]['value']:.3f}" for end in ("lowest", "grouped"))
+        " to ".join(dict.fromkeys(f"{other[name][end]['value']:.3f}" for end in ("lowest", "grouped")))
         for name in ("accuracy", "roc_auc")
     )
     ranges = f"For other patients: accuracy {accuracy}, area under the ROC curve {area}."
