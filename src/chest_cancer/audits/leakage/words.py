@@ -73,10 +73,15 @@ def _by_chance(point: Point) -> bool:
 def _on_fall(points: list[Point], fall_from: float | None, start: str) -> str:
     last = points[-1]
     if fall_from is None:
+        lowers = "does not lower the score measurably"
+        if last["fall"]["low"] > 0:
+            lowers = (
+                f"lowers the score, but perhaps by no more than the {_NEGLIGIBLE} that larger groups may cost anyway"
+            )
         return (
-            "Keeping similar slices on one side does not lower the score measurably: accuracy is "
-            f"{start} with only exact copies kept together and {in_words(last['model']['accuracy'])} at cosine "
-            f"{last['similarity']:.2f}, a fall of {in_words(last['fall'])}."
+            f"Keeping similar slices on one side {lowers}: accuracy is {start} with only exact copies kept together "
+            f"and {in_words(last['model']['accuracy'])} at cosine {last['similarity']:.2f}, a fall of "
+            f"{in_words(last['fall'])}."
         )
     point = next(point for point in points if point["similarity"] == fall_from)
     more = ""
