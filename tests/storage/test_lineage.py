@@ -1,5 +1,6 @@
 """What belongs together, and what is said where it does not."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,12 @@ def test_a_digest_is_of_the_content_of_a_file_or_of_a_folder(tmp_path: Path) -> 
     (folder / "inner" / "a").write_text("one")
     assert Ledger(tmp_path / "other").digest(folder) == before == ledger.digest(folder)
     assert ledger.digest(folder / "inner" / "a") != before
+
+
+def test_of_what_runs_note_at_the_same_time_nothing_is_lost(tmp_path: Path) -> None:
+    names = {f"part {number}" for number in range(40)}
+    with ThreadPoolExecutor(8) as pool:
+        # A ledger each, as every run has its own.
+        list(pool.map(lambda name: Ledger(tmp_path / "lineage").write(name, Lineage("d", pipeline="batch")), names))
+
+    assert set(Ledger(tmp_path / "lineage").read()) == names

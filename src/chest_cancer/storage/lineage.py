@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from chest_cancer.storage.atomic import replace_file
+from chest_cancer.storage.recoverable_folder import locked
 
 _SHOWN = 8
 
@@ -54,10 +55,11 @@ class Ledger:
     def write(self, name: str, lineage: Lineage) -> None:
         """Note what a result was made from."""
         path = self._folder / f"{lineage.pipeline}.json"
-        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        entries[name] = {key: value for key, value in asdict(lineage).items() if key != "pipeline"}
-        with replace_file(path) as temporary:
-            temporary.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        with locked(self._folder.with_name(f".{self._folder.name}.lock")):  # shares of a batch write at the same time
+            entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            entries[name] = {key: value for key, value in asdict(lineage).items() if key != "pipeline"}
+            with replace_file(path) as temporary:
+                temporary.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
     def digest(self, path: Path) -> str:
         """Digest of a file, or of a folder's files. A file is read once, as long as its size and time stay the same."""
