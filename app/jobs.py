@@ -27,7 +27,8 @@ from flask import Flask
 from chest_cancer.jobs.training_job import Job, JobFolder, now
 from chest_cancer.jobs.training_order import TrainingOrder
 
-_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+_ID = re.compile(r"\d{8}-\d{6}(-\d{6})?-[0-9a-f]{4}")
+"""Jobs of former versions have no microseconds."""
 _KEPT_JOBS = 50
 _PROBES = 20
 _PROBE_SECONDS = 0.02
@@ -89,7 +90,8 @@ class Jobs:
             if not _lock_patiently(lock):
                 raise JobRunningError
             self._tidy()
-            folder = JobFolder(self.folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
+            # With microseconds, as jobs are sorted by it, and one that fails at once is followed within the second.
+            folder = JobFolder(self.folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}")
             folder.path.mkdir(mode=0o700)
             try:
                 yield Place(folder, lock)

@@ -46,7 +46,7 @@ class Job:
     """What `job.json` holds.
 
     Attributes:
-        id: Time of its start, and four random digits.
+        id: Time of its start, to the microsecond, and four random digits.
         status: Whether it runs, or how it ended.
         environment: The Kedro environment that it runs.
         started: Time of its start, ISO 8601 in UTC.
