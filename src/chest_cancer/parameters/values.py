@@ -1,7 +1,7 @@
 """Types of parameters: what a value may be, in words that say what to write instead."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -106,3 +106,14 @@ class Block(BaseModel):
     """A block of parameters: immutable, and closed to names that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Name nested values `block.name`; typed blocks count as mappings, and tuples are lists, as they are in a block."""
+    for name, value in values.items():
+        inner = value.model_dump(mode="json") if isinstance(value, Block) else value
+        inner = list(inner) if isinstance(inner, tuple) else inner
+        if isinstance(inner, dict) and inner:
+            yield from flatten(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner

@@ -1,9 +1,9 @@
 """Parameters as a record shows them: under one name each, and without secrets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from chest_cancer.parameters.values import Block
+from chest_cancer.parameters.values import flatten
 from chest_cancer.record.names import mlflow_name
 from chest_cancer.sources.addresses import without_secrets
 
@@ -17,18 +17,7 @@ def flat_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         Values that fit into JSON.
     """
-    return public(dict(_flatten(values)))
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Name nested values `block.name`; typed blocks count as mappings, and tuples are lists, as they are in a block."""
-    for name, value in values.items():
-        inner = value.model_dump(mode="json") if isinstance(value, Block) else value
-        inner = list(inner) if isinstance(inner, tuple) else inner
-        if isinstance(inner, dict) and inner:
-            yield from _flatten(inner, f"{prefix}{name}.")
-        else:
-            yield mlflow_name(f"{prefix}{name}"), inner
+    return public({mlflow_name(name): value for name, value in flatten(values)})
 
 
 def public(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]  # PyYAML ships no types
 
+from chest_cancer.parameters.values import flatten
 from chest_cancer.sources.addresses import without_secrets
 
 _AS_GIVEN = "<as given>"
@@ -30,21 +31,14 @@ def go_on(command: str, env: str | None, parameters: Mapping[str, Any]) -> str:
     command, _, own = command.partition(" --params ")
     if not command.startswith("kedro run"):
         return command
-    all_parameters = dict(_written(parameters)) | dict(each.split("=", 1) for each in own.split(",") if each)
+    given = {name: _value(name.rpartition(".")[2], value) for name, value in flatten(parameters)}
+    all_parameters = given | dict(each.split("=", 1) for each in own.split(",") if each)
     options = {"env": env, "params": ",".join(f"{name}={value}" for name, value in all_parameters.items())}
     return " ".join([command, *(f"--{name} {shlex.quote(value)}" for name, value in options.items() if value)])
 
 
-def _written(parameters: Mapping[str, Any], block: str = "") -> Iterator[tuple[str, str]]:
-    """Name parameters `block.name`, and write their values as `--params` reads them."""
-    for name, value in parameters.items():
-        if isinstance(value, dict) and value:
-            yield from _written(value, f"{block}{name}.")
-        else:
-            yield f"{block}{name}", _value(name, value)
-
-
 def _value(name: str, value: Any) -> str:
+    """Write a value as `--params` reads it."""
     is_secret = isinstance(value, str) and without_secrets(value) != value
     for text in () if is_secret else (str(value), json.dumps(value, ensure_ascii=False)):
         with suppress(OmegaConfBaseException, YAMLError):
