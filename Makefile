@@ -6,6 +6,8 @@ BIN := .venv/bin
 SHIP := .venv/ship/bin
 # kedro mlflow and dvc start other commands by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Where images of containers set it, each process would compile the project anew: half a second at each start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run inspect gpu test coverage run-test record-test pacs-test ship-test image-test walk-test serve viz viz-build mlflow notebook repro bench lint docs audit sbom requirements
@@ -22,7 +24,7 @@ run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedr
 	$(BIN)/kedro run
 
 inspect: .venv/train  ## Look at images, train nothing: make inspect SOURCE=<zip or folder>.
-	$(BIN)/kedro run --pipelines data_ingestion,model_preparation,feature_extraction,data_audit $(if $(SOURCE),--params 'data_ingestion.source=$(SOURCE)')
+	$(BIN)/kedro run --to-outputs data_report,data_card $(if $(SOURCE),--params 'data_ingestion.source=$(SOURCE)')
 
 repro: .venv/train  ## Run what changed, by DVC.
 	$(BIN)/dvc repro

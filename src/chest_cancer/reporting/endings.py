@@ -78,7 +78,8 @@ def print_ending(
             console.print(Text.assemble((begin, "bold"), (named, style), (f"  {what}", "dim")), soft_wrap=True)
 
 
-_TRAIN = "model_training,model_evaluation,model_audit,reporting"
+_TRAIN = "model_preparation,feature_extraction,model_training,model_evaluation,model_audit,reporting"
+"""With the two that `make inspect` makes in part; what is there is taken."""
 _TRAINING = (
     Ending(
         "report",
