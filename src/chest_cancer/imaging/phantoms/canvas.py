@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,20 @@ HounsfieldArray = NDArray[np.float32]
 
 # Structures are painted hard-edged at twice the size; halving the picture then gives partial volume at every edge.
 SUPERSAMPLING = 2
-_SPAN_SAMPLES = 10
+
+# What doesn't depend on what is drawn is computed once: a slice has hundreds of outlines, all of few points.
+_SPAN = np.linspace(0, 1, 10, endpoint=False)[None, :, None]
+
+
+def _circle(points: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    phase = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    return phase, np.cos(phase), np.sin(phase)
+
+
+_, _ELLIPSE_COSINE, _ELLIPSE_SINE = _circle(28)
+_PHASE, _COSINE, _SINE = _circle(60)
+_ORDER = np.arange(2, 8)
+_WAVES, _DAMPING = _ORDER * _PHASE[:, None], _ORDER**0.8
 
 
 @dataclass(frozen=True)
@@ -35,14 +49,19 @@ class Placement:
 
     def to_pixels(self, points: FloatArray) -> FloatArray:
         """Map points `[N, 2]` (x to the patient's left, y to the back; mm) to pixel positions `[N, 2]`."""
-        cosine, sine = np.cos(self.rotation), np.sin(self.rotation)
-        turned = points @ np.array([[cosine, sine], [-sine, cosine]])
-        return np.asarray(turned * self.pixels_per_mm + self.centre)
+        turn, scale, centre = self._moves
+        return np.asarray(points @ turn * scale + centre)
 
     def to_millimetres(self, pixels: FloatArray) -> FloatArray:
         """Map pixel positions `[N, 2]` (x, y) to the patient's millimetres `[N, 2]`."""
+        turn, scale, centre = self._moves
+        return np.asarray((pixels - centre) / scale @ np.ascontiguousarray(turn.T))
+
+    @cached_property
+    def _moves(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Turn, scale and shift from millimetres to pixels."""
         cosine, sine = np.cos(self.rotation), np.sin(self.rotation)
-        return np.asarray((pixels - self.centre) / self.pixels_per_mm @ np.array([[cosine, -sine], [sine, cosine]]))
+        return np.array([[cosine, sine], [-sine, cosine]]), np.array(self.pixels_per_mm), np.array(self.centre)
 
     @property
     def scale(self) -> float:
@@ -52,21 +71,19 @@ class Placement:
 
 def closed_spline(control: FloatArray) -> FloatArray:
     """Return the closed Catmull-Rom curve `[K * 10, D]` through control points `[K, D]`."""
-    t = np.linspace(0, 1, _SPAN_SAMPLES, endpoint=False)[None, :, None]
     before, start, end, after = (np.roll(control, shift, axis=0)[:, None, :] for shift in (1, 0, -1, -2))
     curve = 0.5 * (
         2 * start
-        + (end - before) * t
-        + (2 * before - 5 * start + 4 * end - after) * t**2
-        + (3 * (start - end) + after - before) * t**3
+        + (end - before) * _SPAN
+        + (2 * before - 5 * start + 4 * end - after) * _SPAN**2
+        + (3 * (start - end) + after - before) * _SPAN**3
     )
     return np.asarray(curve.reshape(-1, control.shape[1]))
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> FloatArray:
     """Return the outline `[28, 2]` of an ellipse turned by `angle` radians."""
-    phase = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-    across, along = rx * np.cos(phase), ry * np.sin(phase)
+    across, along = rx * _ELLIPSE_COSINE, ry * _ELLIPSE_SINE
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.stack([x + across * cosine - along * sine, y + across * sine + along * cosine], axis=1)
 
@@ -75,12 +92,10 @@ def blob(
     rng: np.random.Generator, place: FloatArray, rx: float, ry: float, lobes: float, angle: float = 0.0
 ) -> FloatArray:
     """Return an ellipse-like outline `[60, 2]` whose radius wavers by the share `lobes`."""
-    phase = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-    order = np.arange(2, 8)
-    height = rng.standard_normal(6) / order**0.8
-    wave = np.cos(order * phase[:, None] + rng.uniform(0, 7, 6)) @ height
+    height = rng.standard_normal(6) / _DAMPING
+    wave = np.cos(_WAVES + rng.uniform(0, 7, 6)) @ height
     outline = np.clip(1 + lobes * wave, 0.45, 1.7)
-    across, along = rx * outline * np.cos(phase), ry * outline * np.sin(phase)
+    across, along = rx * outline * _COSINE, ry * outline * _SINE
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.asarray(place + np.stack([across * cosine - along * sine, across * sine + along * cosine], axis=1))
 
@@ -89,11 +104,14 @@ def strip(path: FloatArray, width: float, taper: bool = True) -> FloatArray:
     """Return the outline of a band `width` mm wide along `path` `[N, 2]`, with rounded ends where `taper` is set."""
     tangent = np.gradient(path, axis=0)
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1) / (np.hypot(*tangent.T)[:, None] + 1e-9)
-    profile = np.ones(len(path))
-    if taper:
-        profile = np.sqrt(np.clip(1 - np.abs(np.linspace(-1, 1, len(path))) ** 3, 0.02, 1))
+    profile = _taper(len(path)) if taper else np.ones(len(path))
     side = normal * (profile * width / 2)[:, None]
     return np.concatenate([path + side, (path - side)[::-1]])
+
+
+@cache
+def _taper(points: int) -> FloatArray:
+    return np.asarray(np.sqrt(np.clip(1 - np.abs(np.linspace(-1, 1, points)) ** 3, 0.02, 1)))
 
 
 def smooth_field(rng: np.random.Generator, placement: Placement, grain_mm: float) -> HounsfieldArray:
