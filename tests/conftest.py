@@ -45,12 +45,21 @@ settings.register_profile(THOROUGH, deadline=None, print_blob=True)
 gc.set_threshold(100_000, 50, 50)
 
 
-LONGEST = {"end_to_end", "test_object_store.py", "test_registry.py"}
+LONGEST = (
+    "end_to_end/test_kedro_run.py",
+    "end_to_end/test_identifiers.py",
+    "end_to_end/test_command_line.py",
+    "pipelines/test_model_training.py",
+    "tracking/test_registry.py",
+    "sources/test_object_store.py",
+    "end_to_end/test_browser.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, so that no process is left with one at the end."""
-    items.sort(key=lambda item: LONGEST.isdisjoint(item.path.parts))
+    """The longest files first, so that no process is left with one at the end; what uses the run is after it."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get("/".join(item.path.parts[-2:]), len(order)))
 
 
 def pytest_collection_finish() -> None:
