@@ -44,6 +44,12 @@ MISTAKES = {
         "`data_ingestion.phantom.slices_per_patient`: Value error, expected the fewest, then the most, as in [1, 6]. "
         "Received: [6, 1]",
     ),
+    "range upside down": (
+        "hyperparameter_search.l2",
+        {"low": 1, "high": 0.1},
+        "`hyperparameter_search.l2`: Value error, expected `low` up to `high`, as in {low: 0.1, high: 1}. Received: "
+        "{'low': 1, 'high': 0.1}",
+    ),
     "falling": (
         "model_evaluation.leakage_similarities",
         [0.98, 1.0, 0.95],

@@ -16,6 +16,7 @@ from chest_cancer.parameters.values import (
     HeadName,
     Name,
     PooledHeadName,
+    Range,
     Seed,
     Share,
     Similarities,
@@ -259,13 +260,6 @@ class BatchInferenceParameters(EngineParameters):
     part: Share | None = Field(
         None, description="Which share of the work, such as 3/16, for several runs at once; null: all of it."
     )
-
-
-class Range(Block):
-    """Range from which a number is drawn, evenly on a logarithmic scale."""
-
-    low: float = Field(gt=0.0, description="Lowest value that is tried.")
-    high: float = Field(gt=0.0, description="Highest value that is tried.")
 
 
 class HyperparameterSearchParameters(Block):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 BELOW_CLASS, ABOVE_CLASS = "<class>/<patient>/<file>", "<patient>/<class>/<file>"
 """Where folders of patients lie, as `data_ingestion.patient`."""
@@ -106,6 +106,19 @@ class Block(BaseModel):
     """A block of parameters: immutable, and closed to names that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Range(Block):
+    """Range from which a number is drawn, evenly on a logarithmic scale."""
+
+    low: float = Field(gt=0.0, description="Lowest value that is tried.")
+    high: float = Field(gt=0.0, description="Highest value that is tried.")
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> "Range":
+        if self.low > self.high:
+            raise ValueError(f"expected `low` up to `high`, as in {{low: {self.high:g}, high: {self.low:g}}}")
+        return self
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
