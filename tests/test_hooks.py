@@ -125,10 +125,12 @@ def test_what_was_not_made_yet_is_said_before_any_work_with_the_commands_that_ma
 ) -> None:
     monkeypatch.chdir(tmp_path)
     catalog = DataCatalog.from_config(CATALOG, credentials={"archive": {}, "object_store": {}})
-    run_params = {"project_path": str(tmp_path)}
+    given = {"data_ingestion": {"source": "a.zip"}}
+    run_params = {"project_path": str(tmp_path), "env": "test", "runtime_params": given}
+    options = "--env test --params data_ingestion.source=a.zip"
     for pipeline, message in (
-        ("model_training", r"`features`.*`split_table`.*Make first: `kedro run --pipelines data_ingestion,feature_"),
-        ("batch_inference", r"^Not made yet: `classifier`. Make first: `kedro run`.$"),
+        ("model_training", rf"`features`.*`split_table`.*Make first: `kedro run --pipelines \S+ {options}`, or"),
+        ("batch_inference", rf"^Not made yet: `classifier`. Make first: `kedro run {options}`.$"),
     ):
         nodes = importlib.import_module(f"chest_cancer.pipelines.{pipeline}").create_pipeline()
         with pytest.raises(FileNotFoundError, match=message):

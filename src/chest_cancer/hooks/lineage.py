@@ -2,7 +2,8 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from chest_cancer.reporting.next_commands import go_on
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together
 
@@ -40,7 +42,8 @@ class LineageHook:
         """
         missing = [name for name in sorted(pipeline.inputs()) if path_of(catalog, name) and not catalog.exists(name)]
         if missing:
-            raise FileNotFoundError(_say_missing(missing))
+            options = partial(go_on, env=run_params["env"], parameters=run_params["runtime_params"])
+            raise FileNotFoundError(_say_missing(missing, options))
         self._catalog = catalog
         self._ledger = Ledger(Path(run_params["project_path"]) / "data" / "lineage")
         self._known = self._ledger.read()
@@ -90,13 +93,13 @@ class LineageHook:
         return known if known and known.digest == digest else Lineage(digest, pipeline=None)
 
 
-def _say_missing(names: Collection[str]) -> str:
-    """Say what is not there, and which pipelines make it."""
+def _say_missing(names: Collection[str], options: Callable[[str], str]) -> str:
+    """Say what is not there, and which pipelines make it, with the options of the run that lacks it."""
     pipelines = [path.parent.name for path in sorted(Path(__file__).parents[1].glob("pipelines/*/pipeline.py"))]
     made = {name: import_module(f"chest_cancer.pipelines.{name}").create_pipeline().all_outputs() for name in pipelines}
-    makers = [pipeline for pipeline, outputs in made.items() if outputs & {*names}]
-    these = f"`kedro run --pipelines {','.join(makers)}`, or everything: " if makers else ""
-    return f"Not made yet: {', '.join(f'`{name}`' for name in names)}. Make first: {these}`kedro run`."
+    makers = ",".join(pipeline for pipeline, outputs in made.items() if outputs & {*names})
+    these = f"`{options(f'kedro run --pipelines {makers}')}`, or everything: " if makers else ""
+    return f"Not made yet: {', '.join(f'`{name}`' for name in names)}. Make first: {these}`{options('kedro run')}`."
 
 
 def path_of(catalog: CatalogProtocol[Any, Any], name: str) -> Path | None:
