@@ -53,7 +53,10 @@ viz-build: .venv/train  ## Make a static site of the graph, with previews of the
 notebook: PORT ?= 8888
 notebook: .venv/notebook  ## Open the notebooks on the last run, in JupyterLab: PORT 8888.
 	$(FREE)
-	$(BIN)/jupyter lab --port $(PORT) --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
+	@# No question about news, and no request to a host; Kedro looks for its logging where it is loaded, in notebooks/.
+	@mkdir -p .venv/etc/jupyter/labconfig
+	@echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' > .venv/etc/jupyter/labconfig/page_config.json
+	KEDRO_LOGGING_CONFIG="$(CURDIR)/conf/logging.yml" $(BIN)/jupyter lab --port $(PORT) notebooks
 
 ##@ Serve
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # a slow import, which pages without a plot don't need
 BLUE, ORANGE, GREEN, PURPLE, GREY = COLOURS = ("#2f78ad", "#c4572b", "#4c8f4f", "#7b5ea7", "#8a949c")
 """Each stands out from a white page and from a dark one."""
 BLUES = [[0.0, "#f4f8fb"], [1.0, BLUE]]
-_LINE = 50
+_ACROSS, _UP = 40, 32
 """Letters of an axis title that fit on a narrow page."""
 DOTTED = {"dash": "dot", "color": "#999"}
 
@@ -28,14 +28,16 @@ def styled(figure: "go.Figure", title: str, height: int = 400) -> "go.Figure":
     Returns:
         The same figure.
     """
-    figure.for_each_xaxis(_wrap)
+    figure.for_each_xaxis(lambda axis: _wrap(axis, _ACROSS))
+    figure.for_each_yaxis(lambda axis: _wrap(axis, _UP))
     return figure.update_layout(
         title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper"},
         template="plotly_white",
         font={"family": "system-ui, sans-serif", "size": 13, "color": "#1d2733"},
         height=height,
         margin={"l": 10, "r": 20, "t": 60, "b": 10},
-        legend={"orientation": "h", "y": -0.2},
+        # At the lower edge, below axis titles of any number of lines.
+        legend={"orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom"},
         # Margins grow with labels such as long class names.
         xaxis_automargin=True,
         yaxis_automargin=True,
@@ -102,10 +104,10 @@ def make_square(figure: "go.Figure", across: str, up: str) -> None:
     figure.update_yaxes(title=up, range=[-0.02, 1.02], scaleanchor="x", constrain="domain")
 
 
-def _wrap(axis: "go.layout.XAxis") -> None:
+def _wrap(axis: "go.layout.XAxis | go.layout.YAxis", letters: int) -> None:
     """Break a long title into lines: Plotly cuts off what a narrow page has no room for."""
     if axis.title.text:
-        axis.title.text = "<br>".join(textwrap.wrap(axis.title.text, _LINE))
+        axis.title.text = "<br>".join(textwrap.wrap(axis.title.text, letters))
 
 
 def translucent(colour: str) -> str:

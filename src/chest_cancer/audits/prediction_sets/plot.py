@@ -27,7 +27,13 @@ def plot_sets(facts: dict[str, Any], confidence: float) -> go.Figure:
         hovertemplate="%{y}<br>%{text}<extra></extra>",
         showlegend=False,
     )
-    figure.add_vline(x=facts["promised"], line_dash="dot", line_color="#999", annotation_text="promised")
+    figure.add_vline(
+        x=facts["promised"],
+        line_dash="dot",
+        line_color="#999",
+        annotation_text="promised",
+        annotation_position="top left",
+    )
     figure.update_xaxes(title="share of test images whose set holds the true class", range=[0, 1.02])
     figure.update_yaxes(autorange="reversed")
     return styled(figure, f"Coverage, with {percent(confidence)} intervals", height=160 + 40 * len(known))

@@ -47,7 +47,7 @@ def plot_refusal(test_predictions: pd.DataFrame, foreign_predictions: pd.DataFra
         figure.add_vline(x=limits.usual_distance, line_dash="dot", **note)
     figure.add_vline(x=limits.distance_limit, line_dash="dot", annotation_text=f"limit {limits.distance_limit:.2f}")
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="distance from the training images (1 is usual)", rangemode="tozero")
+    figure.update_xaxes(title="distance from training images", rangemode="tozero")
     return styled(figure, "What is unlike the training images").update_layout(showlegend=False)
 
 
