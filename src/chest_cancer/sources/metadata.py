@@ -60,10 +60,12 @@ def group_columns(cells: pd.DataFrame, patients: "pd.Series[str]") -> tuple[pd.D
     kept: dict[str, pd.Series[str]] = {}
     private, empty = [], []
     for number, column in enumerate(cells):
-        name = " ".join(str(column).split())
-        stated = _stated(cells.iloc[:, number])
-        values = None if _identifies(name) else _group(stated, people, is_age="age" in _words(name))
-        if values is None:
+        name, said = " ".join(str(column).split()), cells.iloc[:, number]
+        if _identifies(name):
+            private.append(name)
+        elif said.isna().all():  # as all attributes of DICOM are where files are pictures
+            continue
+        elif (values := _group(_stated(said), people, is_age="age" in _words(name))) is None:
             private.append(name)
         elif len(set(values.fillna(NOT_STATED))) > 1:
             kept.setdefault(name, values)

@@ -32,8 +32,8 @@ def count_images(index: pd.DataFrame) -> dict[str, dict[str, int]]:
     """
     splits = index["source_split"].fillna(UNSPLIT)
     present = [split for split in _COLUMNS if (splits == split).any()]
-    table = pd.crosstab(index["label"], splits)
-    return {str(label): {str(split): int(row[split]) for split in present} for label, row in table.iterrows()}
+    counts = Counter(zip(index["label"], splits, strict=True))
+    return {label: {split: counts[label, split] for split in present} for label in sorted(set(index["label"]))}
 
 
 def group_reasons(quarantine: Refused) -> list[dict[str, Any]]:
