@@ -8,7 +8,8 @@ import fcntl
 import gc
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for warning in (
+        # TensorFlow, of its own loader of images, where a test asks for no graphs.
+        "ignore:Even though the `tf.config.experimental_run_functions_eagerly`",
         # Keras 3.15 on NumPy 2.4, wherever it reads a weight.
         "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
         # MLflow 3.17 on SQLAlchemy 2.1, wherever it looks for a model's version.
@@ -138,6 +141,25 @@ def imagenet_weights(imagenet_weights_file: Path) -> Weights:
 @pytest.fixture(scope="session")
 def keras_vgg16(vgg16_weights: Weights):
     return build_vgg16(vgg16_weights)
+
+
+@contextmanager
+def without_graphs() -> Iterator[None]:
+    """Keras step by step, for trainings of a few steps: to trace one takes three times as long as to do them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def no_graphs() -> Iterator[None]:
+    """Keras step by step, in a whole test."""
+    with without_graphs():
+        yield
 
 
 @pytest.fixture(scope="session")

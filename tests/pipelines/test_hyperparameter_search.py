@@ -35,6 +35,7 @@ def data(groups: int = 12) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     )
 
 
+@pytest.mark.usefixtures("no_graphs")
 def test_the_best_trial_is_given_as_parameters_that_a_run_takes() -> None:
     best, trials = search_hyperparameters(*data(), SEARCH, TRAINING, seed=3)
 

@@ -564,7 +564,9 @@ def test_of_any_tree_the_classes_are_right_or_the_run_stops_and_nothing_is_dropp
     wrappers=st.lists(st.sampled_from(["Data", "download", "images", "ct scans"]), max_size=3),
     splits=st.sampled_from([(), ("train", "test"), ("Training", "Validation", "Testing"), ("train_set", "test_set")]),
     classes=st.sets(
-        st.sampled_from(["normal", "tumour", "Bengin cases", "COVID-19", "large_cell", "0", "1"]), min_size=2, max_size=4
+        st.sampled_from(["normal", "tumour", "Bengin cases", "COVID-19", "large_cell", "0", "1"]),
+        min_size=2,
+        max_size=4,
     ),
     inner=st.sampled_from([(), ("images",), ("images", "masks")]),
     extra=st.sets(st.sampled_from(["labels.csv", "README.md", ".DS_Store.txt"]), max_size=2),
