@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.network.heads.dense import DenseHead, LinearHead
 from chest_cancer.network.heads.head import Head
-from chest_cancer.network.vgg16 import CONVOLUTIONS, Weights, build_vgg16
+from chest_cancer.network.vgg16 import CONVOLUTIONS, LAYERS, Weights, build_vgg16
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 from properties import THOROUGH
 
@@ -141,6 +141,22 @@ def imagenet_weights(imagenet_weights_file: Path) -> Weights:
 @pytest.fixture(scope="session")
 def keras_vgg16(vgg16_weights: Weights):
     return build_vgg16(vgg16_weights)
+
+
+@pytest.fixture(scope="session")
+def narrow_keras_vgg16(narrow_weights: Weights):
+    """The narrow network in Keras, with VGG16's names."""
+    import keras
+
+    image = last = keras.Input((224, 224, 3))
+    for name in LAYERS:
+        kernel, bias = narrow_weights[f"{name}/kernel"], narrow_weights[f"{name}/bias"]
+        convolution = keras.layers.Conv2D(bias.size, 3, padding="same", activation="relu", name=name)
+        last = convolution(last)
+        convolution.set_weights([kernel, bias])
+        if name.endswith(f"_conv{CONVOLUTIONS[int(name[5])]}"):
+            last = keras.layers.MaxPooling2D(2, name=f"{name[:6]}_pool")(last)
+    return keras.Model(image, last, name="vgg16")
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from chest_cancer.pipelines.model_training.nodes import calibrate, choose_head, 
 from conftest import Pixels
 from manifests import manifest_of
 
-MAP = (14, 14, 512)
+MAP = (14, 14, 8)
+"""What the head reads of the narrow network."""
 NO_VIEWS = {"pixel_sha256": np.empty(0, dtype="U64")}
 SPLITS = ["train"] * 3 + ["validation", "test"]
 
@@ -101,7 +102,7 @@ def slices(count: int = 60) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     labels = np.array(["cancer", "normal"] * (count // 2))
     features = generator.standard_normal((count, *MAP)).astype(np.float32)
     for number in np.flatnonzero(labels == "cancer"):
-        features[number, generator.integers(14), generator.integers(14), :60] += 3
+        features[number, generator.integers(14), generator.integers(14), :4] += 6
     embedding = generator.random((count, 1024), dtype=np.float32)
     keys = np.array([f"{number:064d}" for number in range(count)])
     split = [SPLITS[number // 2 % len(SPLITS)] for number in range(count)]
@@ -110,8 +111,8 @@ def slices(count: int = 60) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
 
 
 def parameters(head: str) -> ModelTrainingParameters:
-    stopping = {"patience": 10}
-    return ModelTrainingParameters.model_validate({"head": head, "epochs": 40, "early_stopping": stopping, "l2": 0.01})
+    block = {"epochs": 40, "learning_rate": 0.03, "early_stopping": {"patience": 10}, "l2": 0.01}
+    return ModelTrainingParameters.model_validate({"head": head} | block)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_it_finds_the_one_cell_from_labels_of_slices(trained) -> None:
     rises = features["features"] @ head.kernel + head.offset
 
     assert (logits[test].argmax(axis=1) == np.where(cancer[test], 0, 1)).mean() >= 0.9
-    shown = features["features"][..., :60].mean(axis=-1).reshape(len(table), -1).argmax(axis=1)
+    shown = features["features"][..., :4].mean(axis=-1).reshape(len(table), -1).argmax(axis=1)
     suspect = (rises[..., 0] - rises[..., 1]).reshape(len(table), -1).argmax(axis=1)
     assert (suspect == shown)[test & cancer].mean() >= 0.8
     np.testing.assert_allclose(logits, head.bias + logsumexp(rises, axis=(1, 2)) - np.log(196), rtol=1e-3, atol=1e-3)
@@ -148,16 +149,18 @@ def test_the_space_of_training_images_is_that_of_embeddings(trained) -> None:
     np.testing.assert_allclose(calibration.average, features["embedding"][training].mean(axis=0), rtol=1e-4, atol=1e-5)
 
 
-def test_the_classifier_and_the_keras_model_are_one(trained, keras_vgg16, vgg16_weights, batch, tmp_path) -> None:
+def test_the_classifier_and_the_keras_model_are_one(
+    trained, narrow_keras_vgg16, narrow_weights, batch, tmp_path
+) -> None:
     import keras
 
     keras_head = trained[0].get_layer("head")
     head = CellsHead.read(keras_head, np.empty(0), 2.0)
 
-    whole_model(keras_vgg16, keras_head, head.reads, 2.0).save(tmp_path / "model.keras")
+    whole_model(narrow_keras_vgg16, keras_head, head.reads, 2.0).save(tmp_path / "model.keras")
 
     restored = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    expected = outputs_of(vgg16_weights, head, batch)["probabilities"]
+    expected = outputs_of(narrow_weights, head, batch)["probabilities"]
     np.testing.assert_allclose(restored.predict(batch.astype(np.float32), verbose=0), expected, atol=1e-3)
 
 

@@ -66,10 +66,11 @@ def test_frozen_base_gives_what_keras_gives_at_the_cut(
 
 
 def test_frozen_base_with_imagenet_weights_agrees_with_keras_to_a_thousandth(
-    imagenet_weights: Weights, batch: Pixels
+    imagenet_weights: Weights, picture: Callable[..., Pixels]
 ) -> None:
     import keras
 
+    batch = picture(0)[None]
     model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
     for name in LAYERS:
         model.get_layer(name).set_weights([imagenet_weights[f"{name}/kernel"], imagenet_weights[f"{name}/bias"]])

@@ -36,18 +36,20 @@ def test_a_top_without_convolutions_is_the_identity_on_what_a_head_reads(vgg16_w
 
 @pytest.mark.parametrize(("cut", "trained"), [("block5_conv3", 2), ("block4_conv3", 8)])
 def test_trainable_top_carries_on_where_the_base_ends(
-    keras_vgg16, vgg16_weights: Weights, cut: str, trained: int
+    narrow_keras_vgg16, narrow_weights: Weights, cut: str, trained: int
 ) -> None:
-    features = np.random.default_rng(1).random((1, *keras_vgg16.get_layer(cut).input.shape[1:]), dtype=np.float32)
+    features = np.random.default_rng(1).random(
+        (1, *narrow_keras_vgg16.get_layer(cut).input.shape[1:]), dtype=np.float32
+    )
     expected = features
-    for layer in keras_vgg16.layers[[layer.name for layer in keras_vgg16.layers].index(cut) :]:
+    for layer in narrow_keras_vgg16.layers[[layer.name for layer in narrow_keras_vgg16.layers].index(cut) :]:
         expected = layer(expected)
     expected = np.asarray(expected)
 
-    top = trainable_top(vgg16_weights, cut)
+    top = trainable_top(narrow_weights, cut)
 
     pooled = np.concatenate([expected.mean(axis=(1, 2)), expected.max(axis=(1, 2))], axis=1)
-    np.testing.assert_allclose(top.predict(features, verbose=0), pooled, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(top(features), pooled, rtol=1e-4, atol=1e-5)
     assert len(top.trainable_weights) == trained
 
 
@@ -56,15 +58,15 @@ def test_a_top_in_bf16_keeps_its_weights_in_fp32_and_agrees(vgg16_weights: Weigh
 
     exact, fast = (trainable_top(vgg16_weights, "block5_conv3", precision) for precision in ("fp32", "bf16"))
 
-    expected, received = (np.asarray(top.predict(features, verbose=0), np.float32) for top in (exact, fast))
+    expected, received = (np.asarray(top(features), np.float32) for top in (exact, fast))
     assert not np.array_equal(received, expected)
     np.testing.assert_allclose(received, expected, rtol=0.02, atol=0.02 * expected.max())
     assert {weight.dtype for weight in fast.weights} == {"float32"}
 
 
 def test_whole_model_survives_saving_and_agrees_with_the_classifier(
-    keras_vgg16,
-    vgg16_weights: Weights,
+    narrow_keras_vgg16,
+    narrow_weights: Weights,
     random_head: Callable[..., Head],
     picture: Callable[..., Pixels],
     tmp_path: Path,
@@ -77,11 +79,11 @@ def test_whole_model_survives_saving_and_agrees_with_the_classifier(
     keras_head.get_layer("logits").set_weights([*head.layers[0]])
     images = [picture(0), picture(4)]
 
-    whole_model(keras_vgg16, keras_head, head.reads, head.temperature).save(tmp_path / "model.keras")
+    whole_model(narrow_keras_vgg16, keras_head, head.reads, head.temperature).save(tmp_path / "model.keras")
     restored = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
 
     manifest = manifest_of(classes=["a", "b", "c"])
-    predictions = Classifier(classifier(vgg16_weights, head).SerializeToString(), manifest).predict(images)
+    predictions = Classifier(classifier(narrow_weights, head).SerializeToString(), manifest).predict(images)
     expected = [list(prediction.probabilities.values()) for prediction in predictions]
     received = restored.predict(np.stack(images).astype(np.float32), verbose=0)
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-3)
