@@ -256,25 +256,35 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "mlflow", create)
 
 
+def begin_record(project: Path, database: Path) -> "MlflowClient":
+    """An empty record beside a project, which is the folder that the test is in."""
+    from chest_cancer.record import tracking
+
+    (project / "mlflow.db").write_bytes(database.read_bytes())
+    tracking.speed_up_sqlite()
+    client = tracking.connect(tracking.tracking_uri())
+    client.create_experiment(tracking.EXPERIMENT, artifact_location=str(project / "mlartifacts"))
+    return client
+
+
+def link_project(folder: Path) -> Path:
+    """A copy of the project whose code is this one's: the test has imported it anyway."""
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "chest_cancer").symlink_to(PROJECT / "src" / "chest_cancer")
+    return copy_settings(folder)
+
+
 @pytest.fixture
 def client(project_copy: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> "MlflowClient":
     """An empty record beside a copy of the project."""
-    from chest_cancer.record import tracking
-
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         monkeypatch.delenv(name, raising=False)
-    (project_copy / "mlflow.db").write_bytes(mlflow_database.read_bytes())
-    tracking.speed_up_sqlite()
-    client = tracking.connect(tracking.tracking_uri())
-    client.create_experiment(tracking.EXPERIMENT, artifact_location=str(project_copy / "mlartifacts"))
-    return client
+    return begin_record(project_copy, mlflow_database)
 
 
 @pytest.fixture
 def project_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the project, in which the test runs. Its code is this one's: the test has imported it anyway."""
-    folder = tmp_path / "project"
-    (folder / "src").mkdir(parents=True)
-    (folder / "src" / "chest_cancer").symlink_to(PROJECT / "src" / "chest_cancer")
-    monkeypatch.chdir(copy_settings(folder))
-    return folder
+    """A copy of the project, in which the test runs."""
+    project = link_project(tmp_path / "project")
+    monkeypatch.chdir(project)
+    return project

@@ -1,9 +1,12 @@
 """Versions, aliases and descriptions in a real registry, and what happens when two runs end at once."""
 
 import json
+import shutil
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from chest_cancer.record.champion import Champion, Champions, Decision, Line, Se
 from chest_cancer.record.hook import TrackingHook
 from chest_cancer.record.kept_champion import KeptChampion
 from chest_cancer.record.run_name import RunParameters
+from conftest import begin_record, link_project
 from serving import tiny_classifier, with_changes
 
 FIRST: Decision = {
@@ -46,23 +50,73 @@ TABLE = pd.DataFrame(
 SAID = pd.DataFrame({"path": ["b.png"], "probability_adenocarcinoma": [0.25], "probability_normal": [0.75]})
 
 
+REAL = {"synthetic": False}
+"""What `data` says of a model of real images."""
+Run = tuple[str, bytes]
+"""A run's id, and the manifest of its model."""
+Recorded = tuple[Path, dict[str, Run]]
+
+
+def name_of(number: int, data: dict[str, Any]) -> str:
+    return "-".join([f"classifier{number}", *data])
+
+
+def record_model(project: Path, number: int, **data: Any) -> Run:
+    """Record a model; changes to `data` are in its manifest."""
+    run_id = tracking.open_run("training")
+    classifier = tiny_classifier(f"run{number}")
+    classifier = with_changes(classifier, data=classifier.manifest.data.model_dump() | data)
+    folder = project.parent / name_of(number, data)
+    folder.mkdir(exist_ok=True)
+    classifier.save(folder)
+    metrics = {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": number}}
+    registered_files.record(run_id, folder, TABLE, SAID, metrics)
+    return run_id, (folder / "manifest.json").read_bytes()
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """As SQLite does, as MLflow keeps it open."""
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Recorded:
+    """A project in which models are recorded and none is registered; to record one takes half a second."""
+    project = link_project(tmp_path_factory.mktemp("registry") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        begin_record(project, mlflow_database)
+        models = [(1, {}), (2, {}), (3, {}), (1, REAL), (2, REAL)]
+        runs = {name_of(number, data): record_model(project, number, **data) for number, data in models}
+    copy_database(project / "mlflow.db", project.parent / "mlflow.db")
+    return project, runs
+
+
 @pytest.fixture
-def trained(client: MlflowClient, tmp_path: Path) -> Callable[..., tuple[str, bytes]]:
-    """Record a model: the run's id, and the manifest, in which changes to `data` are."""
+def project_copy(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """That project, as it was when its models had been recorded."""
+    project, _ = recorded
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(project)
+    before = set(project.iterdir())
+    yield project
+    for path in {path for path in project.iterdir() if not path.name.startswith("mlflow.db")} - before:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def record(number: int, **data: Any) -> tuple[str, bytes]:
-        run_id = tracking.open_run("training")
-        classifier = tiny_classifier(f"run{number}")
-        classifier = with_changes(classifier, data=classifier.manifest.data.model_dump() | data)
-        folder = tmp_path / f"classifier{number}"
-        folder.mkdir()
-        classifier.save(folder)
-        registered_files.record(
-            run_id, folder, TABLE, SAID, {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": number}}
-        )
-        return run_id, (folder / "manifest.json").read_bytes()
 
-    return record
+@pytest.fixture
+def client(project_copy: Path) -> MlflowClient:
+    copy_database(project_copy.parent / "mlflow.db", project_copy / "mlflow.db")
+    return tracking.connect(tracking.tracking_uri())
+
+
+@pytest.fixture
+def trained(recorded: Recorded, client: MlflowClient) -> Callable[..., Run]:
+    """Look up the run of a model that is recorded, or record it, as 4, where its artifacts are changed."""
+    project, runs = recorded
+    return lambda number, **data: runs.get(name_of(number, data)) or record_model(project, number, **data)
 
 
 def aliases(client: MlflowClient) -> dict[str, str]:
@@ -142,7 +196,7 @@ def test_a_refused_model_is_challenger_with_the_reason(client: MlflowClient, tra
 def test_a_model_of_another_kind_leads_its_own_line_and_leaves_what_is_served(
     client: MlflowClient, trained: Callable, project_copy: Path
 ) -> None:
-    registry.submit(*trained(1, synthetic=False), FIRST)
+    registry.submit(*trained(1, **REAL), FIRST)
     real = Line(False, LINE.classes)
     phantoms: Decision = {"promoted": False, "leads": True, "reason": "Not served.", "champion": None, "served": "1"}
 
@@ -166,7 +220,7 @@ def test_a_model_that_takes_the_place_of_one_of_another_line_is_rolled_back_to_t
     real = Line(False, LINE.classes)
     decision: Decision = {"promoted": True, "leads": True, "reason": "Promoted.", "champion": None, "served": "1"}
 
-    registry.submit(*trained(2, synthetic=False), decision)
+    registry.submit(*trained(2, **REAL), decision)
 
     assert aliases(client) == {"champion": "2", LINE.alias: "1", real.alias: "2"}
     assert registry.roll_back() == ("2", "1")
@@ -179,7 +233,7 @@ def test_a_decision_is_out_of_date_when_another_line_has_taken_the_served_place(
     registry.submit(*trained(1), FIRST)
     ended = trained(3)
     registry.submit(
-        *trained(2, synthetic=False),
+        *trained(2, **REAL),
         {"promoted": True, "leads": True, "reason": "Promoted.", "champion": None, "served": "1"},
     )
 
@@ -248,7 +302,7 @@ def test_two_runs_that_end_at_once_leave_one_champion_and_the_other_compares_aga
 def test_a_run_whose_champion_was_replaced_meanwhile_makes_all_that_depends_on_it_again(
     client: MlflowClient, trained: Callable, project_copy: Path, names: tuple[str, str, str]
 ) -> None:
-    run_id, _ = trained(2)
+    run_id, _ = trained(4)
     calls: Counter[str] = Counter()
 
     def compare(champions: Champions) -> Decision:
@@ -277,7 +331,7 @@ def test_a_run_whose_champion_was_replaced_meanwhile_makes_all_that_depends_on_i
     catalog = DataCatalog(
         {
             "champion": ChampionDataset(filepath=str(project_copy / "champion")),
-            "candidate": ClassifierDataset(filepath=str(project_copy.parent / "classifier2")),
+            "candidate": ClassifierDataset(filepath=str(project_copy.parent / "classifier4")),
             "classifier": ClassifierDataset(filepath=str(project_copy / "data/06_models/classifier")),
             "promotion": JSONDataset(filepath=str(project_copy / "promotion.json")),
             "report": JSONDataset(filepath=str(project_copy / "report.json")),
@@ -298,7 +352,7 @@ def test_a_run_whose_champion_was_replaced_meanwhile_makes_all_that_depends_on_i
 
     assert calls == {"compare": 2, "write": 2, "measure": 1}
     assert catalog.load("report") == "Compared with 1. 3 images."
-    assert served_run(project_copy) == "run2"
+    assert served_run(project_copy) == "run4"
     assert aliases(client) == {"champion": "2", LINE.alias: "2"}
     assert client.get_model_version(registry.MODEL, "2").description.startswith("Compared with 1.")
 
@@ -316,7 +370,7 @@ def test_a_model_that_nobody_could_compare_in_time_is_challenger(client: MlflowC
 def test_a_version_is_made_champion_by_hand_and_served(
     client: MlflowClient, trained: Callable, project_copy: Path
 ) -> None:
-    registry.submit(*trained(1, synthetic=False), FIRST)
+    registry.submit(*trained(1, **REAL), FIRST)
     registry.submit(
         *trained(2),
         {"promoted": False, "leads": False, "reason": "Refused: it is worse.", "champion": None, "served": "1"},
@@ -404,9 +458,9 @@ def test_a_version_that_cannot_be_loaded_is_not_put_into_the_served_place(
 ) -> None:
     registry.submit(*trained(1), FIRST)
     kedro_record("promote", "1")
-    registry.submit(*trained(2), refused_by("1"))
+    registry.submit(*trained(4), refused_by("1"))
     for graph in (project_copy / "mlartifacts").rglob("classifier.onnx"):
-        if b'"run2"' in graph.with_name("manifest.json").read_bytes():
+        if b'"run4"' in graph.with_name("manifest.json").read_bytes():
             graph.write_bytes(b"another")
 
     with pytest.raises(ValueError, match=r"can't be served, and nothing was changed: classifier\.onnx is not the file"):
@@ -419,11 +473,11 @@ def test_a_version_that_cannot_be_loaded_is_not_put_into_the_served_place(
 def test_a_former_champion_that_cannot_be_loaded_is_not_champion_again(
     client: MlflowClient, trained: Callable, project_copy: Path
 ) -> None:
-    registry.submit(*trained(1), FIRST)
+    registry.submit(*trained(4), FIRST)
     registry.submit(*trained(2), promoted_over("1"))
     kedro_record("promote", "2")
     for digests in (project_copy / "mlartifacts").rglob("SHA256SUMS"):
-        if b'"run1"' in digests.with_name("manifest.json").read_bytes():
+        if b'"run4"' in digests.with_name("manifest.json").read_bytes():
             digests.unlink()
 
     with pytest.raises(ValueError, match="version 1, can't be served, and nothing was changed: No classifier in"):
