@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from chest_cancer.storage.table_parts import TableParts
 from tiny_classifier import tiny_classifier
 
 KEY = bytes(32)
+by_seed = cache(tiny_classifier)
 
 
 def make_table(
@@ -31,7 +33,7 @@ def make_table(
     parameters = BatchInferenceParameters.model_validate({"source": str(source), "part": share} | block)
     images = ImageFilesDataset(filepath=str(work / "images"), object_store={"credentials": credentials})
     images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY))
-    planned, _ = predict_images(images.load(), classifier or tiny_classifier(seed), parameters, KEY)
+    planned, _ = predict_images(images.load(), classifier or by_seed(seed), parameters, KEY)
     table = TablePartsDataset(filepath=predictions or str(work / "predictions"), credentials=credentials)
     table.save(planned)
     return table.load()

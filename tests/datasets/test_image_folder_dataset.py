@@ -22,7 +22,7 @@ from chest_cancer.parameters.sources import PhantomParameters, SourceLimits
 from chest_cancer.sources.image_source import ImageSource
 from dicom_files import dicom
 
-FOUR = PhantomParameters(images=4)
+TWO = PhantomParameters(images=2)
 
 
 def fill(folder: Path, files: dict[str, bytes]) -> Path:
@@ -55,13 +55,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_phantoms_come_with_a_mask_for_every_lesion(dataset: ImageFolderDataset) -> None:
-    dataset.save(ImageSource(location="phantom", phantom=FOUR))
+    dataset.save(ImageSource(location="phantom", phantom=TWO))
 
     images = dataset.load()
     assert images.source.synthetic
     assert images.source.location == "phantom"
     assert images.folders == ("adenocarcinoma", "normal")
-    assert len(images.paths) == images.source.files == 4
+    assert len(images.paths) == images.source.files == 2
     for path in images.paths:
         mask = images.lesion_mask(path)
         assert mask is not None
@@ -101,8 +101,8 @@ def test_phantoms_depend_on_their_seed_and_on_nothing_else(tmp_path: Path) -> No
     "change",
     [
         {"seed": 18},
-        {"phantom": PhantomParameters(images=2)},
-        {"phantom": PhantomParameters(images=4, patient_signature=0.5)},
+        {"phantom": PhantomParameters(images=3)},
+        {"phantom": PhantomParameters(images=2, patient_signature=0.5)},
         {"limits": SourceLimits(max_files=10)},
     ],
 )
@@ -110,7 +110,7 @@ def test_phantoms_are_made_again_only_after_a_change(
     dataset: ImageFolderDataset, target: Path, change: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "chest_cancer")
-    options = {"location": "phantom", "phantom": FOUR}
+    options = {"location": "phantom", "phantom": TWO}
     dataset.save(ImageSource(**options))
     made = target.stat().st_ino
 
@@ -125,10 +125,10 @@ def test_phantoms_are_made_again_only_after_a_change(
 def test_a_new_phantom_version_makes_them_again(
     dataset: ImageFolderDataset, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset.save(ImageSource(location="phantom", phantom=FOUR))
+    dataset.save(ImageSource(location="phantom", phantom=TWO))
     made = target.stat().st_ino
     monkeypatch.setattr(image_folder_dataset, "PHANTOM_VERSION", 10_000)
-    dataset.save(ImageSource(location="phantom", phantom=FOUR))
+    dataset.save(ImageSource(location="phantom", phantom=TWO))
     assert target.stat().st_ino != made
 
 
@@ -468,7 +468,7 @@ KILL_AT_EVERY_STEP = """
     print(step)
 """
 TWO_AT_ONCE = """
-    for _ in range(10):
+    for _ in range(6):
         children = [in_child(lambda source=source: dataset.save(source)) for source in (old, new, old, new)]
         while children:
             with RecoverableFolder(base / "data" / "images").locked():  # or the folder changes between two files

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chest_cancer.parameters.blocks import SplitParameters
 from chest_cancer.pipelines.feature_extraction.splitting import SPLITS, check_no_group_crosses, split_by_group
+from properties import examples
 
 SHARES = SplitParameters()
 
@@ -27,7 +28,7 @@ def singles(**counts: int) -> pd.DataFrame:
     return table([(label, group, None) for group, label in enumerate(labels)])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20, 200)
 @given(
     sizes=st.dictionaries(
         st.sampled_from("abc"), st.lists(st.integers(1, 6), min_size=3, max_size=25), min_size=1, max_size=3
@@ -154,7 +155,7 @@ def test_a_class_whose_training_images_are_all_leaks_is_refused() -> None:
         split_by_group(table(rows), SHARES, 0)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20, 200)
 @given(seed=st.integers(0, 2**32 - 1), own=st.integers(0, 6))
 def test_a_class_that_shares_groups_with_another_is_in_every_split_or_refused(seed: int, own: int) -> None:
     shared = [("a", group, None) for group in range(9) for _ in range(3)] + [("b", 0, None)]
@@ -186,7 +187,7 @@ def test_the_guard_lets_leaks_and_copies_pass() -> None:
     check_no_group_crosses(images)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20, 200)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_brought_split_comes_out_without_crossings(seed: int) -> None:
     generator = np.random.default_rng(seed)

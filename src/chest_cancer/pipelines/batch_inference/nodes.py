@@ -146,5 +146,10 @@ def _as_table(rows: list[Row], classes: tuple[str, ...]) -> pd.DataFrame:
     by_class = probability_columns(classes)
     columns = ["path", "patient", "study", "series", "label", "probability", *by_class]
     columns += ["reason", "warning", "pixel_sha256"]
-    types = dict.fromkeys(_TEXT_COLUMNS, TEXT) | dict.fromkeys(["probability", *by_class], "float64")
-    return pd.DataFrame(rows, columns=columns).astype(types)
+    numbers = {"probability", *by_class}
+    return pd.DataFrame(
+        {
+            name: pd.Series([row.get(name) for row in rows], dtype="float64" if name in numbers else TEXT)
+            for name in columns
+        }
+    )
