@@ -101,7 +101,7 @@ def test_training_learns_a_class_that_shows_in_the_features(identity) -> None:
 @pytest.mark.usefixtures("no_graphs")
 def test_only_training_images_and_their_views_are_trained_on(identity) -> None:
     features, table = data()
-    block = parameters(epochs=2)
+    block = parameters(epochs=1)
     hidden = ~np.isin(features["pixel_sha256"], table.loc[table["split"] == "train", "pixel_sha256"])
     test = np.isin(features["pixel_sha256"], table.loc[table["split"] == "test", "pixel_sha256"])
     spoilt = features | {"embedding": np.where(test[:, None], np.float32(1e9), features["embedding"])}
