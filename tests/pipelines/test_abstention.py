@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -19,6 +19,7 @@ from chest_cancer.pipelines.model_training.abstention import fit_limits
 from chest_cancer.statistics.outlying import distances_from, distances_from_others, fit_space
 from conftest import Pixels
 from manifests import manifest_of
+from properties import examples
 
 MANIFEST = manifest_of()
 
@@ -90,7 +91,7 @@ def test_fewer_validation_images_and_a_margin_move_the_distance_limit_out() -> N
     assert narrow.validation_refused == 0
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50, 300)
 @given(
     confidences=st.lists(st.floats(0.5, 1.0), min_size=2, max_size=40),
     smallest=st.floats(0, 1),
@@ -109,7 +110,7 @@ def test_no_more_validation_images_than_allowed_are_unsure(
     assert limits.validation_unsure == (np.array(confidences) < limits.confidence_limit).mean()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50, 300)
 @given(
     logarithms=st.lists(st.floats(-1, 1), min_size=2, max_size=40),
     most=st.floats(0.001, 0.5),

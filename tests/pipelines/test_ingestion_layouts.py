@@ -88,8 +88,19 @@ def block_of(message: str) -> dict[str, str]:
     return yaml.safe_load("\n".join(indented))["data_ingestion"]["class_names"]
 
 
-@pytest.mark.parametrize("masks", ["masks", "Mask", "lung_masks", "infection masks", "annotations", "segmentation"])
-@pytest.mark.parametrize("pattern", ["{label}/{kind}", "{kind}/{label}", "train/{label}/{kind}", "data/{kind}/{label}"])
+@pytest.mark.parametrize(
+    ("pattern", "masks"),
+    [
+        ("{label}/{kind}", "masks"),
+        ("{label}/{kind}", "infection masks"),
+        ("{kind}/{label}", "Mask"),
+        ("{kind}/{label}", "annotations"),
+        ("train/{label}/{kind}", "lung_masks"),
+        ("train/{label}/{kind}", "masks"),
+        ("data/{kind}/{label}", "segmentation"),
+        ("data/{kind}/{label}", "lung_masks"),
+    ],
+)
 def test_masks_and_annotations_are_left_out_and_it_is_said(index: Index, pattern: str, masks: str) -> None:
     images = pictures(pattern.format(label=label, kind="images") for label in ("normal", "tumour"))
     drawn = pictures(pattern.format(label=label, kind=masks) for label in ("normal", "tumour"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import log_loss
@@ -34,6 +34,7 @@ from chest_cancer.pipelines.model_training.nodes import (
 from chest_cancer.statistics.calibration import fit_temperature
 from conftest import Pixels, without_graphs
 from manifests import FACTS, manifest_of
+from properties import examples
 
 NO_VIEWS = {"pixel_sha256": np.empty(0, dtype="U64")}
 SPLITS = ["train"] * 3 + ["validation", "test"]
@@ -179,7 +180,7 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(identity, min_delta:
 @pytest.mark.usefixtures("no_graphs")
 def test_the_head_read_out_computes_what_keras_computes(identity, head: str) -> None:
     features, table = data(classes=("a", "b", "c"))
-    block = parameters(head=head, hidden_units=6, dropout=0.5, normal_class=None)
+    block = parameters(epochs=1, head=head, hidden_units=6, dropout=0.5, normal_class=None)
     model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
     read = HEADS[head].read(model.get_layer("head"), features["embedding"][0], 1.0)
@@ -197,7 +198,7 @@ def test_the_head_read_out_computes_what_keras_computes(identity, head: str) -> 
 @pytest.mark.usefixtures("no_graphs")
 def test_the_kernel_head_read_out_computes_what_keras_computes(identity, landmarks: int) -> None:
     features, table = data(classes=("a", "b", "c"))
-    block = parameters(head="kernel", kernel={"landmarks": landmarks, "width": 0.7}, normal_class=None)
+    block = parameters(epochs=1, head="kernel", kernel={"landmarks": landmarks, "width": 0.7}, normal_class=None)
     model, _ = train(features, NO_VIEWS, table, identity, block, 0)
 
     head = KernelHead.read(model.get_layer("head"), features["embedding"][0], 1.0)
@@ -445,7 +446,7 @@ def test_a_few_images_that_are_all_right_do_not_ask_for_certainty() -> None:
     assert softmax(logits / temperature, axis=1).max() < 0.9
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60, 500)
 @given(
     seed=st.integers(0, 2**32 - 1),
     healthy=st.integers(1, 20),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -24,6 +24,7 @@ from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
 from dicom_files import dicom
 from pipelines.test_ingestion_layouts import KEY, picture
+from properties import examples
 
 Index = Callable[..., tuple[pd.DataFrame, dict[str, Any]]]
 CLASSES = ("normal", "tumour")
@@ -200,7 +201,7 @@ def unlike_pictures(count: int) -> list[str]:
     return [perceptual_hash(pixels) for pixels in noise]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(12, 100)
 @given(seed=st.integers(0, 2**32 - 1), known=st.floats(0, 1), brought=st.booleans())
 def test_no_patient_and_no_study_crosses_splits_whatever_the_source_says(
     seed: int, known: float, brought: bool
