@@ -28,7 +28,6 @@ from chest_cancer.storage.table_parts import PlannedTable
 logger = logging.getLogger(__name__)
 
 _BATCH, _READ_AHEAD = 2, 64  # on the processor more images at once take more memory, and no less time
-_TEXT_COLUMNS = ["path", "patient", "study", "series", "label", "reason", "warning", "pixel_sha256"]
 
 
 def describe_inference_source(parameters: BatchInferenceParameters, patient_key: bytes) -> ImageSource:
