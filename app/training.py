@@ -34,7 +34,7 @@ from app.progress import summarise
 from app.uploads import read_object
 from chest_cancer.jobs.training_job import JobFolder
 from chest_cancer.jobs.training_order import OrderError, TrainingOrder, check_order, describe_images, environments
-from chest_cancer.parameters.blocks import Parameters
+from chest_cancer.parameters.blocks import ModelTrainingParameters
 
 blueprint = Blueprint("training", __name__, url_prefix="/train")
 
@@ -60,7 +60,7 @@ def show() -> ResponseReturnValue:
 def _page(filled: dict[str, Any], problems: dict[str, str]) -> str:
     """The page; with what was filled in and what was wrong with it, by field, where a run was refused."""
     project = _jobs().project
-    training = Parameters.model_json_schema()["$defs"]["ModelTrainingParameters"]["properties"]
+    training = ModelTrainingParameters.model_json_schema()["properties"]
     return render_template(
         "training.html",
         jobs=_describe_all(),

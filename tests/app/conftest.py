@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
+from kedro.config import OmegaConfigLoader
 from numpy.typing import NDArray
 from PIL import Image
 
 from app import create_app
-from chest_cancer.jobs import training_order
 from serving import make_project
 
 
@@ -45,17 +46,43 @@ def settings_read() -> dict[tuple[Any, ...], dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _settings_read_once(monkeypatch: pytest.MonkeyPatch, settings_read: dict[tuple[Any, ...], dict[str, Any]]) -> None:
-    """A page names the images of every environment: half a second where each test has a project of its own."""
-    read = training_order._read_settings
+    """Each test has a project of its own, mostly with the same settings; to read one file of them takes 0.1 s."""
+    read = OmegaConfigLoader.__getitem__
 
-    def read_once(project: Path, environment: str, changed: dict[str, Any]) -> dict[str, Any]:
-        files = (file for name in ("base", environment) for file in sorted((project / "conf" / name).rglob("*.y*ml")))
-        key = environment, json.dumps(changed), *(file.read_bytes() for file in files)
+    def read_once(loader: OmegaConfigLoader, kind: str) -> dict[str, Any]:
+        folders = (Path(loader.conf_source) / name for name in (loader.base_env, loader.env))
+        files = (file for folder in folders for file in sorted(folder.rglob("*.y*ml")))
+        key = kind, loader.env, json.dumps(loader.runtime_params), *(file.read_bytes() for file in files)
         if key not in settings_read:
-            settings_read[key] = read(project, environment, changed)
+            settings_read[key] = read(loader, kind)
         return deepcopy(settings_read[key])
 
-    monkeypatch.setattr(training_order, "_read_settings", read_once)
+    monkeypatch.setattr(OmegaConfigLoader, "__getitem__", read_once)
+
+
+class _CompiledTemplates(BytecodeCache):
+    """In memory: there are tests that nothing is written to disk."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._known:
+            bucket.bytecode_from_string(self._known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session")
+def compiled_templates() -> BytecodeCache:
+    return _CompiledTemplates()
+
+
+@pytest.fixture(autouse=True)
+def _templates_compiled_once(monkeypatch: pytest.MonkeyPatch, compiled_templates: BytecodeCache) -> None:
+    """Each test has an app of its own, of the same templates."""
+    monkeypatch.setattr(Flask, "jinja_options", {"bytecode_cache": compiled_templates})
 
 
 @pytest.fixture
