@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from chest_cancer.datasets.imagenet_weights import ImageNetWeightsDataset
 from chest_cancer.network.heads.dense import DenseHead, LinearHead
@@ -79,6 +80,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "ignore:Operation with range is deprecated",
     ):
         config.addinivalue_line("filterwarnings", warning)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_of_blas() -> Iterator[None]:
+    """Matrices of tests are small, and threads that share the cores with other tests' wait by turning round."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path]) -> Path:

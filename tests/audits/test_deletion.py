@@ -12,6 +12,7 @@ from chest_cancer.audits.deletion.audit import audit_deletion
 from chest_cancer.audits.sample import sample_images
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.templates import AuditedPart, divisions, fill_sections
+from undrawn import undrawn
 
 PARAMETERS = ModelEvaluationParameters(bootstrap_repetitions=100, deletion_similarities=(0.95,))
 SEEDS = range(20)
@@ -52,6 +53,11 @@ def audit(seed: int = 0, signal: float = 0.0, **more: float) -> dict:
     return audit_deletion(sample_images(*data(seed, signal, **more), seed), PARAMETERS, seed).facts
 
 
+def rows(signal: float) -> list[dict]:
+    with undrawn("chest_cancer.audits.deletion.audit.plot_deletions"):
+        return [audit(seed, signal)["rows"][0] for seed in SEEDS]
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _few_draws() -> Iterator[None]:
     """The sample's own scores are of no use here, and would take the most time."""
@@ -62,7 +68,7 @@ def _few_draws() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def planted() -> list[dict]:
-    return [audit(seed)["rows"][0] for seed in SEEDS]
+    return rows(signal=0.0)
 
 
 def is_found(row: dict) -> bool:
@@ -74,7 +80,7 @@ def test_memory_that_is_planted_is_found(planted: list[dict]) -> None:
 
 
 def test_near_duplicates_that_are_worth_nothing_are_not_called_memory() -> None:
-    found = [audit(seed, signal=1.0)["rows"][0] for seed in SEEDS]
+    found = rows(signal=1.0)
 
     assert all(row["deleted"] > 30 for row in found)  # there was something to be deleted
     assert sum(map(is_found, found)) <= 2
