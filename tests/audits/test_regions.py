@@ -126,23 +126,30 @@ IN_LUNG = {"normal": ["none"] * 15 + ["no lungs"], "tumour": ["lung"] * 15}
 IN_WALL = {"normal": ["none"] * 15, "tumour": ["wall"] * 15}
 
 
-def test_an_image_is_read_to_find_its_lungs_and_once_more_for_all_its_regions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def audited_in_lung(tmp_path_factory: pytest.TempPathFactory) -> tuple[Finding, list[str]]:
+    """What was found, and the files that were read for it."""
     read: list[str] = []
     decoded = ImageFolder.decoded
-    monkeypatch.setattr(ImageFolder, "decoded", lambda folder, path, *_: read.append(path) or decoded(folder, path))
-
-    audit(tmp_path, IN_LUNG)
-
-    counts = {path: read.count(path) for path in read}
-    assert counts.pop("normal/15.png") == 1  # has no lungs
-    assert sorted(counts.values()) == [2] * 29 + [3]  # and one is shown
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageFolder, "decoded", lambda folder, path, *_: read.append(path) or decoded(folder, path))
+        return audit(tmp_path_factory.mktemp("in_lung"), IN_LUNG), read
 
 
 @pytest.fixture(scope="module")
-def in_lung(tmp_path_factory: pytest.TempPathFactory) -> Finding:
-    return audit(tmp_path_factory.mktemp("in_lung"), IN_LUNG)
+def in_lung(audited_in_lung: tuple[Finding, list[str]]) -> Finding:
+    return audited_in_lung[0]
+
+
+@pytest.fixture(scope="module")
+def read_in_lung(audited_in_lung: tuple[Finding, list[str]]) -> list[str]:
+    return audited_in_lung[1]
+
+
+def test_an_image_is_read_to_find_its_lungs_and_once_more_for_all_its_regions(read_in_lung: list[str]) -> None:
+    counts = {path: read_in_lung.count(path) for path in read_in_lung}
+    assert counts.pop("normal/15.png") == 1  # has no lungs
+    assert sorted(counts.values()) == [2] * 29 + [3]  # and one is shown
 
 
 @pytest.fixture(scope="module")

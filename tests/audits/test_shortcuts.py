@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from chest_cancer.audits.shortcuts.audit import _compare_marks, audit_shortcuts
 from chest_cancer.audits.shortcuts.baselines import compare_baselines, compare_with_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
 from chest_cancer.imaging.afar import Looks
+from chest_cancer.imaging.phantoms import generate
 from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
@@ -200,7 +202,10 @@ def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder],
     assert words in audit["verdict"]
 
 
-def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> None:
+def test_a_lesion_moves_no_baseline(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "draw_anatomy", cache(generate.draw_anatomy))
     # Each anatomy once as either class, in one group: chance can't make one class the brighter one.
     pairs = [generate_phantom(label, 17, i) for i in range(20) for label in CLASSES]
     labels, anatomies = np.arange(40) % 2, np.arange(40) // 2

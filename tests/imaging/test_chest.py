@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.chest import Chest, find_chest
+from chest_cancer.imaging.phantoms import generate
 from chest_cancer.imaging.phantoms.anatomy import draw_anatomy
 from chest_cancer.imaging.phantoms.draws import Draws
 from chest_cancer.imaging.phantoms.generate import generate_phantom
@@ -37,13 +38,21 @@ def enlarged(mask: Mask, shape: tuple[int, ...]) -> Mask:
     return np.asarray(Image.fromarray(mask.astype(np.uint8)).resize(shape[1::-1]), dtype=bool)
 
 
+anatomy_of = cache(draw_anatomy)
+
+
+@pytest.fixture(autouse=True)
+def _anatomies_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tumour is put into the anatomy that a normal phantom shows."""
+    monkeypatch.setattr(generate, "draw_anatomy", anatomy_of)
+
+
 def picture_of(number: int) -> DecodedImage:
     return of_picture(grey_to_rgb(generate_phantom("normal", SEED, number).image))
 
 
-@cache
 def lungs_of(number: int) -> Mask:
-    return draw_anatomy(Draws(SEED, number, 0, 1.0)).lung > 0.5
+    return anatomy_of(Draws(SEED, number, 0, 1.0)).lung > 0.5
 
 
 @pytest.mark.parametrize("image_of", [picture_of, lambda number: of_hounsfield(phantom(number))], ids=["grey", "HU"])

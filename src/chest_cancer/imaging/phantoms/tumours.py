@@ -1,6 +1,7 @@
 """The three tumours of the chest phantoms. A tumour is its patient's own; every slice cuts it at another height."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,10 @@ class _Cut:
     own: np.random.Generator
     anew: np.random.Generator
 
+    @cached_property
+    def _near(self) -> KDTree:
+        return KDTree(self.positions)
+
     def share(self, middle: float = 0.0) -> float:
         """Radius here as a share of the full one of a part whose middle lies at `middle`, -1 to 1; 0: not cut."""
         height = self.anatomy.offset - middle
@@ -58,7 +63,7 @@ class _Cut:
         """
         points = self.own.uniform(-1, 1, (_CANDIDATES, 2)) * np.abs(self.anatomy.cage).max(axis=0)
         luck = self.own.gumbel(size=_CANDIDATES)
-        gaps, nearest = KDTree(self.positions).query(points)
+        gaps, nearest = self._near.query(points)
         chance = np.where(gaps < _GRID_MM, likely[nearest], 0)
         if not chance.any():
             return np.asarray(self.positions[np.argmax(likely)])
