@@ -39,6 +39,7 @@ _PHOTOGRAPHS = [
 ]
 _MEDICAL = ["cell", "immunohistochemistry", "microaneurysms", "retina", "shepp_logan_phantom"]
 _DICOM = ("MR_small.dcm", "examples_rgb_color.dcm", "examples_palette.dcm", "693_J2KI.dcm")
+_LETTERS = np.frombuffer(string.ascii_letters.encode(), np.uint8)
 _DRAWN = {TEXT: 24, CHART: 8, PATTERN: 8}
 
 
@@ -139,7 +140,8 @@ def _text_page(generator: Generator, number: int) -> Pixels:
     font = ImageFont.load_default(size)
     margin = int(generator.integers(5, 60))
     for y in range(margin, height - margin, int(size * generator.uniform(1.2, 1.8)) + 1):
-        words = ("".join(generator.choice(list(string.ascii_letters), generator.integers(1, 10))) for _ in range(20))
+        lengths = (generator.integers(1, 10) for _ in range(20))
+        words = (_LETTERS[generator.integers(0, len(_LETTERS), length)].tobytes().decode() for length in lengths)
         line = " ".join(words)[: int((width - 2 * margin) / (0.55 * size))]
         if generator.random() < 0.9:
             draw.text((margin, y), line, ink, font)
