@@ -12,13 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
+from properties import examples
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -537,14 +538,14 @@ SIGNATURES = [PNG_SIGNATURE, b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"GIF89
 SIGNATURES += [b"\0\0\0 ftypavif", b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"\x08\0\0\0", b"\x02\0\0\0UL\4\0"]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(60, 500)
 @given(st.sampled_from(SIGNATURES), st.binary(max_size=300))
 def test_random_bytes_decode_or_are_refused(signature: bytes, tail: bytes) -> None:
     decode_quietly(signature + tail)
 
 
 @pytest.mark.parametrize("name", WHOLE_FILES)
-@settings(max_examples=60, deadline=None)
+@examples(30, 200)
 @given(st.data())
 def test_damaged_files_decode_or_are_refused(name: str, data: st.DataObject) -> None:
     damaged = bytearray(WHOLE_FILES[name])

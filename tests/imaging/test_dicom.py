@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -20,6 +20,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.dicom import read as dicom_reader
 from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
 from dicom_files import STORED, dicom, shipped
+from properties import examples
 from volume_files import belly, phantom
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -204,7 +205,7 @@ WHOLE_FILES = {
 
 
 @pytest.mark.parametrize("name", WHOLE_FILES)
-@settings(max_examples=50, deadline=None)
+@examples(25, 200)
 @given(st.data())
 def test_damaged_files_decode_or_are_refused(name: str, data: st.DataObject) -> None:
     damaged = bytearray(WHOLE_FILES[name])
@@ -222,7 +223,7 @@ def test_damaged_files_decode_or_are_refused(name: str, data: st.DataObject) -> 
     assert [str(warning.message) for warning in caught] == []
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50, 500)
 @given(st.binary(max_size=300))
 def test_random_bytes_after_the_preamble_are_refused(tail: bytes) -> None:
     with pytest.raises(UnreadableImageError):

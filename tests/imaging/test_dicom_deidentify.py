@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import uid
 from pydicom.dataset import Dataset
@@ -13,6 +13,7 @@ from pydicom.sequence import Sequence
 from chest_cancer.imaging.decoding import decode_image, without_identifiers
 from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
 from dicom_files import dicom, shipped
+from properties import examples
 
 SHIPPED = [
     "CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm",
@@ -105,7 +106,7 @@ def test_another_format_stays_as_it_is() -> None:
     assert without_identifiers(b"BM anything", hashed) == b"BM anything"
 
 
-@settings(max_examples=150)
+@examples(60, 500)
 @given(st.sampled_from([uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian]), st.data())
 def test_damaged_files_are_refused_or_mean_the_same(syntax: uid.UID, data: st.DataObject) -> None:
     file = bytearray(dicom(syntax=syntax, PatientID=NAME, PatientName=NAME, SOPInstanceUID="1.2.3"))

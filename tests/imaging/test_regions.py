@@ -2,17 +2,18 @@
 
 import numpy as np
 import scipy.ndimage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.regions import label_regions, largest_region
+from properties import examples
 
 masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=16), elements=st.booleans())
 
 
-@settings(max_examples=100, deadline=None)
+@examples(30, 300)
 @given(masks)
 def test_regions_are_those_of_scipy(mask: NDArray[np.bool_]) -> None:
     labels, (expected, count) = label_regions(mask), scipy.ndimage.label(mask)
@@ -22,7 +23,7 @@ def test_regions_are_those_of_scipy(mask: NDArray[np.bool_]) -> None:
     assert len(pairs) == len({one for one, _ in pairs}) == count
 
 
-@settings(max_examples=100, deadline=None)
+@examples(30, 300)
 @given(masks)
 def test_the_largest_region_is_one_of_the_most_cells(mask: NDArray[np.bool_]) -> None:
     expected, _ = scipy.ndimage.label(mask)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.changes import as_jpeg, at_half_size, cropped, framed, mirrored, turned, with_line
 from chest_cancer.imaging.perceptual_hash import perceptual_hash
 from chest_cancer.imaging.phantoms.generate import generate_phantoms
 from chest_cancer.imaging.same_picture import describe_differences, find_same_pictures
+from properties import examples
 
 Pixels = np.ndarray
 COUNT = 12
@@ -60,7 +61,7 @@ def test_slices_of_distinct_patients_are_not_the_same_picture(hashes: list[str])
 
 
 @given(seed=st.integers(0, 2**32 - 1), height=st.integers(24, 90), width=st.integers(24, 90))
-@settings(max_examples=20, deadline=None)
+@examples(8, 60)
 def test_identical_pictures_are_the_same_and_different_noise_is_not(seed: int, height: int, width: int) -> None:
     noise = np.random.default_rng(seed).integers(0, 256, (3, height, width, 1), dtype=np.uint8).repeat(3, axis=3)
     # The second and the fourth differ by contrast, the third and the last by nothing.

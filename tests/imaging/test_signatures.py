@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -13,6 +13,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.signatures import identify
 from dicom_files import dicom
+from properties import examples
 
 
 def saved(**arrays: object) -> bytes:
@@ -71,7 +72,7 @@ def test_dicom_is_known_without_preamble() -> None:
     np.testing.assert_array_equal(decode_image(data[132:]).pixels, decode_image(data).pixels)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(100, 2000)
 @given(st.binary(min_size=140, max_size=300))
 def test_random_bytes_are_not_taken_for_dicom(data: bytes) -> None:
     # Hypothesis likes zeros and small numbers, of which elements are made: those aside, nothing random is DICOM.

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from chest_cancer.imaging.standardise import (
 )
 from chest_cancer.parameters.blocks import StandardisationParameters
 from conftest import Pixels
+from properties import examples
 
 BRIGHTNESS, CROP = ("none", "percentile", "equalise", "clahe"), ("none", "body")
 CHOICES = [StandardisationParameters(brightness=one, crop=other) for one in BRIGHTNESS for other in CROP]
@@ -75,7 +76,7 @@ def test_standardising_is_the_same_everywhere_and_for_ever(key: str, digest: str
 
 
 @pytest.mark.parametrize("parameters", CHOICES, ids=chosen)
-@settings(max_examples=20, deadline=None)
+@examples(8, 50)
 @given(pixels=RGB)
 def test_any_image_becomes_what_the_network_takes(parameters: StandardisationParameters, pixels: Pixels) -> None:
     before = pixels.copy()
@@ -96,7 +97,7 @@ def test_a_constant_image_stays_constant(parameters: StandardisationParameters, 
     assert np.ptp(standardise(np.full((50, 50, 3), level, np.uint8), parameters).pixels) == 0
 
 
-@settings(max_examples=20, deadline=None)
+@examples(8, 50)
 @given(pixels=RGB)
 def test_without_a_choice_an_image_is_resized_and_nothing_else(pixels: Pixels) -> None:
     expected = Image.fromarray(pixels).resize((224, 224), Image.Resampling.BILINEAR)
@@ -120,7 +121,7 @@ def test_shrinking_averages_instead_of_skipping_pixels() -> None:
 
 
 @pytest.mark.parametrize(("brightness", "largest"), [("percentile", 6), ("equalise", 8)])
-@settings(max_examples=15, deadline=None)
+@examples(8, 50)
 @given(gain=st.floats(0.5, 1.0), offset=st.integers(0, 60))
 def test_gain_and_offset_of_an_image_change_little(
     phantom: Pixels, brightness: str, largest: float, gain: float, offset: int
@@ -146,7 +147,7 @@ def test_a_dark_image_of_little_contrast_gets_more_of_both(phantom: Pixels, brig
     assert result.std() > 1.5 * standardise(dark, NOTHING).pixels.std()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(12, 60)
 @given(height=st.integers(150, 250), width=st.integers(150, 250), share=st.floats(0.3, 0.48))
 def test_a_round_body_is_round_and_fills_the_square_however_tall_or_wide_its_image(
     height: int, width: int, share: float
@@ -177,7 +178,7 @@ def test_an_endless_strip_needs_no_endless_memory() -> None:
     assert standardise(strip, BODY).pixels.shape == (224, 224, 3)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(12, 60)
 @given(height=st.integers(100, 300), width=st.integers(100, 300), top=st.floats(0.05, 0.5), left=st.floats(0.05, 0.5))
 def test_the_frame_says_where_in_the_image_the_network_looks(height: int, width: int, top: float, left: float) -> None:
     """A bright spot in the body is found in the result, and the frame leads back to where it was."""

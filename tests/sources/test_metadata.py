@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chest_cancer.sources.metadata import FEWEST_PATIENTS, OTHER, group_columns, in_order
 from chest_cancer.sources.table_file import TEXT
+from properties import examples
 
 PATIENTS = 60
 
@@ -129,7 +130,7 @@ numbers = st.one_of(st.integers(-30, 200_000).map(str), st.floats(-50, 50).map("
 ages = st.integers(0, 130).map("{:03}Y".format)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(20, 200)
 @given(
     data=st.data(),
     name=st.sampled_from(["age", "value"]),

@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.table import NO_ROW, SHARED_ROW, ImageTable, read_table
+from properties import examples
 
 PATHS = ("COVID/a.png", "COVID/b.png", "NonCOVID/c.png")
 GOOD = "File name,Label,Patient ID,Study,Set,Age\na.png,covid,P1,S1,train,60\nc.png,none,P2,S2,test,\n"
@@ -437,7 +438,7 @@ def read_rows(rows: Sequence[tuple[str, str]], images: Sequence[str]) -> ImageTa
         return read_table(TableParameters(path=str(file)), images, Path(folder))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(15, 200)
 @given(sources, prefixes)
 def test_the_paths_of_another_computer_mean_each_its_own_file(paths: list[str], prefix: str) -> None:
     images = [f"{path}.png" for path in paths]
@@ -446,7 +447,7 @@ def test_the_paths_of_another_computer_mean_each_its_own_file(paths: list[str], 
     assert facts(read_rows(rows, images), "label") == {path: f"class of {path}" for path in images}
 
 
-@settings(max_examples=40, deadline=None)
+@examples(15, 200)
 @given(sources, st.lists(st.tuples(names, st.sampled_from("xyz")), min_size=1, max_size=8))
 def test_every_image_has_one_outcome(paths: list[str], rows: list[tuple[str, str]]) -> None:
     images = [f"{path}.png" for path in paths]

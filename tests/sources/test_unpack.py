@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
@@ -17,6 +17,7 @@ from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
+from properties import examples
 
 GOOD = {"normal/a.png": b"BM first", "adenocarcinoma/b.png": b"BM second"}
 Take = Callable[..., ImageFolder]
@@ -294,7 +295,7 @@ def test_an_archive_that_does_not_fit_is_not_begun(take: Take, tmp_path: Path, m
     assert files_of(tmp_path) == ["data", "source.zip"]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, 300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.integers(0, len(pack(GOOD)) - 1), st.integers(0, 255), min_size=1, max_size=6))
 def test_no_change_of_bytes_makes_it_crash_or_escape(take: Take, tmp_path: Path, changes: dict[int, int]) -> None:
     data = bytearray(pack(GOOD))

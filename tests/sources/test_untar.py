@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
@@ -14,6 +14,7 @@ from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
+from properties import examples
 
 GOOD = {"ct/normal/a.png": b"BM first", "ct/adenocarcinoma/b.png": b"BM second"}
 Take = Callable[..., ImageFolder]
@@ -110,7 +111,7 @@ def test_a_tar_that_is_cut_short_is_refused_as_a_whole(take: Take, tmp_path: Pat
     assert not (tmp_path / "data" / "images").exists()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, 300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.dictionaries(st.integers(0, len(pack(GOOD, "w")) - 1), st.integers(0, 255), min_size=1, max_size=6),
     mode=st.sampled_from(["w", "w:gz"]),

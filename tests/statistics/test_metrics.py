@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import norm
@@ -33,6 +33,7 @@ from chest_cancer.statistics.metrics import CLASS_METRICS, METRICS
 from chest_cancer.statistics.roc import area_under_roc, placements
 from chest_cancer.storage.figures import Figure, title_of
 from measured import measure
+from properties import examples
 
 BINARY = ["adenocarcinoma", "normal"]
 THREE = ["adenocarcinoma", "large_cell", "normal"]
@@ -196,7 +197,7 @@ def test_figures_without_images_are_unknown() -> None:
     assert np.isfinite([figures[name]["value"] for name in ("roc_auc_normal", "brier", "ece", "threshold_ppv")]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30, 200)
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=40),
     st.sampled_from([0.9, 0.95, 0.99]),

@@ -16,6 +16,8 @@ from chest_cancer.storage.figures import Figure
 
 _BLOCK = 2_000_000
 """Weights in memory at once."""
+_IN_CACHE = 50_000
+"""Groups that are drawn at once, which a processor holds near itself."""
 _NO_ERROR = 1e-9
 """Share of a standard error below which it is rounding."""
 
@@ -38,8 +40,11 @@ class GroupBootstrap:
         count = int(self._members.max()) + 1
         generator = np.random.default_rng(seed)
         self._draws = np.empty((repetitions, count))
-        for draw in self._draws:
-            draw[:] = np.bincount(generator.integers(count, size=count), minlength=count)
+        step = max(1, _IN_CACHE // count)
+        for start in range(0, repetitions, step):
+            drawn = self._draws[start : start + step]
+            chosen = generator.integers(count, size=drawn.shape) + count * np.arange(len(drawn))[:, None]
+            drawn[:] = np.bincount(chosen.ravel(), minlength=drawn.size).reshape(drawn.shape)
         self._sizes = np.bincount(self._members).astype(float)
 
     @cached_property

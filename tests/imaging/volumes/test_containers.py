@@ -10,13 +10,14 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import uid
 
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.volumes.reading import read_study, read_volume
 from chest_cancer.imaging.volumes.volume import Limits, Volume
+from properties import examples
 from volume_files import SPACING, by_simpleitk, compress, enhanced, heights, nifti, opener, series, stack  # fmt: skip
 
 SLICES = stack()
@@ -291,14 +292,13 @@ def test_a_bomb_is_refused_before_it_is_inflated() -> None:
         read_volume(gzip.compress(data + bytes(10_000_000)), limits=Limits(voxels=9_999))
 
 
-@pytest.mark.parametrize("missing", ["nibabel", "pydicom"])
-def test_a_missing_package_is_named_with_its_extra(missing: str, tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
     (tmp_path / "nifti").write_bytes(NIFTI)
     (tmp_path / "dicom").write_bytes(next(iter(series(SLICES).values())))
     program = f"""
 import sys
 from pathlib import Path
-sys.modules["{missing}"] = None
+sys.modules["nibabel"] = sys.modules["pydicom"] = None
 from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.imaging.decoding import decode_image
 study = read_study(["nifti", "dicom"], lambda name: (Path({str(tmp_path)!r}) / name).read_bytes())
@@ -306,10 +306,10 @@ print(*study.refused, sep="\\n")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    name, extra = {"nibabel": ("NIfTI", "volumes"), "pydicom": ("DICOM", "dicom")}[missing]
-    reason = f"{name} needs the packages of the extra `{extra}`: expected {missing} to be installed; install"
-    (line,) = done.stdout.splitlines()
-    assert f"{reason} chest_cancer[{extra}]" in line
+    said = dict(zip(("pydicom", "nibabel"), done.stdout.splitlines(), strict=True))
+    for missing, name, extra in (("nibabel", "NIfTI", "volumes"), ("pydicom", "DICOM", "dicom")):
+        reason = f"{name} needs the packages of the extra `{extra}`: expected {missing} to be installed; install"
+        assert f"{reason} chest_cancer[{extra}]" in said[missing]
 
 
 # --- anything at all -------------------------------------------------------------------------------------------------
@@ -343,7 +343,7 @@ def whole_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return WHOLE_FILES[request.param](tmp_path_factory.mktemp("whole"))
 
 
-@settings(max_examples=50, deadline=None)
+@examples(20, 200)
 @given(st.data())
 def test_damaged_files_are_read_or_refused(whole_file: bytes, data: st.DataObject) -> None:
     damaged = bytearray(whole_file)

@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chest_cancer.imaging.volumes.selection import select_slices
+from properties import examples
 
 STEPS = st.floats(0.5, 6)
 
@@ -40,7 +41,7 @@ def test_a_part_between_two_slices_trains_nothing() -> None:
     assert select_slices([0, 10], [True, True], every_mm=1, part=(0.3, 0.6)).tolist() == []
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40, 300)
 @given(st.lists(STEPS, min_size=1, max_size=30), st.data(), st.floats(0, 20), st.none() | st.integers(1, 20))
 def test_what_is_chosen_shows_lung_in_the_part_and_no_more_than_asked_for(
     steps: list[float], data: st.DataObject, every: float, most: int | None
@@ -61,7 +62,7 @@ def test_what_is_chosen_shows_lung_in_the_part_and_no_more_than_asked_for(
         assert ((heights >= low - 1e-6) & (heights <= high + 1e-6)).all()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40, 300)
 @given(st.integers(2, 80), st.floats(0.5, 5), st.floats(0, 20))
 def test_evenly_spaced_slices_are_chosen_at_the_distance_asked_for(count: int, step: float, every: float) -> None:
     positions = step * np.arange(count)
