@@ -89,11 +89,11 @@ def test_each_of_many_clients_gets_the_answer_to_its_own_image(server, body, tum
         status, records = server.send("POST", "/predict", body(pixels))
         return status, records[0]["probabilities"]["adenocarcinoma"]
 
-    pairs = [(left, right) for left in range(0, 256, 24) for right in range(1, 256, 10)]
+    pairs = [(left, right) for left in range(0, 256, 48) for right in range(1, 256, 20)]
     means = [(left + right) / 2 for left, right in pairs]
     with ThreadPoolExecutor(24) as clients:
         answers = list(clients.map(lambda pair: ask(*pair), pairs))
-    assert len(answers) > 250
+    assert len(answers) > 75
     assert answers == [(200, pytest.approx(tumour_probability(mean), abs=2e-3)) for mean in means]
 
 
