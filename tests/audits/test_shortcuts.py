@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,6 @@ from chest_cancer.audits.shortcuts.audit import _compare_marks, audit_shortcuts
 from chest_cancer.audits.shortcuts.baselines import compare_baselines, compare_with_baselines
 from chest_cancer.audits.shortcuts.plot import plot_shortcuts
 from chest_cancer.imaging.afar import Looks
-from chest_cancer.imaging.phantoms import generate
-from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.network.heads.logistic import quick_linear_head
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.sources.image_folder import ImageFolder
@@ -25,6 +22,7 @@ from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import accuracies, areas
 from chest_cancer.statistics.cross_validation import draw_folds, measure_scores, predict_out_of_fold
 from chest_cancer.statistics.intervals import in_words
+from phantom_slices import phantom
 
 CLASSES = ["adenocarcinoma", "normal"]
 COUNT = 60
@@ -34,7 +32,7 @@ PARAMETERS = ModelEvaluationParameters()
 @pytest.fixture(autouse=True)
 def _small_forests_of_one_draw_of_the_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here does not hang on a score's third digit."""
-    monkeypatch.setattr(baselines, "_TREES", 10)
+    monkeypatch.setattr(baselines, "_TREES", 5)
     monkeypatch.setattr("chest_cancer.audits.sample.repeats_for", lambda _: 1)
 
 
@@ -202,19 +200,16 @@ def test_no_shortcut_is_found_in_noise(noise_folder: Callable[..., ImageFolder],
     assert words in audit["verdict"]
 
 
-def test_a_lesion_moves_no_baseline(
-    image_folder: Callable[[dict[str, bytes]], ImageFolder], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generate, "draw_anatomy", cache(generate.draw_anatomy))
+def test_a_lesion_moves_no_baseline(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> None:
     # Each anatomy once as either class, in one group: chance can't make one class the brighter one.
-    pairs = [generate_phantom(label, 17, i) for i in range(20) for label in CLASSES]
+    pairs = [phantom(label, 17, i) for i in range(20) for label in CLASSES]
     labels, anatomies = np.arange(40) % 2, np.arange(40) // 2
     table = split_table(labels).assign(
         group=anatomies,
-        width=[phantom.image.shape[1] for phantom in pairs],
-        height=[phantom.image.shape[0] for phantom in pairs],
+        width=[drawn.image.shape[1] for drawn in pairs],
+        height=[drawn.image.shape[0] for drawn in pairs],
     )
-    folder = image_folder({f"{i}.png": encode(phantom.image) for i, phantom in enumerate(pairs)})
+    folder = image_folder({f"{i}.png": encode(drawn.image) for i, drawn in enumerate(pairs)})
 
     audit = compared(folder, table, features(labels, 2.0), 17)
 

@@ -1,7 +1,6 @@
 """Where body and lungs are: phantoms whose lungs are known, and drawn chests with what real pictures have."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.chest import Chest, find_chest
-from chest_cancer.imaging.phantoms import generate
-from chest_cancer.imaging.phantoms.anatomy import draw_anatomy
 from chest_cancer.imaging.phantoms.draws import Draws
-from chest_cancer.imaging.phantoms.generate import generate_phantom
 from chest_cancer.imaging.pixels import DecodedImage, grey_to_rgb, scale
-from volume_files import phantom
+from phantom_slices import anatomy_of, phantom
+from volume_files import phantom as phantom_in_hounsfield
 
 Mask = NDArray[np.bool_]
 SIDE = 256
@@ -38,24 +35,17 @@ def enlarged(mask: Mask, shape: tuple[int, ...]) -> Mask:
     return np.asarray(Image.fromarray(mask.astype(np.uint8)).resize(shape[1::-1]), dtype=bool)
 
 
-anatomy_of = cache(draw_anatomy)
-
-
-@pytest.fixture(autouse=True)
-def _anatomies_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tumour is put into the anatomy that a normal phantom shows."""
-    monkeypatch.setattr(generate, "draw_anatomy", anatomy_of)
-
-
 def picture_of(number: int) -> DecodedImage:
-    return of_picture(grey_to_rgb(generate_phantom("normal", SEED, number).image))
+    return of_picture(grey_to_rgb(phantom("normal", SEED, number).image))
 
 
 def lungs_of(number: int) -> Mask:
     return anatomy_of(Draws(SEED, number, 0, 1.0)).lung > 0.5
 
 
-@pytest.mark.parametrize("image_of", [picture_of, lambda number: of_hounsfield(phantom(number))], ids=["grey", "HU"])
+@pytest.mark.parametrize(
+    "image_of", [picture_of, lambda number: of_hounsfield(phantom_in_hounsfield(number))], ids=["grey", "HU"]
+)
 def test_lungs_of_phantoms_are_covered(image_of: Callable[[int], DecodedImage]) -> None:
     dice, covered = [], []
     for number in PHANTOMS:
@@ -76,7 +66,7 @@ def test_lungs_of_phantoms_are_covered(image_of: Callable[[int], DecodedImage]) 
 def test_tumours_of_phantoms_count_as_lung() -> None:
     shares = []
     for number in PHANTOMS:
-        drawn = generate_phantom("adenocarcinoma", SEED, number)
+        drawn = phantom("adenocarcinoma", SEED, number)
         lungs = enlarged(find_chest(of_picture(grey_to_rgb(drawn.image))).lungs, drawn.image.shape)
         if lungs.any():
             shares.append(lungs[drawn.lesion_mask].mean())
@@ -181,7 +171,7 @@ def test_a_picture_of_one_grey_has_no_lungs(level: int) -> None:
 
 
 def test_hounsfield_units_and_their_picture_agree() -> None:
-    hounsfield = phantom(3)
+    hounsfield = phantom_in_hounsfield(3)
     picture = grey_to_rgb(scale(hounsfield, -1350, 150))
 
     chests = find_chest(of_hounsfield(hounsfield)), find_chest(of_picture(picture))

@@ -1,17 +1,13 @@
 """Drawn marks: colours and letters are found, and none where nobody drew."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from chest_cancer.imaging.marks import find_marks
-from chest_cancer.imaging.phantoms.generate import generate_phantom
+from phantom_slices import phantom as drawn
 
 SEEDS = range(20)
-
-drawn = cache(generate_phantom)
 
 
 def phantom(seed: int, label: str = "normal") -> Image.Image:

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from chest_cancer.imaging.phantoms import generate
-from chest_cancer.imaging.phantoms.anatomy import draw_anatomy
 from chest_cancer.imaging.phantoms.draws import Draws, Stream
 from chest_cancer.imaging.phantoms.generate import (
     PHANTOM_CLASSES,
@@ -23,21 +21,12 @@ from chest_cancer.imaging.phantoms.generate import (
 )
 from chest_cancer.imaging.phantoms.patient import draw_position
 from chest_cancer.statistics.cross_validation import draw_folds, predict_out_of_fold, share_of_hits
+from phantom_slices import anatomy_of, phantom
 from properties import examples
 
 TUMOURS = PHANTOM_CLASSES[1:]
 # Share of the picture that a tumour's mask may fill.
 AREA_RANGES = {"adenocarcinoma": (0.003, 0.12), "squamous_cell": (0.002, 0.15), "large_cell": (0.008, 0.2)}
-
-anatomy_of = cache(draw_anatomy)
-
-
-@cache
-def phantom(label: str, seed: int, patient: int, number: int = 0, signature: float = 1.0) -> Phantom:
-    """A phantom, drawn once; the anatomy of those that differ in their label is drawn once, too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generate, "draw_anatomy", anatomy_of)
-        return generate_phantom(label, seed, patient, number, signature)
 
 
 def test_same_arguments_give_the_same_pixels():
