@@ -74,9 +74,8 @@ serve: .venv/serve  ## Serve the model that was promoted last, and train: PORT 8
 lint: .venv/dev  ## Check style, types and the contracts between layers.
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-# Three processes on two cores: a quarter of the time a test waits, for a server or a page. Threads of small products of
-# matrices would wait for those of the other processes.
-TESTS = OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Three processes on two cores: a quarter of the time a test waits, for a server or a page.
+TESTS = $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 test: .venv/dev  ## Run the tests, without those of the targets below that end in -test.
 	$(TESTS)
 

@@ -35,7 +35,9 @@ Pixels = NDArray[np.uint8]
 PROJECT = Path(__file__).parents[1]
 
 # Before TensorFlow is imported, and for every process that a test starts.
-os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true")
+os.environ.update(
+    TF_CPP_MIN_LOG_LEVEL="3", DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true", OPENBLAS_NUM_THREADS="1"
+)
 for name in ("TRACKING_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD", "REGISTRY_URI", "RUN_ID"):
     os.environ.pop(f"MLFLOW_{name}", None)
 

@@ -1,6 +1,7 @@
 """Grouped cross-validation on stored embeddings."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -125,8 +126,10 @@ def predict_each_out_of_fold(
         for draw, folds in enumerate(draws)
         for fold in folds
     ]
+    # scikit-learn's forests reset the filters of warnings, which all threads share, and warn where two do at once.
+    quiet = warnings.catch_warnings(record=True, action="ignore")
     # Matrices are so small that threads of one product would mostly wait for each other: each fit has its own.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with quiet, threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(predict, *zip(*trials, strict=True)))
     return probabilities
 
