@@ -101,7 +101,7 @@ def test_a_coronal_slice_is_refused_by_its_orientation(client):
 
 
 def test_another_part_of_the_body_is_refused_by_its_value(client):
-    head = dicom(np.full((96, 96), 40, np.int16), BodyPartExamined="HEAD")
+    head = dicom(np.full((96, 96), -40, np.int16), BodyPartExamined="HEAD")
 
     response = client.post("/predict", data={"image": files(slice=head)})
 

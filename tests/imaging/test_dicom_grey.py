@@ -65,7 +65,7 @@ def test_the_window_of_a_file_changes_no_ct_slice(window: tuple[object, object])
     np.testing.assert_array_equal(decoded.pixels, decode_image(dicom()).pixels)
 
 
-@pytest.mark.parametrize(("slope", "intercept"), [(1, -1024), (0.5, -200), (2, 10.5)])
+@pytest.mark.parametrize(("slope", "intercept"), [(1, -1024), (0.5, -200), (2, -210.5)])
 def test_rescale_is_that_of_pydicom(slope: float, intercept: float) -> None:
     stored = (STORED + 1024).astype(np.uint16)
 
@@ -158,7 +158,7 @@ def test_air_is_dark_whatever_the_photometric_interpretation() -> None:
 
 
 def test_absurd_rescale_does_not_overflow_into_a_warning() -> None:
-    assert decode_image(dicom(RescaleSlope="1e300", RescaleIntercept="1e308")).pixels.shape == (40, 40, 3)
+    assert decode_image(dicom(RescaleSlope="1e300", RescaleIntercept="-1e308")).pixels.shape == (40, 40, 3)
 
 
 # --- radiographs -----------------------------------------------------------------------------------------------------
@@ -314,3 +314,33 @@ def test_a_file_that_says_nothing_of_its_kind_is_read() -> None:
 def test_shipped_magnetic_resonance_is_refused() -> None:
     with pytest.raises(UnreadableImageError, match="is MR"):
         decode_image(shipped("MR_small.dcm"))
+
+
+# --- what other programs write ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stored", [STORED + 1024, np.arange(1600).reshape(40, 40) % 256], ids=["HU + 1024", "grey"])
+def test_a_rescale_that_leaves_nothing_below_zero_is_not_that_of_the_values(stored: NDArray[np.int64]) -> None:
+    with pytest.raises(UnreadableImageError) as caught:
+        decode_image(dicom(stored.astype(np.uint16), RescaleSlope=1, RescaleIntercept=0))
+
+    assert str(caught.value) == (
+        f"DICOM CT slice whose values, {stored.min()} to {stored.max()} by its rescale, are no Hounsfield units: air "
+        "and fat would be below 0; correct RescaleSlope (0028,1053) and RescaleIntercept (0028,1052), or save the file "
+        "as PNG"
+    )
+
+
+@pytest.mark.parametrize("limit", [{}, {"PixelPaddingRangeLimit": -1900}])
+@pytest.mark.parametrize("signed", [True, False])
+def test_padding_of_files_that_leave_types_unsaid_is_air(limit: dict[str, int], signed: bool) -> None:
+    stored = STORED.copy()
+    stored[:5] = -2000
+    shift = 0 if signed else 2000
+    elements = {name: value + shift for name, value in (limit | {"PixelPaddingValue": -2000}).items()}
+    shifted = (stored + shift).astype(np.int16 if signed else np.uint16)
+
+    decoded = decode_image(dicom(shifted, uid.ImplicitVRLittleEndian, RescaleIntercept=-shift, **elements))
+
+    assert (decoded.pixels[:5] == 60).all()
+    np.testing.assert_array_equal(decoded.pixels[5:], decode_image(dicom()).pixels[5:])

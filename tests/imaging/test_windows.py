@@ -37,7 +37,7 @@ def test_a_window_is_that_of_pydicom(name: str) -> None:
     np.testing.assert_allclose(through(STORED, *WINDOWS[name]), pydicoms(STORED, *WINDOWS[name]), atol=0.51)
 
 
-@pytest.mark.parametrize(("slope", "intercept"), [(1, -1024), (2, 0), (0.5, -3.25)])
+@pytest.mark.parametrize(("slope", "intercept"), [(1, -1024), (2, -10), (0.5, -3.25)])
 def test_hounsfield_units_are_those_of_pydicom(slope: float, intercept: float) -> None:
     dataset = Dataset()
     dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept

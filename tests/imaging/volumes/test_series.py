@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 from pydicom.filereader import dcmread
 from pydicom.pixels.processing import apply_modality_lut
+from pydicom.uid import ImplicitVRLittleEndian
 
 from chest_cancer.imaging.decoding import without_identifiers
 from chest_cancer.imaging.pixels import Identifiers
@@ -411,3 +412,19 @@ def test_slices_without_rescale_are_read_where_their_values_are_hounsfield_units
     )
 
     np.testing.assert_array_equal(study_of({"CT": hounsfield}).volumes[0].hounsfield[0], SLICES[0])
+
+
+def test_a_study_whose_files_leave_types_unsaid_is_the_same_volume() -> None:
+    """Implicit VR Little Endian, which every archive sends."""
+    unsaid = {}
+    for name, data in whole(PixelPaddingValue=65000).items():
+        buffer = io.BytesIO()
+        dataset = dcmread(io.BytesIO(data))
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        dataset.save_as(buffer, implicit_vr=True, little_endian=True)
+        unsaid[name] = buffer.getvalue()
+
+    study = study_of(unsaid)
+
+    assert study.refused == ()
+    np.testing.assert_array_equal(study.volumes[0].hounsfield, study_of(whole()).volumes[0].hounsfield)

@@ -4,7 +4,7 @@ import contextlib
 import math
 from typing import Any
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -13,7 +13,8 @@ from pydicom.tag import Tag
 from chest_cancer.imaging.pixels import UnreadableImageError
 
 CURE = "correct the element, or save the file as PNG"
-_TEXT_VRS = (None, "DS", "IS", "LO", "SH", "UN")
+_TEXT_VRS = ("DS", "IS", "LO", "SH")
+_UNSAID_VRS = (None, "UN")  # of files with implicit VR, and of elements that a device didn't know
 _LONGEST_VALUE = 64
 
 
@@ -76,7 +77,8 @@ def _texts_of(dataset: Dataset, keyword: str) -> list[str]:
         return []
     element: Any = dataset.get_item(tag)
     values: Any
-    if isinstance(element, RawDataElement) and element.VR in _TEXT_VRS:
+    vr = dictionary_VR(tag) if element.VR in _UNSAID_VRS else element.VR
+    if isinstance(element, RawDataElement) and vr in _TEXT_VRS:
         values = (element.value or b"").decode("ascii", "replace").split("\\")
     else:
         values = dataset[tag].value

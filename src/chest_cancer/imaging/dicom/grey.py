@@ -47,7 +47,7 @@ def read_grey(stored: NDArray[Any], dataset: Dataset, *, any_modality: bool) -> 
         values[padding] = AIR
         return Grey(values, True, "HU")
     if dataset.get("Modality") == "CT" and not any_modality:
-        raise _no_hounsfield(values)
+        raise _no_hounsfield(values, dataset)
     grey, scaling = _as_the_file_says(values, padding, dataset)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 255 - grey
@@ -78,22 +78,36 @@ def make_hounsfield(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.float6
     padding = _padding(stored, dataset)
     values = _rescale(stored, dataset)
     if not _are_hounsfield(values[~padding], dataset):
-        raise _no_hounsfield(values)
+        raise _no_hounsfield(values, dataset)
     values[padding] = AIR
     return values
 
 
 def _are_hounsfield(measured: NDArray[np.float64], dataset: Dataset) -> bool:
-    """Say whether rescaled values are Hounsfield units, as far as the elements tell, else by the values themselves."""
+    """Say whether rescaled values are Hounsfield units, as far as the elements tell, else by the values themselves.
+
+    What other programs write anew may say a rescale that isn't its own: nothing below 0 is neither air nor fat.
+    """
     modality = dataset.get("Modality")
-    rescaled = any(keyword in dataset for keyword in ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"))
-    return (modality == "CT" and rescaled) or ((modality == "CT" or not modality) and holds_hounsfield(measured))
+    if modality == "CT" and _is_rescaled(dataset) and measured.min() < 0:
+        return True
+    return (modality == "CT" or not modality) and holds_hounsfield(measured)
 
 
-def _no_hounsfield(values: NDArray[np.float64]) -> UnreadableImageError:
+def _is_rescaled(dataset: Dataset) -> bool:
+    return any(keyword in dataset for keyword in ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"))
+
+
+def _no_hounsfield(values: NDArray[np.float64], dataset: Dataset) -> UnreadableImageError:
+    slope, intercept = name_of("RescaleSlope"), name_of("RescaleIntercept")
+    if _is_rescaled(dataset):
+        return UnreadableImageError(
+            f"DICOM CT slice whose values, {values.min():g} to {values.max():g} by its rescale, are no Hounsfield "
+            f"units: air and fat would be below 0; correct {slope} and {intercept}, or save the file as PNG"
+        )
     return UnreadableImageError(
-        f"DICOM CT slice without {name_of('RescaleSlope')} and {name_of('RescaleIntercept')}, and its values, "
-        f"{values.min():g} to {values.max():g}, are no Hounsfield units; add them, or save the file as PNG"
+        f"DICOM CT slice without {slope} and {intercept}, and its values, {values.min():g} to {values.max():g}, are "
+        "no Hounsfield units; add them, or save the file as PNG"
     )
 
 
