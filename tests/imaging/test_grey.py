@@ -1,6 +1,8 @@
 """Grey of more than eight bits: what is recognised, and that extremes darken nothing."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chest_cancer.imaging.decoding import decode_image
+from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.windows import through
 
 GENERATOR = np.random.default_rng(0)
@@ -152,3 +155,47 @@ def test_what_was_not_measured_is_seen_as_air() -> None:
 
     assert len(set(through(values, -600, 1500).tolist())) == 1
     assert through(values, -1000, 100).tolist() == [128] * 4
+
+
+def test_hounsfield_units_that_wrapped_around_are_refused() -> None:
+    """What `astype(np.uint16)` makes of them: air is 64536."""
+    values = slice_in_hounsfield()
+
+    with pytest.raises(UnreadableImageError) as caught:
+        decode_image(png(values.astype(np.uint16)))
+
+    assert str(caught.value) == (
+        f"Hounsfield units below 0 are stored as {values.min() + 65536} and above, so that air is brighter than bone; "
+        "save them with 32768 added, or as signed values in a TIFF"
+    )
+
+
+def colour_of_sixteen_bits(values: NDArray[np.uint16], colour: int) -> bytes:
+    """A PNG as OpenCV writes it, which Pillow can't: three channels of grey, or grey and transparency."""
+    channels = [values] * 3 if colour == 2 else [values, np.full_like(values, 65535)]
+    rows = np.stack(channels, axis=2).astype(">u2")
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, colour, 0, 0, 0)
+    chunks = [
+        (b"IHDR", head),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))),
+        (b"IEND", b""),
+    ]
+    written = (
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
+
+
+@pytest.mark.parametrize("colour", [2, 4])
+@pytest.mark.parametrize("shift", [2048, 32768])
+def test_colour_of_sixteen_bits_is_refused_where_eight_of_them_hold_next_to_nothing(colour: int, shift: int) -> None:
+    with pytest.raises(UnreadableImageError, match=r"^16 bits a sample in colour or with transparency, of which eight"):
+        decode_image(colour_of_sixteen_bits((slice_in_hounsfield() + shift).astype(np.uint16), colour))
+
+
+def test_colour_that_fills_sixteen_bits_is_read() -> None:
+    values = (PICTURE * 257).astype(np.uint16)
+
+    decoded = decode_image(colour_of_sixteen_bits(values, 2))
+
+    np.testing.assert_array_equal(decoded.pixels[..., 0], PICTURE)

@@ -36,6 +36,7 @@ _UPRIGHT = {
 _MOST_PAGES_COUNTED = 1000
 _MOST_BYTES_A_PIXEL = 16
 _ROWS = 256
+_FEWEST_GREYS = 64  # what fills up to 14 bits of 16 has fewer when eight are kept
 _UNSIGNED_32 = {258: (32,), 339: (1,)}
 _CHECKS = {JpegImageFile: check_jpeg, PngImageFile: check_png}
 
@@ -142,6 +143,11 @@ def _decode_with_pillow(reader: type[ImageFile.ImageFile], data: bytes, max_pixe
         _CHECKS[reader](data)
     image.load()
     pixels, scaling, hounsfield = _read_pixels(_turn_upright(image), negative, unsigned)
+    if _has_deep_colour(image, data) and np.ptp(pixels) < _FEWEST_GREYS:
+        raise UnreadableImageError(
+            f"16 bits a sample in colour or with transparency, of which eight are read: only {pixels.min()} to "
+            f"{pixels.max()} of 255 remains; save it as grey of 16 bits, without transparency"
+        )
     return DecodedImage(pixels, str(reader.format), mode, width, height, scaling, hounsfield=hounsfield)
 
 
@@ -167,6 +173,14 @@ def _count_frames(image: ImageFile.ImageFile) -> int:
         except EOFError:
             return page
     raise UnreadableImageError(f"at least {_MOST_PAGES_COUNTED} frames; expected a single slice")
+
+
+def _has_deep_colour(image: ImageFile.ImageFile, data: bytes) -> bool:
+    """Whether a picture has several samples of 16 bits, of which Pillow keeps the higher eight."""
+    if isinstance(image, PngImageFile):
+        depth, colour = data[24:26]  # of the chunk IHDR, the first one
+        return depth == 16 and colour != 0
+    return isinstance(image, TiffImageFile) and 16 in image.tag_v2.get(258, ())[1:]
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:

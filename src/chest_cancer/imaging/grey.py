@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chest_cancer.imaging.pixels import scale
+from chest_cancer.imaging.pixels import UnreadableImageError, scale
 
 AIR = -1000.0
 """Hounsfield units of air, and of what was not measured: padding around the round field of a scanner."""
@@ -44,6 +44,9 @@ def find_hounsfield(values: NDArray[Any]) -> tuple[NDArray[Any], str] | None:
 
     Returns:
         Hounsfield units of the same shape, and what they were, for `DecodedImage.scaling`; None where they are none.
+
+    Raises:
+        UnreadableImageError: They were, until those below 0 wrapped around, as NumPy's `astype(uint16)` does.
     """
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if finite.size and finite.min() < 0 and holds_hounsfield(finite):
@@ -52,6 +55,11 @@ def find_hounsfield(values: NDArray[Any]) -> tuple[NDArray[Any], str] | None:
         shifted = values.astype(np.int32) - _SHIFT
         if holds_hounsfield(shifted):
             return shifted, "HU + 32768"
+        if finite.max() < 2 * _SHIFT and holds_hounsfield(values.astype(np.uint16).view(np.int16)):
+            raise UnreadableImageError(
+                f"Hounsfield units below 0 are stored as {values[values >= _SHIFT].min()} and above, so that air is "
+                "brighter than bone; save them with 32768 added, or as signed values in a TIFF"
+            )
     return None
 
 
