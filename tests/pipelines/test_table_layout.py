@@ -1,5 +1,7 @@
 """A table beside the images: classes, patients and splits of its rows, and what contradicts the folders."""
 
+import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ def ingest(image_folder: Callable[[dict[str, bytes]], ImageFolder], tmp_path: Pa
 
     def run(names: list[str], table: str, **parameters: Any) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
         file = tmp_path / "table.csv"
-        file.write_text(table)
+        file.write_text(table, encoding="utf-8")
         files = {name: picture(seed) for seed, name in enumerate(names)}
         block = DataIngestionParameters.model_validate({"table": {"path": str(file)}, **parameters})
         index, quarantine, summary, _ = index_images(image_folder(files), block, "normal", KEY)
@@ -135,3 +137,52 @@ def test_a_table_without_patients_that_is_asked_for_them_stops_the_run(ingest: I
 
     with pytest.raises(ValueError, match=r"`data_ingestion\.patient`.* Received: 'table', which finds none"):
         ingest(names, "path,age\n" + "".join(f"{name},60\n" for name in names), patient="table")
+
+
+def halves(column: str, values: Callable[[int], str]) -> tuple[list[str], str]:
+    """Twelve files in `train` and `test`, half of each class, and their table with one column more."""
+    names = [
+        f"{split}/{label}{n}.png" for split in ("train", "test") for label in ("normal", "tumour") for n in range(3)
+    ]
+    rows = [f"{name},{name.split('/')[1][:6]},{values(number)}\n" for number, name in enumerate(names)]
+    return names, f"path,label,{column}\n" + "".join(rows)
+
+
+def test_studies_of_a_table_that_names_no_patients_are_known(ingest: Ingest) -> None:
+    index, _, _ = ingest(*halves("scan_id", lambda number: f"Planted {number // 2}"))
+
+    assert index["study"].notna().all()
+    assert index["study"].nunique() == 6
+    assert index["patient"].isna().all()
+    assert not index["study"].str.contains("Planted").any()
+
+
+def test_a_table_that_says_classes_alone_leaves_splits_to_the_folders(ingest: Ingest) -> None:
+    index, quarantine, summary = ingest(*halves("age", lambda _: "60"))
+
+    assert quarantine == {}
+    assert (index["source_split"] == index.index.str.split("/").str[0]).all()
+    assert "Where the table says no split, the folders do: `test`, `train`." in summary["notes"]
+
+
+def test_splits_of_a_table_go_before_those_of_folders(ingest: Ingest) -> None:
+    index, _, _ = ingest(*halves("split", lambda number: "val" if number % 3 else ""))
+
+    assert index["source_split"].value_counts().to_dict() == {"validation": 8, "train": 2, "test": 2}
+
+
+def test_one_folder_that_is_called_like_a_split_and_holds_everything_is_none(ingest: Ingest) -> None:
+    names, table = halves("age", lambda _: "60")
+
+    index, _, _ = ingest([f"test_data/{name.replace('/', '_')}" for name in names], table.replace("/", "_"))
+
+    assert index["source_split"].isna().all()
+
+
+def test_a_class_is_one_however_its_accents_are_stored(ingest: Ingest) -> None:
+    names, table = halves("age", lambda _: "60")
+    spellings = itertools.cycle(["Tum\u00f6r", "Tumo\u0308r"])
+
+    index, _, _ = ingest(names, re.sub(",tumour", lambda _: f",{next(spellings)}", table))
+
+    assert set(index["label"]) == {"normal", "Tum\u00f6r"}

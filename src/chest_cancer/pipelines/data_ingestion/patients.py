@@ -28,12 +28,12 @@ class WhoIsWho:
     Attributes:
         way: The parameter `data_ingestion.patient`.
         key: Of this project; another one gives other hashes.
-        table: Patient and study by path, as a table names them, for the files of which it names the patient.
+        table: Patient and study by path, as a table names them, for the files of which it names either.
     """
 
     way: str
     key: bytes
-    table: Mapping[str, tuple[str, str | None]] = field(default_factory=dict, repr=False)
+    table: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict, repr=False)
 
     def identify(self, path: str, folder: ClassFolder, identifiers: Identifiers | None) -> Identity:
         """Say whom an image shows.
@@ -48,7 +48,10 @@ class WhoIsWho:
         """
         if self.way in ("auto", "table") and path in self.table:
             patient, study = self.table[path]
-            return Identity.of(self.key, patient=patient, study=study)
+            by_table = Identity.of(self.key, patient=patient, study=study)
+            if patient or self.way == "table":
+                return by_table
+            return Identity.in_file(self.key, identifiers)._replace(study=by_table.study)
         if self.way in ("auto", "dicom"):
             return Identity.in_file(self.key, identifiers)
         read = _BY_PATH.get(self.way)
@@ -56,13 +59,13 @@ class WhoIsWho:
         return Identity.of(self.key, patient=name)
 
 
-def named_by(table: ImageTable | None) -> dict[str, tuple[str, str | None]]:
+def named_by(table: ImageTable | None) -> dict[str, tuple[str | None, str | None]]:
     """Read patient and study of each file off a table, for `WhoIsWho`."""
     if table is None:
         return {}
-    known = table.rows.dropna(subset=["patient"])
-    studies = known["study"].astype(object).where(known["study"].notna(), None)
-    return dict(zip(known.index, zip(known["patient"], studies, strict=True), strict=True))
+    known = table.rows[["patient", "study"]].dropna(how="all").astype(object)
+    known = known.where(known.notna(), None)
+    return dict(zip(known.index, known.itertuples(index=False, name=None), strict=True))
 
 
 def _below_class(path: str, folder: ClassFolder) -> str | None:

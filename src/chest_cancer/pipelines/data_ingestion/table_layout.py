@@ -1,13 +1,15 @@
 """Class and split of each file by a table, beside what folders say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from chest_cancer.pipelines.data_ingestion.folder_names import is_mask, normal_form
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout, one_class_a_spelling
+from chest_cancer.sources.split_names import split_of
 from chest_cancer.sources.table import ImageTable
+from chest_cancer.sources.wording import some
 
 BY_TABLE = "a file a row of the table"
 _NO_LABEL = "its row of the table says no class"
@@ -21,7 +23,8 @@ def without_masks(paths: Sequence[str]) -> list[str]:
 def layout_of_table(table: ImageTable, class_names: Mapping[str, str]) -> Layout:
     """Take classes and splits from a table that says the class of each file.
 
-    A folder that is called like another class of the table contradicts it, and the file is left out.
+    A folder that is called like another class of the table contradicts it, and the file is left out. A file whose row
+    says no split has that of its folder, where the folders are of several splits.
 
     Args:
         table: With labels.
@@ -32,7 +35,9 @@ def layout_of_table(table: ImageTable, class_names: Mapping[str, str]) -> Layout
     """
     left_out = dict([*table.refused, *table.without_row])
     known = {normal_form(label) for label in table.rows["label"].dropna()}
+    names = {normal_form(name): label for name, label in class_names.items()}
     by_file = {}
+    by_folder, split_notes = _splits_of_folders(table, known)
     for path, label, split in table.rows[["label", "split"]].itertuples(name=None):
         folders = path.split("/")[:-1]
         named = [folder for folder in folders if normal_form(folder) in known]
@@ -41,11 +46,27 @@ def layout_of_table(table: ImageTable, class_names: Mapping[str, str]) -> Layout
         elif named and normal_form(label) not in map(normal_form, named):
             left_out[path] = f"contradicting labels: {label!r} in the table, and its folder is {named[-1]!r}"
         else:
-            short = class_names.get(label, label)
-            by_file[path] = ClassFolder("/".join(folders), short, None if pd.isna(split) else split)
+            name = normal_form(label)
+            short = names.get(name, name)
+            by_file[path] = ClassFolder("/".join(folders), short, by_folder.get(path) if pd.isna(split) else split)
     folders_of, notes = one_class_a_spelling(list(by_file.values()), set(class_names.values()))
     by_file = dict(zip(by_file, folders_of, strict=True))
-    return Layout((), tuple(left_out.items()), BY_TABLE, (*table.notes, *notes), by_file)
+    return Layout((), tuple(left_out.items()), BY_TABLE, (*table.notes, *split_notes, *notes), by_file)
+
+
+def _splits_of_folders(table: ImageTable, classes: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """Read splits off the folders of files whose rows say none; a folder that is called like a class is none."""
+    found: dict[str, str] = {}
+    names: set[str] = set()
+    for path in table.rows.index[table.rows["split"].isna()]:
+        called = {normal_form(folder) for folder in path.split("/")[:-1]}.difference(classes)
+        splits = {name: split for name in called if (split := split_of(name))}
+        if len(set(splits.values())) == 1:
+            names.update(splits)
+            found[path] = next(iter(splits.values()))
+    if len(set(found.values())) < 2:  # one alone, such as `test_data`, holds everything
+        return {}, []
+    return found, [f"Where the table says no split, the folders do: {some(sorted(names))}."]
 
 
 def add_table(layout: Layout, table: ImageTable) -> Layout:
