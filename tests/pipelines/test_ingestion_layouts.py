@@ -603,3 +603,39 @@ def test_of_any_usual_tree_the_classes_are_right(
     assert set(index["label"]) == classes
     assert index["source_split"].notna().all() == bool(splits)
     assert len(index) == 3 * len(classes) * max(len(splits), 1)
+
+
+# --- beside the slices -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mask", ["{}_mask.png", "{}-Mask.tif", "{}_mask_1.png", "{}_lung_mask.png", "{} seg.png"])
+def test_masks_beside_their_images_are_left_out_and_it_is_said(index: Index, mask: str) -> None:
+    images = pictures(["normal", "tumour"])
+    name = f"tumour/{mask.format(1)}"
+
+    found = index(images | {name: picture(99)})
+
+    assert set(found["labels"]) == set(images)
+    reason = "by its name the mask of `tumour/1.png`, which lies beside it; if it is a slice, rename it"
+    assert found["quarantine"] == {name: reason}
+    assert f"1 masks by their names were left out, such as `{name}` beside `tumour/1.png`." in found["notes"]
+
+
+def test_what_is_called_like_a_mask_of_no_image_is_an_image(index: Index) -> None:
+    images = pictures(["normal", "tumour"]) | {"tumour/case_mask.png": picture(99), "normal/unmask.png": picture(98)}
+
+    assert set(index(images)["labels"]) == set(images)
+
+
+@pytest.mark.parametrize("shown", [0, 1, 255])
+def test_an_empty_picture_and_a_mask_are_no_slices(index: Index, shown: int) -> None:
+    pixels = np.zeros((64, 64), np.uint8)
+    pixels[20:30, 20:30] = shown
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+
+    found = index(pictures(["normal", "tumour"]) | {"tumour/other.png": buffer.getvalue()})
+
+    assert found["quarantine"] == {
+        "tumour/other.png": "one or two values alone, as an empty picture or a mask has: expected a slice"
+    }

@@ -186,3 +186,12 @@ def test_a_class_is_one_however_its_accents_are_stored(ingest: Ingest) -> None:
     index, _, _ = ingest(names, re.sub(",tumour", lambda _: f",{next(spellings)}", table))
 
     assert set(index["label"]) == {"normal", "Tum\u00f6r"}
+
+
+def test_a_folder_that_differs_from_another_class_in_case_alone_contradicts_the_table_too(ingest: Ingest) -> None:
+    names = [f"{label}/{number}.png" for label in ("Normal", "Tumour") for number in range(4)]
+    rows = [f"{name},{'tumour' if name == 'Normal/0.png' else name.split('/')[0].lower()}\n" for name in names]
+
+    _, quarantine, _ = ingest(names, "path,label\n" + "".join(rows))
+
+    assert quarantine == {"Normal/0.png": "contradicting labels: 'tumour' in the table, and its folder is 'Normal'"}

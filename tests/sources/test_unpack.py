@@ -68,6 +68,7 @@ def files_of(folder: Path) -> list[str]:
         (f"normal/{'/'.join(['n' * 200] * 25)}.png", "name is too long for the file system"),
         (f"normal/{'n' * 300}/", "name is too long for the file system"),
         ("__MACOSX/normal/._a.png", "system or hidden file"),
+        ("normal/@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg", "system or hidden file"),
         ("normal/.DS_Store", "system or hidden file"),
         ("normal/Thumbs.db", "system or hidden file"),
         (".hidden/a.png", "system or hidden file"),

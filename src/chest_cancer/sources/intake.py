@@ -15,7 +15,7 @@ from chest_cancer.parameters.sources import SourceLimits
 CHUNK = 1 << 20
 FOLDER = "folder "  # begins the reason of a folder that is refused
 LINK = "symbolic link"
-SYSTEM_NAMES = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+SYSTEM_NAMES = {"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
 _ALWAYS_ALLOWED_BYTES = 1 << 26
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNSUITABLE_NAME = {

@@ -17,6 +17,8 @@ from chest_cancer.pipelines.data_ingestion.patients import WhoIsWho
 from chest_cancer.sources.foreign import foreign_by_name
 from chest_cancer.sources.image_folder import ImageFolder
 
+_NOTHING = "one or two values alone, as an empty picture or a mask has: expected a slice"
+
 
 class Scan(NamedTuple):
     """What is known of a CT slice that says where it lies.
@@ -88,6 +90,8 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
             f"{decoded.width} x {decoded.height} pixels; expected at least {limits.min_side} on each side "
             "(`data_ingestion.limits.min_side`)"
         )
+    if _shows_nothing(decoded):
+        return _NOTHING
     marks = find_marks(decoded.pixels)
     return IndexedImage(
         path=path,
@@ -108,6 +112,11 @@ def examine(images: ImageFolder, path: str, layout: Layout, who: WhoIsWho, limit
         attributes=decoded.attributes,
         scan=_scan_of(path, decoded),
     )
+
+
+def _shows_nothing(decoded: DecodedImage) -> bool:
+    values = decoded.pixels if decoded.hounsfield is None else decoded.hounsfield
+    return bool(((values == values.min()) | (values == values.max())).all())
 
 
 def _scan_of(path: str, decoded: DecodedImage) -> Scan | None:

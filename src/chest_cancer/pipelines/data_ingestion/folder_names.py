@@ -1,12 +1,19 @@
-"""What a folder's name alone says: a split, masks, a mere wrapper, a copy, a patient."""
+"""What names alone say: of a folder a split, masks, a mere wrapper, a copy, a patient; of a file a mask."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
+from chest_cancer.sources.foreign import holds_no_images, without_image_suffix
 from chest_cancer.sources.split_names import words
 
 _MASKS = ("mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "contours")
 _MASKS_ALONE = {"labels", "gt", "bboxes", "boundingboxes", "xmls"}
+_MASK_BESIDE = re.compile(
+    r"(?P<image>.+?)[-_. ]+(?:[a-z]+[-_ ])?"
+    r"(?:masks?|seg|segmentation|annotations?|gt|ground[-_ ]?truth|contours?|label)(?:[-_ ]?\d+)?",
+    re.IGNORECASE,
+)
 _WRAPPERS = {
     *("images", "image", "imgs", "img", "pictures", "slices", "scans", "frames", "files", "data"),
     *("png", "pngs", "jpg", "jpgs", "jpeg", "jpegs", "dicom", "dicoms", "dcm", "tif", "tiff"),
@@ -40,6 +47,24 @@ def is_mask(name: str) -> bool:
     """Whether a folder of this name holds masks or annotations, not slices."""
     joined = "".join(words(name))
     return joined in _MASKS_ALONE or joined.endswith(_MASKS)
+
+
+def masks_beside(paths: Sequence[str]) -> dict[str, str]:
+    """Find masks that lie beside their images: `1_mask.png` beside `1.png`.
+
+    Args:
+        paths: Of files.
+
+    Returns:
+        Path of each mask to that of its image.
+    """
+    images = {without_image_suffix(path): path for path in paths if not holds_no_images(path)}
+    matches = {path: _MASK_BESIDE.fullmatch(bare) for bare, path in images.items()}
+    return {
+        mask: images[match["image"]]
+        for mask, match in matches.items()
+        if match is not None and match["image"] in images
+    }
 
 
 def is_wrapper(name: str) -> bool:

@@ -14,6 +14,7 @@ from chest_cancer.pipelines.data_ingestion.folder_names import (
     is_mask,
     is_wrapper,
     last_part,
+    masks_beside,
     normal_form,
 )
 from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
@@ -26,6 +27,7 @@ _MASKS = (
     "in the folder `{folder}` of masks or annotations, which are no slices; if it is a class, name it in "
     "`data_ingestion.class_names`"
 )
+_MASK_BESIDE = "by its name the mask of `{image}`, which lies beside it; if it is a slice, rename it"
 _BESIDE = "in the folder `{folder}`, which lies beside the folders of splits and is none"
 
 
@@ -120,8 +122,7 @@ def read_layout(
     tree, masks = FolderTree(paths, folders).without(
         lambda folder: is_mask(last_part(folder)) and last_part(folder) not in names
     )
-    left_out = [(folder, _MASKS.format(folder=folder)) for folder in masks]
-    notes = _masks_notes(masks)
+    left_out, notes = _leave_out_masks(masks, masks_beside(paths))
     top = _skip_wrappers(tree, names)
     inside = tree.children(top)
     splits = {
@@ -242,10 +243,17 @@ def _splits_inside_classes(tree: FolderTree, folders: list[ClassFolder]) -> tupl
     return [*empty, *split], True
 
 
-def _masks_notes(masks: list[str]) -> list[str]:
-    if not masks:
-        return []
-    return [f"Folders of masks or annotations were left out, because these are no slices: {some(masks)}."]
+def _leave_out_masks(folders: list[str], beside: Mapping[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return path and reason of folders of masks, and of masks beside their images; and sentences on them."""
+    left_out = [(folder, _MASKS.format(folder=folder)) for folder in folders]
+    left_out += [(mask, _MASK_BESIDE.format(image=image)) for mask, image in beside.items()]
+    notes = []
+    if folders:
+        notes.append(f"Folders of masks or annotations were left out, because these are no slices: {some(folders)}.")
+    if beside:
+        mask, image = next(iter(beside.items()))
+        notes.append(f"{len(beside)} masks by their names were left out, such as `{mask}` beside `{image}`.")
+    return left_out, notes
 
 
 def _depth_notes(tree: FolderTree, folders: list[ClassFolder]) -> list[str]:

@@ -34,16 +34,16 @@ def layout_of_table(table: ImageTable, class_names: Mapping[str, str]) -> Layout
         A layout without class folders.
     """
     left_out = dict([*table.refused, *table.without_row])
-    known = {normal_form(label) for label in table.rows["label"].dropna()}
+    known = {_key(label) for label in table.rows["label"].dropna()}
     names = {normal_form(name): label for name, label in class_names.items()}
     by_file = {}
     by_folder, split_notes = _splits_of_folders(table, known)
     for path, label, split in table.rows[["label", "split"]].itertuples(name=None):
         folders = path.split("/")[:-1]
-        named = [folder for folder in folders if normal_form(folder) in known]
+        named = [folder for folder in folders if _key(folder) in known]
         if pd.isna(label):
             left_out[path] = _NO_LABEL
-        elif named and normal_form(label) not in map(normal_form, named):
+        elif named and _key(label) not in map(_key, named):
             left_out[path] = f"contradicting labels: {label!r} in the table, and its folder is {named[-1]!r}"
         else:
             name = normal_form(label)
@@ -54,12 +54,17 @@ def layout_of_table(table: ImageTable, class_names: Mapping[str, str]) -> Layout
     return Layout((), tuple(left_out.items()), BY_TABLE, (*table.notes, *split_notes, *notes), by_file)
 
 
+def _key(name: str) -> str:
+    """What is one class has one key: see `one_class_a_spelling`."""
+    return normal_form(name).casefold()
+
+
 def _splits_of_folders(table: ImageTable, classes: Collection[str]) -> tuple[dict[str, str], list[str]]:
     """Read splits off the folders of files whose rows say none; a folder that is called like a class is none."""
     found: dict[str, str] = {}
     names: set[str] = set()
     for path in table.rows.index[table.rows["split"].isna()]:
-        called = {normal_form(folder) for folder in path.split("/")[:-1]}.difference(classes)
+        called = [folder for folder in path.split("/")[:-1] if _key(folder) not in classes]
         splits = {name: split for name in called if (split := split_of(name))}
         if len(set(splits.values())) == 1:
             names.update(splits)
