@@ -158,7 +158,7 @@ def test_air_is_dark_whatever_the_photometric_interpretation() -> None:
 
 
 def test_absurd_rescale_does_not_overflow_into_a_warning() -> None:
-    assert decode_image(dicom(RescaleSlope="1e300", RescaleIntercept="-1e308")).pixels.shape == (40, 40, 3)
+    assert decode_image(dicom(RescaleSlope="1e305", RescaleIntercept="-1e305")).pixels.shape == (40, 40, 3)
 
 
 # --- radiographs -----------------------------------------------------------------------------------------------------
@@ -319,15 +319,21 @@ def test_shipped_magnetic_resonance_is_refused() -> None:
 # --- what other programs write ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stored", [STORED + 1024, np.arange(1600).reshape(40, 40) % 256], ids=["HU + 1024", "grey"])
-def test_a_rescale_that_leaves_nothing_below_zero_is_not_that_of_the_values(stored: NDArray[np.int64]) -> None:
+@pytest.mark.parametrize(
+    ("stored", "intercept"),
+    [(STORED + 1024, 0), (np.arange(1600).reshape(40, 40) % 256, 0), (np.arange(1600).reshape(40, 40) % 256, -1024)],
+    ids=["HU + 1024", "grey", "grey under its old rescale"],
+)
+def test_a_rescale_by_which_a_slice_shows_no_body_is_not_that_of_its_values(
+    stored: NDArray[np.int64], intercept: int
+) -> None:
     with pytest.raises(UnreadableImageError) as caught:
-        decode_image(dicom(stored.astype(np.uint16), RescaleSlope=1, RescaleIntercept=0))
+        decode_image(dicom(stored.astype(np.uint16), RescaleSlope=1, RescaleIntercept=intercept))
 
     assert str(caught.value) == (
-        f"DICOM CT slice whose values, {stored.min()} to {stored.max()} by its rescale, are no Hounsfield units: air "
-        "and fat would be below 0; correct RescaleSlope (0028,1053) and RescaleIntercept (0028,1052), or save the file "
-        "as PNG"
+        f"DICOM CT slice whose values, {stored.min() + intercept} to {stored.max() + intercept} by its rescale, are no "
+        "Hounsfield units: those of a body go from below 0 to above -200; correct RescaleSlope (0028,1053) and "
+        "RescaleIntercept (0028,1052), or save the file as PNG"
     )
 
 

@@ -11,6 +11,8 @@ from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of
 from chest_cancer.imaging.grey import AIR, holds_hounsfield, to_eight_bits
 from chest_cancer.imaging.pixels import UnreadableImageError, describe, scale
 
+_AIR_ALONE = -200  # below fat
+
 
 class Grey(NamedTuple):
     """Stored grey as it may be used: Hounsfield units, or what the file says is to be seen.
@@ -43,7 +45,9 @@ def read_grey(stored: NDArray[Any], dataset: Dataset, *, any_modality: bool) -> 
     """
     padding = _padding(stored, dataset)
     values = _rescale(stored, dataset)
-    if _are_hounsfield(values[~padding], dataset):
+    measured = values[~padding]
+    # Air alone is more often grey that was windowed, and kept the rescale of before; in a stack there are such slices.
+    if _are_hounsfield(measured, dataset) and (measured.max() > _AIR_ALONE or any_modality):
         values[padding] = AIR
         return Grey(values, True, "HU")
     if dataset.get("Modality") == "CT" and not any_modality:
@@ -86,7 +90,8 @@ def make_hounsfield(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.float6
 def _are_hounsfield(measured: NDArray[np.float64], dataset: Dataset) -> bool:
     """Say whether rescaled values are Hounsfield units, as far as the elements tell, else by the values themselves.
 
-    What other programs write anew may say a rescale that isn't its own: nothing below 0 is neither air nor fat.
+    What other programs write anew may have a rescale that isn't its own: without values below 0, air and fat are
+    missing.
     """
     modality = dataset.get("Modality")
     if modality == "CT" and _is_rescaled(dataset) and measured.min() < 0:
@@ -103,7 +108,8 @@ def _no_hounsfield(values: NDArray[np.float64], dataset: Dataset) -> UnreadableI
     if _is_rescaled(dataset):
         return UnreadableImageError(
             f"DICOM CT slice whose values, {values.min():g} to {values.max():g} by its rescale, are no Hounsfield "
-            f"units: air and fat would be below 0; correct {slope} and {intercept}, or save the file as PNG"
+            f"units: those of a body go from below 0 to above {_AIR_ALONE}; correct {slope} and {intercept}, or save "
+            "the file as PNG"
         )
     return UnreadableImageError(
         f"DICOM CT slice without {slope} and {intercept}, and its values, {values.min():g} to {values.max():g}, are "
