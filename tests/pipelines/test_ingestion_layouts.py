@@ -621,8 +621,16 @@ def test_masks_beside_their_images_are_left_out_and_it_is_said(index: Index, mas
     assert f"1 masks by their names were left out, such as `{name}` beside `tumour/1.png`." in found["notes"]
 
 
+def test_the_mask_of_an_image_with_a_word_at_its_end_is_found(index: Index) -> None:
+    images = pictures(["normal", "tumour"]) | {"tumour/9_ct.png": picture(98)}
+
+    found = index(images | {"tumour/9_ct_mask.png": picture(99)})
+
+    assert set(found["labels"]) == set(images)
+
+
 def test_what_is_called_like_a_mask_of_no_image_is_an_image(index: Index) -> None:
-    images = pictures(["normal", "tumour"]) | {"tumour/case_mask.png": picture(99), "normal/unmask.png": picture(98)}
+    images = pictures(["normal", "tumour"]) | {"tumour/case_mask.png": picture(99), "tumour/1_lung.png": picture(98)}
 
     assert set(index(images)["labels"]) == set(images)
 

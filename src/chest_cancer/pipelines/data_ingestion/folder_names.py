@@ -9,11 +9,11 @@ from chest_cancer.sources.split_names import words
 
 _MASKS = ("mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "contours")
 _MASKS_ALONE = {"labels", "gt", "bboxes", "boundingboxes", "xmls"}
-_MASK_BESIDE = re.compile(
-    r"(?P<image>.+?)[-_. ]+(?:[a-z]+[-_ ])?"
-    r"(?:masks?|seg|segmentation|annotations?|gt|ground[-_ ]?truth|contours?|label)(?:[-_ ]?\d+)?",
+_MASK_AT_END = re.compile(
+    r"[-_. ]+(?:masks?|seg|segmentation|annotations?|gt|ground[-_ ]?truth|contours?|label)(?:[-_ ]?\d+)?$",
     re.IGNORECASE,
 )
+_LAST_WORD = re.compile(r"[-_ ][a-z]+$", re.IGNORECASE)
 _WRAPPERS = {
     *("images", "image", "imgs", "img", "pictures", "slices", "scans", "frames", "files", "data"),
     *("png", "pngs", "jpg", "jpgs", "jpeg", "jpegs", "dicom", "dicoms", "dcm", "tif", "tiff"),
@@ -58,13 +58,19 @@ def masks_beside(paths: Sequence[str]) -> dict[str, str]:
     Returns:
         Path of each mask to that of its image.
     """
-    images = {without_image_suffix(path): path for path in paths if not holds_no_images(path)}
-    matches = {path: _MASK_BESIDE.fullmatch(bare) for bare, path in images.items()}
-    return {
-        mask: images[match["image"]]
-        for mask, match in matches.items()
-        if match is not None and match["image"] in images
-    }
+    bare = {path: without_image_suffix(path) for path in paths if not holds_no_images(path)}
+    images = {name: path for path, name in bare.items()}
+    found = {}
+    for path, name in bare.items():
+        image = _MASK_AT_END.sub("", name)
+        if image == name:
+            continue
+        # Of `1_lung_mask` both `1_lung` and `1` may be the image.
+        for candidate in (image, _LAST_WORD.sub("", image)):
+            if candidate in images:
+                found[path] = images[candidate]
+                break
+    return found
 
 
 def is_wrapper(name: str) -> bool:
