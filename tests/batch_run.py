@@ -33,7 +33,7 @@ def make_table(
     parameters = BatchInferenceParameters.model_validate({"source": str(source), "part": share} | block)
     images = ImageFilesDataset(filepath=str(work / "images"), object_store={"credentials": credentials})
     images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY))
-    planned, _ = predict_images(images.load(), classifier or by_seed(seed), parameters, KEY)
+    planned, _, _ = predict_images(images.load(), classifier or by_seed(seed), parameters, KEY)
     table = TablePartsDataset(filepath=predictions or str(work / "predictions"), credentials=credentials)
     table.save(planned)
     return table.load()

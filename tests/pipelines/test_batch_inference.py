@@ -58,7 +58,7 @@ def png(pixels: Pixels) -> bytes:
 
 
 def predict(folder: ImageFolder, classifier: Classifier, way: str = "auto", key: bytes = KEY) -> pd.DataFrame:
-    planned, _ = predict_images(ImageFiles.of_copies(folder), classifier, BatchInferenceParameters(patient=way), key)
+    planned, _, _ = predict_images(ImageFiles.of_copies(folder), classifier, BatchInferenceParameters(patient=way), key)
     parts = [rows for _, rows in planned.compute(list(planned.asked))]
     return pd.concat(parts).sort_values("path", ignore_index=True)
 

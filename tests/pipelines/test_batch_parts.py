@@ -7,20 +7,27 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro_datasets.pandas import ParquetDataset
 from PIL import Image
 
 from batch_run import KEY, make_table
+from chest_cancer.datasets.classifier import ClassifierDataset
 from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
+from chest_cancer.datasets.table_parts import TablePartsDataset
+from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters.blocks import BatchInferenceParameters
-from chest_cancer.pipelines.batch_inference import nodes
+from chest_cancer.pipelines.batch_inference import create_pipeline, nodes
 from chest_cancer.pipelines.batch_inference.nodes import predict_images
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.image_source import ImageSource
-from chest_cancer.storage.table_parts import TableParts
+from chest_cancer.storage.table_parts import PlannedTable, TableParts
 from conftest import Pixels
 from dicom_files import dicom
+from manifests import PATIENT_RULE
 from tiny_classifier import tiny_classifier
 from volume_files import ct_slice, nifti, stack
 
@@ -182,7 +189,7 @@ def test_files_in_place_give_the_same_rows_as_in_an_archive(tmp_path: Path, pict
 def test_a_folder_that_is_gone_is_no_reason_of_its_files(source: Path, tmp_path: Path) -> None:
     images = ImageFilesDataset(filepath=str(tmp_path / "images"))
     images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY))
-    planned, _ = predict_images(images.load(), tiny_classifier(), BatchInferenceParameters(), KEY)
+    planned, _, _ = predict_images(images.load(), tiny_classifier(), BatchInferenceParameters(), KEY)
     source.rename(tmp_path / "elsewhere")  # as where a disk is not mounted
 
     with pytest.raises(ConnectionError, match=f"can't be reached from .*: expected {source}. Received: no such folder"):
@@ -227,3 +234,49 @@ def test_the_page_shows_a_sample_and_says_what_is_missing(source: Path, tmp_path
     assert f"{len(parts)} of 99 parts" in page
     assert "<here>" not in page
     assert "http" not in page.split("</style>")[1]
+
+
+class ReplacedMeanwhile(TablePartsDataset):
+    """A table whose making takes so long that another model is served by the end."""
+
+    def __init__(self, served: Path, other: Classifier, **where: str) -> None:
+        super().__init__(**where)
+        self._served, self._other = served, other
+
+    def save(self, data: PlannedTable) -> None:
+        super().save(data)
+        ClassifierDataset(filepath=str(self._served)).save(self._other)
+
+
+def test_a_batch_is_read_by_the_model_that_predicted_it_though_another_one_is_served_by_then(
+    source: Path, tmp_path: Path
+) -> None:
+    first, second = (tiny_classifier(patient_rule=PATIENT_RULE | {"threshold": threshold}) for threshold in (-9, 9))
+    served = tmp_path / "classifier"
+    ClassifierDataset(filepath=str(served)).save(first)
+    catalog = DataCatalog(
+        {
+            "params:batch_inference": MemoryDataset(
+                BatchInferenceParameters(source=str(source), patient="(?P<patient>ward_.)")
+            ),
+            "patient_key": MemoryDataset(KEY),
+            "inference_images": ImageFilesDataset(filepath=str(tmp_path / "images")),
+            "classifier": ClassifierDataset(filepath=str(served)),
+            "predictions": ReplacedMeanwhile(served, second, filepath=str(tmp_path / "predictions")),
+            "patient_predictions": ParquetDataset(filepath=str(tmp_path / "patients.parquet")),
+        }
+    )
+
+    SequentialRunner().run(create_pipeline(), catalog)
+
+    assert catalog.load("patient_predictions")["threshold"].unique().tolist() == [-9]
+
+
+def test_a_table_is_without_parts_that_another_model_has_made_meanwhile(source: Path, tmp_path: Path) -> None:
+    parts = make_table(source, tmp_path)
+    names = sorted(times(parts))
+
+    make_table(source, tmp_path, share="1/4", seed=1)  # takes all others for out of date
+
+    assert len(names) > len(times(parts)) > 0
+    assert (list(parts), parts.count_rows()) == ([], 0)

@@ -11,7 +11,10 @@ from chest_cancer.storage.table_parts import PlannedTable, TableParts
 
 
 class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
-    """A table in parts. Saving makes what is missing of a planned one, part by part; loading gives it, unread."""
+    """A table in parts. Saving makes what is missing of a planned one, part by part; loading gives it, unread.
+
+    What was saved is loaded without parts that others made from something else in the meantime.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
         self._credentials = credentials
         self._fs_args = fs_args
         self.metadata = metadata
+        self._planned: PlannedTable | None = None
 
     def load(self) -> TableParts:
         place = self._place()
@@ -40,7 +44,7 @@ class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
             raise DatasetError(
                 f"No table in {self._filepath}: expected a folder of Parquet files. Run the pipeline that makes it."
             )
-        return TableParts(place)
+        return TableParts(place, self._planned.made_from if self._planned else None)
 
     def save(self, data: PlannedTable) -> None:
         place = self._place()
@@ -51,6 +55,7 @@ class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
                 )
             Path(self._filepath).mkdir(parents=True, exist_ok=True)
         TableParts(place).make(data)
+        self._planned = data
 
     def _place(self) -> Place:
         return Place.of(self._filepath, self._credentials, self._fs_args)
@@ -61,6 +66,9 @@ class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
 
         first = next(iter(self.load()), pd.DataFrame())
         return TablePreview(first.head(nrows).to_dict(orient="split"))
+
+    def _release(self) -> None:
+        self._planned = None
 
     def _exists(self) -> bool:
         place = self._place()

@@ -44,14 +44,19 @@ class TableParts:
 
     Attributes:
         place: Holds them.
+        made_from: As in the plan whose parts these are: others, which somebody makes meanwhile, are not among them.
+            None where there is no plan: all are.
     """
 
     place: Place
+    made_from: Mapping[str, str] | None = None
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Read part after part."""
         for part in self._list():
-            yield pd.read_parquet(self._open(part))
+            content = self._open(part)
+            if self._is_planned(part, pq.read_metadata(content)):
+                yield pd.read_parquet(content)
 
     def __len__(self) -> int:
         """How many parts there are."""
@@ -59,7 +64,8 @@ class TableParts:
 
     def count_rows(self) -> int:
         """How many rows all parts have."""
-        return sum(pq.read_metadata(self._open_footer(part)).num_rows for part in self._list())
+        known = ((part, pq.read_metadata(self._open_footer(part))) for part in self._list())
+        return sum(metadata.num_rows for part, metadata in known if self._is_planned(part, metadata))
 
     def make(self, planned: PlannedTable) -> None:
         """Make the parts that are asked for and missing, one after the other; those of another plan are removed.
@@ -115,8 +121,14 @@ class TableParts:
     def _made_from(self, part: Listed) -> str | None:
         """What a part was made from; None where it is gone, damaged, or of somebody else."""
         try:
-            metadata = pq.read_schema(self._open_footer(part)).metadata
+            return _origin(pq.read_metadata(self._open_footer(part)))
         except (OSError, pa.ArrowException):
             return None
-        made_from: bytes = (metadata or {}).get(_MADE_FROM, b"")
-        return made_from.decode()
+
+    def _is_planned(self, part: Listed, metadata: pq.FileMetaData) -> bool:
+        return self.made_from is None or self.made_from.get(part.name.removesuffix(_SUFFIX)) == _origin(metadata)
+
+
+def _origin(metadata: pq.FileMetaData) -> str:
+    made_from: bytes = (metadata.metadata or {}).get(_MADE_FROM, b"")
+    return made_from.decode()

@@ -48,7 +48,7 @@ def describe_inference_source(parameters: BatchInferenceParameters, patient_key:
 
 def predict_images(
     images: ImageFiles, classifier: Classifier, parameters: BatchInferenceParameters, patient_key: bytes
-) -> tuple[PlannedTable, dict[str, Any]]:
+) -> tuple[PlannedTable, dict[str, Any], Classifier]:
     """Plan to predict every image of a source; the catalog asks for the parts that are not there yet.
 
     Args:
@@ -62,8 +62,9 @@ def predict_images(
         `path`; `patient`, `study` and `series`, keyed hashes, empty where they are not known; the answer's `label` and
         `probability`, empty where there is none, and then a `reason`; a `warning` where only the probability is empty,
         because it would say nothing; a `probability_<class>` of each class, empty where the file can't be read or shows
-        no lung; the digest `pixel_sha256`, empty where it can't be read. And what is known of the work: `source`,
-        `synthetic`, `files` and `parts`, how many there are to be.
+        no lung; the digest `pixel_sha256`, empty where it can't be read. What is known of the work: `source`,
+        `synthetic`, `files` and `parts`, how many there are to be. And the classifier, for what follows: by then
+        another one may be served.
 
     Raises:
         ValueError: There is no file, or no patient is found in the way that was asked for.
@@ -83,7 +84,7 @@ def predict_images(
         "files": len(images.files),
         "parts": len(parts),
     }
-    return planned, facts
+    return planned, facts, classifier
 
 
 def _predict_parts(

@@ -20,18 +20,18 @@ def create_pipeline() -> Pipeline:
             Node(
                 func=predict_images,
                 inputs=["inference_images", "classifier", "params:batch_inference", "patient_key"],
-                outputs=["predictions", "inference_work"],
+                outputs=["predictions", "inference_work", "inference_classifier"],
                 name="predict_images_node",
             ),
             Node(
                 func=gather_patients,
-                inputs=["predictions", "classifier"],
+                inputs=["predictions", "inference_classifier"],
                 outputs="patient_predictions",
                 name="gather_patients_node",
             ),
             Node(
                 func=gather_studies,
-                inputs=["predictions", "classifier"],
+                inputs=["predictions", "inference_classifier"],
                 outputs="study_predictions",
                 name="gather_studies_node",
             ),
@@ -49,7 +49,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=draw_gallery,
-                inputs=["inference_images", "predictions", "classifier", "batch_summary", "patient_key"],
+                inputs=["inference_images", "predictions", "inference_classifier", "batch_summary", "patient_key"],
                 outputs="predictions_gallery",
                 name="draw_gallery_node",
             ),
