@@ -33,6 +33,7 @@ _KEPT_JOBS = 50
 _PROBES = 20
 _PROBE_SECONDS = 0.02
 _START_SECONDS = 5
+_KILLED = "Its process was killed."
 
 
 class JobRunningError(RuntimeError):
@@ -163,7 +164,7 @@ class Jobs:
         if job.status == "running" and not self.is_running():
             job = folder.read()  # it may have ended between the two questions
             if job.status == "running":
-                return replace(job, status="failed", error="Its process was killed.")
+                return replace(folder.ended("failed", _KILLED), ended=None)  # nobody knows when
         return job
 
     def cancel(self, folder: JobFolder) -> bool:
@@ -187,7 +188,7 @@ class Jobs:
         folders = self.folders()
         for folder in folders:
             if folder.read().status == "running":
-                folder.finish("failed", "Its process was killed.")
+                folder.finish("failed", _KILLED)
         for folder in folders[_KEPT_JOBS - 1 :]:
             shutil.rmtree(folder.path)
 

@@ -158,7 +158,7 @@ def _serve_champion() -> str:
     from chest_cancer.record.kept_champion import KeptChampion
 
     folder = _served_folder()
-    KeptChampion(folder).fetch()
+    KeptChampion(folder).bring()
     return str(folder).removeprefix(f"{project_path()}/")
 
 

@@ -533,3 +533,28 @@ def test_where_nothing_is_served_the_champion_is_brought_though_the_run_was_refu
     )
 
     assert served_run(project_copy) == "run1"
+
+
+def test_a_roll_back_whose_model_finds_no_room_says_what_is_served_and_how_to_go_on(
+    client: MlflowClient, trained: Callable, project_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    registry.submit(*trained(2), promoted_over("1"))
+    kedro_record("promote", "2")
+    download = registered_files.download
+
+    def download_where_there_is_room(version: str, folder: Path) -> None:
+        if folder.is_relative_to(project_copy):
+            raise OSError(28, "No space left on device")
+        download(version, folder)
+
+    with monkeypatch.context() as full:
+        full.setattr(registered_files, "download", download_where_there_is_room)
+        with pytest.raises(OSError, match=r"Version 1 of VGG16Model is champion now, but .*No space left") as refused:
+            kedro_record("rollback")
+
+    assert served_run(project_copy) == "run2"
+    assert "What was served before is served still." in str(refused.value)
+    assert str(refused.value).endswith("then bring it: `kedro record promote 1`.")
+    kedro_record("promote", "1")
+    assert served_run(project_copy) == "run1"

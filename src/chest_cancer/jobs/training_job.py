@@ -51,7 +51,7 @@ class Job:
         environment: The Kedro environment that it runs.
         started: Time of its start, ISO 8601 in UTC.
         ended: Time of its end, ISO 8601 in UTC; None while it runs.
-        run_id: Id of the MLflow run; None until the job has succeeded, or where no run was recorded.
+        run_id: Id of the MLflow run; None until its model was judged, or where no run was recorded.
         figures: Test figures of the model that it trained.
         promoted: Whether the gate promoted the model that it trained, which is then served.
         error: Why it failed, or why its model is not served; None otherwise.
@@ -94,8 +94,14 @@ class JobFolder:
         self.upload = path / "upload"
 
     def read(self) -> Job:
-        """Read what is known of the job."""
-        return Job(**json.loads((self.path / "job.json").read_text()))
+        """Read what is known of the job: of a record by another version of this program, what this one knows, too."""
+        try:
+            known = json.loads((self.path / "job.json").read_text())
+            return Job(**{name: value for name, value in known.items() if name in Job.__dataclass_fields__})
+        except (ValueError, AttributeError, TypeError):  # it must not keep the others from being seen
+            began = datetime.strptime(self.path.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+            error = f"What was known of it can't be read: data/training_jobs/{self.path.name}/job.json is damaged."
+            return Job(self.path.name, "failed", "", began.isoformat(), error=error)
 
     def write(self, job: Job) -> None:
         """Write what is known of the job, in one step."""
@@ -140,7 +146,14 @@ class JobFolder:
                     shutil.copyfile(report, self.path / report.name)
 
     def finish(self, status: Status, error: str | None = None) -> Job:
-        """Write how the job ended, and delete the archive that it was given.
+        """Write how the job ended, see `ended`, and delete the archive that it was given."""
+        job = self.ended(status, error)
+        shutil.rmtree(self.upload, ignore_errors=True)
+        self.write(job)
+        return job
+
+    def ended(self, status: Status, error: str | None = None) -> Job:
+        """Say how the job ended: a model that was promoted is served, however the run ended after that.
 
         Args:
             status: How it ended.
@@ -148,13 +161,13 @@ class JobFolder:
         """
         job, events = self.read(), list(self.events())
         failed = [event for event in events if event["event"] in {"node_failed", "run_failed"}]
-        verdict = _last(events, "promotion") if status == "succeeded" else {}
+        verdict = _last(events, "promotion")
         promoted = bool(verdict.get("promoted"))
         if failed:
             error = ": ".join(failed[0][name] for name in ("node", "error") if name in failed[0])
         elif status == "succeeded" and job.task == "train" and not promoted:
             error = str(verdict.get("reason", "The run evaluated no model."))
-        job = replace(
+        return replace(
             job,
             status=status,
             ended=now(),
@@ -164,9 +177,6 @@ class JobFolder:
             seconds={event["node"]: event["seconds"] for event in events if event["event"] == "node_finished"},
             **{name: verdict[name] for name in ("run_id", "figures", "data", "version") if name in verdict},
         )
-        shutil.rmtree(self.upload, ignore_errors=True)
-        self.write(job)
-        return job
 
 
 def _last(events: list[dict[str, Any]], kind: str) -> dict[str, Any]:

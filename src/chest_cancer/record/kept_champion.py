@@ -100,6 +100,7 @@ class KeptChampion:
 
         Raises:
             ConnectionError: The server can't be used.
+            OSError: See `bring`.
         """
         here, line = self._line(), Line.of(manifest)
         may_follow = here is None or line.may_follow(here) or submitted.is_asked_for
@@ -111,8 +112,29 @@ class KeptChampion:
             )
             return submitted._replace(is_champion=False, reason=reason)
         if submitted.is_champion or here is None:
-            self.fetch()
+            self.bring()
         return submitted
+
+    def bring(self) -> None:
+        """Bring the champion here, to be served: the registry has its name already.
+
+        Raises:
+            ConnectionError: The server can't be used.
+            OSError: It can't be brought: what is served instead, and the command that brings it.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.fetch()
+        except ConnectionError:
+            raise
+        except (OSError, ValueError, MlflowException) as error:
+            version = registry.number_of(registry.champion())
+            raise OSError(
+                f"Version {version} of {registry.MODEL} is champion now, but could not be brought to {self.folder}: "
+                f"{error}. What was served before is served still. Mend that, then bring it: "
+                f"`kedro record promote {version}`."
+            ) from error
 
     def _line(self) -> Line | None:
         """The line of what is here; None where nothing is that can be read."""
