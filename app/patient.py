@@ -9,11 +9,11 @@ from flask import Request
 from app.answers import Answer, display_name, record
 from app.model import Model
 from app.slices import UnreadableFile
+from app.uploads import is_yes
 from chest_cancer.network.patients import PatientReading, PatientRule, why_no_rule
 from chest_cancer.network.studies import WITHOUT_LUNG
 
 FIELD = "one_patient"
-_NO = ("", "0", "false")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PatientAnswer:
 
 def is_one_patient(request: Request) -> bool:
     """Whether a form says that its images are slices of one patient."""
-    return request.form.get(FIELD, "") not in _NO
+    return is_yes(request.form.get(FIELD, ""))
 
 
 def answer_patient(files: list[Answer | UnreadableFile], model: Model) -> PatientAnswer:
@@ -61,7 +61,7 @@ def answer_patient(files: list[Answer | UnreadableFile], model: Model) -> Patien
         model: The model that gave them.
     """
     answers = [one for one in files if isinstance(one, Answer)]
-    distinct = list({one.slice.pixels.tobytes(): one for one in answers}.values())
+    distinct = list({one.slice.digest: one for one in answers}.values())
     predictions = [one.prediction for one in distinct if one.prediction]
     rule = PatientRule.of(model.manifest)
     reason = why_no_rule(model.manifest) if rule is None else None if predictions else WITHOUT_LUNG

@@ -11,7 +11,7 @@ from app.model import ModelSource
 from app.patient import answer_patient, is_one_patient, records
 from app.problems import ProblemError
 from app.slices import read_slices
-from app.uploads import FIELD, Upload, is_raw, read_form, read_json, read_raw
+from app.uploads import FIELD, Upload, is_raw, is_yes, read_form, read_json, read_raw
 
 blueprint = Blueprint("prediction", __name__)
 
@@ -25,7 +25,7 @@ def predict() -> ResponseReturnValue:
     A form with `one_patient` gets the answer about the patient, too.
     """
     model = ModelSource.of(current_app).get()
-    explain = request.args.get("explain", "") not in ("", "0", "false")
+    explain = is_yes(request.args.get("explain", ""))
     capacity = Capacity.of(current_app)
     with capacity.admit():
         files = read_slices(_read_uploads(), current_app.config["MAX_PIXELS"], model.classifier, capacity)

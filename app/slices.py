@@ -32,6 +32,7 @@ class Slice:
         shows_lung: Whether there is something to ask about: False for a CT slice above or below the lungs.
         chest: Whether it is known to show a chest, by its Hounsfield units; False for a picture.
         filename: What the client calls the file.
+        digest: What the picture is known by in batches and figures, so that a copy counts once.
         left_edge: Which side of the patient is at the left edge; None where that is not known.
     """
 
@@ -41,6 +42,7 @@ class Slice:
     shows_lung: bool
     chest: bool
     filename: str | None
+    digest: str
     left_edge: Side | None = None
 
 
@@ -88,7 +90,18 @@ def read_slices(
             seen = standardise(pixels, classifier.standardisation)
             lung = shows_lung(image)
             chest = lung and image.hounsfield is not None
-            files.append(Slice(seen.pixels, seen.frame, _shrink(pixels), lung, chest, upload.filename, image.left_edge))
+            files.append(
+                Slice(
+                    seen.pixels,
+                    seen.frame,
+                    _shrink(pixels),
+                    lung,
+                    chest,
+                    upload.filename,
+                    image.digest,
+                    image.left_edge,
+                )
+            )
     if len(problems) == len(files):
         raise ProblemError("unusable-image", "Unusable image", 422, "\n".join(problems))
     return files

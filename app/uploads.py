@@ -139,6 +139,11 @@ def _holds_bytes(stream: IO[bytes]) -> bool:
     return found
 
 
+def is_yes(text: str) -> bool:
+    """Read a switch of a form or an address: on, unless it says no. Python's clients write `False`."""
+    return text.strip().lower() not in ("", "0", "false", "no", "off")
+
+
 def read_object(request: Request) -> dict[str, Any] | None:
     """Read a JSON body; None where it is no JSON object."""
     try:

@@ -155,3 +155,26 @@ def test_the_form_offers_it_and_does_not_choose_it(client_of):
 
     assert re.search(r'<input id="one-patient" name="one_patient" type="checkbox" value="1" *>', text)
     assert '<label for="one-patient">These images are slices of one patient</label>' in text
+
+
+def test_slices_that_differ_count_each_as_in_batches_though_the_network_sees_no_difference(client_of, encode):
+    levels = np.full((448, 448, 3), 100, np.uint8)
+    other = levels.copy()
+    other[0, 0] = 101  # gone in the network's 224 x 224 pixels
+    files = [(io.BytesIO(encode(pixels)), "slice.png") for pixels in (levels, other, levels)]
+
+    records = (
+        client_of(patient_rule=PATIENT_RULE).post("/predict", data={"image": files, "one_patient": "1"}).get_json()
+    )
+
+    assert records[0]["probabilities"] == records[1]["probabilities"]
+    assert (records[0]["patient"]["slices"], records[0]["patient"]["copies"]) == (2, 1)
+
+
+@pytest.mark.parametrize(("said", "meant"), [("False", False), ("no", False), ("off", False), ("True", True)])
+def test_a_switch_is_off_where_it_says_so_in_whatever_way(client_of, encode, said, meant):
+    fields = {"image": (io.BytesIO(encode(100)), "slice.png"), "one_patient": said}
+
+    (record,) = client_of(patient_rule=PATIENT_RULE).post(f"/predict?explain={said}", data=fields).get_json()
+
+    assert ("patient" in record, "evidence" in record) == (meant, meant)
