@@ -85,7 +85,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(config or {})
     _check(app.config)
     project = Path(app.config["PROJECT"])
-    app.extensions["jobs"] = Jobs(project, app.config["TRAIN_COMMAND"], app.config["ROLLBACK_COMMAND"])
+    app.extensions["jobs"] = Jobs(
+        project, app.config["TRAIN_COMMAND"], app.config["ROLLBACK_COMMAND"], str(app.config["ENV"])
+    )
     app.extensions["model"] = ModelSource(project, str(app.config["ENV"]))
     app.extensions["capacity"] = Capacity(app.config)
     app.extensions["studies"] = Studies(app.config)

@@ -56,18 +56,20 @@ class Place:
 class Jobs:
     """All jobs of a project."""
 
-    def __init__(self, project: Path, command: list[str], rollback: list[str]) -> None:
+    def __init__(self, project: Path, command: list[str], rollback: list[str], environment: str) -> None:
         """Note where jobs are kept; the disk is not touched yet.
 
         Args:
             project: The folder with `conf/` and `data/`.
             command: The command that trains, without `--env` and `--config`.
-            rollback: The command that serves the former model again.
+            rollback: The command that serves the former model again, without `--from`.
+            environment: The Kedro environment whose model is served.
         """
         self.project = project
         self.folder = project / "data" / "training_jobs"
         self._command = command
         self._rollback = rollback
+        self._environment = environment
         self._lock = self.folder / ".lock"
 
     @classmethod
@@ -118,11 +120,16 @@ class Jobs:
         folder.write(Job(folder.path.name, "running", order.environment, now(), asked=order.parameters))
         self._launch(folder, command, place.lock)
 
-    def roll_back(self, place: Place) -> None:
-        """Start serving the former model again, and return at once."""
-        folder = place.folder
+    def roll_back(self, place: Place, version: str | None = None) -> None:
+        """Start serving the former model again, and return at once.
+
+        Args:
+            place: Of the job.
+            version: Which one has to be served still; None: whichever is.
+        """
+        folder, command = place.folder, [*self._rollback, *(["--from", version] if version else [])]
         folder.write(Job(folder.path.name, "running", "", now(), task="roll back"))
-        self._launch(folder, self._rollback, place.lock)
+        self._launch(folder, command, place.lock, KEDRO_ENV=self._environment)
 
     def is_running(self) -> bool:
         """Say whether a job runs."""
@@ -192,7 +199,7 @@ class Jobs:
         for folder in folders[_KEPT_JOBS - 1 :]:
             shutil.rmtree(folder.path)
 
-    def _launch(self, folder: JobFolder, command: list[str], lock: int) -> None:
+    def _launch(self, folder: JobFolder, command: list[str], lock: int, **variables: str) -> None:
         orders = {
             "folder": str(folder.path),
             "project": str(self.project),
@@ -202,6 +209,7 @@ class Jobs:
         try:
             process = subprocess.Popen(
                 [sys.executable, "-m", "chest_cancer.jobs.training_job", json.dumps(orders)],
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

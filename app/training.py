@@ -1,6 +1,7 @@
 """`/train`: start a run, follow it, cancel it, and see how earlier ones did. Only for those who have the token."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -122,11 +123,18 @@ def start() -> ResponseReturnValue:
 
 @blueprint.post("/rollback")
 def roll_back() -> ResponseReturnValue:
-    """Serve the former model again, by a job; answers as `start` does."""
+    """Serve the former model again, by a job; answers as `start` does.
+
+    `version` says which one is served: a page that was opened a while ago must not roll back another one.
+    """
     access.check()
     _require_packages()
+    version = request.form.get("version")
+    if version is not None and not re.fullmatch("[0-9]{1,18}", version):
+        detail = "Expected `version` to be the number of the version that is served."
+        raise ProblemError("invalid-order", "No such run", 400, detail)
     with _place() as place:
-        _jobs().roll_back(place)
+        _jobs().roll_back(place, version)
     return _accepted(place.folder)
 
 

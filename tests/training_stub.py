@@ -29,7 +29,8 @@ def say(*words):
     sys.stdout.flush()
 
 
-if sys.argv[-1] == "rollback":
+if "rollback" in sys.argv:
+    say("asked:", os.environ["KEDRO_ENV"], *sys.argv[sys.argv.index("rollback") + 1 :])
     if not Path("former").is_dir():
         sys.exit("ValueError: there was none before it to go back to.")
     serve("former")

@@ -53,12 +53,13 @@ def send() -> None:
 
 
 @record.command()
-def rollback() -> None:
+@click.option("--from", "expected", metavar="VERSION", help="Only if this version is the champion still.")
+def rollback(expected: str | None) -> None:
     """Make the former champion champion again, and serve it."""
     from chest_cancer.record import registered_files, registry
 
-    registered_files.require_loadable(registry.former_champion()[1])
-    former, current = registry.roll_back()
+    registered_files.require_loadable(registry.former_champion(expected)[1])
+    former, current = registry.roll_back(expected)
     folder = _serve_champion()
     click.echo(f"{registry.MODEL}: version {current} is champion again, and in {folder}; version {former} was.")
 
@@ -154,22 +155,22 @@ def store(files: Path, to: str) -> None:
 
 
 def _serve_champion() -> str:
-    """Put the champion into the served place, and say where that is."""
+    """Put the champion into the served place, into that of this environment too, and say where they are."""
     from chest_cancer.record.kept_champion import KeptChampion
 
-    folder = _served_folder()
-    KeptChampion(folder).bring()
-    return str(folder).removeprefix(f"{project_path()}/")
+    folders = dict.fromkeys([_served_folder("local"), _served_folder()])
+    for folder in folders:
+        KeptChampion(folder).bring()
+    return " and ".join(str(folder).removeprefix(f"{project_path()}/") for folder in folders)
 
 
-def _served_folder() -> Path:
+def _served_folder(environment: str | None = None) -> Path:
     """The served place, as the catalog names it."""
-    return project_path() / str(_configured("catalog")["classifier"]["filepath"])
+    return project_path() / str(_configured("catalog", environment)["classifier"]["filepath"])
 
 
-def _configured(kind: str) -> dict[str, Any]:
-    """What the configuration holds of a kind, in the environment that runs would have."""
-    loader = OmegaConfigLoader(
-        str(project_path() / "conf"), env=os.environ.get("KEDRO_ENV"), base_env="base", default_run_env="local"
-    )
+def _configured(kind: str, environment: str | None = None) -> dict[str, Any]:
+    """What the configuration holds of a kind, by default in the environment that runs would have."""
+    environment = environment or os.environ.get("KEDRO_ENV")
+    loader = OmegaConfigLoader(str(project_path() / "conf"), env=environment, base_env="base", default_run_env="local")
     return dict(loader[kind])

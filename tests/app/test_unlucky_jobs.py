@@ -1,4 +1,4 @@
-"""What the training page says of jobs that ended badly: after their model was served, or with a damaged record."""
+"""Jobs with bad luck: that end after their model was served, with a damaged record, or asked for from an old page."""
 
 import json
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from app.jobs import Jobs
 from chest_cancer.jobs.training_job import Job, JobFolder
-from serving import RUN_ID, TOKEN
-from training_client import BEARER, HTML
+from serving import CLASSIFIER, PROMOTED, RUN_ID, TOKEN, prepare_training
+from training_client import BEARER, HTML, follow, log_in, problem
 
 JOB = "20260101-000000-000000-abcd"
 PROMOTION = {
@@ -90,3 +90,22 @@ def test_a_job_of_a_newer_version_is_shown_as_far_as_it_is_understood(client: Fl
     (folder.path / "job.json").write_text(json.dumps(known | {"status": "cancelled", "of_tomorrow": 1}))
 
     assert job_of(client)["status"] == "cancelled"
+
+
+def test_a_roll_back_is_asked_for_with_the_version_that_the_page_showed_and_where_it_is_served(
+    project: Path, make_app: Callable[..., Flask]
+) -> None:
+    command = [*prepare_training(project), "rollback"]
+    client = make_app(project, TRAIN_TOKEN=TOKEN, ROLLBACK_COMMAND=command).test_client()
+    version = {"version": "2", "promoted": PROMOTED, "former": "1"}
+    (project / CLASSIFIER / "version.json").write_text(json.dumps(version))
+    client.get("/readyz")
+    csrf = log_in(client)
+
+    shown = client.get("/train", headers=HTML).get_data(as_text=True)
+    asked = client.post("/train/rollback", data={"csrf": csrf, "version": "2"})
+    refused = client.post("/train/rollback", data={"csrf": csrf, "version": "1 --help"})
+
+    assert '<input type="hidden" name="version" value="2">' in shown
+    assert follow(client, asked.get_json()["url"])[-1]["log"][0] == "asked: local --from 2"
+    assert "Expected `version` to be the number" in problem(refused, 400, "invalid-order")

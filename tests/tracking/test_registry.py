@@ -558,3 +558,34 @@ def test_a_roll_back_whose_model_finds_no_room_says_what_is_served_and_how_to_go
     assert str(refused.value).endswith("then bring it: `kedro record promote 1`.")
     kedro_record("promote", "1")
     assert served_run(project_copy) == "run1"
+
+
+def test_a_roll_back_from_a_version_that_is_champion_no_more_changes_nothing(
+    client: MlflowClient, trained: Callable, project_copy: Path
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    registry.submit(*trained(2), promoted_over("1"))
+    registry.submit(*trained(3), promoted_over("2"))
+    kedro_record("rollback", "--from", "3")
+
+    with pytest.raises(ValueError, match=r"expected version 3 of VGG16Model to be champion\. Received: version 2"):
+        kedro_record("rollback", "--from", "3")  # by whoever looks at a page of before
+
+    assert registry.number_of(registry.champion()) == "2"
+    assert served_run(project_copy) == "run2"
+
+
+def test_a_roll_back_reaches_what_the_environment_serves_too(
+    client: MlflowClient, trained: Callable, project_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.submit(*trained(1), FIRST)
+    registry.submit(*trained(2), promoted_over("1"))
+    served = ModelSource(project_copy, "registry")
+    assert served.get().manifest.provenance.mlflow_run_id == "run2"
+    monkeypatch.setenv("KEDRO_ENV", "registry")
+
+    printed = kedro_record("rollback")
+
+    assert "in data/06_models/classifier and data/06_models/registered;" in printed
+    for folder in ("classifier", "registered"):
+        assert b'"run1"' in (project_copy / "data/06_models" / folder / "manifest.json").read_bytes()

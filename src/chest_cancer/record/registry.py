@@ -148,33 +148,44 @@ def promote(version: str) -> None:
             _note(client, version, "Made champion by hand")
 
 
-def former_champion() -> tuple[str, str]:
+def former_champion(expected: str | None = None) -> tuple[str, str]:
     """Return the version that is champion, and the one that was before it.
 
+    Args:
+        expected: Which one has to be champion; None: whichever is.
+
     Raises:
-        ValueError: There is no champion, or there was none before it.
+        ValueError: There is no champion, there was none before it, or another one is champion than expected.
     """
     current = champion()
     if current is None:
         raise ValueError(f"No version of {MODEL} is champion. Train one with `kedro run`.")
+    if expected not in (None, number_of(current)):
+        raise ValueError(
+            f"Nothing was rolled back: expected version {expected} of {MODEL} to be champion. Received: "
+            f"{_name(current)}, which took its place meanwhile. Look at what is served now, and roll back from that."
+        )
     former = current.tags.get(FORMER_TAG)
     if former is None:
         raise ValueError(f"{MODEL} {_name(current)} is the first champion: there was none before it to go back to.")
     return str(current.version), former
 
 
-def roll_back() -> tuple[str, str]:
+def roll_back(expected: str | None = None) -> tuple[str, str]:
     """Make the former champion champion again.
+
+    Args:
+        expected: As for `former_champion`.
 
     Returns:
         The version that was champion, and the one that is champion now.
 
     Raises:
-        ValueError: There is no champion, or there was none before it.
+        ValueError: As `former_champion` has it.
     """
     client = connect(registry_uri())
     with reaching_server(), _locked():
-        current, former = former_champion()
+        current, former = former_champion(expected)
         _serve(client, former)
         _note(client, current, "Rolled back")
         _note(client, former, "Champion again")
