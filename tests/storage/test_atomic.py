@@ -1,5 +1,6 @@
 """Writes are whole or absent, whatever ends them."""
 
+import resource
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -157,3 +159,26 @@ def test_replace_file_leaves_the_file_of_before_when_its_block_fails(tmp_path: P
         write_half()
 
     assert contents(tmp_path) == {"file.bin": b"before"}
+
+
+@pytest.mark.parametrize("kind", EVERY_FORMAT)
+@pytest.mark.parametrize("rows", [400, ROWS])
+def test_a_disk_that_is_full_leaves_the_file_of_before_and_nothing_that_takes_room(
+    folder: Path, kind: str, rows: int
+) -> None:
+    make, good, _ = WRITES[kind]
+    dataset = make(filepath=str(folder / f"data.{kind}"))
+    dataset.save(good)
+    before, random = contents(folder), np.random.default_rng(0)
+    texts = [random.bytes(20).hex() for _ in range(rows)]
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(DatasetError, match="Failed while saving data"):
+            dataset.save({"long": texts} if kind == "json" else pd.DataFrame({"a": texts}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert contents(folder) == before

@@ -4,7 +4,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,15 +38,20 @@ class _AtomicOpener(LocalFileOpener):  # type: ignore[misc]  # fsspec ships no t
 
     def close(self) -> None:
         if not self.closed:
-            super().close()
+            try:
+                super().close()
+            except OSError:  # the disk is full: what is there of it takes the room that the next try needs
+                Path(self.path).unlink()
+                raise
             Path(self.path).replace(self.target)
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         if kind is None:
             self.close()
         else:
-            self.f.close()
-            Path(self.path).unlink()
+            with suppress(OSError):  # what ended the block is the error to tell
+                self.f.close()
+            Path(self.path).unlink(missing_ok=True)
 
 
 class _AtomicText(io.TextIOWrapper):
