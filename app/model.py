@@ -3,6 +3,7 @@
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -51,6 +52,15 @@ class Model:
     def rule(self) -> AnswerRule:
         """Which class is its answer."""
         return AnswerRule.of(self.manifest)
+
+
+def _read_model(entry: dict[str, Any], folder: ModelFolder) -> Model:
+    # Only this entry: others need packages that a server does not have.
+    classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")
+    classifier.batch = 1
+    self_test = classifier.self_test()
+    classifier.release_graph()
+    return Model(classifier, folder.figures(), folder.patients(), folder.version(), self_test, folder.state())
 
 
 class ModelSource:
@@ -118,17 +128,7 @@ class ModelSource:
     def _load(self) -> Model:
         entry, folder = self._read_catalog()
         try:
-            while True:
-                state = folder.state()
-                # Only this entry: others need packages that a server does not have.
-                classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")
-                classifier.batch = 1
-                self_test = classifier.self_test()
-                classifier.release_graph()
-                figures, patients = folder.figures(), folder.patients()
-                model = Model(classifier, figures, patients, folder.version(), self_test, state)
-                if state == folder.state():  # else the folder was replaced while it was read
-                    break
+            model = folder.read_as_one(partial(_read_model, entry, folder))
         except (DatasetError, OSError, ValueError) as error:
             reason = self._reason(error)
             if folder.state() is None:

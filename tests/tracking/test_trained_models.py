@@ -116,3 +116,24 @@ def test_without_a_model_it_is_said_how_one_is_made(models: TrainedModels) -> No
 
     with pytest.raises(FileNotFoundError, match=r"No classifier in .*candidate: .* Make one with `kedro run`\."):
         models("served")
+
+
+def test_what_is_replaced_while_it_is_read_is_read_again_as_a_whole(
+    models: TrainedModels, graph: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(models, graph, digest="f" * 64)
+    load, former = Classifier.load, models.served.with_name("former")
+
+    def load_while_another_is_promoted(folder: Path) -> Classifier:
+        classifier = load(folder)
+        if not former.exists():
+            models.served.rename(former)
+            serve(models, graph, digest="e" * 64)
+            (models.served / "version.json").write_text('{"version": "4"}')
+        return classifier
+
+    monkeypatch.setattr(Classifier, "load", load_while_another_is_promoted)
+
+    found = models("served")
+
+    assert (found.classifier.manifest.split_digest, found.version) == ("e" * 64, "4")

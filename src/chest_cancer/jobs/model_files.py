@@ -4,9 +4,10 @@ Imports little more than the standard library.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from chest_cancer.storage.figures import FIRST_FIGURES as FIRST_FIGURES  # the app takes all three from here
 from chest_cancer.storage.figures import StoredFigure as StoredFigure
@@ -18,6 +19,9 @@ VERSION_FILE = "version.json"
 
 FolderState = tuple[int, int] | None
 """Which content there is: the folder's inode and its time of change in nanoseconds; None when there is none."""
+
+
+_Read = TypeVar("_Read")
 
 
 class Version(TypedDict):
@@ -51,6 +55,14 @@ class ModelFolder:
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns
+
+    def read_as_one(self, read: Callable[[], _Read]) -> _Read:
+        """Read several files; once more where the folder was replaced meanwhile, so that they are of one model."""
+        while True:
+            state = self.state()
+            found = read()
+            if state == self.state():
+                return found
 
     def figures(self) -> dict[str, StoredFigure]:
         """Read the test figures that were measured before it was promoted; none where it did not come that way."""

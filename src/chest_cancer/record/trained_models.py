@@ -2,7 +2,9 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -97,16 +99,19 @@ class TrainedModels:
             ConnectionError: The registry can't be used, and nothing is here.
         """
         if name == "served" and self.from_registry:
-            return self._served_one(KeptChampion(self.served).to_serve(None))
+            return self._served_one(partial(KeptChampion(self.served).to_serve, None))
         if name == "served" and (self.served / MANIFEST_FILE).is_file():
-            return self._served_one(Classifier.load(self.served))
+            return self._served_one(partial(Classifier.load, self.served))
         if name == "served":
             logger.warning("Nothing is served from %s: the candidate is taken.", self.served)
         classifier = Classifier.load(self.candidate)
         own = self._own_images(classifier.manifest)
         return TrainedModel("candidate", classifier, None, self._metrics_of_candidate(), _learnt(own), own)
 
-    def _served_one(self, classifier: Classifier) -> TrainedModel:
+    def _served_one(self, load: Callable[[], Classifier]) -> TrainedModel:
+        return ModelFolder(self.served).read_as_one(lambda: self._with_belongings(load()))
+
+    def _with_belongings(self, classifier: Classifier) -> TrainedModel:
         own, kept = self._own_images(classifier.manifest), self.served / TRAINING_IMAGES
         learnt = frozenset(_read(kept)) if own is None and kept.is_file() else _learnt(own)
         measured = self.served / METRICS_FILE

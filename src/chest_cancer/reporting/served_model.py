@@ -36,4 +36,4 @@ class ServedModel:
             ValueError: See `Classifier.load`.
         """
         beside = ModelFolder(folder)
-        return cls(Classifier.load(folder), beside.figures(), beside.version()["version"])
+        return beside.read_as_one(lambda: cls(Classifier.load(folder), beside.figures(), beside.version()["version"]))
