@@ -94,7 +94,7 @@ class JobFolder:
         self.upload = path / "upload"
 
     def read(self) -> Job:
-        """Read what is known of the job: of a record by another version of this program, what this one knows, too."""
+        """Read what is known of the job: what this version of the program knows, and of a damaged record that it is."""
         try:
             known = json.loads((self.path / "job.json").read_text())
             return Job(**{name: value for name, value in known.items() if name in Job.__dataclass_fields__})
