@@ -15,6 +15,7 @@ from kedro.io import DatasetError
 from yaml import YAMLError  # type: ignore[import-untyped]  # it ships no types
 
 from chest_cancer.jobs import progress
+from chest_cancer.network import tensorflow_noise
 from chest_cancer.record import tracking
 from chest_cancer.storage import atomic
 from chest_cancer.storage.project_lock import ProjectHeldError
@@ -37,6 +38,7 @@ def prepare() -> None:
     tracking.prepare_mlflow()
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    tensorflow_noise.leave_out()
     # A GPU: TensorFlow leaves ONNX Runtime some of its memory, and fp32 is fp32, not a shorter format (TF32).
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
