@@ -16,7 +16,6 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chest_cancer.network.cluster import map_on_cluster
 from chest_cancer.network.processes import processors
 from chest_cancer.parameters.engine import EngineParameters
 
@@ -92,6 +91,9 @@ def map_images(
     """
     mapping = _Mapping(load, compute, pool, batch, read_ahead, weight)
     if engine.engine == "ray":
+        # Not above: processes that load images need none of what computes.
+        from chest_cancer.network.cluster import map_on_cluster
+
         yield from chain.from_iterable(map_on_cluster(mapping.whole, map(list, groups), engine.workers))
     else:
         with pool(processors()) as loaders:

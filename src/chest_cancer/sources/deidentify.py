@@ -18,7 +18,6 @@ from chest_cancer.parameters.sources import TableParameters
 from chest_cancer.sources.foreign import foreign_by_name, holds_no_images, is_table_by_name
 from chest_cancer.sources.identifiers import hidden
 from chest_cancer.sources.intake import RefusedError
-from chest_cancer.sources.table_copy import table_without_identifiers
 
 
 @dataclass
@@ -62,6 +61,8 @@ class Deidentifier:
         first = next(content, b"")
         whole = partial(b"".join, chain([first], content))
         if name == self.table.path:
+            from chest_cancer.sources.table_copy import table_without_identifiers  # processes read images without it
+
             self.may_name_patients = True
             yield name, [table_without_identifiers(name, whole(), self.table, self.key)]
             return

@@ -1,12 +1,13 @@
 """Whom an image shows: as its file or its path says, and outside of this process's memory as a keyed hash alone."""
 
 import re
-from typing import NamedTuple, Self
-
-import pandas as pd
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from chest_cancer.imaging.pixels import Identifiers
 from chest_cancer.sources.identifiers import keyed_hash
+
+if TYPE_CHECKING:  # processes that read files do without it
+    import pandas as pd
 
 PHANTOM_PATIENTS = r"/(?P<patient>patient_\d+)_slice_\d+\.png$"
 """How phantoms name theirs, whom `auto` knows as well."""
@@ -41,7 +42,7 @@ def patient_in_path(path: str, expression: str) -> str | None:
     return found["patient"] if found else None
 
 
-def without_shared_identifiers(index: pd.DataFrame, way: str) -> tuple[pd.DataFrame, list[str]]:
+def without_shared_identifiers(index: "pd.DataFrame", way: str) -> "tuple[pd.DataFrame, list[str]]":
     """Take no patient from files that were all given the same PatientID when they were made anonymous.
 
     Args:
