@@ -324,7 +324,7 @@ def test_a_look_up_that_knows_one_class_says_that_one() -> None:
 
 
 def test_large_data_are_sampled_by_whole_groups() -> None:
-    files = pd.DataFrame({"group": np.arange(9000) // 3})
+    files = pd.DataFrame({"group": np.arange(9000) // 3, "label": "normal"})
 
     taken, left_out = sample_groups(files, seed=0)
 

@@ -68,6 +68,22 @@ def test_a_group_that_holds_most_of_large_data_leaves_room_for_the_others(seed: 
     assert sample.left_out == 4000 - len(sample.images)
 
 
+@pytest.mark.parametrize("rare", ["a rare one", "the rare one"])
+def test_a_rare_class_of_large_data_is_measured_like_the_others(rare: str) -> None:
+    table, features = data(12_000)
+    table["group"] = np.arange(12_000) // 50
+    # Five of 240 patients: a draw at random has none of them in a quarter of the seeds.
+    table.loc[table["group"] % 48 == 0, "label"] = rare
+
+    for seed in range(8):
+        sample = sample_images(table, features, seed)
+
+        assert sample.images.groupby("label")["group"].nunique()[rare] == 5
+        assert len(sample.images) == 3000
+        assert sample.cross_validated is not None
+        assert sample.cross_validated.scores.shape[2] == 3
+
+
 def test_looks_are_those_of_the_images_in_their_order(image_folder: Callable[[dict[str, bytes]], ImageFolder]) -> None:
     files = {}
     for grey in range(4):
