@@ -304,3 +304,23 @@ def test_areas_and_accuracies_in_draws_are_those_of_scikit_learn() -> None:
 
 def test_figures_in_words_have_no_negative_zero() -> None:
     assert in_words({"value": 0.014, "low": -0.012, "high": -0.001, "n": 3}) == "0.01 [−0.01, 0.00]"  # noqa: RUF001  # a true minus sign
+
+
+def test_words_do_not_say_that_none_was_found_where_one_is_called_a_shortcut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two looks that say as much of the class, chance puts one alone above the limits."""
+    monkeypatch.setattr(baselines, "_TREES", 50)
+    generator, labels = np.random.default_rng(7), np.arange(120) % 2
+    embeddings = generator.standard_normal((120, 8))
+    embeddings[:, 0] += 2 * labels
+    looks = {
+        name: np.stack([generator.standard_normal(120) + 0.55 * labels, generator.standard_normal(120)], axis=1)
+        for name in ("brightness", "thumbnail")
+    }
+
+    audit = compare_with_baselines(looks, scored(embeddings, labels), labels, np.arange(120), PARAMETERS, 7)
+
+    found = {name: baseline["shortcut"] for name, baseline in by_name(audit).items()}
+    assert found == {"brightness": False, "thumbnail": True, "majority class": False}
+    assert audit["best"] == "thumbnail"
+    assert "over thumbnail alone (8 x 8 pixels" in audit["verdict"]
+    assert "which is a shortcut" in audit["verdict"]

@@ -131,8 +131,8 @@ def compare_with_baselines(
     Returns:
         `model`, with `accuracy` and `roc_auc`; `baselines`, one for each look and one for the majority class, each with
         `name`, `sees`, `accuracy`, `roc_auc`, `model_adds` (AUC of the model less its own, paired over groups) and
-        `shortcut`, whether it tells the classes apart; `best`, the name of the simplest baseline whose area is within
-        0.02 of the largest; and `verdict`, in plain words.
+        `shortcut`, whether it tells the classes apart; `best`, the name of the simplest of the shortcuts, or of all
+        where there is none, whose area is within 0.02 of the largest; and `verdict`, in plain words.
     """
     bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
     weights = bootstrap.weights
@@ -153,8 +153,10 @@ def compare_with_baselines(
         baselines.append(
             {"name": name, "sees": BASELINES[name], **measured, "model_adds": adds, "shortcut": bool(shortcut)}
         )
-    largest = max(baseline["roc_auc"]["value"] for baseline in baselines)
-    best = next(baseline for baseline in baselines if baseline["roc_auc"]["value"] >= largest - _AS_GOOD)
+    # Where one of them is a shortcut, one that is as good and no shortcut does not explain it away.
+    found = [baseline for baseline in baselines if baseline["shortcut"]] or baselines
+    largest = max(baseline["roc_auc"]["value"] for baseline in found)
+    best = next(baseline for baseline in found if baseline["roc_auc"]["value"] >= largest - _AS_GOOD)
     measured = measure_scores(numbers, model, groups, parameters.confidence)
     return {
         "model": measured,
