@@ -53,11 +53,7 @@ def judge_data(data: DataSummary, audits: Sequence[AuditedPart]) -> str:
     """
     files = f"{data.distinct_by_pixels} distinct pictures in {data.files} files"
     whom = "of patients that are not known" if data.patients is None else f"of {data.patients} patients"
-    found = _of_audits(audits)
-    if not found:
-        measured = any(part.name == "shortcuts" and part.facts for part in audits)
-        without = "nothing that sees no anatomy was found to tell the classes apart"
-        found = [without if measured else "whether anything without anatomy tells the classes apart is not known"]
+    found = _of_audits(audits) or ["nothing that sees no anatomy was found to tell the classes apart"]
     kind = "phantoms drawn by a computer" if data.synthetic else "the images"
     return f"{kind[0].upper()}{kind[1:]} are {files}, {whom}; {found[0]}."
 
@@ -82,12 +78,12 @@ def _counted(metrics: Mapping[str, Any], images: int) -> str:
 
 
 def _of_audits(audits: Sequence[AuditedPart]) -> list[str]:
-    """What tells the classes apart without anatomy, or that nobody looked."""
+    """What tells the classes apart without anatomy, or that nobody looked, or could."""
     if not any(part.facts for part in audits):
         return ["nobody looked for copies, leakage and shortcuts"]
     shortcuts = next((part.facts for part in audits if part.name == "shortcuts" and part.facts), None)
     if shortcuts is None:
-        return []
+        return ["whether anything without anatomy tells the classes apart is not known"]
     best = next(baseline for baseline in shortcuts["baselines"] if baseline["name"] == shortcuts["best"])
     if not best["shortcut"]:
         return []
