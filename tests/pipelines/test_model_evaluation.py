@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import norm
-from sklearn.metrics import accuracy_score, log_loss, precision_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    log_loss,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+    roc_curve,
+)
 
 from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
@@ -26,6 +34,7 @@ from chest_cancer.pipelines.model_evaluation import create_pipeline
 from chest_cancer.pipelines.model_evaluation.nodes import measure_performance, predict_test_images
 from chest_cancer.pipelines.reporting.nodes import plot_evaluation
 from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_roc
+from chest_cancer.reporting.verdict import judge
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.storage.figures import figures_in, patients_of
@@ -194,6 +203,22 @@ def test_unknown_figures_can_be_written_as_json() -> None:
 )
 def test_disease_is_what_is_not_normal(normal_class: str | None, expected: str) -> None:
     assert disease_class(BINARY, normal_class) == expected
+
+
+def test_of_two_diseases_the_positive_one_is_what_figures_curves_and_verdict_are_about() -> None:
+    table = predictions(BINARY)
+    is_cancer = table["label"] == "adenocarcinoma"
+    figures = measure(table, BINARY, None, None, FEW, 0, positive_classes=["adenocarcinoma"])
+
+    expected = average_precision_score(is_cancer, table["probability_adenocarcinoma"])
+    assert figures["average_precision"]["value"] == pytest.approx(expected)
+    assert expected != pytest.approx(average_precision_score(~is_cancer, table["probability_normal"]), abs=0.01)
+    curve = plot_roc(table, BINARY, None, figures, 0.95, ["adenocarcinoma"]).data[-1]
+    assert curve.name.startswith("adenocarcinoma: ")
+    alarms, found, _ = roc_curve(is_cancer, 1 - table["probability_normal"])
+    assert (list(curve.x), list(curve.y)) == (list(alarms), list(found))
+    asked = manifest_of(classes=BINARY, normal_class=None, positive_classes=["adenocarcinoma"])
+    assert "tells adenocarcinoma from normal" in judge(figures, asked, [])
 
 
 def test_the_confusion_plot_counts_true_classes_down_and_answers_across_with_those_that_are_none() -> None:

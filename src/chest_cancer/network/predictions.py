@@ -8,11 +8,6 @@ def probability_columns(classes: Iterable[str]) -> list[str]:
     return [f"probability_{name}" for name in classes]
 
 
-def disease_class(classes: list[str], normal_class: str | None) -> str:
-    """Of two classes the one that counts as disease: not the normal one, or the second."""
-    return classes[1] if normal_class in (None, classes[0]) else classes[0]
-
-
 def positive_numbers(
     classes: Sequence[str], normal_class: str | None, positive_classes: Collection[str] | None
 ) -> tuple[int, ...] | None:
@@ -31,3 +26,11 @@ def positive_numbers(
     if normal_class is None:
         return None
     return tuple(number for number, name in enumerate(classes) if name != normal_class)
+
+
+def disease_class(
+    classes: Sequence[str], normal_class: str | None, positive_classes: Collection[str] | None = None
+) -> str:
+    """Of two classes the one that counts as disease: the positive one, or the second where nobody said."""
+    positive = positive_numbers(classes, normal_class, positive_classes)
+    return classes[positive[0] if positive else 1]

@@ -1,7 +1,7 @@
 """Interactive plots of the evaluation."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import cycle
 
 import numpy as np
@@ -70,6 +70,7 @@ def plot_roc(
     normal_class: str | None,
     metrics: Mapping[str, StoredFigure],
     confidence: float,
+    positive_classes: Collection[str] | None = None,
 ) -> go.Figure:
     """Draw the ROC curve of disease against none, with its band, and for more than two classes of each class.
 
@@ -79,6 +80,7 @@ def plot_roc(
         normal_class: The class without disease, or None.
         metrics: What was measured; the operating threshold is drawn where there is one, on the curve of any disease.
         confidence: Confidence level of the band, 0..1.
+        positive_classes: Those that sensitivity is about, where they were asked for.
 
     Returns:
         Curves of sensitivity over 1 - specificity, in a square.
@@ -87,10 +89,11 @@ def plot_roc(
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="chance", line=DOTTED, hoverinfo="skip")
     if binary or normal_class is not None:
-        normal = normal_class or next(name for name in classes if name != disease_class(classes, None))
+        disease = disease_class(classes, normal_class, positive_classes)
+        normal = normal_class or next(name for name in classes if name != disease)
         (column,) = probability_columns([normal])
         sick, scores = (predictions["label"] != normal).to_numpy(), 1 - predictions[column].to_numpy(dtype=np.float64)
-        name = f"{disease_class(classes, normal)}: {in_words(metrics['roc_auc'], 3)}" if binary else "any disease"
+        name = f"{disease}: {in_words(metrics['roc_auc'], 3)}" if binary else "any disease"
         _add_main_curve(figure, name, sick, scores, predictions["group"].to_numpy(), confidence)
         _add_operating_point(figure, metrics)
     for name, column, colour in zip(

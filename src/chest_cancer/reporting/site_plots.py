@@ -1,6 +1,6 @@
 """Plots of two sites, one over the other."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import cycle
 
 import numpy as np
@@ -19,18 +19,24 @@ _WIDTH = 8
 """Grey levels in a bin."""
 
 
-def plot_both_rocs(sites: Mapping[str, pd.DataFrame], classes: list[str], normal_class: str | None) -> go.Figure:
+def plot_both_rocs(
+    sites: Mapping[str, pd.DataFrame],
+    classes: list[str],
+    normal_class: str | None,
+    positive_classes: Collection[str] | None = None,
+) -> go.Figure:
     """Draw the ROC curve of each class against the rest (of disease against none for two classes), at each site.
 
     Args:
         sites: By name, a row per image, with `label` and the classes' probabilities.
         classes: Class names.
         normal_class: The class without disease, or None.
+        positive_classes: Those that sensitivity is about, where they were asked for.
 
     Returns:
         Curves of sensitivity over 1 - specificity; none for a class that has no image at a site, or all.
     """
-    curves = [disease_class(classes, normal_class)] if len(classes) == 2 else classes
+    curves = [disease_class(classes, normal_class, positive_classes)] if len(classes) == 2 else classes
     figure = go.Figure()
     for (site, rows), line, shade in zip(sites.items(), _LINES, _SITES, strict=False):
         for name, column, colour in zip(curves, probability_columns(curves), cycle(COLOURS), strict=False):

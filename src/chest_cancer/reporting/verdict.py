@@ -66,7 +66,7 @@ def _apart(manifest: Manifest) -> str:
     classes = list(manifest.classes)
     if len(classes) != 2:
         return f"its {len(classes)} classes apart"
-    disease = disease_class(classes, manifest.normal_class)
+    disease = disease_class(classes, manifest.normal_class, manifest.positive_classes)
     (other,) = (name for name in classes if name != disease)
     return f"{disease} from {other}"
 

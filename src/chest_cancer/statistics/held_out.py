@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chest_cancer.network.features import known_patients
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.patients import PatientRule
-from chest_cancer.network.predictions import disease_class, positive_numbers, probability_columns
+from chest_cancer.network.predictions import positive_numbers, probability_columns
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, confidence_and_hits, equal_mass_bins
@@ -134,9 +134,8 @@ class HeldOut:
 
     @cached_property
     def disease(self) -> int:
-        """Number of the class that counts as disease; for two classes only."""
-        normal_class = None if self.normal is None else self.classes[self.normal]
-        return self.classes.index(disease_class(self.classes, normal_class))
+        """Number of the class that counts as disease, as `disease_class` has it; for two classes only."""
+        return self.positive[0] if self.positive else 1
 
     @property
     def answered(self) -> Mask:

@@ -45,7 +45,7 @@ def plot_sites(
     )
     classes = list(manifest.classes)
     return (
-        plot_both_rocs(sites, classes, manifest.normal_class),
+        plot_both_rocs(sites, classes, manifest.normal_class, manifest.positive_classes),
         plot_both_reliabilities(sites, classes, parameters.confidence),
         plot_grey_levels({name: levels.mean(axis=0) for name, levels in grey.items()}),
     )

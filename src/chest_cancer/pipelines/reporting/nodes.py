@@ -43,7 +43,14 @@ def plot_evaluation(
     classes, manifest = list(classifier.classes), classifier.manifest
     return (
         plot_confusion(test_predictions, classes),
-        plot_roc(test_predictions, classes, manifest.normal_class, metrics, parameters.confidence),
+        plot_roc(
+            test_predictions,
+            classes,
+            manifest.normal_class,
+            metrics,
+            parameters.confidence,
+            manifest.positive_classes,
+        ),
         plot_reliability(test_predictions, classes, manifest.temperature, parameters.confidence),
         plot_history(training_history, min_delta),
     )
