@@ -17,6 +17,7 @@ from chest_cancer.audits.evidence.agreement import (
     measure_deletion,
     measure_overlaps,
 )
+from chest_cancer.audits.evidence.audit import find_limitations
 from chest_cancer.audits.evidence.maps import (
     OVERLAPS,
     blur_cells,
@@ -261,6 +262,16 @@ def test_slices_of_one_group_count_once_in_the_deletion_test() -> None:
     assert deletion["n"] == 30
     assert deletion["groups"] == 3
     assert deletion["p"] == 0.125  # the smallest that three groups can give
+
+
+@pytest.mark.parametrize(("groups", "words"), [(6, "0.01 or less, which takes 7 groups at least."), (7, None)])
+def test_groups_that_are_too_few_for_the_deletion_test_are_called_so(groups: int, words: str | None) -> None:
+    deletion = measure_deletion(deletions(0.5, count=12 * groups).assign(group=np.arange(12 * groups) // 12))
+
+    (found,) = find_limitations({"overlaps": None, "deletion": deletion})
+
+    assert deletion["p"] == 0.5**groups
+    assert found.text.endswith(words or "so whether the map shows disease is unknown.")
 
 
 def test_the_plot_has_a_point_for_every_image() -> None:

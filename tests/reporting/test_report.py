@@ -326,7 +326,7 @@ SAID = {
     "Copies": "4 of the source's 9 test images have a twin in its training folder (3 the same bytes, 1 nearly the same",
     "Abstention": "only 0.50 [0.45, 0.55] are refused (n 20). Of test slices 0.10 [0.05, 0.15] are called no chest CT "
     "(n 20). Of chest CT unlike the training images 0.30 [0.25, 0.35] are answered with a probability",
-    "Evidence maps": "random ones: p 0.4 (n 20), and it is called shown at 0.01 or less.",
+    "Evidence maps": "random ones: p 0.4 (n 20, in 20 groups), and it is called shown at 0.01 or less.",
     "Robustness": "Under noise, SD 5 % 0.40 [0.35, 0.45] of the answers change (n 20)",
 }
 

@@ -23,6 +23,8 @@ from chest_cancer.storage.arrays import Arrays
 
 _LARGEST_P = 0.01
 """Of the deletion test: above it the maps are not shown to mark what counts."""
+_FEWEST_GROUPS = 7
+"""With fewer no p is that small, as it is at least one half to the power of the groups."""
 
 
 def audit_evidence(
@@ -73,8 +75,10 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
             f"{chance:.2f}."
         )
     if deletion["p"] > _LARGEST_P:
+        few = f", which takes {_FEWEST_GROUPS} groups at least" if deletion["groups"] < _FEWEST_GROUPS else ""
         parts.append(
             "Deleting the cells of most evidence is not shown to be worse for an answer than deleting random ones: "
-            f"p {deletion['p']:.2g} (n {deletion['n']}), and it is called shown at {_LARGEST_P:g} or less."
+            f"p {deletion['p']:.2g} (n {deletion['n']}, in {deletion['groups']} groups), and it is called shown at "
+            f"{_LARGEST_P:g} or less{few}."
         )
     return [Limitation("Evidence maps", " ".join(parts))] if parts else []
