@@ -612,6 +612,17 @@ def test_without_a_range_report_and_card_say_that_other_patients_were_not_measur
         assert ALSO_IN_TRAINING in text
 
 
+def test_of_more_than_two_classes_it_is_said_what_the_area_under_the_curve_is_a_mean_of() -> None:
+    two = manifest()
+    for classes, said in ((two, False), (two.model_copy(update={"classes": ("a", "b", "normal")}), True)):
+        page = render_report(METRICS, classes, quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES)
+        card = render_model_card(METRICS, classes, ANSWERS, [], 0.95)
+
+        assert ("The AUC of images is the mean over the classes" in page) is said
+        assert ("how often one with disease scores higher than one without" in page) is not said
+        assert ("are means over the classes, of each against all others" in card) is said
+
+
 def test_where_the_number_of_patients_is_told_the_estimate_stands_beside_the_range() -> None:
     audits = suspicious_audits()
     audits["leakage"]["other_patients"] = OTHER_PATIENTS | {"estimate": "There are 60 patients."}
