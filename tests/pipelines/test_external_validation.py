@@ -292,6 +292,10 @@ def test_a_shift_is_found_where_there_is_one_and_not_where_there_is_none() -> No
     assert other["embedding"]["low"] > 0.9
     assert other["intensity"]["low"] > 20
     assert measure_shift(there, looks(60, 0.0), pd.DataFrame(), {}, QUICK, seed=7) == {}
+    alone = measure_shift(there.assign(group=0), looks(60, 1.0), own.assign(group=0), looks(60, 0.0), QUICK, seed=7)
+    assert alone["embedding"] is None
+    assert (alone["intensity"]["low"], alone["intensity"]["high"]) == (0, 255)
+    assert alone["intensity"]["value"] > 20
 
 
 SUMMARY = {

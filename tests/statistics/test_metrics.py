@@ -227,6 +227,13 @@ def test_a_mean_over_two_groups_is_no_surer_than_a_share_of_their_images() -> No
     assert mean["high"] - mean["low"] > 0.5
 
 
+def test_a_difference_in_a_single_group_says_nothing_about_others() -> None:
+    one = GroupBootstrap(np.zeros(4, dtype=np.int64), 50, 0.95, 0)
+    first, second = (one.weights @ values / 4 for values in (np.ones(4), np.zeros(4)))
+
+    assert one.difference(first, second, 4) == {"value": 1.0, "low": -1.0, "high": 1.0, "n": 4}
+
+
 def test_means_of_figures_are_narrower_the_less_they_go_together() -> None:
     figures = [Figure(value=0.8, low=0.7, high=0.9, n=10)] * 2
 

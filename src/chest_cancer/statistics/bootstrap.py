@@ -63,11 +63,11 @@ class GroupBootstrap:
 
         Returns:
             The difference, with the percentiles of the draws as its interval; the whole range, -1..1, where every draw
-            lacks a class.
+            lacks a class, or is of the one group that there is.
         """
         differences = first - second
         known = differences[1:][np.isfinite(differences[1:])]
-        low, high = np.quantile(known, self._tails) if len(known) else (-1.0, 1.0)
+        low, high = np.quantile(known, self._tails) if len(known) and len(self._sizes) > 1 else (-1.0, 1.0)
         return {"value": float(differences[0]), "low": float(low), "high": float(high), "n": images}
 
     def mean(self, values: NDArray[np.float64], limit: float) -> Figure:

@@ -13,6 +13,7 @@ from chest_cancer.statistics.cross_validation import (
     measure_scores,
     predict_out_of_fold,
 )
+from chest_cancer.statistics.intervals import make_figure
 from chest_cancer.storage.figures import Figure
 
 
@@ -63,7 +64,8 @@ def distance_of_histograms(
 
     Chance alone makes it larger than 0, and a bootstrap makes it larger still. As for the calibration error
     (`GroupBootstrap.calibration_error`) the lower end is the pivotal one, and 0 where the same site, drawn twice, would
-    be as far apart by chance; the upper end is the percentile.
+    be as far apart by chance; the upper end is the percentile. Images of a single group say nothing about others of
+    their site: it may then be any distance.
 
     Args:
         there: Histograms of one site's images, each summing to 1, [n, B].
@@ -80,12 +82,15 @@ def distance_of_histograms(
     sites = ((there, groups_there, seed), (here, groups_here, seed + 1))
     drawn = [_means_in_draws(np.cumsum(each, axis=1), groups, repetitions, own) for each, groups, own in sites]
     apart = drawn[0] - drawn[1]
-    value = float(np.abs(apart[0]).sum())
+    value, count = float(np.abs(apart[0]).sum()), len(there) + len(here)
+    if min(len(np.unique(groups)) for _, groups, _ in sites) < FEWEST_GROUPS:
+        farthest = there.shape[1] - 1.0
+        return make_figure(value, 0.0, farthest, count, farthest)
     upper = (1 + confidence) / 2
     top = float(np.quantile(np.abs(apart[1:]).sum(axis=1), upper))
     by_chance = np.quantile(np.abs(apart[1:] - apart[0]).sum(axis=1), upper)
     low = 0.0 if value <= by_chance else max(0.0, 2 * value - top)
-    return {"value": value, "low": low, "high": max(top, value), "n": len(there) + len(here)}
+    return {"value": value, "low": low, "high": max(top, value), "n": count}
 
 
 def _means_in_draws(values: NDArray[np.float32], groups: Numbers, repetitions: int, seed: int) -> NDArray[np.float64]:
