@@ -326,6 +326,41 @@ def test_it_is_said_what_the_difference_tells_and_what_the_figures_do_not_suppor
     ]
 
 
+@pytest.mark.parametrize(("normal", "is_said"), [(0.5, False), (0.9, True)])
+def test_another_share_of_classes_is_a_limitation_as_accuracy_depends_on_it(normal: float, is_said: bool) -> None:
+    """At both sites 0.9 of the diseased and 0.6 of the others are found: accuracy is 0.75 here and 0.63 there."""
+
+    def of(count: int, share: float) -> pd.DataFrame:
+        is_normal = np.arange(count) < share * count
+        right = np.where(is_normal, np.arange(count) % 10 < 6, np.arange(count) % 10 < 9)
+        label = np.where(is_normal, *CLASSES[::-1])
+        return predictions(count, seed=2, label=label, predicted=np.where(right, label, np.where(is_normal, *CLASSES)))
+
+    own = {name: sides["external"] for name, sides in compare_figures(of(400, 0.5), model(), QUICK, seed=3).items()}
+    figures = compare_figures(of(400, normal), model(metrics=own), QUICK, seed=3)
+    table = of(400, normal)
+
+    facts = sum_up(
+        model(metrics=own),
+        SUMMARY,
+        table,
+        count_copies(table["left_out"], pd.DataFrame(), set(), 0.97),
+        figures,
+        {},
+        {},
+    )
+
+    told = {found["title"]: found["text"] for found in facts["limitations"]}
+    assert figures["sensitivity"]["difference"]["value"] == pytest.approx(0)
+    assert figures["specificity"]["difference"]["value"] == pytest.approx(0)
+    assert ("Other shares of classes" in told) is is_said
+    if is_said:
+        assert facts["verdict"][-2].endswith("it is lower there.")
+        assert told["Other shares of classes"].startswith(
+            "0.10 of the images there are adenocarcinoma, and 0.50 of the model's own test images."
+        )
+
+
 def test_without_figures_of_its_own_nothing_is_compared() -> None:
     table = predictions(60, seed=2)
     figures = compare_figures(table, model(), QUICK, seed=3)

@@ -13,6 +13,9 @@ from chest_cancer.storage.figures import KNOWN, PATIENTS, UNKNOWN, Figure, title
 
 _FEW = 10
 """Patients of a class below which its figures say little."""
+_OTHER_MIX = 0.1
+"""By how much the share of a class may differ without a word: of figures that depend on it, about as much is owed to
+that."""
 _JUDGED_BY = (("patient_roc_auc", "roc_auc"), ("accuracy",), ("coverage",))
 """What the model is judged by: telling classes apart, answering rightly, answering; of each the first that is known."""
 
@@ -116,8 +119,34 @@ def _limitations(facts: dict[str, Any], model: TrainedModel) -> list[Limitation]
             "intervals are narrower than they ought to be where patients have images that differ."
         )
         found.append(Limitation("Unknown patients", text))
+    found += _other_mix(facts["figures"], list(compared["classes"]))
     if not model.metrics:
         text = "The figures of the model's own test images are not here, so there is nothing to compare with."
         found.append(Limitation("No figures to compare with", text))
     text = "Threshold, temperature and limits are the model's own. This is one other site: a third one may differ."
     return [*found, Limitation("One other site", text)]
+
+
+def _other_mix(figures: dict[str, Any], classes: list[str]) -> list[Limitation]:
+    """Say that classes are not as common as among the model's own test images, which moves accuracy."""
+    there, here = (_shares(figures, classes, side) for side in ("external", "internal"))
+    if not there or not here:
+        return []
+    name = max(classes, key=lambda each: abs(there[each] - here[each]))
+    if abs(there[name] - here[name]) <= _OTHER_MIX:
+        return []
+    text = (
+        f"{there[name]:.2f} of the images there are {name}, and {here[name]:.2f} of the model's own test images. "
+        "Accuracy, coverage and predictive values differ by that alone: compare sensitivity and specificity, or the "
+        "recall of each class."
+    )
+    return [Limitation("Other shares of classes", text)]
+
+
+def _shares(figures: dict[str, Any], classes: list[str], side: str) -> dict[str, float]:
+    """Share of each class among the images of a side; empty where it is not known."""
+    known = {name: figure for name in classes if (figure := figures.get(f"recall_{name}", {}).get(side))}
+    images = sum(figure["n"] for figure in known.values())
+    return (
+        {name: figure["n"] / images for name, figure in known.items()} if images and len(known) == len(classes) else {}
+    )
