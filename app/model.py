@@ -30,6 +30,7 @@ class Model:
     Attributes:
         classifier: The trained artefact.
         figures: Its test figures by name; empty where nobody put them beside it.
+        confidence: Level of their intervals, 0..1; None where nobody wrote it down.
         patients: Whether it is `known` or `unknown` which of its images are of one patient.
         version: Which one it is in the registry, and since when it is served.
         self_test: Largest difference of a probability in its self-test; None where its manifest has no self-test.
@@ -38,6 +39,7 @@ class Model:
 
     classifier: Classifier
     figures: dict[str, StoredFigure]
+    confidence: float | None
     patients: str
     version: Version
     self_test: float | None
@@ -60,7 +62,15 @@ def _read_model(entry: dict[str, Any], folder: ModelFolder) -> Model:
     classifier.batch = 1
     self_test = classifier.self_test()
     classifier.release_graph()
-    return Model(classifier, folder.figures(), folder.patients(), folder.version(), self_test, folder.state())
+    return Model(
+        classifier,
+        folder.figures(),
+        folder.confidence(),
+        folder.patients(),
+        folder.version(),
+        self_test,
+        folder.state(),
+    )
 
 
 class ModelSource:

@@ -38,7 +38,11 @@ def app_of(project, make_app):
     """Makes the app of a model that reads patients."""
 
     def make(**settings):
-        promote(project / CLASSIFIER, with_changes(tiny_classifier(), patient_rule=PATIENT_RULE), PATIENT_FIGURES)
+        promote(
+            project / CLASSIFIER,
+            with_changes(tiny_classifier(), patient_rule=PATIENT_RULE),
+            PATIENT_FIGURES | {"confidence": 0.9},
+        )
         return make_app(project, **settings)
 
     return make
@@ -98,6 +102,7 @@ def test_a_page_without_script_holds_the_answer_and_every_slice(client, files):
     assert "positive: Adenocarcinoma Cancer" in text
     assert "Slices with lung, which count 5 of 6" in text
     assert "sensitivity 0.90 (0.60 to 0.98), 12 test patients" in text
+    assert "With 90 % intervals." in text
     assert "1 -300.0 mm No lung in this slice" in text
     assert len(re.findall(r'<tr id="slice-\d"', page)) == 6
     assert "Research use only" in text

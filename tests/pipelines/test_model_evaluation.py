@@ -37,7 +37,7 @@ from chest_cancer.reporting.plots import plot_confusion, plot_history, plot_roc
 from chest_cancer.reporting.verdict import judge
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.intervals import unknown_as_none
-from chest_cancer.storage.figures import figures_in, patients_of
+from chest_cancer.storage.figures import confidence_of, figures_in, patients_of
 from conftest import Pixels
 from manifests import manifest_of
 from measured import measure
@@ -336,6 +336,7 @@ def test_nodes_take_classes_and_threshold_from_the_classifier(trained: Classifie
     table = predictions(BINARY, count=30).assign(reason=None)
 
     metrics = measure_performance(table, table, trained, FEW, 0)
+    assert confidence_of(metrics) == FEW.confidence
     history = pd.DataFrame({"loss": [1.0], "val_loss": [1.0]}, index=[1])
     plots = plot_evaluation(table, metrics, trained, history, FEW, 0.0)
 

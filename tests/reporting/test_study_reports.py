@@ -81,7 +81,7 @@ def write(files: Files, folder: Path) -> Path:
 
 def answer(files: Files, tmp_path: Path, classifier: Classifier = CLASSIFIER) -> tuple[list[str], dict[str, Dataset]]:
     out = tmp_path / "out"
-    lines = list(answer_studies(write(files, tmp_path / "in"), out, ServedModel(classifier, FIGURES, "4")))
+    lines = list(answer_studies(write(files, tmp_path / "in"), out, ServedModel(classifier, FIGURES, "4", 0.9)))
     return lines, {path.relative_to(out).as_posix(): dcmread(path) for path in sorted(out.rglob("*.dcm"))}
 
 
@@ -110,7 +110,7 @@ def test_a_report_says_reading_score_threshold_model_uncertainty_and_research_us
     for words in (
         RESEARCH, sha256(b"graph").hexdigest(), "version in the registry: 4", "1.2.3",
         "rule: noisy-or", "positive classes: adenocarcinoma",
-        "sensitivity 0.80, 95 % interval 0.60 to 0.90, on 25 test patients", "without lung, and not counted: 1",
+        "sensitivity 0.80, 90 % interval 0.60 to 0.90, on 25 test patients", "without lung, and not counted: 1",
     ):  # fmt: skip
         assert words in said
     assert RESEARCH in report.SeriesDescription

@@ -11,7 +11,7 @@ from typing import Any, TypedDict, TypeVar
 
 from chest_cancer.storage.figures import FIRST_FIGURES as FIRST_FIGURES  # the app takes all three from here
 from chest_cancer.storage.figures import StoredFigure as StoredFigure
-from chest_cancer.storage.figures import figures_in, patients_of
+from chest_cancer.storage.figures import confidence_of, figures_in, patients_of
 from chest_cancer.storage.figures import title_of as title_of
 
 METRICS_FILE = "metrics.json"
@@ -71,6 +71,10 @@ class ModelFolder:
     def patients(self) -> str:
         """Say whether it is `known` or `unknown` which images are of one patient."""
         return patients_of(self._read(METRICS_FILE))
+
+    def confidence(self) -> float | None:
+        """Read the level of their intervals, 0..1; None where nobody wrote it down."""
+        return confidence_of(self._read(METRICS_FILE))
 
     def version(self) -> Version:
         """Read which version it is, and since when it is served."""

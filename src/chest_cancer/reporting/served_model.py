@@ -18,11 +18,13 @@ class ServedModel:
         classifier: The trained artefact.
         figures: Its test figures by name; empty where nobody put them beside it.
         version: Its number in the registry; None where it is not from there.
+        confidence: Level of the figures' intervals, 0..1; None where nobody wrote it down.
     """
 
     classifier: Classifier
     figures: Mapping[str, StoredFigure] = field(default_factory=dict)
     version: str | None = None
+    confidence: float | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -36,4 +38,6 @@ class ServedModel:
             ValueError: See `Classifier.load`.
         """
         beside = ModelFolder(folder)
-        return beside.read_as_one(lambda: cls(Classifier.load(folder), beside.figures(), beside.version()["version"]))
+        return beside.read_as_one(
+            lambda: cls(Classifier.load(folder), beside.figures(), beside.version()["version"], beside.confidence())
+        )

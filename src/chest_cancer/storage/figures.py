@@ -24,6 +24,8 @@ StoredFigure = _Figure[float | None]
 PATIENTS = "patients"
 """What `metrics.json` says beside its figures: whether it is known which images are of one patient."""
 KNOWN, UNKNOWN = "known", "unknown"
+CONFIDENCE = "confidence"
+"""What it says beside them, too: the level of their intervals, 0..1."""
 
 FIRST_FIGURES = ("coverage", "accuracy", "wrong", "selective_accuracy", "sensitivity", "specificity", "roc_auc")
 """What reports and pages show first: of the answers that a user gets, and the area under the ROC curve."""
@@ -73,12 +75,18 @@ _AT_THRESHOLD, _AT_PREVALENCE = "threshold_", "_at_prevalence_"
 
 def figures_in(metrics: Mapping[str, Any]) -> dict[str, StoredFigure]:
     """Take the figures out of what `metrics.json` holds."""
-    return {name: figure for name, figure in metrics.items() if name != PATIENTS}
+    return {name: figure for name, figure in metrics.items() if name not in (PATIENTS, CONFIDENCE)}
 
 
 def patients_of(metrics: Mapping[str, Any]) -> str:
     """Read whether patients are `known` or, as where `metrics.json` says nothing of them, `unknown`."""
     return str(metrics.get(PATIENTS, UNKNOWN))
+
+
+def confidence_of(metrics: Mapping[str, Any]) -> float | None:
+    """Read the level of the intervals, 0..1; None where `metrics.json` does not say it."""
+    level: float | None = metrics.get(CONFIDENCE)
+    return level
 
 
 def title_of(name: str) -> str:

@@ -15,7 +15,7 @@ from chest_cancer.statistics.held_out import HeldOut
 from chest_cancer.statistics.intervals import unknown_as_none
 from chest_cancer.statistics.metrics import measure
 from chest_cancer.storage.arrays import Arrays
-from chest_cancer.storage.figures import KNOWN, PATIENTS, UNKNOWN
+from chest_cancer.storage.figures import CONFIDENCE, KNOWN, PATIENTS, UNKNOWN
 
 
 def predict_test_images(
@@ -67,8 +67,8 @@ def measure_performance(
 
     Returns:
         Each figure as `{"value", "low", "high", "n"}` under its plain name; the value is None where it is unknown. And
-        `patients`, `known` or `unknown`.
+        `patients`, `known` or `unknown`; and `confidence`, the level of the intervals.
     """
     figures = measure(HeldOut.served(test_predictions, classifier.manifest, parameters, seed))
     patients = UNKNOWN if known_patients(split_table) is None else KNOWN
-    return {PATIENTS: patients, **unknown_as_none(figures)}
+    return {PATIENTS: patients, CONFIDENCE: parameters.confidence, **unknown_as_none(figures)}

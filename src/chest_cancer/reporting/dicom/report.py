@@ -1,7 +1,7 @@
 """A study's answer as a DICOM Structured Report: Comprehensive SR by template TID 1500, Measurement Report."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from highdicom import UID
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -30,7 +30,8 @@ from chest_cancer.network.patients import PatientReading, PatientRule
 from chest_cancer.network.studies import DrivingSlice, StudyAnswer
 from chest_cancer.reporting.dicom.headers import EQUIPMENT, RESEARCH, UTF_8, frame_numbers
 from chest_cancer.reporting.served_model import ServedModel
-from chest_cancer.storage.figures import StoredFigure, title_of
+from chest_cancer.reporting.style import percent
+from chest_cancer.storage.figures import title_of
 
 _SERIES_NUMBER = 9001
 _SCHEME = "99CHESTCANCER"
@@ -73,7 +74,7 @@ def make_report(
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    for text in _comments(answer, model.figures):
+    for text in _comments(answer, model):
         content[0].ContentSequence.append(
             TextContentItem(codes.DCM.Comment, text, relationship_type=RelationshipTypeValues.CONTAINS)
         )
@@ -158,7 +159,7 @@ def _algorithm(model: ServedModel) -> AlgorithmIdentification:
     return AlgorithmIdentification("chest_cancer", manifest.provenance.code_version, parameters)
 
 
-def _comments(answer: StudyAnswer, figures: Mapping[str, StoredFigure]) -> Iterator[str]:
+def _comments(answer: StudyAnswer, model: ServedModel) -> Iterator[str]:
     yield f"{RESEARCH}. Made by a research tool that is no medical device."
     if answer.reason is not None:
         yield f"There is no reading of the study: {answer.reason}."
@@ -167,12 +168,13 @@ def _comments(answer: StudyAnswer, figures: Mapping[str, StoredFigure]) -> Itera
         f"{len(answer.slices)} slices; without lung, and not counted: {without}; without an answer of their own, and "
         f"counted: {answer.declined}."
     )
-    known = {name: figures[name] for name in _FIGURES if name in figures and figures[name]["value"] is not None}
+    known = {name: figure for name in _FIGURES if (figure := model.figures.get(name)) and figure["value"] is not None}
+    interval = "interval" if model.confidence is None else f"{percent(model.confidence)} interval"
     if not known:
         yield "Uncertainty: how often readings are wrong was not measured on test patients of this classifier."
     for name, figure in known.items():
         yield (
-            f"Uncertainty: {title_of(name)} {figure['value']:.2f}, 95 % interval {figure['low']:.2f} to "
+            f"Uncertainty: {title_of(name)} {figure['value']:.2f}, {interval} {figure['low']:.2f} to "
             f"{figure['high']:.2f}, on {figure['n']} test patients of its own data; other sites differ."
         )
 
