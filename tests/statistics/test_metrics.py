@@ -28,7 +28,14 @@ from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.reporting.plots import plot_reliability
 from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.calibration import before_scaling, equal_mass_bins, reliability
-from chest_cancer.statistics.intervals import difference_of, mean_of, predictive_values, share, wilson
+from chest_cancer.statistics.intervals import (
+    difference_of,
+    effective_groups,
+    mean_of,
+    predictive_values,
+    share,
+    wilson,
+)
 from chest_cancer.statistics.metrics import CLASS_METRICS, METRICS
 from chest_cancer.statistics.roc import area_under_roc, placements
 from chest_cancer.storage.figures import Figure, title_of
@@ -253,7 +260,9 @@ class Study:
         self.share = norm.cdf(self.distance / 2)
 
     def draw(self, generator: np.random.Generator) -> tuple[Any, Any, Any]:
-        sizes = 1 + generator.poisson(self.mean_size - 1, self.groups)
+        return self.of_sizes(1 + generator.poisson(self.mean_size - 1, self.groups), generator)
+
+    def of_sizes(self, sizes: Any, generator: np.random.Generator) -> tuple[Any, Any, Any]:
         groups = np.repeat(np.arange(self.groups), sizes)
         positive = groups < self.diseased * self.groups
         scores = np.sqrt(self.shared) * generator.standard_normal(self.groups)[groups]
@@ -301,6 +310,37 @@ def test_95_of_100_intervals_of_shares_and_areas_hold_the_truth(study: Study) ->
 
     for name, coverage in study.coverage(figures, truth).items():
         assert NOMINAL[0] <= coverage <= NOMINAL[1], name
+
+
+class Uneven(Study):
+    """The same, where one group has twelve times as many images as each of the others."""
+
+    def draw(self, generator: np.random.Generator) -> tuple[Any, Any, Any]:
+        sizes = np.where(np.arange(self.groups) == generator.integers(self.groups), 60, 5)
+        return self.of_sizes(sizes, generator)
+
+
+def test_intervals_hold_the_truth_where_one_patient_has_most_images() -> None:
+    study = Uneven(20, 5, 0.3, 0.5, 0.8)
+
+    def figures(groups: Any, positive: Any, scores: Any) -> dict[str, Figure]:
+        return {
+            "accuracy": share((scores > 0) == positive, groups, 0.95),
+            "sensitivity": share(scores[positive] > 0, groups[positive], 0.95),
+            "roc_auc": area_under_roc(positive, placements(positive, scores), groups, 0.95),
+        }
+
+    truth = {"accuracy": study.share, "sensitivity": study.share, "roc_auc": study.area}
+
+    for name, coverage in study.coverage(figures, truth).items():
+        assert coverage >= 0.91, name
+
+
+def test_groups_of_equal_size_count_each_and_one_large_one_takes_their_weight() -> None:
+    assert effective_groups(np.repeat(np.arange(7), 3)) == 7
+    assert effective_groups(np.repeat([0, 1, 2], [98, 1, 1])) == pytest.approx(100**2 / 9606)
+    nothing = share(np.arange(1000) % 2 > 0, np.minimum(np.arange(1000), 1), 0.95)
+    assert (nothing["low"], nothing["high"]) == (pytest.approx(0, abs=1e-6), pytest.approx(1, abs=1e-6))
 
 
 def test_intervals_that_ignore_groups_hold_the_truth_too_rarely() -> None:

@@ -8,6 +8,9 @@ from scipy.special import ndtri, stdtrit
 
 from chest_cancer.storage.figures import Figure, StoredFigure
 
+_LEAST_FREEDOM = 0.1
+"""Degrees of freedom of groups of which one holds nearly all images: with fewer, Student's t has no number any more."""
+
 
 def make_figure(value: float, low: float, high: float, n: int, limit: float = 1.0) -> Figure:
     """Put a figure together.
@@ -57,7 +60,8 @@ def critical_value(groups: NDArray[np.int64], confidence: float) -> float:
     """Number of standard errors that an interval spans on either side.
 
     Normal where every image is a group; else Student's t, since the correlation inside groups is estimated (Korn and
-    Graubard, 1998, Confidence intervals for proportions with small expected number of positive counts).
+    Graubard, 1998, Confidence intervals for proportions with small expected number of positive counts). Its degrees of
+    freedom are those of as many groups of equal size as say as much (`effective_groups`).
 
     Args:
         groups: Group of each image, [n].
@@ -69,7 +73,23 @@ def critical_value(groups: NDArray[np.int64], confidence: float) -> float:
     count = len(np.unique(groups))
     if count == len(groups):
         return float(ndtri((1 + confidence) / 2))
-    return float(stdtrit(count - 1, (1 + confidence) / 2)) if count > 1 else np.inf
+    freedom = max(effective_groups(groups) - 1, _LEAST_FREEDOM)
+    return float(stdtrit(freedom, (1 + confidence) / 2)) if count > 1 else np.inf
+
+
+def effective_groups(groups: NDArray[np.int64]) -> float:
+    """How many groups of equal size say as much as these: where one is far larger than the others, much fewer.
+
+    Carter, Schnepel and Steigerwald, 2017, Asymptotic behavior of a t test robust to cluster heterogeneity.
+
+    Args:
+        groups: Group of each image, [n], n > 0.
+
+    Returns:
+        1 to the number of groups, which it is where all have as many images.
+    """
+    sizes = np.unique(groups, return_counts=True)[1]
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
 def largest_design_effect(groups: NDArray[np.int64]) -> float:
