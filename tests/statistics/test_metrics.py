@@ -418,6 +418,33 @@ def test_calibration_error_falls_to_chance_where_the_miscalibration_is_known(
     assert refused <= 2  # one in twenty by chance
 
 
+@pytest.mark.parametrize(("count", "lowest", "highest"), [(6, 0.6, 0.95), (40, 0.9, 0.99)])
+def test_few_misses_do_not_make_calibrated_probabilities_look_wrong(count: int, lowest: float, highest: float) -> None:
+    generator, found = np.random.default_rng(4), 0
+    for _ in range(200):
+        confidence = generator.uniform(lowest, highest, count)
+        gaps = (generator.random(count) < confidence) - confidence
+        found += (
+            GroupBootstrap(np.arange(count), 100, 0.95, 0).calibration_error(gaps, equal_mass_bins(confidence))["low"]
+            > 0
+        )
+
+    assert found <= 10  # one in twenty by chance
+
+
+def test_a_test_set_without_a_miss_does_not_prove_its_probabilities() -> None:
+    stated = np.full(20, 0.99)
+    alone, together = (
+        GroupBootstrap(groups, 100, 0.95, 0).calibration_error(1 - stated, np.zeros(20, dtype=np.int64))
+        for groups in (np.arange(20), np.arange(20) // 5)
+    )
+
+    assert alone["value"] == together["value"] == pytest.approx(0.01)
+    assert alone["low"] == together["low"] == 0
+    assert alone["high"] == pytest.approx(0.99 - wilson(1.0, 20, 1.959964)[0], abs=1e-6)
+    assert together["high"] > alone["high"]
+
+
 def test_no_calibration_error_before_scaling_without_a_temperature() -> None:
     assert "ece_uncalibrated" not in measure(predictions(BINARY), BINARY, "normal", 0.5, FEW, 0)
 

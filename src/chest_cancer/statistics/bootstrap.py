@@ -35,7 +35,7 @@ class GroupBootstrap:
     """
 
     def __init__(self, groups: NDArray[np.int64], repetitions: int, confidence: float, seed: int) -> None:
-        self._groups, self._confidence = groups, confidence
+        self._groups, self._confidence, self._seed = groups, confidence, seed
         self._members = np.unique(groups, return_inverse=True)[1]
         count = int(self._members.max()) + 1
         generator = np.random.default_rng(seed)
@@ -157,11 +157,13 @@ class GroupBootstrap:
 
         Chance alone makes this larger than 0, and a bootstrap makes it larger still. The lower end is the pivotal one
         (the value less the distance from it to the bootstrap's upper end), and 0 where perfect calibration would yield
-        as much by chance (consistency resampling: Bröcker and Smith, 2007, Increasing the reliability of reliability
-        diagrams); the upper end is the percentile.
+        as much by chance: in draws of groups, or in draws of hits (consistency resampling: Bröcker and Smith, 2007,
+        Increasing the reliability of reliability diagrams), as few misses, or none, say little of how many there are.
+        The upper end is the percentile or, where that is more, how far the mean confidence may be from the share of
+        hits, by that share's interval: no calibration error is less.
 
         Args:
-            gaps: Hit (0 or 1) less confidence, [n].
+            gaps: Hit (0 or 1) less confidence, which is above 0, [n].
             bins: Bin of each image, 0 to B - 1, [n].
         """
         n = len(gaps)
@@ -174,9 +176,30 @@ class GroupBootstrap:
         value = float(np.abs(whole).sum() / n)
         drawn, sizes = self._draws @ sums, self._draws @ self._sizes
         top = float(np.quantile(np.abs(drawn).sum(axis=1) / sizes, self._tails[1]))
-        by_chance = drawn - whole * (sizes / n)[:, None]
-        calibrated = value <= np.quantile(np.abs(by_chance).sum(axis=1) / sizes, self._tails[1])
-        return make_figure(value, 0.0 if calibrated else 2 * value - top, top, n)
+        by_chance = np.abs(drawn - whole * (sizes / n)[:, None]).sum(axis=1) / sizes
+        calibrated = value <= max(
+            np.quantile(each, self._tails[1]) for each in (by_chance, self._if_calibrated(gaps, bins))
+        )
+        hits = share(gaps >= 0, self._groups, self._confidence)
+        stated = hits["value"] - gaps.mean()
+        highest = max(top, stated - hits["low"], hits["high"] - stated)
+        return make_figure(value, 0.0 if calibrated else 2 * value - top, highest, n)
+
+    def _if_calibrated(self, gaps: NDArray[np.float64], bins: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Calibration error in draws of hits from confidence; images of a group hit together where all hit, or none."""
+        hits = gaps >= 0
+        stated = hits - gaps
+        together = hits.all() or not hits.any()
+        of_bin = np.eye(int(bins.max()) + 1)[bins]
+        generator = np.random.default_rng([self._seed, len(gaps)])
+        errors = []
+        step = max(1, _BLOCK // len(gaps))
+        for start in range(0, len(self._draws), step):
+            count = len(self._draws[start : start + step])
+            chances = generator.random((count, len(self._sizes) if together else len(gaps)))
+            drawn = (chances[:, self._members] if together else chances) < stated
+            errors.append(np.abs((drawn - stated) @ of_bin).sum(axis=1) / len(gaps))
+        return np.concatenate(errors)
 
     @property
     def _tails(self) -> list[float]:
