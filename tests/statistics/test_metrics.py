@@ -234,6 +234,17 @@ def test_a_mean_over_two_groups_is_no_surer_than_a_share_of_their_images() -> No
     assert mean["high"] - mean["low"] > 0.5
 
 
+def test_95_of_100_intervals_of_paired_differences_hold_the_truth_with_few_patients() -> None:
+    generator, groups, held = np.random.default_rng(6), np.arange(50) // 5, 0
+    for seed in range(600):
+        first, second = generator.standard_normal((2, 10))[:, groups] + generator.standard_normal((2, 50))
+        bootstrap = GroupBootstrap(groups, 300, 0.95, seed)
+        difference = bootstrap.difference(bootstrap.weights @ first / 50, bootstrap.weights @ second / 50, 50)
+        held += difference["low"] <= 0 <= difference["high"]
+
+    assert NOMINAL[0] <= held / 600 <= NOMINAL[1]
+
+
 def test_a_difference_in_a_single_group_says_nothing_about_others() -> None:
     one = GroupBootstrap(np.zeros(4, dtype=np.int64), 50, 0.95, 0)
     first, second = (one.weights @ values / 4 for values in (np.ones(4), np.zeros(4)))

@@ -4,12 +4,15 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from chest_cancer.statistics.intervals import (
     critical_value,
+    effective_groups,
     largest_design_effect,
     make_figure,
     share,
+    student,
     wilson,
 )
 from chest_cancer.storage.figures import Figure
@@ -62,12 +65,13 @@ class GroupBootstrap:
             images: Number of images that the figure rests on.
 
         Returns:
-            The difference, with the percentiles of the draws as its interval; the whole range, -1..1, where every draw
-            lacks a class, or is of the one group that there is.
+            The difference, with percentiles of the draws as its interval, further out the fewer the groups, for draws
+            of few are too much alike (Hesterberg, 2015, What teachers should know about the bootstrap); the whole
+            range, -1..1, where every draw lacks a class, or is of the one group that there is.
         """
         differences = first - second
         known = differences[1:][np.isfinite(differences[1:])]
-        low, high = np.quantile(known, self._tails) if len(known) and len(self._sizes) > 1 else (-1.0, 1.0)
+        low, high = np.quantile(known, self._expanded) if len(known) and len(self._sizes) > 1 else (-1.0, 1.0)
         return {"value": float(differences[0]), "low": float(low), "high": float(high), "n": images}
 
     def mean(self, values: NDArray[np.float64], limit: float) -> Figure:
@@ -204,3 +208,10 @@ class GroupBootstrap:
     @property
     def _tails(self) -> list[float]:
         return [(1 - self._confidence) / 2, (1 + self._confidence) / 2]
+
+    @cached_property
+    def _expanded(self) -> list[float]:
+        """The tails of Student's t by the groups' number, if they were of equal size, without the bootstrap's bias."""
+        count = effective_groups(self._groups)
+        tail = float(ndtr(-np.sqrt(count / (count - 1)) * student(count, self._confidence)))
+        return [tail, 1 - tail]

@@ -73,8 +73,12 @@ def critical_value(groups: NDArray[np.int64], confidence: float) -> float:
     count = len(np.unique(groups))
     if count == len(groups):
         return float(ndtri((1 + confidence) / 2))
-    freedom = max(effective_groups(groups) - 1, _LEAST_FREEDOM)
-    return float(stdtrit(freedom, (1 + confidence) / 2)) if count > 1 else np.inf
+    return student(effective_groups(groups), confidence) if count > 1 else np.inf
+
+
+def student(count: float, confidence: float) -> float:
+    """Student's t that is exceeded, on either side together, as often as the confidence leaves, by so many groups."""
+    return float(stdtrit(max(count - 1, _LEAST_FREEDOM), (1 + confidence) / 2))
 
 
 def effective_groups(groups: NDArray[np.int64]) -> float:
