@@ -17,6 +17,7 @@ from chest_cancer.statistics.sampling import sample_groups
 
 CLASSES = ["adenocarcinoma", "normal"]
 PARAMETERS = ModelEvaluationParameters(leakage_similarities=(1.0, 0.97, 0.9, 0.7))
+AT_ONCE = ModelEvaluationParameters(bootstrap_repetitions=200)
 Data = tuple[pd.DataFrame, dict[str, np.ndarray]]
 
 
@@ -278,6 +279,22 @@ def test_the_naive_score_is_above_the_grouped_one_where_patients_are_remembered(
     assert compared["optimism"]["accuracy"]["value"] == pytest.approx(difference)
     assert compared["optimism"]["accuracy"]["low"] > 0.1
     assert compared["naive"]["groups"] == compared["grouped"]["groups"] == 24
+
+
+def test_chance_of_the_folds_is_not_called_optimism() -> None:
+    """Images of a group have nothing in common but their class, so that folds differ by chance alone."""
+    found = {"accuracy": 0, "roc_auc": 0}
+    for seed in range(60):
+        groups = np.arange(100) // 2
+        means = np.random.default_rng(seed).standard_normal((100, 24))
+        means[:, :4] += groups[:, None] % 2
+
+        compared = compare_naive_and_grouped(sample(*data(groups % 2, groups, means)), AT_ONCE, seed)
+
+        assert compared is not None
+        for name in found:
+            found[name] += compared["optimism"][name]["low"] > 0
+    assert max(found.values()) <= 2
 
 
 def test_three_classes_and_few_groups_are_compared_with_fewer_folds() -> None:

@@ -11,7 +11,7 @@ from chest_cancer.audits.sample import Sample
 from chest_cancer.network.embedding import directions, means_of
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.statistics.bootstrap import GroupBootstrap
-from chest_cancer.statistics.comparison import accuracies, areas
+from chest_cancer.statistics.comparison import accuracies, areas, in_draws_of_folds
 from chest_cancer.statistics.cross_validation import (
     FOLDS,
     Numbers,
@@ -75,8 +75,9 @@ def compare_naive_and_grouped(
 
     Returns:
         `naive` and `grouped`, each with `accuracy`, `roc_auc` (n: files, and distinct images) and `groups`; `optimism`,
-        the naive score less the grouped one, with the interval of a bootstrap over groups; and `images_left_out`, how
-        many images were left out of data that are too large. None where a class has a single group.
+        the naive score less the grouped one, with the interval of a bootstrap over groups and draws of the folds; and
+        `images_left_out`, how many images were left out of data that are too large. None where a class has a single
+        group.
     """
     if sample.cross_validated is None:
         return None
@@ -91,7 +92,10 @@ def compare_naive_and_grouped(
     drawn = {"naive": weights, "grouped": weights[:, np.unique(image, return_index=True)[1]]}
     optimism = {}
     for name, statistic in (("accuracy", accuracies), ("roc_auc", areas)):
-        apart, together = (statistic(*scored[way], drawn[way]) for way in ("naive", "grouped"))
+        apart, together = (
+            in_draws_of_folds(statistic, *scored[way], drawn[way], np.random.default_rng([seed, place]))
+            for place, way in enumerate(drawn)
+        )
         optimism[name] = bootstrap.difference(apart, together, len(sample.numbers))
     # Files of a group are no independent draws, whatever the folds pretend.
     measured: dict[str, dict[str, Any]] = {
