@@ -4,6 +4,7 @@ import importlib
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
 
 from chest_cancer.hooks.lineage import LineageHook, path_of
 from chest_cancer.hooks.parameters import ParametersHook
@@ -23,6 +25,7 @@ from chest_cancer.hooks.summary import SummaryHook
 from chest_cancer.jobs import progress
 from chest_cancer.record.ending import stopping_by_signals
 from chest_cancer.record.shares import shared_work
+from chest_cancer.storage.lineage import Ledger, Lineage, MixedResultsError
 from conftest import PROJECT
 
 PIPELINES = [path.parent.name for path in PROJECT.glob("src/chest_cancer/pipelines/*/pipeline.py")]
@@ -135,6 +138,25 @@ def test_what_was_not_made_yet_is_said_before_any_work_with_the_commands_that_ma
         nodes = importlib.import_module(f"chest_cancer.pipelines.{pipeline}").create_pipeline()
         with pytest.raises(FileNotFoundError, match=message):
             LineageHook().before_pipeline_run(run_params, nodes, catalog)
+
+
+def test_what_was_made_from_something_else_is_said_with_the_options_of_the_run(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "data" / "lineage")
+    catalog = DataCatalog({name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in ("index", "table")})
+    for name, lineage in (("index", Lineage(None, {}, "first")), ("table", Lineage(None, {"index": "old"}, "second"))):
+        catalog.save(name, [name])
+        ledger.write(name, replace(lineage, digest=ledger.digest(tmp_path / f"{name}.json")))
+    nodes = Pipeline([Node(lambda *_: 1, ["index", "table"], "made", name="a")])
+    given = {"data_ingestion": {"source": "a.zip"}}
+    options = "--env test --params data_ingestion.source=a.zip"
+
+    with pytest.raises(
+        MixedResultsError,
+        match=f"anew: `kedro run --pipelines second {options}`, or run everything: `kedro run {options}`",
+    ):
+        LineageHook().before_pipeline_run(
+            {"project_path": str(tmp_path), "env": "test", "runtime_params": given}, nodes, catalog
+        )
 
 
 def test_what_is_made_when_it_is_needed_is_not_asked_for_before(

@@ -41,16 +41,16 @@ class LineageHook:
             MixedResultsError: Some of it was made from something else: names what, and the cure.
         """
         missing = [name for name in sorted(pipeline.inputs()) if path_of(catalog, name) and not catalog.exists(name)]
+        self._options = partial(go_on, env=run_params.get("env"), parameters=run_params.get("runtime_params") or {})
         if missing:
-            options = partial(go_on, env=run_params["env"], parameters=run_params["runtime_params"])
-            raise FileNotFoundError(_say_missing(missing, options))
+            raise FileNotFoundError(_say_missing(missing, self._options))
         self._catalog = catalog
         self._ledger = Ledger(Path(run_params["project_path"]) / "data" / "lineage")
         self._known = self._ledger.read()
         self._unstored: dict[str, Lineage] = {}
         self._parts: dict[str, dict[str, Lineage]] = defaultdict(dict)
         parts = {name: part for name in sorted(pipeline.inputs()) if (part := self._part(name))}
-        require_together(parts, self._known)
+        require_together(parts, self._known, self._options)
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
@@ -62,7 +62,7 @@ class LineageHook:
         if part := self._part(dataset_name):
             parts = self._parts[node.name]
             parts[dataset_name] = part
-            require_together(parts, self._known)
+            require_together(parts, self._known, self._options)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -70,7 +70,7 @@ class LineageHook:
         path = path_of(self._catalog, dataset_name)
         if dataset_name in _NOT_TRACED or (path is not None and (path / RECORD).is_file()):
             return
-        made_from = require_together(self._parts[node.name], self._known)
+        made_from = require_together(self._parts[node.name], self._known, self._options)
         digest = self._ledger.digest(path) if path else None
         lineage = Lineage(digest, made_from, pipeline=node.namespace or node.name)
         if digest is None:

@@ -7,7 +7,7 @@ same one for whatever both were made from. The ledger is a file for each pipelin
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -80,12 +80,15 @@ class Ledger:
         return self._digests[key]
 
 
-def require_together(parts: Mapping[str, Lineage], known: Mapping[str, Lineage]) -> dict[str, str]:
+def require_together(
+    parts: Mapping[str, Lineage], known: Mapping[str, Lineage], options: Callable[[str], str] = str
+) -> dict[str, str]:
     """Require that results belong together.
 
     Args:
         parts: Those that are to be used together, by name.
         known: All that the ledger knows, to say what must be made anew.
+        options: Gives a command that makes something anew the options of this run.
 
     Returns:
         Digests of all of them, and of all that they were made from, by name.
@@ -99,8 +102,8 @@ def require_together(parts: Mapping[str, Lineage], known: Mapping[str, Lineage])
         pipeline = known[unknown[0]].pipeline if unknown[0] in known else None
         raise MixedResultsError(
             f"Nobody knows what `{unknown[0]}` was made from: it is not what a run left there. Make it anew: "
-            + (f"`kedro run --pipelines {pipeline}`, or run" if pipeline else "run")
-            + " everything: `kedro run`."
+            + (f"`{options(f'kedro run --pipelines {pipeline}')}`, or run" if pipeline else "run")
+            + f" everything: `{options('kedro run')}`."
         )
     together = {name: part.digest for name, part in parts.items() if part.digest is not None}
     claims: dict[str, dict[str, str]] = {}
@@ -114,17 +117,25 @@ def require_together(parts: Mapping[str, Lineage], known: Mapping[str, Lineage])
         current = together.setdefault(origin, first or "")
         for name, digest in claimed.items():
             if digest != current:
-                raise MixedResultsError(_explain(name, origin, parts[name], known, current))
+                raise MixedResultsError(_explain(name, origin, parts[name], known, current, options))
     return together
 
 
-def _explain(name: str, origin: str, part: Lineage, known: Mapping[str, Lineage], current: str) -> str:
+def _explain(
+    name: str,
+    origin: str,
+    part: Lineage,
+    known: Mapping[str, Lineage],
+    current: str,
+    options: Callable[[str], str],
+) -> str:
     """Say what is out of date, why, and the cure."""
     old = part.made_from[origin]
     before = [known[each] for each in part.made_from if each in known]
     anew = {each.pipeline or "" for each in before if each.made_from.get(origin) == old} | {part.pipeline or ""}
+    pipelines = ",".join(sorted(anew - {""}))
     return (
         f"`{name}` was made from another `{origin}` ({old[:_SHOWN]}) than the one that is used now "
         f"({current[:_SHOWN]}): results of both would be mixed. Make it anew: "
-        f"`kedro run --pipelines {','.join(sorted(anew - {''}))}`, or run everything: `kedro run`."
+        f"`{options(f'kedro run --pipelines {pipelines}')}`, or run everything: `{options('kedro run')}`."
     )
