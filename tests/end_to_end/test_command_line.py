@@ -109,6 +109,7 @@ def test_a_run_that_can_not_be_right_ends_within_seconds(
 
     assert ended.returncode != 0
     assert message in ended.said
+    assert "have not run" not in ended.said  # Kedro's own advice: the error has the cure
     assert not (project / "data" / "04_feature" / "features").exists()
     assert ended.seconds < 10  # without the import of libraries
 
