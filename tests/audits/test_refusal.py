@@ -27,10 +27,12 @@ from chest_cancer.network.heads.head import Head
 from chest_cancer.network.manifest import Limits
 from chest_cancer.network.vgg16 import Weights
 from chest_cancer.parameters.blocks import StandardisationParameters
+from chest_cancer.parameters.values import Window
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.outlying import fit_space
 from conftest import Pixels
 from manifests import manifest_of
+from volume_files import ct_slice, phantom
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +198,23 @@ def test_foreign_chests_are_drawn_by_another_scanner_and_own_slices_in_another_w
     assert window.mean() < np.asarray(own).mean()
     assert frame.shape == (78, 78, 3)
     np.testing.assert_array_equal(frame[19:59, 9:69], np.asarray(own))
+
+
+@pytest.mark.parametrize(
+    ("window", "other"),
+    [("lung", "mediastinum"), ("mediastinum", "lung"), ("file", "lung"), ((40.0, 350.0), "lung"), ("bone", "lung")],
+)
+def test_ct_is_shown_through_a_window_that_the_classifier_does_not_look_through(
+    image_folder: Callable[[dict[str, bytes]], ImageFolder], window: Window, other: str
+) -> None:
+    folder = image_folder({"a.dcm": ct_slice(phantom(), 0.0, WindowCenter=40, WindowWidth=400)})
+    served = SimpleNamespace(manifest=manifest_of(), standardisation=StandardisationParameters(window=window))
+    table = pd.DataFrame({"path": ["a.dcm"], "label": ["normal"], "group": [3]})
+
+    found = foreign_chests(served, folder, table, 0, 1)
+
+    (shown,) = [image.pixels for image in found if image.kind == IN_ANOTHER_WINDOW]
+    np.testing.assert_array_equal(shown, folder.pixels("a.dcm", window=other))
 
 
 def test_the_plot_shows_every_image_and_the_limits() -> None:
