@@ -148,6 +148,33 @@ def test_a_replaced_model_is_served_after_the_former_one_has_answered_in_the_mea
     assert source.get().version["version"] == "2"
 
 
+def test_a_model_that_is_copied_over_the_former_one_file_by_file_is_served_too(project, tmp_path):
+    source = ModelSource(project, "local")
+    source.get()
+    (tmp_path / "new").mkdir()
+    promote(tmp_path / "new" / "classifier", tiny_classifier("a-new-run"), NEW_FIGURES, "2")
+    for file in (tmp_path / "new" / "classifier").iterdir():
+        shutil.copyfile(file, project / CLASSIFIER / file.name)
+
+    source.get()
+    wait_for_reload()
+
+    assert served_run(source) == "a-new-run"
+    assert source.get().figures == NEW_FIGURES
+    assert source.get().version["version"] == "2"
+
+
+def test_figures_that_are_copied_over_the_former_ones_are_shown(project):
+    source = ModelSource(project, "local")
+    source.get()
+    (project / METRICS).write_text(json.dumps(NEW_FIGURES))
+
+    source.get()
+    wait_for_reload()
+
+    assert source.get().figures == NEW_FIGURES
+
+
 def break_model(project, run_id):
     """Save a model that says something else than its manifest tells."""
     said = {"adenocarcinoma": 0.0, "normal": 1.0}

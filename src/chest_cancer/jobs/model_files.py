@@ -17,8 +17,9 @@ from chest_cancer.storage.figures import title_of as title_of
 METRICS_FILE = "metrics.json"
 VERSION_FILE = "version.json"
 
-FolderState = tuple[int, int] | None
-"""Which content there is: the folder's inode and its time of change in nanoseconds; None when there is none."""
+FolderState = tuple[tuple[str, int, int, int], ...] | None
+"""Which content there is: name, inode, bytes and time of change in nanoseconds of the folder and of each file in it, as
+people also copy one file over the other; None when there is none."""
 
 
 _Read = TypeVar("_Read")
@@ -51,10 +52,10 @@ class ModelFolder:
     def state(self) -> FolderState:
         """Tell which content there is now."""
         try:
-            status = self.path.stat()
+            found = [(path.name, path.stat()) for path in (self.path, *sorted(self.path.iterdir()))]
         except OSError:
             return None
-        return status.st_ino, status.st_mtime_ns
+        return tuple((name, each.st_ino, each.st_size, each.st_mtime_ns) for name, each in found)
 
     def read_as_one(self, read: Callable[[], _Read]) -> _Read:
         """Read several files; once more where the folder was replaced meanwhile, so that they are of one model."""
