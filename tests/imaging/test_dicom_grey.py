@@ -15,6 +15,7 @@ from pydicom.sequence import Sequence
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.pixels import UnreadableImageError
 from dicom_files import STORED, dicom, grey_at, shipped
+from volume_files import compress
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -45,6 +46,51 @@ def as_pydicom_has_it(data: bytes) -> NDArray[np.float64]:
     dataset = dcmread(io.BytesIO(data))
     values = apply_voi_lut(apply_modality_lut(dataset.pixel_array, dataset), dataset)
     return np.asarray(values, np.float64)
+
+
+# --- bits ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.RLELossless])
+@pytest.mark.parametrize("high", [11, 13, 15])
+def test_values_are_read_from_the_bits_that_hold_them(high: int, syntax: uid.UID, signed: bool) -> None:
+    rescale = {"RescaleIntercept": 0 if signed else -1024}
+    values = STORED if signed else (STORED + 1024).astype(np.uint16)
+    plain = dicom(values, BitsStored=12, HighBit=11, **rescale)
+    shifted = dicom(values << (high - 11), BitsStored=12, HighBit=high, **rescale)
+
+    found = decode_image(compress(shifted, syntax) if syntax == uid.RLELossless else shifted)
+
+    np.testing.assert_array_equal(found.hounsfield, decode_image(plain).hounsfield)
+    np.testing.assert_array_equal(found.hounsfield, STORED)
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        (
+            {"BitsStored": 16, "HighBit": 11},
+            r"HighBit \(0028,0102\) is 11: expected 15, one less than BitsStored",
+        ),
+        ({"BitsStored": 12, "HighBit": 19}, r"HighBit \(0028,0102\) is 19: expected 11"),
+        ({"BitsStored": 12, "HighBit": 15}, "there are values below bit 4, where they begin by HighBit"),
+    ],
+)
+def test_a_highest_bit_that_can_not_be_is_refused(elements: dict[str, object], reason: str) -> None:
+    with pytest.raises(UnreadableImageError, match=reason):
+        decode_image(dicom(**elements))
+
+
+def test_what_was_compressed_has_its_highest_bit_where_bits_stored_ends() -> None:
+    data = compress(dicom((STORED + 1024).astype(np.uint16), RescaleIntercept=-1024), uid.JPEGLosslessSV1)
+    dataset = dcmread(io.BytesIO(data))
+    dataset.BitsStored = 12
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+
+    with pytest.raises(UnreadableImageError, match="is 15: expected 11"):
+        decode_image(buffer.getvalue())
 
 
 # --- CT --------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 
 from chest_cancer.imaging.damage import check_jpeg
+from chest_cancer.imaging.dicom.elements import CURE, name_of, number_of
 from chest_cancer.imaging.dicom.lossless_jpeg import with_new_head
 from chest_cancer.imaging.pixels import UnreadableImageError, describe
 
@@ -72,7 +73,7 @@ def decode_frames(dataset: Dataset, syntax: uid.UID, frames: int) -> Iterator[Fr
         Each frame as it is stored.
 
     Raises:
-        UnreadableImageError: There is no decoder, or the pixels are damaged.
+        UnreadableImageError: There is no decoder, HighBit can't be, or the pixels are damaged.
     """
     plugin = _PLUGINS.get(syntax, "")
     try:
@@ -81,17 +82,20 @@ def decode_frames(dataset: Dataset, syntax: uid.UID, frames: int) -> Iterator[Fr
         raise no_decoder(syntax) from error
     if decoder.is_encapsulated and plugin not in decoder.available_plugins:
         raise no_decoder(syntax)
+    lowest = _lowest_bit(dataset, syntax)
+    # pydicom takes values to begin in bit 0, and clears all above.
+    bits: dict[str, Any] = {"bits_stored": int(dataset.BitsStored) + lowest} if lowest else {}
     try:
         if not decoder.is_encapsulated:
             for index in range(frames):
-                yield _frame(*decoder.as_array(dataset, index=index))
+                yield _frame(*decoder.as_array(dataset, index=index, **bits), lowest)
             return
         for frame in frame_bytes(dataset, syntax, frames):
             dataset.PixelData = encapsulate([_checked(frame, dataset, syntax)])
             dataset.NumberOfFrames = 1
             for keyword in _OFFSETS:  # They were those of all frames.
                 dataset.pop(keyword, None)
-            yield _frame(*decoder.as_array(dataset, index=0, decoding_plugin=plugin))
+            yield _frame(*decoder.as_array(dataset, index=0, decoding_plugin=plugin, **bits), lowest)
     except Exception as error:  # Part of the boundary in `decode_image`: here the transfer syntax can be named.
         raise UnreadableImageError(
             f"DICOM pixels in {syntax.name} cannot be decoded: {describe(error)}; save the file uncompressed or as PNG"
@@ -120,8 +124,28 @@ def frame_bytes(dataset: Dataset, syntax: uid.UID, frames: int) -> Iterator[byte
         raise ValueError(f"{found} frames; expected {frames} as NumberOfFrames says")
 
 
-def _frame(values: NDArray[Any], properties: Mapping[str, Any]) -> Frame:
-    return Frame(values, str(properties["photometric_interpretation"]), int(properties["bits_stored"]))
+def _lowest_bit(dataset: Dataset, syntax: uid.UID) -> int:
+    """Say in which bit values begin: in 0, unless HighBit is higher than BitsStored needs.
+
+    Raises:
+        UnreadableImageError: No such bits can be, or are in what was compressed, where values begin in 0.
+    """
+    allocated, stored, high = (number_of(dataset, keyword) for keyword in ("BitsAllocated", "BitsStored", "HighBit"))
+    if allocated is None or stored is None or high is None or high == stored - 1:
+        return 0
+    if not stored <= high < allocated or (syntax.is_encapsulated and syntax != uid.RLELossless):
+        raise UnreadableImageError(
+            f"DICOM {name_of('HighBit')} is {high:g}: expected {stored - 1:g}, one less than BitsStored; {CURE}"
+        )
+    return int(high - stored) + 1
+
+
+def _frame(values: NDArray[Any], properties: Mapping[str, Any], lowest: int) -> Frame:
+    if lowest:
+        if (values & ((1 << lowest) - 1)).any():
+            raise ValueError(f"there are values below bit {lowest}, where they begin by HighBit; correct HighBit")
+        values = values >> lowest
+    return Frame(values, str(properties["photometric_interpretation"]), int(properties["bits_stored"]) - lowest)
 
 
 def no_decoder(syntax: uid.UID) -> UnreadableImageError:
