@@ -211,6 +211,31 @@ def test_localisers_doubled_slices_and_gaps_are_told(ingest: Ingest) -> None:
     assert summary["quarantined"] == 3
 
 
+@pytest.mark.parametrize(
+    ("study", "kind", "told"),
+    [
+        ("1.2.3", ["DERIVED", "SECONDARY", "AXIAL", "MIP"], True),
+        ("1.2.3", ["ORIGINAL", "PRIMARY", "AXIAL"], False),
+        ("1.2.5", ["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"], False),  # the only one of its study
+    ],
+)
+def test_series_that_were_computed_from_others_of_their_study_are_told(
+    ingest: Ingest, study: str, kind: list[str], told: bool
+) -> None:
+    again = series(SLICES + 1, StudyInstanceUID=study, SeriesInstanceUID="1.2.3.9", ImageType=kind)
+    files = series(SLICES, ImageType=["ORIGINAL", "PRIMARY", "AXIAL"]) | in_folder("again", again)
+
+    index, quarantine, summary = ingest(NORMAL | in_folder("tumour", files))
+
+    assert quarantine == {}
+    assert len(of_class(index, "tumour")) == 16
+    notes = [note for note in summary["notes"] if note.startswith("Series that were computed from others")]
+    assert len(notes) == told
+    if told:
+        assert ": 1 of 3, such as that of `tumour/again/" in notes[0]
+        assert r"ImageType (0008,0008) is DERIVED\SECONDARY\AXIAL\MIP. " in notes[0]
+
+
 def test_slices_of_another_label_are_missing_in_no_series(ingest: Ingest) -> None:
     slices = series(SLICES).items()
     files = {f"{'tumour' if 2 <= n < 5 else 'normal'}/{name}": data for n, (name, data) in enumerate(slices)}

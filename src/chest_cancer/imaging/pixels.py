@@ -40,12 +40,14 @@ class Place(NamedTuple):
         spacing: Millimetres from row to row, and from column to column.
         corner: Centre of the first pixel, x, y, z in mm: ImagePositionPatient.
         acquisition: AcquisitionNumber, or that of the frame; empty where there is none.
+        image_type: ImageType, its values joined by backslashes; empty where there is none.
     """
 
     orientation: tuple[float, ...]
     spacing: tuple[float, ...]
     corner: tuple[float, ...]
     acquisition: str
+    image_type: str = ""
 
 
 @dataclass(frozen=True)

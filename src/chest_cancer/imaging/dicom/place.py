@@ -3,7 +3,7 @@
 import numpy as np
 from pydicom.dataset import Dataset
 
-from chest_cancer.imaging.dicom.elements import CURE, name_of, numbers_of, shown, text_of
+from chest_cancer.imaging.dicom.elements import CURE, name_of, numbers_of, readable_text_of, shown, text_of
 from chest_cancer.imaging.pixels import Place, UnreadableImageError
 
 GEOMETRY = ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "AcquisitionNumber")
@@ -34,7 +34,7 @@ def place_of(elements: Dataset) -> Place:
     if np.abs(corner).max() > _FARTHEST:
         raise _refusal("ImagePositionPatient", corner, "millimetres of a scanner's room")
     acquisition = text_of(elements, "FrameAcquisitionNumber") or text_of(elements, "AcquisitionNumber")
-    return Place(orientation, spacing, corner, acquisition)
+    return Place(orientation, spacing, corner, acquisition, shown(readable_text_of(elements, "ImageType")))
 
 
 def _refusal(keyword: str, values: tuple[float, ...], expected: str) -> UnreadableImageError:

@@ -33,6 +33,7 @@ class Slice:
         corner: Centre of the first pixel, x, y, z in mm: ImagePositionPatient.
         digest: Of stored pixels and rescale: the same where two slices of a series hold the same values.
         own_window: Level and width that the file names, in Hounsfield units.
+        image_type: ImageType, its values joined by backslashes; empty where there is none.
     """
 
     file: str
@@ -46,6 +47,7 @@ class Slice:
     corner: tuple[float, ...]
     digest: bytes = field(repr=False)
     own_window: tuple[float, float] | None = None
+    image_type: str = ""
 
     @property
     def normal(self) -> NDArray[np.float64]:

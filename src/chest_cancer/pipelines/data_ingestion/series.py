@@ -138,4 +138,21 @@ def _describe(stacks: Sequence[Series]) -> list[str]:
         if odd:
             stack, note = odd[0]
             told.append(f"{words}: {len(odd)} of {len(stacks)}, such as that of `{stack.files[0]}`: {note.text}.")
-    return told
+    return [*told, *_describe_derived(stacks)]
+
+
+def _describe_derived(stacks: Sequence[Series]) -> list[str]:
+    """Say which series show again what others of their study do: those that were computed from these."""
+    original = {_study_of(stack) for stack in stacks if not _is_derived(stack)}
+    again = [stack for stack in stacks if _is_derived(stack) and _study_of(stack) in original]
+    if not again:
+        return []
+    return [
+        f"Series that were computed from others, beside an original one of their study: {len(again)} of {len(stacks)}, "
+        f"such as that of `{again[0].files[0]}`: DICOM ImageType (0008,0008) is {again[0].slices[0].image_type}. Their "
+        "slices are used beside those of the others; leave them out of the source if they are not meant."
+    ]
+
+
+def _is_derived(stack: Series) -> bool:
+    return stack.slices[0].image_type.upper().startswith("DERIVED")
