@@ -238,6 +238,23 @@ def test_one_patient_id_for_all_studies_is_taken_at_its_word_only_where_that_is_
     assert predict(folder, trained, "dicom")["patient"].unique().size == 1
 
 
+def test_what_is_filled_in_for_a_patient_id_names_nobody_in_a_batch_either(
+    trained: Classifier,
+    image_folder: Callable[[dict[str, bytes]], ImageFolder],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    names = ("UNKNOWN", "UNKNOWN", "Doe", "Doe")
+    folder = image_folder(slices(PatientID=names.__getitem__, StudyInstanceUID=lambda number: f"1.2.{number}"))
+
+    table = predict(folder, trained)
+
+    assert table["patient"].isna().tolist() == [True, True, False, False]
+    assert table["patient"][2] == table["patient"][3]
+    assert "2 images of 2 studies have a PatientID that stands for no patient" in caplog.text
+    assert "UNKNOWN" not in caplog.text
+    assert predict(folder, trained, "dicom")["patient"].nunique() == 2
+
+
 def test_patients_are_read_off_paths_by_an_expression_also_of_what_cannot_be_read(
     trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder], picture: Callable[..., Pixels]
 ) -> None:

@@ -99,6 +99,56 @@ def test_one_patient_id_for_all_studies_is_none(index: Index) -> None:
     assert "ANONYMOUS" not in note
 
 
+PLACEHOLDERS = ["ANONYMOUS", "anon", "Unknown", "NA", "0", "000000", "XXXX", "NONAME", "no id", "NO_ID", "Patient"]
+
+
+def ids(*normal: str) -> dict[str, bytes]:
+    """Two slices of each PatientID, each a study of its own, beside three patients with a tumour."""
+    given = {"normal": normal, "tumour": ("Doe", "Roe", "Poe")}
+    return slices(
+        PatientID=lambda label, number: given[label][number // 2],
+        StudyInstanceUID=lambda label, number: f"1.2.{CLASSES.index(label)}.{number}",
+    )
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+def test_what_is_filled_in_for_a_patient_id_names_nobody_where_several_studies_have_it(
+    index: Index, placeholder: str
+) -> None:
+    files = ids(placeholder, "A-0", "B-0")
+
+    found, summary = index(files)
+    at_its_word, _ = index(files, "dicom")
+
+    assert [path for path in found.index if found["patient"].isna()[path]] == ["normal/0.dcm", "normal/1.dcm"]
+    assert found["patient"].nunique() == 5
+    assert found["study"].nunique() == 12
+    note = next(note for note in summary["notes"] if "PatientID" in note)
+    assert note.startswith("2 images of 2 studies have a PatientID that stands for no patient")
+    assert note.endswith("The way `dicom` takes it at its word.")
+    assert at_its_word["patient"].nunique() == 6
+
+
+@pytest.mark.parametrize("normal", [("00", "01", "02"), ("Unknowne", "a", "b"), ("10000", "X1", "n/b")])
+def test_patient_ids_that_only_look_odd_are_taken_at_their_word(index: Index, normal: tuple[str, ...]) -> None:
+    found, summary = index(ids(*normal))
+
+    assert summary["patients"] == found["patient"].nunique() == 6
+    assert not any("PatientID" in note for note in summary["notes"])
+
+
+def test_a_placeholder_of_one_study_is_a_patient(index: Index) -> None:
+    names = {0: "ANON", 1: "ANON", 2: "unknown", 3: "unknown", 4: "A", 5: "A"}
+    files = slices(
+        PatientID=lambda label, number: label + names[number] if label == "tumour" else names[number],
+        StudyInstanceUID=lambda label, number: f"1.2.{CLASSES.index(label)}.{number // 2}",
+    )
+
+    found, _ = index(files)
+
+    assert found["patient"].nunique() == 6
+
+
 @pytest.mark.parametrize(
     ("way", "pattern"),
     [

@@ -35,12 +35,14 @@ class FileReader:
         way: How patients are found.
         preparation: What images go through.
         folder: Holds the files; None where no folder does.
+        nobody: Hashes of PatientIDs that stand for no patient.
     """
 
     key: bytes = field(repr=False)
     way: str
     preparation: Preparation
     folder: Path | None = None
+    nobody: frozenset[str] = frozenset()
 
     def __call__(self, file: SourceFile) -> list[Loaded[Row]]:
         """Read a file, and what lies beside it as values of its volume.
@@ -92,7 +94,8 @@ class FileReader:
         return Loaded(self._who(name, None) | {"reason": reason}, None)
 
     def _who(self, name: str, identifiers: Identifiers | None) -> Row:
-        return {"path": name, **identify(name, identifiers, self.way, self.key)._asdict()}
+        found = identify(name, identifiers, self.way, self.key).unless(self.nobody)
+        return {"path": name, **found._asdict()}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Whom an image shows: as its file or its path says, and outside of this process's memory as a keyed hash alone."""
 
 import re
+from collections.abc import Container
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from chest_cancer.imaging.pixels import Identifiers
@@ -14,6 +15,16 @@ PHANTOM_PATIENTS = r"/(?P<patient>patient_\d+)_slice_\d+\.png$"
 
 MAY_FIND_NOBODY = ("auto", "unknown")
 """Ways to find patients under which it is no mistake that there are none."""
+
+_PLACEHOLDERS = (
+    *("anon", "anonym", "anonymous", "anonymized", "anonymised", "anonymous patient", "de identified", "removed"),
+    *("unknown", "unknown patient", "unnamed", "patient", "patient id", "no patient", "name", "no name", "id", "no id"),
+    *("none", "null", "nil", "na", "n/a", "nan", "not available", "missing", "empty", "default", "dummy", "test"),
+)
+_JOINTS = (" ", "", "_", "-", "^")
+_FILLERS, _LONGEST = "xX?*-.", 16
+_SEVERAL = 2
+_AT_ITS_WORD = "The way `dicom` takes it at its word."
 
 
 class Identity(NamedTuple):
@@ -35,6 +46,10 @@ class Identity(NamedTuple):
         found = identifiers or Identifiers("", "", "")
         return cls.of(key, patient=found.patient, study=found.study, series=found.series)
 
+    def unless(self, nobody: Container[str]) -> Self:
+        """Leave the patient out where its hash names nobody."""
+        return self._replace(patient=None) if self.patient in nobody else self
+
 
 def patient_in_path(path: str, expression: str) -> str | None:
     """Read a patient off a path, by the group `patient` of a regular expression; None where it finds none."""
@@ -42,25 +57,55 @@ def patient_in_path(path: str, expression: str) -> str | None:
     return found["patient"] if found else None
 
 
-def without_shared_identifiers(index: "pd.DataFrame", way: str) -> "tuple[pd.DataFrame, list[str]]":
-    """Take no patient from files that were all given the same PatientID when they were made anonymous.
+def names_of_nobody(known: "pd.DataFrame", way: str, key: bytes) -> tuple[frozenset[str], list[str]]:
+    """Find the PatientIDs that stand for several patients: put there when files were made anonymous, or by default.
 
     Args:
-        index: A row per image, with `patient` and `study`.
-        way: How patients are found: nothing is done but under `auto`.
+        known: A row per image, with `patient` and `study`, keyed hashes.
+        way: How patients are found: any PatientID is taken at its word but under `auto`.
+        key: Of this project, under which both were hashed.
 
     Returns:
-        The index, and sentences on what was done.
+        Hashes that name nobody, and sentences on them.
     """
-    known = index[["patient", "study"]].dropna(subset=["patient"])
-    studies = known["study"].nunique()
-    if way != "auto" or studies < 2 or len(set(known["patient"])) != 1:
-        return index, []
+    known = known[["patient", "study"]].dropna(subset=["patient"])
+    studies = known.groupby("patient")["study"].nunique()
+    if way != "auto" or known["study"].nunique() < _SEVERAL:
+        return frozenset(), []
+    if len(studies) == 1:
+        note = (
+            f"All {len(known)} DICOM files have the same PatientID, but are of {studies.iloc[0]} studies: it was "
+            "replaced when they were made anonymous, and no patient is taken from it."
+        )
+        return frozenset(studies.index), [f"{note} {_AT_ITS_WORD}"]
+    nobody = _placeholders(key, {*studies.index}).intersection(studies.index[studies >= _SEVERAL])
+    if not nobody:
+        return nobody, []
+    images = int(known["patient"].isin(nobody).sum())
     note = (
-        f"All {len(known)} DICOM files have the same PatientID, but are of {studies} studies: it was "
-        "replaced when they were made anonymous, and no patient is taken from it. The way `dicom` takes it at its word."
+        f"{images} images of {studies[list(nobody)].sum()} studies have a PatientID that stands for no patient, as is "
+        "filled in where there is none: no patient is taken from it."
     )
-    return index.assign(patient=index["patient"].mask(index["patient"].notna())), [note]
+    return nobody, [f"{note} {_AT_ITS_WORD}"]
+
+
+def without_names_of_nobody(index: "pd.DataFrame", way: str, key: bytes) -> "tuple[pd.DataFrame, list[str]]":
+    """Take no patient from what `names_of_nobody` finds in an index; return this, and the sentences."""
+    nobody, notes = names_of_nobody(index, way, key)
+    return index.assign(patient=index["patient"].mask(index["patient"].isin(nobody))) if nobody else index, notes
+
+
+def _placeholders(key: bytes, patients: Container[str]) -> frozenset[str]:
+    """Hashes of what is filled in where there is no PatientID: of the text itself nothing is left by then.
+
+    Zeros are none where patients are counted from 0: where there is a patient 1, of as many digits.
+    """
+    words = {joint.join(words.split()) for words in _PLACEHOLDERS for joint in _JOINTS}
+    written = {spell(word) for word in words for spell in (str.lower, str.upper, str.title, str.capitalize)}
+    written |= {sign * count for sign in _FILLERS for count in range(1, _LONGEST + 1)}
+    zeros = {keyed_hash(key, "patient", f"{1:0{digits}}"): "0" * digits for digits in range(1, _LONGEST + 1)}
+    written |= {zero for one, zero in zeros.items() if one not in patients}
+    return frozenset(keyed_hash(key, "patient", text) for text in written)
 
 
 def finds_nobody(way: str, parameter: str, example: str) -> ValueError:

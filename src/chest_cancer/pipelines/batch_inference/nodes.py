@@ -72,7 +72,7 @@ def predict_images(
     classifier = place_classifier(classifier, parameters)
     whom = look_whom(images, parameters.patient, patient_key)
     parts = plan_parts(images, whom, patient_key, classifier.identity)
-    reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest), images.folder)
+    reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest), images.folder, whom.nobody)
     planned = PlannedTable(
         {part.name: part.made_from for part in parts},
         tuple(part.name for part in share_of(parts, parameters.part)),

@@ -21,7 +21,7 @@ from chest_cancer.sources.identity import (
     PHANTOM_PATIENTS,
     Identity,
     finds_nobody,
-    without_shared_identifiers,
+    names_of_nobody,
 )
 from chest_cancer.sources.image_files import ImageFiles, SourceFile, ask_of_all
 from chest_cancer.statistics.near_duplicates import join_identities
@@ -56,11 +56,13 @@ class Whom(NamedTuple):
 
     Attributes:
         files: Identity of each.
-        way: How patients are found from here on; `unknown` where all files have the same PatientID.
+        way: How patients are found.
+        nobody: Hashes of PatientIDs that stand for no patient.
     """
 
     files: list[Identity]
     way: str
+    nobody: frozenset[str] = frozenset()
 
 
 def images_about(file: SourceFile) -> int:
@@ -89,12 +91,10 @@ def look_whom(images: ImageFiles, way: str, key: bytes) -> Whom:
     found = list(ask_of_all(reader, images.files, "Looking at files"))
     if way not in MAY_FIND_NOBODY and not any(identity.patient for identity in found):
         raise finds_nobody(way, "batch_inference.patient", images.files[0].name)
-    _, notes = without_shared_identifiers(pd.DataFrame(found, columns=list(Identity._fields)), way)
+    nobody, notes = names_of_nobody(pd.DataFrame(found, columns=list(Identity._fields)), way, key)
     for note in notes:
         logger.warning(note)
-    if notes:
-        return Whom([identity._replace(patient=None) for identity in found], "unknown")
-    return Whom(found, way)
+    return Whom([identity.unless(nobody) for identity in found], way, nobody)
 
 
 def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str) -> list[Part]:
@@ -113,7 +113,7 @@ def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str) -> list[P
     by_number: dict[int, list[SourceFile]] = defaultdict(list)
     for file, token in zip(images.files, _tokens(images.files, whom.files), strict=True):
         by_number[int(hashlib.sha256(token.encode()).hexdigest()[:8], 16) % count].append(file)
-    common = [_FORMAT, model, whom.way, keyed_hash(key, "key", "of these parts")]
+    common = [_FORMAT, model, whom.way, keyed_hash(key, "key", "of these parts"), *sorted(whom.nobody)]
     return [
         Part(f"part_{number:05d}_of_{count:05d}", _digest(common, files), tuple(files))
         for number, files in sorted(by_number.items())

@@ -41,7 +41,7 @@ from chest_cancer.sources.identity import (
     MAY_FIND_NOBODY,
     PHANTOM_PATIENTS,
     finds_nobody,
-    without_shared_identifiers,
+    without_names_of_nobody,
 )
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.image_source import ImageSource
@@ -170,7 +170,7 @@ def read_source(
                 sorted(labels), FolderTree(raw_images.files_of_source, raw_images.folders).show()
             )
         known = opened.take(images.index.to_numpy())
-        index, notes = without_shared_identifiers(known[INDEX], way)
+        index, notes = without_names_of_nobody(known[INDEX], way, patient_key)
         if way not in MAY_FIND_NOBODY and index["patient"].isna().all():
             raise finds_nobody(way, f"{parameters.block}.patient", index["path"].iloc[0])
     metadata, metadata_notes = describe_images(index, table, known[list(ATTRIBUTES)])
