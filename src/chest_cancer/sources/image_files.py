@@ -13,7 +13,7 @@ from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.parameters.sources import SourceLimits, TableParameters
 from chest_cancer.sources.deidentify import Deidentifier
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
-from chest_cancer.sources.intake import CHUNK, Intake, RefusedError, name_problem
+from chest_cancer.sources.intake import CHUNK, Intake, RefusedError, name_problem, printable
 from chest_cancer.sources.local_folder import Entry, content_of, headers_of_values, list_folder
 from chest_cancer.storage.place import Listed, Place
 
@@ -178,7 +178,7 @@ def _counts(entry: Entry) -> bool:
 
 
 def _file_in_place(entry: Entry) -> SourceFile:
-    name = entry.name.encode("utf-8", "replace").decode() if entry.problem else entry.name
+    name = printable(entry.name) if entry.problem else entry.name
     return SourceFile(name, entry.path, entry.size, f"{entry.size} {entry.modified_ns}", entry.problem)
 
 
@@ -188,13 +188,15 @@ def _object_in_place(item: Listed, place: Place) -> SourceFile:
 
 
 def _with_values(files: Iterable[SourceFile]) -> tuple[SourceFile, ...]:
-    """Put what may be the values of a volume to its header."""
-    by_name = {file.name: file for file in files}
-    headers = headers_of_values(name for name, file in by_name.items() if file.problem is None)
+    """Put what may be the values of a volume to its header; what was refused may have the name of another file."""
+    listed = list(files)
+    by_name = {file.name: file for file in listed if file.problem is None}
+    headers = headers_of_values(by_name)
     values: dict[str, list[SourceFile]] = {header: [] for header in headers.values()}
     for name, header in headers.items():
-        if name in by_name and by_name[name].problem is None:
+        if name in by_name:
             values[header].append(by_name.pop(name))
     for header, found in values.items():
         by_name[header] = replace(by_name[header], beside=tuple(found))
-    return tuple(sorted(by_name.values(), key=lambda file: file.name))
+    refused = (file for file in listed if file.problem is not None)
+    return tuple(sorted([*by_name.values(), *refused], key=lambda file: (file.name, file.problem or "")))

@@ -80,7 +80,7 @@ class Intake:
 
     def refuse(self, name: str, reason: str) -> None:
         """List a file that is not taken."""
-        self.refused.append((name.encode("utf-8", "replace").decode(), reason))
+        self.refused.append((printable(name), reason))
 
     def add_folder(self, name: str) -> None:
         """Make a folder, so that an empty one is known as well."""
@@ -202,6 +202,11 @@ class Intake:
                 f"Not enough space for {self.root.parent}: the source unpacks to {needed} bytes, {free} are free. "
                 "Free some space, or move the data folder to a larger disk. The images of before are untouched."
             )
+
+
+def printable(name: str) -> str:
+    r"""Write a file's name so that it can be stored: bytes that are no text as `\udcff`, so names stay distinct."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def name_problem(name: str) -> str | None:

@@ -1,0 +1,65 @@
+"""A batch in which something goes wrong: names, rights and disks, and files that come and go meanwhile."""
+
+import os
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from batch_run import make_table
+from chest_cancer.pipelines.batch_inference import nodes
+from chest_cancer.storage.table_parts import TableParts
+from conftest import Pixels
+
+
+@pytest.fixture(autouse=True)
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of processes, which take a second to begin; test_batch_kill.py has these."""
+    monkeypatch.setattr(nodes, "Processes", lambda count, preload: ThreadPoolExecutor(count))
+
+
+@pytest.fixture
+def save(tmp_path: Path, picture: Callable[..., Pixels]) -> Callable[..., Path]:
+    """Save a picture under a name, which may be of bytes."""
+
+    def save_picture(name: str | bytes, number: int = 0, side: int = 40) -> Path:
+        path = tmp_path / "source" / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            Image.fromarray(picture(number, side, side)).save(file, format="PNG")
+        return path
+
+    return save_picture
+
+
+def rows_of(parts: TableParts) -> pd.DataFrame:
+    return pd.concat(list(parts)).set_index("path").sort_index()
+
+
+def test_files_whose_names_are_no_text_have_a_row_each_and_hide_none(save: Callable[..., Path], tmp_path: Path) -> None:
+    for number, name in enumerate((b"\xfe.png", b"\xff.png", b"?.png")):
+        save(name, number)
+
+    rows = rows_of(make_table(tmp_path / "source", tmp_path))
+
+    assert rows.index.tolist() == ["?.png", "\\udcfe.png", "\\udcff.png"]
+    assert rows["label"].notna().tolist() == [True, False, False]
+    assert set(rows["reason"].dropna()) == {"name is not valid Unicode"}
+
+
+def test_a_file_that_an_archive_has_twice_is_answered_and_told(save: Callable[..., Path], tmp_path: Path) -> None:
+    picture = save("a.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "source.zip", "w") as archive:
+        archive.writestr("a.png", picture)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.png", picture)
+
+    rows = rows_of(make_table(tmp_path / "source.zip", tmp_path))
+
+    assert rows.index.tolist() == ["a.png"] * 2
+    assert sorted(rows["label"].notna()) == [False, True]
+    assert rows["reason"].dropna().tolist() == ["name is taken by another file or folder"]
