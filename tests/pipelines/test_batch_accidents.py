@@ -10,10 +10,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from batch_run import make_table
+from batch_run import KEY, make_table
+from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
 from chest_cancer.pipelines.batch_inference import nodes
+from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
+from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.storage.table_parts import TableParts
 from conftest import Pixels
+from manifests import PATIENT_RULE
+from tiny_classifier import tiny_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +45,10 @@ def rows_of(parts: TableParts) -> pd.DataFrame:
     return pd.concat(list(parts)).set_index("path").sort_index()
 
 
+def times(parts: TableParts) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in Path(parts.place.address).glob("*.parquet")}
+
+
 def test_files_whose_names_are_no_text_have_a_row_each_and_hide_none(save: Callable[..., Path], tmp_path: Path) -> None:
     for number, name in enumerate((b"\xfe.png", b"\xff.png", b"?.png")):
         save(name, number)
@@ -63,3 +72,24 @@ def test_a_file_that_an_archive_has_twice_is_answered_and_told(save: Callable[..
     assert rows.index.tolist() == ["a.png"] * 2
     assert sorted(rows["label"].notna()) == [False, True]
     assert rows["reason"].dropna().tolist() == ["name is taken by another file or folder"]
+
+
+def test_a_first_share_that_has_nothing_to_make_ends_well(save: Callable[..., Path], tmp_path: Path) -> None:
+    trained = tiny_classifier(patient_rule=PATIENT_RULE)
+    save("a.png")
+    without = [number for number in range(1, 5) if not times(share(tmp_path, number))]
+
+    parts = share(tmp_path, without[0])
+    patients, studies = gather_patients(parts, trained), gather_studies(parts, trained)
+    facts = sum_up_batch(parts, patients, studies, {"source": "here", "synthetic": False, "files": 1, "parts": 1})
+    images = ImageFilesDataset(filepath=str(tmp_path / str(without[0]) / "images")).load()
+    page = draw_gallery(images, parts, trained, facts, KEY)
+
+    assert len(without) == 3
+    assert list_predictions(parts).columns.empty
+    assert (facts["rows"], facts["parts_done"]) == (0, 0)
+    assert "0 of 1 parts" in page
+
+
+def share(tmp_path: Path, number: int) -> TableParts:
+    return make_table(tmp_path / "source", tmp_path / str(number), f"{number}/4")

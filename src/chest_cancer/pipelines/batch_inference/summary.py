@@ -68,10 +68,12 @@ def sum_up_batch(
 
 
 def list_predictions(predictions: TableParts) -> pd.DataFrame:
-    """Put the rows into one table, sorted by path, where they are at most 100,000; else none of them."""
-    if predictions.count_rows() > _MOST_ROWS_OF_A_LIST:
-        return pd.DataFrame()
-    return pd.concat(list(predictions)).sort_values("path", ignore_index=True)
+    """Put the rows into one table, sorted by path, where they are at most 100,000; else none of them.
+
+    There are no parts after a share that had none to make, if it is the first.
+    """
+    parts = list(predictions) if predictions.count_rows() <= _MOST_ROWS_OF_A_LIST else []
+    return pd.concat(parts).sort_values("path", ignore_index=True) if parts else pd.DataFrame()
 
 
 def draw_gallery(
