@@ -5,9 +5,11 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 from PIL import Image
 
 from batch_run import KEY, make_table
@@ -93,3 +95,38 @@ def test_a_first_share_that_has_nothing_to_make_ends_well(save: Callable[..., Pa
 
 def share(tmp_path: Path, number: int) -> TableParts:
     return make_table(tmp_path / "source", tmp_path / str(number), f"{number}/4")
+
+
+def test_a_file_that_goes_while_the_folder_is_listed_ends_no_run(
+    save: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.png")
+    going = save("b.png", 1)
+    real = os.scandir
+
+    def scan(path: Any) -> Any:
+        if Path(path) != going.parent:
+            return real(path)
+        found = list(real(path))
+        going.unlink(missing_ok=True)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scan)
+        first = rows_of(make_table(tmp_path / "source", tmp_path))
+    second = rows_of(make_table(tmp_path / "source", tmp_path))
+
+    assert first.loc["b.png", "reason"] == "can't be looked at: No such file or directory"
+    assert second.index.tolist() == ["a.png"]
+
+
+def test_a_source_that_can_not_be_opened_removes_no_part(save: Callable[..., Path], tmp_path: Path) -> None:
+    save("a.png")
+    before = times(make_table(tmp_path / "source", tmp_path))
+    images = ImageFilesDataset(filepath=str(tmp_path / "images"))
+    (tmp_path / "source").rename(tmp_path / "elsewhere")  # as where a disk is not mounted
+
+    with pytest.raises(DatasetError, match=r"Could not open .*/source: No such file or directory.*Mount it"):
+        images.load()
+    (tmp_path / "elsewhere").rename(tmp_path / "source")
+    assert times(make_table(tmp_path / "source", tmp_path)) == before

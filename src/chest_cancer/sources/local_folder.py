@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from kedro.io import DatasetError
+
 from chest_cancer.imaging.volumes.reading import open_beside
 from chest_cancer.imaging.volumes.voxels import names_of_values
 from chest_cancer.jobs.long_work import follow
@@ -45,7 +47,7 @@ def list_folder(root: Path, intake: Intake) -> list[Entry]:
         Files, folders, and what is neither.
 
     Raises:
-        DatasetError: When there are more files than the limit.
+        DatasetError: When there are more files than the limit, or the folder itself can't be opened.
     """
     entries: list[Entry] = []
     real_root = os.path.realpath(root)
@@ -56,7 +58,12 @@ def list_folder(root: Path, intake: Intake) -> list[Entry]:
         try:
             found = list(os.scandir(root / folder))
         except OSError as error:
-            entries.append(Entry(folder or ".", 0, 0, False, f"{FOLDER}can't be opened: {error.strerror}"))
+            if not folder:
+                raise DatasetError(
+                    f"Could not open {root}: {error.strerror}. Expected a folder that may be listed. Mount it, or let "
+                    f"this user read it."
+                ) from error
+            entries.append(Entry(folder, 0, 0, False, f"{FOLDER}can't be opened: {error.strerror}"))
             continue
         for item in found:
             name = f"{folder}/{item.name}" if folder else item.name
@@ -129,6 +136,13 @@ def list_file(path: Path) -> list[Entry]:
 
 
 def _entry(item: "os.DirEntry[str]", name: str, real_root: str) -> Entry:
+    try:
+        return _look_at(item, name, real_root)
+    except OSError as error:  # gone since, or in a folder that may be listed and not entered
+        return Entry(name, 0, 0, False, f"can't be looked at: {error.strerror}")
+
+
+def _look_at(item: "os.DirEntry[str]", name: str, real_root: str) -> Entry:
     problem = name_problem(name)
     is_folder = item.is_dir(follow_symlinks=False)
     path = os.path.realpath(item.path) if item.is_symlink() else item.path
