@@ -29,6 +29,8 @@ Value = TypeVar("Value", covariant=True)
 LOCAL = EngineParameters()
 _BATCHES_OF_A_GROUP = 4
 """Few, so that what waits of a cluster's workers fits into memory, also where a network gives whole feature maps."""
+_MOST_WITHOUT_IMAGE = 1000
+"""Rows one after the other without an image for the network, before they are given."""
 _Mapped = tuple[Row, list[tuple[Facts, Result | None]]]
 
 
@@ -134,32 +136,44 @@ class _Mapping(Generic[Row, Facts, Result]):
 
     def stream(self, groups: Iterable[Iterable[Row]], pool: Pool) -> "Iterator[_Mapped[Row, Facts, Result]]":
         """Map group after group; the first rows of the next one are loaded while this one is computed."""
-        waiting: deque[_Slot[Row, Facts, Result]] = deque()
+        rows = _load(groups, self.load, pool, self.read_ahead, self.weight)
+        for first in rows:  # begun anew after many rows that ask nothing of the network: no result would give them
+            waiting: deque[_Slot[Row, Facts, Result]] = deque()
+            batches = self._batches(chain([first], rows), waiting)
+            del first  # whose images would stay in memory
+            for result in chain.from_iterable(self.compute(batches)):
+                while waiting[0].is_complete:
+                    yield waiting.popleft().joined()
+                waiting[0].results.append(result)
+            yield from (slot.joined() for slot in _emptied(waiting))
 
-        def batches() -> Iterator[Pixels]:
-            images: list[Pixels] = []
-            before = 0
-            for group, row, loaded in _load(groups, self.load, pool, self.read_ahead, self.weight):
-                if images and group != before:
+    def _batches(
+        self,
+        rows: "Iterator[tuple[int, Row, Sequence[Loaded[Facts]]]]",
+        waiting: "deque[_Slot[Row, Facts, Result]]",
+    ) -> Iterator[Pixels]:
+        """Put rows among those that wait, and give their images; no more after many rows that have none."""
+        images: list[Pixels] = []
+        before = without_image = 0
+        for group, row, loaded in rows:
+            if images and group != before:
+                yield np.stack(images)
+                images = []
+            before = group
+            waiting.append(_Slot(row, loaded))
+            without_image += 1
+            for one in loaded:
+                if one.pixels is None:
+                    continue
+                without_image = 0
+                images.append(one.pixels)
+                if len(images) == self.batch:
                     yield np.stack(images)
                     images = []
-                before = group
-                waiting.append(_Slot(row, loaded))
-                for one in loaded:
-                    if one.pixels is None:
-                        continue
-                    images.append(one.pixels)
-                    if len(images) == self.batch:
-                        yield np.stack(images)
-                        images = []
-            if images:
-                yield np.stack(images)
-
-        for result in chain.from_iterable(self.compute(batches())):
-            while waiting[0].is_complete:
-                yield waiting.popleft().joined()
-            waiting[0].results.append(result)
-        yield from (slot.joined() for slot in waiting)
+            if without_image >= _MOST_WITHOUT_IMAGE and not images:
+                return
+        if images:
+            yield np.stack(images)
 
 
 @dataclass
