@@ -10,6 +10,7 @@ import sys
 import textwrap
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -244,6 +245,28 @@ def test_names_that_are_no_text_are_refused(dataset: ImageFolderDataset, folder:
         pytest.skip("this file system allows Unicode names only")
     dataset.save(ImageSource(location=str(folder)))
     assert dataset.load().refused == (("normal/\\udcff.png", "name is not valid Unicode"),)
+
+
+def test_a_folder_of_which_a_file_could_not_be_read_is_copied_again(
+    dataset: ImageFolderDataset, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither another owner nor a disk that works again changes what a listing says of a file."""
+    real = os.open
+
+    def refusing(path: Any, *arguments: Any, **named: Any) -> int:
+        if os.fsdecode(path) == str(folder / "normal" / "a.png"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refusing)
+        dataset.save(ImageSource(location=str(folder)))
+    before = dataset.load()
+    dataset.save(ImageSource(location=str(folder)))
+
+    assert before.refused == (("normal/a.png", "can't be read: Permission denied"),)
+    assert dataset.load().paths == ("adenocarcinoma/deep/b.png", "normal/a.png")
+    assert dataset.load().refused == ()
 
 
 @pytest.mark.parametrize("change", ["content", "new file", "file lost from the copy"])

@@ -1,9 +1,11 @@
 """A batch in which something goes wrong: names, rights and disks, and files that come and go meanwhile."""
 
+import errno
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
 from chest_cancer.pipelines.batch_inference import nodes
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
+from chest_cancer.sources.file_reader import PROCESS_ENDED, FileReader
 from chest_cancer.storage.table_parts import TableParts
 from conftest import Pixels
 from manifests import PATIENT_RULE
@@ -49,6 +52,21 @@ def rows_of(parts: TableParts) -> pd.DataFrame:
 
 def times(parts: TableParts) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in Path(parts.place.address).glob("*.parquet")}
+
+
+@contextmanager
+def disk_without(name: str) -> Iterator[None]:
+    """A disk that lists a file and does not give it."""
+    real = os.open
+
+    def refusing(path: Any, *arguments: Any, **named: Any) -> int:
+        if os.fsdecode(path).endswith(name):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return real(path, *arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", refusing)
+        yield
 
 
 def test_files_whose_names_are_no_text_have_a_row_each_and_hide_none(save: Callable[..., Path], tmp_path: Path) -> None:
@@ -130,3 +148,58 @@ def test_a_source_that_can_not_be_opened_removes_no_part(save: Callable[..., Pat
         images.load()
     (tmp_path / "elsewhere").rename(tmp_path / "source")
     assert times(make_table(tmp_path / "source", tmp_path)) == before
+
+
+def test_what_a_disk_did_not_give_is_read_by_the_next_run_and_nothing_else_is(
+    save: Callable[..., Path], tmp_path: Path
+) -> None:
+    for number in range(20):
+        save(f"{number:02}.png", number)
+    whole = make_table(tmp_path / "source", tmp_path / "whole")
+    with disk_without("07.png"):
+        first = make_table(tmp_path / "source", tmp_path)
+        told, made = rows_of(first)["reason"].dropna(), times(first)
+        again = times(make_table(tmp_path / "source", tmp_path))
+
+    healed = make_table(tmp_path / "source", tmp_path)
+
+    assert told.to_dict() == {"07.png": "can't be read: Input/output error"}
+    assert sum(made[name] != again[name] for name in made) == 1
+    assert sum(again[name] != times(healed)[name] for name in made) == 1
+    pd.testing.assert_frame_equal(rows_of(healed), rows_of(whole))
+    assert times(make_table(tmp_path / "source", tmp_path)) == times(healed)
+
+
+def test_another_share_leaves_alone_what_a_disk_did_not_give(save: Callable[..., Path], tmp_path: Path) -> None:
+    for number in range(20):
+        save(f"{number:02}.png", number)
+    with disk_without("07.png"):
+        made = times(make_table(tmp_path / "source", tmp_path))
+        changed = set()
+        for number in range(1, 17):
+            now = times(make_table(tmp_path / "source", tmp_path, f"{number}/16"))
+            changed |= {(name, time) for name, time in now.items() if time != made[name]}
+
+    assert len(changed) == 1  # by the share that it belongs to
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_made_again"),
+    [
+        (PROCESS_ENDED, True),
+        ("the decoder of the DICOM transfer syntax JPEG-LS is not installed; install chest_cancer[dicom]", True),
+        ("the file is empty; expected PNG", False),
+    ],
+)
+def test_what_this_machine_could_not_read_is_tried_again(
+    save: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, is_made_again: bool
+) -> None:
+    save("a.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(FileReader, "__call__", lambda reader, file: [reader._without_image(file.name, reason)])
+        made = make_table(tmp_path / "source", tmp_path)
+        assert rows_of(made)["reason"].tolist() == [reason]
+
+    row = rows_of(make_table(tmp_path / "source", tmp_path)).loc["a.png"]
+
+    assert pd.notna(row["label"]) == is_made_again

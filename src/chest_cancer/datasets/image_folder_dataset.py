@@ -24,7 +24,7 @@ from chest_cancer.sources.identifiers import hidden
 from chest_cancer.sources.image_files import ImageFiles
 from chest_cancer.sources.image_folder import LESION_MASKS, RECORD, ImageFolder, SourceRecord
 from chest_cancer.sources.image_source import ImageSource
-from chest_cancer.sources.intake import FULL, Intake
+from chest_cancer.sources.intake import FULL, UNREAD, Intake
 from chest_cancer.sources.local_folder import Entry, copy_files, fingerprint, list_file, list_folder
 from chest_cancer.sources.objects import fetch_objects
 from chest_cancer.sources.objects import fingerprint as fingerprint_of_objects
@@ -200,6 +200,8 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             folder = ImageFolder.open(self._filepath)
         except (FileNotFoundError, ValueError, KeyError, TypeError):  # none, or a record of another version
             return False
+        if any(reason.startswith(UNREAD) for _, reason in folder.refused):
+            return False  # it says nothing of a file's rights, nor of a disk that failed for a moment
         same = folder.source.fingerprint == _fingerprint(source, identity)
         if current := same and len(folder.paths) == folder.source.files:
             logger.info("The images of %s in %s are up to date: nothing to do.", source.address, self._filepath)

@@ -14,16 +14,22 @@ from chest_cancer.network.mapping import Loaded
 from chest_cancer.network.preparation import Preparation
 from chest_cancer.sources.identity import Identity, patient_in_path
 from chest_cancer.sources.image_files import SourceFile, blocks_of, images_in
-from chest_cancer.sources.intake import RefusedError
+from chest_cancer.sources.intake import UNREAD, RefusedError
 
 IS_CT = "is_ct"
 """Whether an image has Hounsfield units; not kept in tables."""
 PROCESS_ENDED = "the process that read it ended: out of memory, or a fault in a decoder"
 
+_NOT_INSTALLED = "install chest_cancer["
 _BEGINNING = 65_536
 """Bytes that nearly always hold the identifiers of a DICOM file."""
 
 Row = dict[str, Any]
+
+
+def may_pass(reason: str) -> bool:
+    """Whether a file may be read another time: its disk, this machine's memory or its packages are the reason."""
+    return reason.startswith((UNREAD, PROCESS_ENDED)) or _NOT_INSTALLED in reason
 
 
 @dataclass(frozen=True)

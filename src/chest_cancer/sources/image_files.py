@@ -13,7 +13,7 @@ from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.parameters.sources import SourceLimits, TableParameters
 from chest_cancer.sources.deidentify import Deidentifier
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
-from chest_cancer.sources.intake import CHUNK, Intake, RefusedError, name_problem, printable
+from chest_cancer.sources.intake import CHUNK, UNREAD, Intake, RefusedError, name_problem, printable
 from chest_cancer.sources.local_folder import Entry, content_of, headers_of_values, list_folder
 from chest_cancer.storage.place import Listed, Place
 
@@ -106,7 +106,7 @@ def blocks_of(file: SourceFile, size: int | None = None) -> Iterator[bytes]:
         for start in range(0, file.bytes, step):
             yield file.place.read(file.path, start, min(start + step, file.bytes))
     except FileNotFoundError as error:
-        raise RefusedError("can't be read: it is gone from the object store") from error
+        raise RefusedError(f"{UNREAD}it is gone from the object store") from error
 
 
 def images_in(

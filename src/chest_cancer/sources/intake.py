@@ -15,6 +15,7 @@ from chest_cancer.parameters.sources import SourceLimits
 CHUNK = 1 << 20
 FOLDER = "folder "  # begins the reason of a folder that is refused
 LINK = "symbolic link"
+UNREAD = "can't be read: "  # begins the reason of a file that a disk or a store did not give: it may the next time
 SYSTEM_NAMES = {"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
 _ALWAYS_ALLOWED_BYTES = 1 << 26
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -13,7 +13,7 @@ from kedro.io import DatasetError
 from chest_cancer.imaging.volumes.reading import open_beside
 from chest_cancer.imaging.volumes.voxels import names_of_values
 from chest_cancer.jobs.long_work import follow
-from chest_cancer.sources.intake import CHUNK, FOLDER, LINK, Intake, RefusedError, name_problem
+from chest_cancer.sources.intake import CHUNK, FOLDER, LINK, UNREAD, Intake, RefusedError, name_problem
 
 # Where DVC (of today and before 3.0), the Hugging Face Hub and git-annex keep files, each named by its digest.
 _CACHE = re.compile(
@@ -185,4 +185,4 @@ def content_of(path: str, chunk: int = CHUNK) -> Iterator[bytes]:
             while block := file.read(chunk):
                 yield block
     except OSError as error:
-        raise RefusedError(f"can't be read: {error.strerror}") from error
+        raise RefusedError(f"{UNREAD}{error.strerror}") from error

@@ -18,9 +18,14 @@ from chest_cancer.storage.place import Listed, Place
 logger = logging.getLogger(__name__)
 
 _MADE_FROM = b"made_from"
+_PROVISIONAL = b"provisional"
 _SUFFIX = ".parquet"
 _END = 16_384
 """Bytes that nearly always hold the footer of a part, which says what is in it."""
+
+
+def _always(_: pd.DataFrame) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,14 @@ class PlannedTable:
         made_from: Of each of its parts, by name, a digest of all that decides what is in it.
         asked: Names of the parts that are to be made now, where they are missing.
         compute: Takes the names of those that are missing, and gives each with its rows, in that order.
+        is_final: Whether rows would be the same another time. A part with others is kept until it is asked for again,
+            and made again then.
     """
 
     made_from: Mapping[str, str]
     asked: tuple[str, ...]
     compute: Callable[[list[str]], Iterable[tuple[str, pd.DataFrame]]]
+    is_final: Callable[[pd.DataFrame], bool] = _always
 
 
 @dataclass(frozen=True)
@@ -73,33 +81,35 @@ class TableParts:
         Args:
             planned: The table.
         """
-        current = self._current(planned.made_from)
+        current = self._current(planned)
         missing = [name for name in planned.asked if name not in current]
         logger.info("%d of %d parts are there, %d are made now.", len(current), len(planned.made_from), len(missing))
         if not missing:
             return
         for name, rows in planned.compute(missing):
-            self._write(name, rows, planned.made_from[name])
+            notes = {_MADE_FROM: planned.made_from[name].encode()}
+            self._write(name, rows, notes if planned.is_final(rows) else notes | {_PROVISIONAL: b"yes"})
 
-    def _current(self, made_from: Mapping[str, str]) -> set[str]:
+    def _current(self, planned: PlannedTable) -> set[str]:
         """Names of the parts that are there as planned; others are removed, as a table of both would be of nothing."""
         current = set()
         old = []
         for part in self._list():
             name = part.name.removesuffix(_SUFFIX)
-            if name in made_from and self._made_from(part) == made_from[name]:
-                current.add(name)
-            else:
+            notes = self._notes(part)
+            if name not in planned.made_from or notes.get(_MADE_FROM) != planned.made_from[name].encode():
                 old.append(part.name)
+            elif _PROVISIONAL not in notes or name not in planned.asked:
+                current.add(name)
         if old:
             logger.info("Removing %d parts that were made from other files, or by another model.", len(old))
         for name in old:
             self.place.remove(name)
         return current
 
-    def _write(self, name: str, rows: pd.DataFrame, made_from: str) -> None:
+    def _write(self, name: str, rows: pd.DataFrame, notes: Mapping[bytes, bytes]) -> None:
         table = pa.Table.from_pandas(rows, preserve_index=False)
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MADE_FROM: made_from.encode()})
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **notes})
         content = pa.BufferOutputStream()
         pq.write_table(table, content)
         self.place.write(f"{name}{_SUFFIX}", content.getvalue().to_pybytes())
@@ -118,12 +128,12 @@ class TableParts:
             end = self.place.read(part.path, max(part.bytes - footer, 0), part.bytes)
         return BytesIO(end)
 
-    def _made_from(self, part: Listed) -> str | None:
-        """What a part was made from; None where it is gone, damaged, or of somebody else."""
+    def _notes(self, part: Listed) -> Mapping[bytes, bytes]:
+        """What a part says of itself; nothing where it is gone, damaged, or of somebody else."""
         try:
-            return _origin(pq.read_metadata(self._open_footer(part)))
+            return pq.read_metadata(self._open_footer(part)).metadata or {}
         except (OSError, pa.ArrowException):
-            return None
+            return {}
 
     def _is_planned(self, part: Listed, metadata: pq.FileMetaData) -> bool:
         return self.made_from is None or self.made_from.get(part.name.removesuffix(_SUFFIX)) == _origin(metadata)

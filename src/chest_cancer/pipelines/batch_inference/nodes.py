@@ -19,7 +19,7 @@ from chest_cancer.network.studies import reason_of_chest
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference.parts import Part, images_about, look_whom, plan_parts, share_of
 from chest_cancer.sources import file_reader
-from chest_cancer.sources.file_reader import IS_CT, FileReader, Row
+from chest_cancer.sources.file_reader import IS_CT, FileReader, Row, may_pass
 from chest_cancer.sources.image_files import ImageFiles
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.table_file import TEXT
@@ -77,6 +77,7 @@ def predict_images(
         {part.name: part.made_from for part in parts},
         tuple(part.name for part in share_of(parts, parameters.part)),
         partial(_predict_parts, {part.name: part for part in parts}, classifier, reader, parameters),
+        _is_final,
     )
     facts = {
         "source": images.source.location,
@@ -140,6 +141,10 @@ def _answered(facts: Row, prediction: Prediction | None) -> Row:
     answer = {"label": prediction.label, "probability": prediction.probability, "warning": prediction.warning}
     names = probability_columns(prediction.probabilities)
     return facts | answer | {"reason": reason} | dict(zip(names, prediction.probabilities.values(), strict=True))
+
+
+def _is_final(rows: pd.DataFrame) -> bool:
+    return not rows["reason"].dropna().map(may_pass).any()
 
 
 def _as_table(rows: list[Row], classes: tuple[str, ...]) -> pd.DataFrame:
