@@ -24,6 +24,7 @@ from chest_cancer.storage.table_parts import TableParts
 from conftest import Pixels
 from manifests import PATIENT_RULE
 from tiny_classifier import tiny_classifier
+from volume_files import nifti, stack
 
 
 @pytest.fixture(autouse=True)
@@ -203,3 +204,15 @@ def test_what_this_machine_could_not_read_is_tried_again(
     row = rows_of(make_table(tmp_path / "source", tmp_path)).loc["a.png"]
 
     assert pd.notna(row["label"]) == is_made_again
+
+
+def test_patients_of_volumes_are_read_off_the_paths_of_their_slices_in_one_part(tmp_path: Path) -> None:
+    for ward in range(6):
+        folder = tmp_path / "source" / f"ward_{ward}"
+        folder.mkdir(parents=True)
+        (folder / "doe.nii").write_bytes(nifti(stack(2)))
+
+    parts = make_table(tmp_path / "source", tmp_path, patient=r"(?P<patient>\w+)\.nii/slice")
+
+    assert len(parts) == 1
+    assert len(set(rows_of(parts)["patient"])) == 1

@@ -95,6 +95,11 @@ class Deidentifier:
         return Limits(pixels=self.max_pixels, side=1)
 
 
+def slice_path(name: str, number: int) -> str:
+    """Say where a slice of a volume lies, by the path of the volume and its number from 1."""
+    return f"{name}/slice_{number:04d}.dcm"
+
+
 def _in_folder(name: str, slices: Iterable[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
     for number, data in enumerate(slices, start=1):
-        yield f"{name}/slice_{number:04d}.dcm", [data]
+        yield slice_path(name, number), [data]

@@ -12,6 +12,7 @@ from chest_cancer.imaging.signatures import kind_of_volume
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.mapping import Loaded
 from chest_cancer.network.preparation import Preparation
+from chest_cancer.sources.deidentify import slice_path
 from chest_cancer.sources.identity import Identity, patient_in_path
 from chest_cancer.sources.image_files import SourceFile, blocks_of, images_in
 from chest_cancer.sources.intake import UNREAD, RefusedError
@@ -117,21 +118,23 @@ class IdentityReader:
 
     def __call__(self, file: SourceFile) -> Identity:
         """Read a file's beginning; all of it where that does not say it. Who is not known is None."""
-        return identify(file.name, self._identifiers_in(file), self.way, self.key)
+        name, identifiers = self._look_at(file)
+        return identify(name, identifiers, self.way, self.key)
 
-    def _identifiers_in(self, file: SourceFile) -> Identifiers | None:
+    def _look_at(self, file: SourceFile) -> tuple[str, Identifiers | None]:
+        """Take its path, that of the first slice where it is a volume, and what it says itself."""
         if file.problem is not None:
-            return None
+            return file.name, None
         try:
             start = next(blocks_of(file, _BEGINNING), b"")
             if kind_of_volume(start):
-                return None
+                return slice_path(file.name, 1), None
             found = identifiers_in(start)
             if found is not None and not found.study and len(start) == _BEGINNING:
                 found = identifiers_in(b"".join(blocks_of(file)))
         except (RefusedError, UnreadableImageError):
-            return None
-        return found
+            return file.name, None
+        return file.name, found
 
 
 def identify(path: str, identifiers: Identifiers | None, way: str, key: bytes) -> Identity:
