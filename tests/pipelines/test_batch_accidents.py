@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 from PIL import Image
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from batch_run import KEY, make_table
 from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
@@ -22,6 +26,7 @@ from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_pr
 from chest_cancer.sources.file_reader import PROCESS_ENDED, FileReader
 from chest_cancer.storage.table_parts import TableParts
 from conftest import Pixels
+from dicom_files import dicom
 from manifests import PATIENT_RULE
 from tiny_classifier import tiny_classifier
 from volume_files import nifti, stack
@@ -206,6 +211,23 @@ def test_what_this_machine_could_not_read_is_tried_again(
     assert pd.notna(row["label"]) == is_made_again
 
 
+def test_a_source_of_nothing_but_bad_files_gives_rows_and_a_page(tmp_path: Path) -> None:
+    trained = tiny_classifier(patient_rule=PATIENT_RULE)
+    (tmp_path / "source").mkdir()
+    for number in range(40):
+        (tmp_path / "source" / f"{number:02}.txt").write_bytes(b"" if number % 2 else b"no picture")
+
+    parts = make_table(tmp_path / "source", tmp_path)
+    patients, studies = gather_patients(parts, trained), gather_studies(parts, trained)
+    work = {"source": "here", "synthetic": False, "files": 40, "parts": len(parts)}
+    facts = sum_up_batch(parts, patients, studies, work)
+    images = ImageFilesDataset(filepath=str(tmp_path / "images")).load()
+    page = draw_gallery(images, parts, trained, facts, KEY)
+
+    assert facts["unreadable"] == facts["rows"] == 40
+    assert "No image could be answered." in page
+
+
 def test_patients_of_volumes_are_read_off_the_paths_of_their_slices_in_one_part(tmp_path: Path) -> None:
     for ward in range(6):
         folder = tmp_path / "source" / f"ward_{ward}"
@@ -216,3 +238,23 @@ def test_patients_of_volumes_are_read_off_the_paths_of_their_slices_in_one_part(
 
     assert len(parts) == 1
     assert len(set(rows_of(parts)["patient"])) == 1
+
+
+def test_a_patient_who_is_named_behind_a_long_sequence_is_in_one_part(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    long = Sequence([Dataset() for _ in range(1000)])
+    for item in long:
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1." * 30 + "1"
+        item.is_undefined_length_sequence_item = True
+    for number in range(12):
+        slice_ = dcmread(BytesIO(dicom(PatientID=f"patient {number % 2}", StudyInstanceUID=f"1.{number}")))
+        slice_.ReferencedImageSequence = long
+        slice_["ReferencedImageSequence"].is_undefined_length = True
+        slice_.save_as(source / f"{number:02}.dcm")
+
+    parts = make_table(source, tmp_path)
+
+    assert len(parts) == 2
+    assert [len(part) for part in parts] == [6, 6]
+    assert len(set(rows_of(parts)["patient"])) == 2

@@ -8,7 +8,7 @@ from typing import Any
 from chest_cancer.imaging.decoding import decode_image, identifiers_in
 from chest_cancer.imaging.lungs import NO_LUNG, shows_lung
 from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
-from chest_cancer.imaging.signatures import kind_of_volume
+from chest_cancer.imaging.signatures import begins_like_an_image, kind_of_volume
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.mapping import Loaded
 from chest_cancer.network.preparation import Preparation
@@ -22,8 +22,8 @@ IS_CT = "is_ct"
 PROCESS_ENDED = "the process that read it ended: out of memory, or a fault in a decoder"
 
 _NOT_INSTALLED = "install chest_cancer["
-_BEGINNING = 65_536
-"""Bytes that nearly always hold the identifiers of a DICOM file."""
+_BEGINNING, _MORE = 65_536, 2**24
+"""Bytes that nearly always hold the identifiers of a DICOM file, and that do where a long sequence comes before."""
 
 Row = dict[str, Any]
 
@@ -117,7 +117,7 @@ class IdentityReader:
     way: str
 
     def __call__(self, file: SourceFile) -> Identity:
-        """Read a file's beginning; all of it where that does not say it. Who is not known is None."""
+        """Read a file's beginning, and more where that does not say it. Who is not known is None."""
         name, identifiers = self._look_at(file)
         return identify(name, identifiers, self.way, self.key)
 
@@ -129,12 +129,20 @@ class IdentityReader:
             start = next(blocks_of(file, _BEGINNING), b"")
             if kind_of_volume(start):
                 return slice_path(file.name, 1), None
-            found = identifiers_in(start)
+            found = _identifiers_in(start)
             if found is not None and not found.study and len(start) == _BEGINNING:
-                found = identifiers_in(b"".join(blocks_of(file)))
-        except (RefusedError, UnreadableImageError):
+                found = _identifiers_in(next(blocks_of(file, _MORE), b""))
+        except RefusedError:
             return file.name, None
         return file.name, found
+
+
+def _identifiers_in(start: bytes) -> Identifiers | None:
+    """Read a DICOM file's identifiers, empty where it is cut short within what comes before; None for all else."""
+    try:
+        return identifiers_in(start)
+    except UnreadableImageError:
+        return Identifiers("", "", "") if begins_like_an_image(start) else None
 
 
 def identify(path: str, identifiers: Identifiers | None, way: str, key: bytes) -> Identity:
