@@ -24,6 +24,7 @@ from chest_cancer.pipelines.batch_inference import nodes
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.sources.file_reader import PROCESS_ENDED, FileReader
+from chest_cancer.sources.image_files import SourceFile
 from chest_cancer.storage.table_parts import TableParts
 from conftest import Pixels
 from dicom_files import dicom
@@ -209,6 +210,24 @@ def test_what_this_machine_could_not_read_is_tried_again(
     row = rows_of(make_table(tmp_path / "source", tmp_path)).loc["a.png"]
 
     assert pd.notna(row["label"]) == is_made_again
+
+
+def test_a_folder_that_answers_nothing_ends_the_run_with_the_cure(
+    save: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where what mounts a folder of another machine (sshfs) has ended."""
+    picture = save("a.png")
+    reader = FileReader(KEY, "auto", None, tmp_path / "source")  # type: ignore[arg-type]  # nothing is prepared
+    file = SourceFile("a.png", str(picture), 1, "")
+
+    def lost(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", lost)
+        patch.setattr(os, "stat", lost)
+        with pytest.raises(ConnectionError, match=r"can't be reached from .*Mount it there"):
+            reader(file)
 
 
 def test_a_source_of_nothing_but_bad_files_gives_rows_and_a_page(tmp_path: Path) -> None:

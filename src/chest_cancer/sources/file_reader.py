@@ -1,5 +1,6 @@
 """Files to a network's input, in a process beside it: what is known of an image without the classifier."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import gethostname
@@ -78,7 +79,7 @@ class FileReader:
         try:
             return [self._decode(name, data) for name, data in images_in(file, self.key, beside, used)]
         except RefusedError as reason:
-            if self.folder is not None and not self.folder.is_dir():
+            if self.folder is not None and not os.path.isdir(self.folder):  # noqa: PTH112 - `is_dir` may raise
                 raise ConnectionError(
                     f"The folder of the images can't be reached from {gethostname()}: expected {self.folder}. "
                     "Received: no such folder. Mount it there under the same path, and run again."
