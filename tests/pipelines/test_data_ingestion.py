@@ -383,6 +383,15 @@ def test_a_table_of_paths_leaves_images_out_with_the_reason(tmp_path: Path) -> N
     assert outcome.summary["quarantined"] == 2
 
 
+def test_a_path_as_our_own_tables_have_it_leaves_its_image_out(tmp_path: Path) -> None:
+    """With an apostrophe before what a spreadsheet would compute."""
+    files = pictures(*(f"{folder}/{name}.png" for folder in ("-1", "normal") for name in "abcd"))
+
+    outcome = ingest(tmp_path, files, exclude=exclude(tmp_path, "path\n'-1/b.png\n"))
+
+    assert outcome.quarantine == {"-1/b.png": "left out by `data_ingestion.exclude`"}
+
+
 def test_a_digest_leaves_out_all_copies_of_a_picture(tmp_path: Path) -> None:
     files = pictures(*(f"{folder}/{name}.png" for folder in ("normal", "tumour") for name in "abcd"))
     files["normal/copy.png"] = files["normal/b.png"]

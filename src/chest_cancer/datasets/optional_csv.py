@@ -8,10 +8,11 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview  # type: ignore[import-untyped]  # kedro-datasets ships no types
 
 from chest_cancer.storage.atomic import replace_file
+from chest_cancer.storage.csv_table import AS_WRITTEN, mark_formulas, unmark_formulas
 
 
 class OptionalCSVDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
-    """A table as CSV. A table without columns is no file: saving it removes one that is there."""
+    """A table as CSV, as a `CSVTableDataset` is; without columns it is no file: saving it removes one that is there."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         """Name the file."""
@@ -19,14 +20,16 @@ class OptionalCSVDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
-        return pd.read_csv(self._filepath) if self._filepath.is_file() else pd.DataFrame()
+        if not self._filepath.is_file():
+            return pd.DataFrame()
+        return unmark_formulas(pd.read_csv(self._filepath, **AS_WRITTEN))
 
     def save(self, data: pd.DataFrame) -> None:
         if not len(data.columns):
             self._filepath.unlink(missing_ok=True)
             return
         with replace_file(self._filepath) as temporary:
-            data.to_csv(temporary, index=False)
+            mark_formulas(data).to_csv(temporary, index=False)
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first rows, which kedro-viz shows."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from chest_cancer.sources.table_file import read_cells
 from chest_cancer.sources.wording import some
+from chest_cancer.storage.csv_table import unmarked
 
 _COLUMNS = ("pixel_sha256", "path")
 """What names an image: its pixels, and so all copies of it, before its path."""
@@ -66,4 +67,4 @@ def read_exclusions(path: str) -> Exclusions:
             "Invalid value received for `data_ingestion.exclude`. Expected a table with a column `pixel_sha256` or "
             f"`path`. Received {path!r} with columns: {', '.join(map(str, cells.columns))}. Name the column so."
         )
-    return Exclusions(column, frozenset(cells[column].dropna()))
+    return Exclusions(column, frozenset(map(unmarked, cells[column].dropna())))
