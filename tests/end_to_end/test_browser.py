@@ -251,7 +251,7 @@ def test_everything_works_without_javascript(browser: Browser, server: Server, i
         expect(page.locator("#job .state")).to_have_text("Succeeded", timeout=30_000)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (500, "light"), (1280, "light")])
 def test_pages_are_accessible_and_fit_in_both_schemes(
     browser: Browser, server: Server, width: int, scheme: str
 ) -> None:
