@@ -27,8 +27,10 @@ function start() {
     queue.replaceChildren(...files.map(listItem));
     queue.hidden = clear.hidden = files.length === 0;
     fold.open = true;
-    if (chosen.length > maxFiles) say(`Only the first ${maxFiles} files are kept.`);
-    else say(files.length ? `${files.length} ${files.length === 1 ? "image" : "images"} chosen.` : "");
+    if (chosen.length > maxFiles) {
+      say(`Only the first ${maxFiles} files are kept.`);
+      status.scrollIntoView({ block: "nearest" }); // it stands below the samples, out of sight of the list
+    } else say(files.length ? `${files.length} ${files.length === 1 ? "image" : "images"} chosen.` : "");
   }
 
   function listItem(file, index) {
@@ -84,7 +86,8 @@ function start() {
         signal: mine.signal,
       });
       show(parse(await response.text()));
-      say(response.ok ? `Done: ${sent} classified.` : "");
+      const unread = document.querySelector("#unread")?.textContent;
+      say(response.ok ? `Done: ${sent}${unread ?? " classified"}.` : "");
     } catch {
       if (mine !== pending) return; // a newer request took its place
       const late = mine.signal.reason === "timeout";

@@ -100,6 +100,14 @@ def test_several_files_each_get_an_answer_and_one_can_be_taken_out(page: Page, i
     expect(page.locator("#status")).to_have_text("Done: 2 images classified.")
 
 
+def test_files_beyond_the_limit_are_left_out_before_the_eyes_of_the_user(page: Page, images: Path) -> None:
+    page.goto("/")
+    page.set_input_files("#image", [images / "dark.png"] * 17)
+    expect(page.locator("#queue li")).to_have_count(16)
+    expect(page.locator("#status")).to_have_text("Only the first 16 files are kept.")
+    expect(page.locator("#status")).to_be_in_viewport()
+
+
 def test_many_images_are_in_a_table_that_sorts_leads_to_details_and_can_be_taken_along(
     page: Page, images: Path
 ) -> None:
@@ -110,6 +118,8 @@ def test_many_images_are_in_a_table_that_sorts_leads_to_details_and_can_be_taken
     names = table.locator("tbody th")
     expect(names).to_have_text(["notes.txt", "dark.png", "bright.png"])
     expect(table.get_by_role("row", name="notes.txt")).to_contain_text("Can't be read Not a supported image")
+    expect(page.get_by_role("heading", name="Results 3 images, 1 of them can't be read")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("Done: 3 images, 1 of them can't be read.")
     expect(page.get_by_label("Choose axial chest CT slices")).to_be_hidden()
     assert_accessible(page)
 
