@@ -21,11 +21,15 @@ Ingest = Callable[..., tuple[pd.DataFrame, dict[str, str], dict[str, Any]]]
 def ingest(image_folder: Callable[[dict[str, bytes]], ImageFolder], tmp_path: Path) -> Ingest:
     """Index files with a table that lies elsewhere; return index by path, quarantine and summary."""
 
-    def run(names: list[str], table: str, **parameters: Any) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
+    def run(
+        names: list[str], table: str, *, columns: dict[str, str] | None = None, **parameters: Any
+    ) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
         file = tmp_path / "table.csv"
         file.write_text(table, encoding="utf-8")
         files = {name: picture(seed) for seed, name in enumerate(names)}
-        block = DataIngestionParameters.model_validate({"table": {"path": str(file)}, **parameters})
+        block = DataIngestionParameters.model_validate(
+            {"table": {"path": str(file), "columns": columns or {}}, **parameters}
+        )
         index, quarantine, summary, _ = index_images(image_folder(files), block, "normal", KEY)
         return index.set_index("path"), dict(zip(quarantine["path"], quarantine["reason"], strict=True)), summary
 
@@ -48,6 +52,23 @@ def test_classes_patients_and_splits_come_from_the_table_where_images_lie_in_one
     assert summary["pattern"] == "a file a row of the table"
     assert summary["patients"] == index["patient"].nunique() == 6
     assert "Patient" not in index.to_csv() + str(summary)
+
+
+def test_a_table_whose_column_of_classes_has_another_name_says_how_to_name_it(ingest: Ingest) -> None:
+    labels = ["normal"] * 3 + ["tumour"] * 3
+    table = "file,Diagnose,Alter\n" + "".join(f"{number}.png,{label},60\n" for number, label in enumerate(labels))
+    names = [f"{number}.png" for number in range(6)]
+
+    cure = r"one of `Diagnose`, `Alter` has them, name it: `data_ingestion\.table\.columns: \{label: <its name>\}`"
+    with pytest.raises(ValueError, match=rf"`data_ingestion\.source`\. .* Received classes: none\. .* {cure}"):
+        ingest(names, table)
+    index, _, _ = ingest(names, table, columns={"label": "Diagnose"})
+    assert index["label"].to_dict() == dict(zip(names, labels, strict=True))
+
+
+def test_a_table_that_says_nothing_but_files_says_that_it_lacks_classes(ingest: Ingest) -> None:
+    with pytest.raises(ValueError, match=r"table\.csv has no column of classes: add one, or pass a folder for each"):
+        ingest(["a.png", "b.png"], "file\na.png\nb.png\n")
 
 
 def test_a_table_inside_of_the_source_is_called_what_it_is(
@@ -189,7 +210,7 @@ def test_a_class_is_one_however_its_accents_are_stored(ingest: Ingest) -> None:
 
 
 def test_a_folder_that_differs_from_another_class_in_case_alone_contradicts_the_table_too(ingest: Ingest) -> None:
-    names = [f"{label}/{number}.png" for label in ("Normal", "Tumour") for number in range(4)]
+    names = [f"{label}/{number}.png" for label in ("Normal", "Tumour") for number in range(6)]
     rows = [f"{name},{'tumour' if name == 'Normal/0.png' else name.split('/')[0].lower()}\n" for name in names]
 
     _, quarantine, _ = ingest(names, "path,label\n" + "".join(rows))

@@ -7,7 +7,7 @@ from chest_cancer.parameters.sources import SourceParameters
 from chest_cancer.pipelines.data_ingestion.expectation import Expectation
 from chest_cancer.pipelines.data_ingestion.layout import OUTSIDE, Layout, read_layout
 from chest_cancer.pipelines.data_ingestion.quarantine import require_classes
-from chest_cancer.pipelines.data_ingestion.table_layout import add_table, layout_of_table
+from chest_cancer.pipelines.data_ingestion.table_layout import add_table, layout_of_table, no_classes_in
 from chest_cancer.sources.foreign import foreign_by_name, holds_no_images
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.sources.intake import is_folder_problem, name_problem
@@ -35,9 +35,11 @@ def recognise_classes(
     lost_folders = [path for path, reason in refused if is_folder_problem(path, reason)]
     refused_files = [path for path, reason in refused if not is_folder_problem(path, reason)]
     files = [*images.paths, *refused_files]
+    cure: dict[str, str] = {}
     if table is not None and "label" in table.columns:
         layout = layout_of_table(table, parameters.class_names)
     else:
+        cure = {} if table is None else {"cure": no_classes_in(table)}
         in_source, all_folders = [*images.files_of_source, *refused_files], [*images.folders, *lost_folders]
         layout = read_layout(in_source, all_folders, parameters.class_names, parameters.patient)
         layout = layout if table is None else add_table(layout, table)
@@ -53,7 +55,7 @@ def recognise_classes(
         if layout.find(path) is None or foreign_by_name(path)
     ]
     empty = [(folder.path, "class folder holds no image") for folder in layout.class_folders if folder not in folders]
-    require_classes(counts, sorted([*images.refused, *outside, *empty]), "files", expected.fewest_classes)
+    require_classes(counts, sorted([*images.refused, *outside, *empty]), "files", expected.fewest_classes, **cure)
     expected.check(folders, sorted(counts))
     if loose := [path for path, reason in outside if reason == OUTSIDE]:
         note = f"{len(loose)} file(s) lie in no class folder and were left out, such as `{loose[0]}`."

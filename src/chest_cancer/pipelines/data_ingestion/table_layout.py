@@ -9,7 +9,7 @@ from chest_cancer.pipelines.data_ingestion.folder_names import is_mask, normal_f
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder, Layout, one_class_a_spelling
 from chest_cancer.sources.split_names import split_of
 from chest_cancer.sources.table import ImageTable
-from chest_cancer.sources.wording import some
+from chest_cancer.sources.wording import named, some
 
 BY_TABLE = "a file a row of the table"
 _NO_LABEL = "its row of the table says no class"
@@ -72,6 +72,24 @@ def _splits_of_folders(table: ImageTable, classes: Collection[str]) -> tuple[dic
     if len(set(found.values())) < 2:  # one alone, such as `test_data`, holds everything
         return {}, []
     return found, [f"Where the table says no split, the folders do: {some(sorted(names))}."]
+
+
+def no_classes_in(table: ImageTable) -> str:
+    """Say how to name the column of classes, of a table in which none is called so.
+
+    Args:
+        table: Without labels.
+
+    Returns:
+        Sentences with the names of its further columns.
+    """
+    columns = [str(name) for name in table.metadata.columns]
+    if not columns:
+        return f"{table.file.name} has no column of classes: add one, or pass a folder for each class."
+    return (
+        f"No column of {table.file.name} is called as columns of classes usually are. If one of {named(columns)} has "
+        "them, name it: `data_ingestion.table.columns: {label: <its name>}`. Else pass a folder for each class."
+    )
 
 
 def add_table(layout: Layout, table: ImageTable) -> Layout:
