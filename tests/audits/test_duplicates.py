@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
+from chest_cancer.audits.duplicates.audit import count_twins
 from chest_cancer.audits.duplicates.columns import GROUP_COLUMNS
 from chest_cancer.audits.duplicates.copies import (
     count_duplicates,
@@ -95,7 +96,8 @@ def planted(imagenet_weights: Weights, tmp_path_factory: pytest.TempPathFactory)
     inputs = np.stack([standardise(picture, StandardisationParameters()).pixels for picture in pixels])
     embedding = network(inputs)["embedding"]
     groups = group_near_duplicates(embedding[:, :512], distinct["perceptual_hash"].to_list(), SIMILARITY)
-    table["group"] = table["pixel_sha256"].map(dict(zip(distinct["pixel_sha256"], groups, strict=True)))
+    table["near_duplicates"] = table["pixel_sha256"].map(dict(zip(distinct["pixel_sha256"], groups, strict=True)))
+    table["group"] = table["near_duplicates"]
     features = {"pixel_sha256": distinct["pixel_sha256"].to_numpy(dtype="U64"), "embedding": embedding}
     return Planted(images, table, features, find_cross_split_twins(table, features))
 
@@ -153,7 +155,7 @@ def test_the_twins_of_test_images_are_counted(planted: Planted) -> None:
     assert counts["distinct_by_content"] == 17
     assert counts["distinct_by_pixels"] == 16
     assert counts["groups"] == 11
-    assert counts["source_test"] == {"images": 9, "with_twin": 7, "exact": 1, "same pixels": 1, "near": 5}
+    assert counts["source_test"] == {"images": 9, "with_twin": 7, "exact": 1, "same pixels": 1, "near": 5, "patient": 0}
     assert json.dumps(counts)
 
 
@@ -206,6 +208,7 @@ def made_up(**columns: list) -> pd.DataFrame:
     defaults = {
         "path": [f"{i}.png" for i in range(count)],
         "label": ["normal"] * count,
+        "near_duplicates": columns["group"],
         "source_split": [None] * count,
         "content_sha256": [f"c{i}" for i in range(count)],
         "pixel_sha256": [f"p{i}" for i in range(count)],
@@ -286,6 +289,30 @@ def test_another_picture_that_is_much_alike_is_called_that() -> None:
 
     assert twins["difference"].tolist() == ["a very similar picture"]
     assert twins["similarity"].tolist() == pytest.approx([1 / np.hypot(1, 0.1)])
+
+
+def test_pictures_of_one_patient_that_do_not_look_alike_are_no_near_duplicates() -> None:
+    table = made_up(
+        group=[0, 0, 0],
+        near_duplicates=[0, 0, 1],
+        label=["normal", "normal", "cancer"],
+        source_split=["train", "test", "test"],
+    )
+    features = {"pixel_sha256": np.array(["p0", "p1", "p2"]), "embedding": np.ones((3, 4), dtype=np.float32)}
+
+    twins = find_cross_split_twins(table, features)
+    counts = count_duplicates(table, twins, NO_QUARANTINE)
+
+    assert group_duplicates(table)["paths"].tolist() == [["0.png", "1.png"]]
+    assert (counts["groups"], counts["contradicting_groups"]) == (2, 0)
+    assert twins[["path", "kind", "difference"]].to_numpy().tolist() == [
+        ["1.png", "near", "a very similar picture"],
+        ["2.png", "patient", "another picture of the same patient or study"],
+    ]
+    assert count_twins(counts["source_test"]) == (
+        "2 of the source's 2 test images have a twin in its training folder (1 nearly the same picture, "
+        "1 another picture of the same patient or study)."
+    )
 
 
 def test_all_groups_are_listed_file_by_file() -> None:

@@ -187,7 +187,7 @@ def suspicious_audits() -> dict[str, dict[str, Any]]:
     }
     curve = {"points": [], "stopped": None, "fall_from": 0.98, "look_up_as_good_to": None, "sentence": "It is memory."}
     baseline = {"name": "brightness", "sees": "grey levels", "shortcut": True, "model_adds": figure(0.0), **score}
-    test_folder = {"images": 9, "with_twin": 4, "exact": 3, "same pixels": 0, "near": 1}
+    test_folder = {"images": 9, "with_twin": 4, "exact": 3, "same pixels": 0, "near": 1, "patient": 0}
     counts = {
         "files": 30, "distinct_by_content": 20, "distinct_by_pixels": 18, "groups": 15, "contradicting_groups": 1,
         "contradicting_files": 2, "source_test": test_folder,

@@ -58,7 +58,12 @@ def audit_duplicates(
 
 def count_twins(source_test: dict[str, Any]) -> str:
     """Say how many of the source's test images have a twin in its training folder, and of which kind."""
-    kinds = {"exact": "the same bytes", "same pixels": "the same pixels", "near": "nearly the same picture"}
+    kinds = {
+        "exact": "the same bytes",
+        "same pixels": "the same pixels",
+        "near": "nearly the same picture",
+        "patient": "another picture of the same patient or study",
+    }
     of_kind = ", ".join(f"{source_test[kind]} {words}" for kind, words in kinds.items() if source_test[kind])
     return (
         f"{source_test['with_twin']} of the source's {source_test['images']} test images have a twin in its training "

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer.audits.duplicates.columns import GROUP_COLUMNS
-from chest_cancer.audits.duplicates.twins import KINDS, describe_files
+from chest_cancer.audits.duplicates.twins import KINDS, TWIN_KINDS, describe_files
 from chest_cancer.imaging.pictures import thumbnail_url
 from chest_cancer.sources.image_folder import ImageFolder
 
@@ -21,7 +21,7 @@ def group_duplicates(split_table: pd.DataFrame) -> pd.DataFrame:
     """List the groups of files that show the same slice, or nearly.
 
     Args:
-        split_table: A row per image file: path, label, source_split, content_sha256, pixel_sha256 and group.
+        split_table: A row per image file: path, label, source_split, content_sha256, pixel_sha256, near_duplicates.
 
     Returns:
         A row per group, the largest first within each kind: `kind` (exact: same bytes; same pixels: other bytes; near:
@@ -79,22 +79,23 @@ def count_duplicates(split_table: pd.DataFrame, twins: pd.DataFrame, quarantine:
         quarantine: `path` and `reason` of each file that was not used.
 
     Returns:
-        `files`, `distinct_by_content`, `distinct_by_pixels` and `groups`, for all files, and under `classes` for each
-        class; `contradicting_groups` (near, with more than one label); `contradicting_files` (same picture, other
-        label: in quarantine); and `source_test`, None where the source has no split of its own: its test `images`, how
-        many of them have a twin in its training folder (`with_twin`) and of what kind (`exact`, `same pixels`, `near`).
+        `files`, `distinct_by_content`, `distinct_by_pixels` and `groups` of near-duplicates, for all files, and under
+        `classes` for each class; `contradicting_groups` (near, with more than one label); `contradicting_files` (same
+        picture, other label: in quarantine); and `source_test`, None where the source has no split of its own: its test
+        `images`, how many of them have a twin in its training folder (`with_twin`) and of what kind (`exact`,
+        `same pixels`, `near`, `patient`).
     """
-    with_several = split_table[["group", "label"]].drop_duplicates().groupby("group").size() > 1
+    labels = split_table[["near_duplicates", "label"]].drop_duplicates().groupby("near_duplicates").size()
     tested = split_table["source_split"] == "test"
     source_test = None
     if tested.any() and (split_table["source_split"] == "train").any():
         kinds = twins["kind"].value_counts()
         source_test = {"images": int(tested.sum()), "with_twin": len(twins)}
-        source_test |= {kind: int(kinds.get(kind, 0)) for kind, _, _ in KINDS}
+        source_test |= {kind: int(kinds.get(kind, 0)) for kind in TWIN_KINDS}
     return {
         **_distinct(split_table),
         "classes": {str(label): _distinct(files) for label, files in split_table.groupby("label")},
-        "contradicting_groups": int(with_several.sum()),
+        "contradicting_groups": int((labels > 1).sum()),
         "contradicting_files": int(quarantine["reason"].astype(str).str.startswith(_CONTRADICTING).sum()),
         "source_test": source_test,
     }
@@ -176,7 +177,11 @@ def show_shared_pictures(
 
 
 def _distinct(files: pd.DataFrame) -> dict[str, int]:
-    columns = {"distinct_by_content": "content_sha256", "distinct_by_pixels": "pixel_sha256", "groups": "group"}
+    columns = {
+        "distinct_by_content": "content_sha256",
+        "distinct_by_pixels": "pixel_sha256",
+        "groups": "near_duplicates",
+    }
     return {"files": len(files), **{name: int(files[column].nunique()) for name, column in columns.items()}}
 
 

@@ -13,8 +13,10 @@ KINDS = (
     # Kind, what its members share, what at least two of them differ in.
     ("exact", "content_sha256", "path"),
     ("same pixels", "pixel_sha256", "content_sha256"),
-    ("near", "group", "pixel_sha256"),
+    ("near", "near_duplicates", "pixel_sha256"),
 )
+TWIN_KINDS = (*(kind for kind, _, _ in KINDS), "patient")
+"""The last one is another picture of the same patient or study: `group` joins these with near-duplicates."""
 _PAIRS = 2**22
 """Compared at once."""
 
@@ -23,13 +25,14 @@ def find_cross_split_twins(split_table: pd.DataFrame, features: Arrays) -> pd.Da
     """Find, for each test image of the source, the most similar image in the source's training folder.
 
     Args:
-        split_table: A row per image file, with `perceptual_hash`, `format`, `width` and `height` too.
+        split_table: A row per image file, with `group`, `near_duplicates`, `perceptual_hash`, `format`, `width` and
+            `height` too.
         features: `pixel_sha256` [m] and `embedding` [m, 1024].
 
     Returns:
         A row per test image that has a twin, the most similar first: `path`, `label`, `twin`, `twin_label`, `kind`
-        (exact, same pixels, near), `similarity` (cosine of embeddings) and `difference` in words (mirrored, turned,
-        cropped, other size, other format, drawn upon or re-encoded).
+        (exact, same pixels, near, patient), `similarity` (cosine of embeddings) and `difference` in words (mirrored,
+        turned, cropped, other size, other format, drawn upon or re-encoded).
     """
     columns = ["path", "label", "twin", "twin_label", "kind", "similarity", "difference"]
     sides = [split_table[split_table["source_split"] == side] for side in ("test", "train")]
@@ -40,15 +43,16 @@ def find_cross_split_twins(split_table: pd.DataFrame, features: Arrays) -> pd.Da
         return pd.DataFrame(columns=columns)
     nearest, similarity = _find_nearest(tested, training, features)
     twins = training.iloc[nearest]
-    kinds = [kind for kind, *_ in KINDS]
+    alike = twins["near_duplicates"].to_numpy() == tested["near_duplicates"].to_numpy()
+    differences = describe_files(twins, tested)
     found = tested[["path", "label"]].assign(
         twin=twins["path"].to_numpy(),
         twin_label=twins["label"].to_numpy(),
-        kind=np.select(_same_file(twins, tested), kinds[:2], kinds[2]),
+        kind=np.select([*_same_file(twins, tested), alike], TWIN_KINDS[:-1], TWIN_KINDS[-1]),
         similarity=similarity.astype(float),
-        difference=describe_files(twins, tested),
+        difference=np.where(alike, differences, "another picture of the same patient or study"),
     )
-    ranked = found.assign(rank=found["kind"].map(kinds.index))
+    ranked = found.assign(rank=found["kind"].map(TWIN_KINDS.index))
     return ranked.sort_values(["rank", "similarity"], ascending=[True, False], kind="stable")[columns].reset_index(
         drop=True
     )
