@@ -56,7 +56,8 @@ def leakage() -> AuditedPart:
             [shortcuts(True), leakage()],
             "The classifier tells adenocarcinoma from normal better than chance on test images whose patients it may "
             "have seen (AUC 0.90 [0.60, 0.95], 81 images), but brightness alone, without anatomy, tells the classes "
-            "apart with AUC 0.97 [0.91, 0.99], and for other patients it may be 0.70 to 0.95.",
+            "apart with AUC 0.97 [0.91, 0.99], and for other patients it may be 0.70 to 0.95, "
+            "intervals included.",
         ),
         (
             metrics(figure(0.85, 0.9, 0.95), "unknown"),

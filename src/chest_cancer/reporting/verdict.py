@@ -97,7 +97,10 @@ def _of_patients(audits: Sequence[AuditedPart], is_known: bool) -> list[str]:
     if other is None:
         return ["for other patients nothing was measured"]
     ends = other["roc_auc"]
-    return [f"for other patients it may be {ends['lowest']['low']:.2f} to {ends['grouped']['high']:.2f}"]
+    # Wider than the range that stands elsewhere, which is of the values alone.
+    return [
+        f"for other patients it may be {ends['lowest']['low']:.2f} to {ends['grouped']['high']:.2f}, intervals included"
+    ]
 
 
 def _of_width(area: StoredFigure, is_known: bool) -> list[str]:
