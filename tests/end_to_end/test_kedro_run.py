@@ -64,6 +64,7 @@ def test_figures_have_value_interval_and_count(results: Path) -> None:
 
     assert {"loss", "accuracy", "roc_auc", "sensitivity", "specificity"} <= set(metrics)
     assert metrics.pop("patients") in ("known", "unknown")
+    assert metrics.pop("confidence") == 0.95
     for figure in metrics.values():
         assert set(figure) == {"value", "low", "high", "n"}
     test_images = pd.read_parquet(results / "07_model_output" / "test_predictions.parquet")

@@ -71,7 +71,7 @@ def leakage() -> AuditedPart:
             [leakage()],
             "The classifier tells adenocarcinoma from normal better than chance on test images whose patients it may "
             "have seen (AUC 0.90 [0.85, 0.95], 81 images), but whether anything without anatomy tells the classes "
-            "apart is not known, and for other patients it may be 0.70 to 0.95.",
+            "apart is not known, and for other patients it may be 0.70 to 0.95, intervals included.",
         ),
         (
             metrics(figure(0.0, None, 1.0)),
