@@ -112,7 +112,8 @@ def _two_runs(page: Page, mlflow: str) -> None:
     page.add_init_script(_MLFLOW_VISITED)
     page.goto(f"{mlflow.rstrip('/')}/#/experiments/1/runs")
     page.locator("a[href*='/runs/']").first.wait_for()
-    page.get_by_label("Select all runs").check(force=True)
+    for row in range(2):
+        page.get_by_label("toggle row selection").nth(row).check(force=True)
     page.get_by_role("button", name="Compare").click()
     for heading in ("Visualizations", "Run details"):
         page.get_by_text(heading, exact=True).click()
