@@ -208,6 +208,7 @@ def test_the_same_folders_below_every_class_stop_the_run_with_the_tree_and_the_c
     assert "`normal`" in message
     assert f"{folders[0].split('/')[-1]}/  3 files" in message or "/  6 files" in message
     assert "are the classes, say so in conf/local/parameters.yml:\ndata_ingestion:\n  class_names:\n" in message
+    assert message.count("If a table says which class each file is of, name it: `data_ingestion.table.path`") == 1
 
 
 def test_what_the_message_says_of_classes_above_and_below_is_what_happens(index: Index) -> None:

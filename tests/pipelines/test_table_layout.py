@@ -59,15 +59,19 @@ def test_a_table_whose_column_of_classes_has_another_name_says_how_to_name_it(in
     table = "file,Diagnose,Alter\n" + "".join(f"{number}.png,{label},60\n" for number, label in enumerate(labels))
     names = [f"{number}.png" for number in range(6)]
 
-    cure = r"one of `Diagnose`, `Alter` has them, name it: `data_ingestion\.table\.columns: \{label: <its name>\}`"
+    cure = r"the columns `Diagnose`, `Alter` of table\.csv has the classes, name it: .*columns: \{label: <its name>\}`"
     with pytest.raises(ValueError, match=rf"`data_ingestion\.source`\. .* Received classes: none\. .* {cure}"):
         ingest(names, table)
+    views = itertools.product(("P1", "P2"), ("axial", "coronal", "sagittal"))
+    in_folders = [f"{patient}/{view}/{number}.png" for number, (patient, view) in enumerate(views)]
+    with pytest.raises(ValueError, match=rf"(?s)inside of `P1`, `P2`.* {cure}"):
+        ingest(in_folders, table)
     index, _, _ = ingest(names, table, columns={"label": "Diagnose"})
     assert index["label"].to_dict() == dict(zip(names, labels, strict=True))
 
 
 def test_a_table_that_says_nothing_but_files_says_that_it_lacks_classes(ingest: Ingest) -> None:
-    with pytest.raises(ValueError, match=r"table\.csv has no column of classes: add one, or pass a folder for each"):
+    with pytest.raises(ValueError, match=r"Pass a zip .* Or add a column of classes to table\.csv, which has none"):
         ingest(["a.png", "b.png"], "file\na.png\nb.png\n")
 
 

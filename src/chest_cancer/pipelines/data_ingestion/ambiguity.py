@@ -168,5 +168,6 @@ def _if_classes(names: Iterable[str], place: str = "") -> str:
 def _refuse(received: str, tree_shown: str, cure: str) -> NoReturn:
     raise ValueError(
         "Invalid value received for `data_ingestion.source`. Expected a folder for each class, as <class>/<file> or "
-        f"<split>/<class>/<file>. Received {received}:\n{tree_shown}\n{cure}"
+        f"<split>/<class>/<file>. Received {received}:\n{tree_shown}\n{cure}\n"
+        "If a table says which class each file is of, name it: `data_ingestion.table.path`; docs/data.md says more."
     )

@@ -99,13 +99,7 @@ def lost_by_class(layout: Layout, refused: Refused) -> dict[str, list[tuple[str,
     return dict(lost)
 
 
-def require_classes(
-    counts: Mapping[str, int],
-    quarantine: Refused,
-    unit: str,
-    fewest: int,
-    cure: str = "Pass a zip or folder with a folder for each class.",
-) -> None:
+def require_classes(counts: Mapping[str, int], quarantine: Refused, unit: str, fewest: int) -> None:
     """Raise when there are too few classes: of one, nothing is to be told apart.
 
     Args:
@@ -113,7 +107,6 @@ def require_classes(
         quarantine: Path and reason of everything else; the first ones are shown.
         unit: What was counted.
         fewest: Fewest classes that must have any, 1 or 2.
-        cure: What to do, in a sentence.
 
     Raises:
         ValueError: When fewer have any.
@@ -125,7 +118,7 @@ def require_classes(
     raise ValueError(
         f"Invalid value received for `data_ingestion.source`. Expected images of {words}, as <class>/<file> "
         f"or <split>/<class>/<file>. Received classes: {received}. Left out ({len(quarantine)}): "
-        f"{_first(quarantine)}. {cure}"
+        f"{_first(quarantine)}. Pass a zip or folder with a folder for each class."
     )
 
 

@@ -1,6 +1,8 @@
 """What a source's folders are taken for, refused before any file is opened where that can't be right."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from chest_cancer.parameters.sources import SourceParameters
@@ -35,13 +37,12 @@ def recognise_classes(
     lost_folders = [path for path, reason in refused if is_folder_problem(path, reason)]
     refused_files = [path for path, reason in refused if not is_folder_problem(path, reason)]
     files = [*images.paths, *refused_files]
-    cure: dict[str, str] = {}
     if table is not None and "label" in table.columns:
         layout = layout_of_table(table, parameters.class_names)
     else:
-        cure = {} if table is None else {"cure": no_classes_in(table)}
         in_source, all_folders = [*images.files_of_source, *refused_files], [*images.folders, *lost_folders]
-        layout = read_layout(in_source, all_folders, parameters.class_names, parameters.patient)
+        with _naming_columns(table):
+            layout = read_layout(in_source, all_folders, parameters.class_names, parameters.patient)
         layout = layout if table is None else add_table(layout, table)
 
     inside = [*(path for path in files if not holds_no_images(path)), *(f"{folder}/" for folder in lost_folders)]
@@ -55,9 +56,21 @@ def recognise_classes(
         if layout.find(path) is None or foreign_by_name(path)
     ]
     empty = [(folder.path, "class folder holds no image") for folder in layout.class_folders if folder not in folders]
-    require_classes(counts, sorted([*images.refused, *outside, *empty]), "files", expected.fewest_classes, **cure)
+    with _naming_columns(table):
+        require_classes(counts, sorted([*images.refused, *outside, *empty]), "files", expected.fewest_classes)
     expected.check(folders, sorted(counts))
     if loose := [path for path, reason in outside if reason == OUTSIDE]:
         note = f"{len(loose)} file(s) lie in no class folder and were left out, such as `{loose[0]}`."
         return replace(layout, notes=(*layout.notes, note))
     return layout
+
+
+@contextmanager
+def _naming_columns(table: ImageTable | None) -> Iterator[None]:
+    """Where folders are no classes, and a table is there that should have said them, errors say how it can."""
+    try:
+        yield
+    except ValueError as error:
+        if table is None or "label" in table.columns:
+            raise
+        raise ValueError(f"{error} {no_classes_in(table)}") from error

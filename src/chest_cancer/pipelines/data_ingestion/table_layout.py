@@ -85,10 +85,10 @@ def no_classes_in(table: ImageTable) -> str:
     """
     columns = [str(name) for name in table.metadata.columns]
     if not columns:
-        return f"{table.file.name} has no column of classes: add one, or pass a folder for each class."
+        return f"Or add a column of classes to {table.file.name}, which has none."
     return (
-        f"No column of {table.file.name} is called as columns of classes usually are. If one of {named(columns)} has "
-        "them, name it: `data_ingestion.table.columns: {label: <its name>}`. Else pass a folder for each class."
+        f"Or, if one of the columns {named(columns)} of {table.file.name} has the classes, name it: "
+        "`data_ingestion.table.columns: {label: <its name>}`."
     )
 
 
