@@ -18,6 +18,7 @@ from chest_cancer.imaging.pixels import pixel_digest
 from chest_cancer.parameters.blocks import DataIngestionParameters, ExternalValidationParameters
 from chest_cancer.pipelines.data_ingestion import opened
 from chest_cancer.pipelines.data_ingestion.nodes import index_external_images, index_images
+from chest_cancer.pipelines.data_ingestion.overview import group_reasons
 from chest_cancer.sources.image_source import ImageSource
 from pipelines.test_ingestion_layouts import KEY
 from volume_files import (
@@ -353,3 +354,11 @@ def test_a_row_of_a_table_names_a_volume_or_the_folder_of_a_series(ingest: Inges
     assert index.groupby("label")["patient"].nunique().to_dict() == {"tumour": 1, "normal": 1}
     assert summary["patients"] == 2
     assert "Rows of the table without a file: 1 of 3, such as `P3.txt`. They were not used." in summary["notes"]
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one_line() -> None:
+    reasons = [r"is coronal, 0.99\-0.01\0.00: expected", r"is coronal, 0.98\0.02\-0.00: expected", "is sagittal"]
+
+    groups = group_reasons([(f"{number}.dcm", reason) for number, reason in enumerate(reasons)])
+
+    assert [(group["files"], group["example"]) for group in groups] == [(2, "0.dcm"), (1, "2.dcm")]

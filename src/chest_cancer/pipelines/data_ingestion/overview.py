@@ -139,7 +139,7 @@ def _table(summary: Mapping[str, Any], lost: Mapping[str, Refused]) -> str:
 
 def _kind(reason: str) -> str:
     """A reason without what is of one file only: numbers, names in quotes, details."""
-    return re.sub(r"\d+|'[^']*'|b'.*", "#", reason.split(": ")[0] if ": labelled" in reason else reason)
+    return re.sub(r"-?\d+|'[^']*'|b'.*", "#", reason.split(": ")[0] if ": labelled" in reason else reason)
 
 
 def _differs_by_class(name: str, values: "pd.Series[str]", labels: "pd.Series[str]") -> list[str]:
