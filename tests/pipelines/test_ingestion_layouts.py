@@ -320,7 +320,8 @@ def test_a_normal_class_that_is_no_class_stops_the_run_with_the_one_that_was_mea
     message = refusal(index, pictures(["normal", "tumour"]), normal_class=difference)
     assert message.startswith(
         "Invalid value received for `model_training.normal_class`. Expected one of the classes: `normal`, `tumour`. "
-        f"Received: '{difference}'. Did you mean `normal`? Pass --params \"model_training.normal_class='normal'\"."
+        f"Received: '{difference}'. Did you mean `normal`? Pass --params \"model_training.normal_class='normal'\", "
+        "or write it into conf/local/parameters.yml."
     )
     assert "null" not in message
 
@@ -332,7 +333,10 @@ def test_a_normal_class_that_is_a_word_of_one_is_proposed(index: Index) -> None:
 
 def test_a_normal_class_like_no_class_stops_the_run(index: Index) -> None:
     message = refusal(index, pictures(["COVID", "PNEUMONIA"]))
-    assert "`COVID`, `PNEUMONIA`. Received: 'normal'. Set it to the class without disease." in message
+    assert (
+        "`COVID`, `PNEUMONIA`. Received: 'normal'. Set it to the class without disease, by --params or in conf"
+        in message
+    )
     assert "null" not in message
 
 

@@ -69,9 +69,10 @@ def check_normal_class(normal_class: str | None, classes: Sequence[str]) -> None
         return
     meant = _meant(normal_class, classes)
     cure = (
-        f"Did you mean `{meant[0]}`? Pass --params \"model_training.normal_class='{meant[0]}'\"."
+        f"Did you mean `{meant[0]}`? Pass --params \"model_training.normal_class='{meant[0]}'\", or write it "
+        "into conf/local/parameters.yml."
         if meant
-        else "Set it to the class without disease."
+        else "Set it to the class without disease, by --params or in conf/local/parameters.yml."
     )
     raise ValueError(
         f"Invalid value received for `model_training.normal_class`. Expected one of the classes: {named(classes)}. "
