@@ -66,6 +66,16 @@ def test_a_run_of_data_ingestion_imports_nothing_that_only_others_need(project: 
     assert not imported & {"keras", "onnx", "plotly", "skimage", "sklearn", "tensorflow"}
 
 
+def test_a_run_of_a_part_warns_of_nothing(project: Path, forks: Forks) -> None:
+    arguments = ["--env", "test", "--to-outputs", "raw_images", "--params", "data_ingestion.phantom.images=6"]
+
+    ended = forks.kedro(project, "run", *arguments)
+
+    assert ended.returncode == 0
+    assert "took 6 files" in ended.stderr
+    assert "WARNING" not in ended.stderr
+
+
 def test_a_typo_in_a_parameter_ends_the_process_with_one_plain_message(tmp_path: Path, forks: Forks) -> None:
     project = copy_project(tmp_path)
 
