@@ -14,6 +14,7 @@ from browsing import CHROMIUM, assert_accessible
 from chest_cancer.reporting.pictures import Gallery, Shown
 from chest_cancer.reporting.plots import plot_confusion, plot_reliability, plot_roc
 from chest_cancer.reporting.report import render_report
+from chest_cancer.reporting.style import styled
 from chest_cancer.reporting.templates import AuditedPart
 from manifests import manifest_of
 
@@ -58,6 +59,14 @@ def report() -> str:
     parts = [AuditedPart("black_lungs", "Black lungs: what a window cuts off", found, {})]
     refused = pd.DataFrame({"path": ["a.png"], "reason": ["not an image"]})
     return render_report(metrics, manifest_of(), refused, parts, plots, 0.95, "Promoted.", GALLERY)
+
+
+def test_the_name_of_a_line_stands_above_the_rows_of_a_plot() -> None:
+    line = go.Figure(go.Scatter(x=[0, 1], y=["first row", "second row"])).add_vline(x=0.5, annotation_text="limit")
+
+    (name,) = styled(line, "Rows").layout.annotations
+
+    assert (name.text, name.y, name.yref, name.yanchor) == ("limit", 1, "y domain", "bottom")
 
 
 @pytest.fixture(scope="module")

@@ -500,6 +500,18 @@ def test_the_reliability_plot_draws_what_is_stated_over_what_came_true() -> None
     assert len(plot_reliability(table, BINARY, None, 0.95).data) == 3
 
 
+def test_numbers_of_images_are_written_on_several_lines_where_bins_are_near_each_other() -> None:
+    sure = np.linspace(0.9, 1, 80)
+    table = pd.DataFrame({"label": BINARY * 40, "group": range(80)})
+    table[[f"probability_{name}" for name in BINARY]] = np.column_stack([sure, 1 - sure])
+
+    written = plot_reliability(table, BINARY, None, 0.95).data[-1]
+
+    lines = pd.Series(written.x).groupby(list(written.y))
+    assert len(written.x) > lines.ngroups > 1
+    assert all((np.diff(sorted(places)) >= 0.08).all() for _, places in lines)
+
+
 @pytest.mark.parametrize(("count", "classes", "seconds"), [(50, THREE, 1.0), (10_000, THREE, 20.0)])
 def test_figures_with_a_thousand_draws_are_there_soon(count: int, classes: list[str], seconds: float) -> None:
     table = predictions(classes, count=count)

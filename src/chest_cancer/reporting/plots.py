@@ -1,7 +1,7 @@
 """Interactive plots of the evaluation."""
 
 import textwrap
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import cycle
 
 import numpy as np
@@ -22,6 +22,8 @@ from chest_cancer.storage.figures import StoredFigure
 _TICK = 14
 """Letters of a class name in a line below a plot."""
 _LINE_OF_COUNTS = 0.05
+_WIDTH_OF_COUNT = 0.08
+"""In units of the axes, 0..1, on a narrow page too."""
 
 
 def plot_confusion(predictions: pd.DataFrame, classes: list[str]) -> go.Figure:
@@ -218,15 +220,28 @@ def add_reliability(
         hovertemplate="confidence %{x:.3f}<br>true %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]"
         "<br>%{customdata[0]} images<extra></extra>",
     )
+    written = [height for trace in figure.data if trace.mode == "text" for height in trace.y]
+    lowest = max(written, default=0.02 - _LINE_OF_COUNTS) + _LINE_OF_COUNTS
     figure.add_scatter(
         x=bins["confidence"],
-        y=[0.02 + _LINE_OF_COUNTS * sum(trace.mode == "text" for trace in figure.data)] * len(bins),
+        y=[lowest + _LINE_OF_COUNTS * line for line in _lines_of(bins["confidence"])],
         mode="text",
         text=bins["n"].astype(str),
         textfont={"size": 11, "color": colour},
         hoverinfo="skip",
         showlegend=False,
     )
+
+
+def _lines_of(places: Iterable[float]) -> list[int]:
+    """Line that each number is written on, the lowest one with room beside its neighbour to the left."""
+    ends: list[float] = []
+    lines = []
+    for place in places:
+        line = next((line for line, end in enumerate(ends) if place >= end), len(ends))
+        ends[line : line + 1] = [place + _WIDTH_OF_COUNT]
+        lines.append(line)
+    return lines
 
 
 def plot_history(history: pd.DataFrame, min_delta: float) -> go.Figure:

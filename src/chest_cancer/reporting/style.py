@@ -30,6 +30,8 @@ def styled(figure: "go.Figure", title: str, height: int = 400) -> "go.Figure":
     """
     figure.for_each_xaxis(lambda axis: _wrap(axis, _ACROSS))
     figure.for_each_yaxis(lambda axis: _wrap(axis, _UP))
+    # The name of a line stands above it: at its upper end it would cover the first row.
+    figure.for_each_annotation(lambda note: note.update(yanchor="bottom"), {"yref": "y domain", "y": 1})
     return figure.update_layout(
         title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper"},
         template="plotly_white",
