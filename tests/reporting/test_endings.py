@@ -161,7 +161,7 @@ def test_a_trained_model_is_not_to_be_believed_yet(said: Callable[..., str]) -> 
     text = said(ENDINGS["candidate"], {"head_choice": choice, "candidate": Model})
 
     assert "Trained A kernel head: it adds +0.050." in text
-    assert "Believe Nothing yet: accuracy was" in text
+    assert "Believe Nothing yet: the accuracy of its answers was" in text
     assert "no test image was looked at" in text
 
 

@@ -53,8 +53,8 @@ def say_candidate(results: Results) -> Lines:
     """Say which head was trained, and that nothing is known of it yet."""
     choice, validation = results.load("head_choice"), results.load("candidate").manifest.validation
     words = (
-        f"Nothing yet: accuracy was {validation.accuracy:.3f} on the {validation.images} validation images that the "
-        "training was stopped by; no test image was looked at."
+        f"Nothing yet: the accuracy of its answers was {validation.accuracy:.3f} on the {validation.images} validation "
+        "images that the training was stopped by; no test image was looked at."
     )
     return [("Trained", f"A {choice['head']} head: {choice['reason']}."), ("Believe", words)]
 
