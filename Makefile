@@ -56,7 +56,8 @@ notebook: .venv/notebook  ## Open the notebooks on the last run, in JupyterLab: 
 	@# No question about news, and no request to a host; Kedro looks for its logging where it is loaded, in notebooks/.
 	@mkdir -p .venv/etc/jupyter/labconfig
 	@echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' > .venv/etc/jupyter/labconfig/page_config.json
-	KEDRO_LOGGING_CONFIG="$(CURDIR)/conf/logging.yml" $(BIN)/jupyter lab --port $(PORT) notebooks
+	@# As root, as people are in containers, it would not start; it listens on this machine alone, and asks for its token.
+	KEDRO_LOGGING_CONFIG="$(CURDIR)/conf/logging.yml" $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --port $(PORT) notebooks
 
 ##@ Serve
 

@@ -147,6 +147,20 @@ def test_what_inspect_looks_at_is_what_the_parameters_name_unless_a_source_is_gi
 SERVERS = {"serve": ".venv/serve", "viz": ".venv/train", "mlflow": ".venv/train", "notebook": ".venv/notebook"}
 
 
+def test_what_documented_commands_write_into_the_project_is_no_change_of_its_code() -> None:
+    folders = {folder for command in COMMANDS for folder in re.findall(r"--out (\w+)", command)}
+
+    assert {"answers", "phantoms"} <= folders
+    assert {f"/{folder}/" for folder in folders} <= set((PROJECT / ".gitignore").read_text().splitlines())
+
+
+def test_notebooks_open_for_root_too_as_people_are_in_containers() -> None:
+    command = make("notebook", "--dry-run").stdout
+
+    assert "jupyter lab" in command
+    assert ("jupyter lab --allow-root " in command) == (os.getuid() == 0)
+
+
 def make(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Call a target; what it needs is installed already."""
     installed = ["-o", SERVERS.get(target, ".venv/train"), f"BIN={Path(sys.executable).parent}"]
