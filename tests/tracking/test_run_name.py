@@ -42,6 +42,11 @@ def test_images_are_named_by_the_last_part_of_their_source(source: str, name: st
             ["__default__"],
             "phantoms · auto · epochs=1 · model_training.batch_size=8 · l2=0.1 · 2 more changes",
         ),
+        (
+            {"model_training": {"epochs": 1, "l2": 0.1, "dropout": 0.1, "hidden_units": 2}},
+            ["__default__"],
+            "phantoms · auto · epochs=1 · l2=0.1 · hidden_units=2 · 1 more change",
+        ),
     ],
 )
 def test_a_run_is_named_by_its_images_its_head_and_what_was_changed(

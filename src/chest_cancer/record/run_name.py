@@ -76,7 +76,8 @@ class RunParameters(NamedTuple):
             for change in self.changes
             if not change.name.endswith(_SAID_ALREADY)
         ]
-        more = [f"{len(changed) - _MOST_CHANGES} more changes"] if len(changed) > _MOST_CHANGES else []
+        rest = len(changed) - _MOST_CHANGES
+        more = [f"{rest} more change{'' if rest == 1 else 's'}"] if rest > 0 else []
         return " · ".join([*first, data_name(source), *second, *changed[:_MOST_CHANGES], *more])
 
     def _short(self, name: str) -> str:
