@@ -84,6 +84,24 @@ def test_where_labels_are_the_patients_the_score_is_memory(memory_curve: dict) -
     assert "no better than chance" in memory_curve["sentence"]
 
 
+def test_intervals_of_the_curve_are_over_patients_where_folds_deal_their_slices_to_both_sides() -> None:
+    table, features = pure_memory()
+    table["group"] = np.arange(len(table)) % 120
+
+    alone, of_patients = (
+        draw_leakage_curve(sample(rows, features), at(1.0, 0.7), 0)["points"] for rows in (table, pure_memory()[0])
+    )
+
+    for apart, together in zip(alone, of_patients, strict=True):
+        assert apart["groups"] == together["groups"]
+        assert apart["model"]["accuracy"]["value"] == together["model"]["accuracy"]["value"]
+    widths = [
+        point["model"]["accuracy"]["high"] - point["model"]["accuracy"]["low"] for point in (*alone, *of_patients)
+    ]
+    assert widths[2] > 2 * widths[0]
+    assert widths[3] == pytest.approx(widths[1])
+
+
 def test_without_near_duplicates_the_curve_says_so_and_is_level() -> None:
     table, features = real_signal()
 

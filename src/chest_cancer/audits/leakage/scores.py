@@ -108,6 +108,9 @@ def compare_naive_and_grouped(
 def draw_leakage_curve(sample: Sample, parameters: ModelEvaluationParameters, seed: int) -> dict[str, Any]:
     """Score linear head and nearest-neighbour look-up as less and less similar slices stay on one side of the folds.
 
+    Slices of a patient are no independent draws, whatever the folds pretend: intervals are over the sample's groups, or
+    over those of a point where these are fewer.
+
     Args:
         sample: The images; spatial means of their embeddings say how similar two slices are.
         parameters: The block `model_evaluation`: confidence of the intervals, repetitions of the bootstrap.
@@ -137,8 +140,14 @@ def draw_leakage_curve(sample: Sample, parameters: ModelEvaluationParameters, se
     scored = _score(sample, means, [groups for _, groups in measurable], seed)
     points: list[dict[str, Any]] = []
     for (similarity, groups), (scores, look_up) in zip(measurable, scored, strict=True):
-        bootstrap = _bootstrap(groups, parameters, seed)
-        measured = _measure(numbers, groups, scores, look_up, parameters.confidence)
+        counted = min(sample.groups, groups, key=lambda each: len(np.unique(each)))
+        bootstrap = _bootstrap(counted, parameters, seed)
+        measured = {
+            "groups": int(groups.max()) + 1,
+            "largest_group": float(np.bincount(groups).max() / len(groups)),
+            "model": measure_scores(numbers, scores, counted, parameters.confidence),
+            "look_up": measure_scores(numbers, look_up, counted, parameters.confidence),
+        }
         differences = _differences(numbers, bootstrap, scores, look_up, scored[0][0])
         points.append({"similarity": similarity, **measured, **differences})
     curve = {"points": points, "stopped": stopped, "images_left_out": sample.left_out}
@@ -165,16 +174,6 @@ def _score(
         )
     )
     return [(model[count], look_up[count]) for count in counts]
-
-
-def _measure(numbers: Numbers, groups: Numbers, model: Scores, look_up: Scores, confidence: float) -> dict[str, Any]:
-    """Measure a point of the curve: how many groups, the size of the largest, and the scores of model and look-up."""
-    return {
-        "groups": int(groups.max()) + 1,
-        "largest_group": float(np.bincount(groups).max() / len(groups)),
-        "model": measure_scores(numbers, model, groups, confidence),
-        "look_up": measure_scores(numbers, look_up, groups, confidence),
-    }
 
 
 def _bootstrap(groups: Numbers, parameters: ModelEvaluationParameters, seed: int) -> GroupBootstrap:
