@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +22,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from chest_cancer import cli
 from chest_cancer.imaging.decoding import without_identifiers
 from chest_cancer.imaging.volumes.volume import Volume
-from chest_cancer.network.answers import NOT_SURE
+from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE, NOT_SURE
 from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.patients import PatientReading
 from chest_cancer.network.studies import DrivingSlice, SliceAnswer, StudyAnswer
@@ -255,6 +256,25 @@ def test_lines_for_people_say_what_was_found(tmp_path: Path) -> None:
         f"  Written to {tmp_path / 'out' / 'series_1'}: report.dcm, evidence_1.dcm, evidence_2.dcm.",
     ]
     assert lines[7].startswith("Not used (files: 2): ")
+
+
+def test_where_every_slice_was_declined_the_reading_is_called_of_little_worth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def declined(classifier: Classifier, volume: Volume) -> StudyAnswer:
+        said = answer_of(volume, classifier)
+        reason = NOT_A_CHEST_CT_SLICE
+        slices = [one if one.prediction is None else replace(one, prediction=replace(one.prediction, reason=reason))
+                  for one in said.slices]  # fmt: skip
+        return replace(said, slices=tuple(slices))
+
+    monkeypatch.setattr(study_answers, "predict_study", lambda classifier, volume: declined(classifier, volume))
+
+    lines, made = answer(series(SLICES), tmp_path)
+
+    caution = "Caution: every slice was declined on its own, so what they say together says little."
+    assert lines[5:7] == ["  Declined, counted: 3 (unlike the training images) of 3.", f"  {caution}"]
+    assert caution in texts(made["series_1/report.dcm"])
 
 
 @pytest.mark.usefixtures("answered")

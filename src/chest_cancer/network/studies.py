@@ -26,6 +26,9 @@ UNLIKE_TRAINING_IMAGES = "unlike the training images"
 WITHOUT_LUNG = "no slice shows lung"
 """Why nothing is read from slices that could be read."""
 
+ALL_DECLINED = "every slice was declined on its own, so what they say together says little"
+"""Why a reading is not to be relied on."""
+
 
 @dataclass(frozen=True)
 class SliceAnswer:
@@ -92,6 +95,11 @@ class StudyAnswer:
     def declined(self) -> int:
         """Number of slices with lung without an answer of their own; they count as any other."""
         return sum(answer.prediction is not None and answer.prediction.abstained for answer in self.slices)
+
+    @property
+    def caution(self) -> str | None:
+        """Why the reading says little; None where it doesn't, or there is none."""
+        return ALL_DECLINED if self.reading is not None and self.declined == self.with_lung else None
 
     @property
     def share_without_lung(self) -> float:

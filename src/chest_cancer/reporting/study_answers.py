@@ -88,6 +88,8 @@ def describe_answer(answer: StudyAnswer, classifier: Classifier) -> Iterator[str
     yield f"Without lung, not counted: {reasons.pop(NO_LUNG, 0)} of {len(answer.slices)}."
     declined = ", ".join(f"{count} ({reason})" for reason, count in reasons.items()) or "0"
     yield f"Declined, counted: {declined} of {answer.with_lung}."
+    if answer.caution is not None:
+        yield f"Caution: {answer.caution}."
 
 
 def _write(answer: StudyAnswer, volume: Volume, open_file: OpenFile, out: Path, model: ServedModel) -> Iterator[str]:

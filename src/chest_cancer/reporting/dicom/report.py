@@ -168,6 +168,8 @@ def _comments(answer: StudyAnswer, model: ServedModel) -> Iterator[str]:
         f"{len(answer.slices)} slices; without lung, and not counted: {without}; without an answer of their own, and "
         f"counted: {answer.declined}."
     )
+    if answer.caution is not None:
+        yield f"Caution: {answer.caution}."
     known = {name: figure for name in _FIGURES if (figure := model.figures.get(name)) and figure["value"] is not None}
     interval = "interval" if model.confidence is None else f"{percent(model.confidence)} interval"
     if not known:
