@@ -38,7 +38,8 @@ _TREES = 50
 """Another seed moves an area of 0.99 on 249 slices by 0.001, and one of 0.61 by 0.014, a tenth of its interval. Half as
 many where there are many images."""
 _SUSPECT = 0.6
-"""Area above which a baseline, if its interval lies above 0.5 too, counts as a shortcut."""
+"""Area above which a baseline counts as a shortcut, if its interval lies above 0.5 too, at a level that allows for the
+number of baselines (Bonferroni)."""
 _AS_GOOD = 0.02
 """Of baselines whose areas are that close, the simplest is the explanation."""
 _NEARLY_ALL = 0.9
@@ -149,7 +150,8 @@ def compare_with_baselines(
     for name, scores in scored.items():
         measured = measure_scores(numbers, scores, groups, parameters.confidence)
         adds = bootstrap.difference(model_areas, areas(numbers, scores, weights), len(numbers))
-        shortcut = measured["roc_auc"]["value"] > _SUSPECT and measured["roc_auc"]["low"] > 0.5
+        surely = measure_scores(numbers, scores, groups, 1 - (1 - parameters.confidence) / len(looks))["roc_auc"]
+        shortcut = surely["value"] > _SUSPECT and surely["low"] > 0.5
         baselines.append(
             {"name": name, "sees": BASELINES[name], **measured, "model_adds": adds, "shortcut": bool(shortcut)}
         )
@@ -171,6 +173,8 @@ def _verdict(model: Figure, baselines: list[dict[str, Any]], best: dict[str, Any
     if not best["shortcut"]:
         area = in_words(best["roc_auc"])
         found = f"no shortcut was found: of the baselines that see no anatomy the best ({best['name']}) has AUC {area}"
+        if best["roc_auc"]["low"] > 0.5:
+            found += ", which may be chance, as several were tried"
         if by_chance:
             return f"{found}, and the model does not tell the classes apart either (AUC {in_words(model)})"
         return f"{found}; {_beside(model, best)}"
