@@ -161,15 +161,14 @@ def test_a_run_that_is_stopped_in_mid_training_is_killed_here_and_on_the_server(
 
     process.send_signal(number)
 
-    process.communicate(timeout=SECONDS)
+    printed, _ = process.communicate(timeout=SECONDS)
     if number == signal.SIGKILL:  # nobody could say so: the next command does
         told = succeed(kedro(project, "record", "send", **server.environment))
         assert "was killed before it could say so" in told
     run = here.get_run(last_run(here))
     its = there.get_run(run.data.tags["server_run_id"])
-    for one in (run, its):
-        assert one.info.status == "KILLED"
-        assert one.info.end_time
+    assert [one.info.status for one in (run, its)] == ["KILLED", "KILLED"], printed
+    assert all(one.info.end_time for one in (run, its))
     assert its.data.params == run.data.params
     assert its.data.params["model_training.epochs"] == "300"
     assert run.data.tags["server_has_it"] == "yes"

@@ -48,8 +48,9 @@ _MLFLOW = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
-# For the first requests alone: MLflow would wait two minutes for each answer, seven times.
-_BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+# For the first requests alone: MLflow would wait two minutes for each answer, seven times. A server on a machine with
+# much other work may take seconds.
+_BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 SERVER_TAG = "server"
 """Tag of a run that a server is to get: its address."""
