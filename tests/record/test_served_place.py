@@ -83,7 +83,7 @@ def test_the_first_model_is_served_with_its_own_figures(first: Files, project: P
     model = ModelSource(project, "test").get()
     assert model.version["version"] == "1"
     metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
-    assert {"patients": model.patients, **model.figures} == metrics
+    assert {"patients": model.patients, "confidence": model.confidence, **model.figures} == metrics
 
 
 def test_a_run_that_fails_after_training_changes_nothing_that_is_served(
