@@ -23,8 +23,11 @@ help:  ## List the targets.
 run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedro run.
 	$(BIN)/kedro run
 
+# Kedro divides --params at commas, and knows no way to keep one.
+COMMA := ,
 inspect: .venv/train  ## Look at images, train nothing: make inspect SOURCE=<zip or folder>.
-	$(BIN)/kedro run --to-outputs data_report,data_card $(if $(SOURCE),--params 'data_ingestion.source=$(SOURCE)')
+	$(if $(findstring $(COMMA),$(SOURCE)),$(error SOURCE has a comma, which --params can't hold. Write it into conf/local/parameters.yml, as data_ingestion.source, and type `make inspect`))
+	$(BIN)/kedro run --to-outputs data_report,data_card $(if $(SOURCE),--params 'data_ingestion.source=$(subst ','\'',$(SOURCE))')
 
 repro: .venv/train  ## Run what changed, by DVC.
 	$(BIN)/dvc repro

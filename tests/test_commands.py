@@ -144,6 +144,15 @@ def test_what_inspect_looks_at_is_what_the_parameters_name_unless_a_source_is_gi
     assert "--params" not in make("inspect", "--dry-run").stdout
 
 
+def test_inspect_takes_paths_with_quotes_and_says_what_to_do_with_commas() -> None:
+    quoted = make("inspect", "--dry-run", "SOURCE=/scans/O'Brien").stdout
+    divided = make("inspect", "--dry-run", "SOURCE=/scans, 2024")
+
+    assert "data_ingestion.source=/scans/O'Brien" in shlex.split(quoted)
+    assert divided.returncode == 2
+    assert "Write it into conf/local/parameters.yml, as data_ingestion.source" in divided.stderr
+
+
 SERVERS = {"serve": ".venv/serve", "viz": ".venv/train", "mlflow": ".venv/train", "notebook": ".venv/notebook"}
 
 
