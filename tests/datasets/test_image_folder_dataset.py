@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -236,6 +237,18 @@ def test_a_single_image_is_a_source_of_one_file(
     dataset.save(ImageSource(location=str(tmp_path / name), parameter="batch_inference.source"))
     assert dataset.load().paths == (name,)
     assert dataset.load().refused == ()
+
+
+def test_errors_name_the_parameters_of_the_block_that_a_source_belongs_to(
+    dataset: ImageFolderDataset, folder: Path
+) -> None:
+    theirs = {"location": str(folder), "parameter": "external_validation.source"}
+    with pytest.raises(DatasetError, match=r"exceeds `external_validation\.limits\.max_files`"):
+        dataset.save(ImageSource(**theirs, limits=SourceLimits(max_files=1)))
+
+    archive = shutil.make_archive(str(folder), "zip", folder)
+    with pytest.raises(DatasetError, match=r"Expected `external_validation\.sha256`: 00"):
+        dataset.save(ImageSource(**theirs | {"location": archive}, sha256="0" * 64))
 
 
 def test_names_that_are_no_text_are_refused(dataset: ImageFolderDataset, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,9 @@ from pydicom.sequence import Sequence
 
 from batch_run import KEY, make_table
 from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
+from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import nodes
+from chest_cancer.pipelines.batch_inference.nodes import describe_inference_source
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.sources.file_reader import PROCESS_ENDED, FileReader
@@ -110,7 +113,7 @@ def test_a_first_share_that_has_nothing_to_make_ends_well(save: Callable[..., Pa
     patients, studies = gather_patients(parts, trained), gather_studies(parts, trained)
     facts = sum_up_batch(parts, patients, studies, {"source": "here", "synthetic": False, "files": 1, "parts": 1})
     images = ImageFilesDataset(filepath=str(tmp_path / str(without[0]) / "images")).load()
-    page = draw_gallery(images, parts, trained, facts, KEY)
+    page = draw_gallery(images, parts, trained, facts, BatchInferenceParameters(), KEY)
 
     assert len(without) == 3
     assert list_predictions(parts).columns.empty
@@ -241,7 +244,7 @@ def test_a_source_of_nothing_but_bad_files_gives_rows_and_a_page(tmp_path: Path)
     work = {"source": "here", "synthetic": False, "files": 40, "parts": len(parts)}
     facts = sum_up_batch(parts, patients, studies, work)
     images = ImageFilesDataset(filepath=str(tmp_path / "images")).load()
-    page = draw_gallery(images, parts, trained, facts, KEY)
+    page = draw_gallery(images, parts, trained, facts, BatchInferenceParameters(), KEY)
 
     assert facts["unreadable"] == facts["rows"] == 40
     assert "No image could be answered." in page
@@ -277,3 +280,42 @@ def test_a_patient_who_is_named_behind_a_long_sequence_is_in_one_part(tmp_path: 
     assert len(parts) == 2
     assert [len(part) for part in parts] == [6, 6]
     assert len(set(rows_of(parts)["patient"])) == 2
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_source_beyond_the_limits_is_refused_by_the_name_of_the_limit_that_lets_it_in(
+    save: Callable[..., Path], tmp_path: Path, packed: bool
+) -> None:
+    for number in range(3):
+        save(f"{number}.png", number)
+    source = tmp_path / "source"
+    if packed:
+        source = Path(shutil.make_archive(str(source), "zip", source))
+
+    def bring(most: int) -> int:
+        block = BatchInferenceParameters.model_validate({"source": str(source), "limits": {"max_files": most}})
+        images = ImageFilesDataset(filepath=str(tmp_path / "images"))
+        images.save(describe_inference_source(block, KEY))
+        return len(images.load().files)
+
+    with pytest.raises(DatasetError, match=r"exceeds `batch_inference\.limits\.max_files`\. Expected at most 2\. "):
+        bring(2)
+    assert bring(3) == 3
+
+
+def test_small_images_are_answered_and_shown_where_the_limits_say_so(save: Callable[..., Path], tmp_path: Path) -> None:
+    save("a.png", side=28)
+    small = BatchInferenceParameters.model_validate({"limits": {"min_side": 16}})
+    refused = rows_of(make_table(tmp_path / "source", tmp_path))["reason"].tolist()
+
+    parts = make_table(tmp_path / "source", tmp_path, limits=small.limits)
+    images = ImageFilesDataset(filepath=str(tmp_path / "images")).load()
+    trained = tiny_classifier()
+    facts = sum_up_batch(
+        parts, gather_patients(parts, trained), gather_studies(parts, trained), {"files": 1, "parts": 1}
+    )
+    page = draw_gallery(images, parts, trained, facts | {"source": "here", "synthetic": False}, small, KEY)
+
+    assert refused == ["28 x 28 pixels; expected at least 32 on each side"]
+    assert rows_of(parts)["label"].notna().tolist() == [True]
+    assert "a.png<br>" in page

@@ -224,7 +224,7 @@ def test_the_page_shows_a_sample_and_says_what_is_missing(source: Path, tmp_path
     images = ImageFilesDataset(filepath=str(tmp_path / "images")).load()
 
     facts = sum_up_batch(parts, gather_patients(parts, trained), gather_studies(parts, trained), work)
-    page = draw_gallery(images, parts, trained, facts, KEY)
+    page = draw_gallery(images, parts, trained, facts, BatchInferenceParameters(), KEY)
 
     assert facts["rows"] == len(list_predictions(parts)) == FILES + 1
     assert facts["without_answer"] == {"not a supported image": 1}

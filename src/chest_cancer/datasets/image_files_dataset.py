@@ -1,11 +1,13 @@
 """The catalog entry for images that are only looked at: folders and objects stay where they are, others come here."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
+from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.sources.image_files import ImageFiles
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 from chest_cancer.sources.image_source import ImageSource
@@ -27,18 +29,22 @@ class ImageFilesDataset(AbstractDataset[ImageSource, ImageFiles]):
         self._filepath = Path(filepath)
         self._copies = ImageFolderDataset(filepath=filepath, credentials=credentials, object_store=object_store)
         self.metadata = metadata
+        self._saved: ImageSource | None = None
 
     def load(self) -> ImageFiles:
         folder = self._copies.load()
-        match folder.source.kind:
-            case "folder":
-                return ImageFiles.of_folder(folder.source)
-            case "object_store":
-                return self._copies.objects_at(folder.source.location)
-            case _:
-                return ImageFiles.of_copies(folder)
+        limits = self._saved.limits if self._saved else SourceLimits()
+        with self._saved.named_in_errors() if self._saved else nullcontext():
+            match folder.source.kind:
+                case "folder":
+                    return ImageFiles.of_folder(folder.source, limits)
+                case "object_store":
+                    return self._copies.objects_at(folder.source.location, limits)
+                case _:
+                    return ImageFiles.of_copies(folder)
 
     def save(self, data: ImageSource) -> None:
+        self._saved = data
         if data.kind not in ("folder", "object_store"):
             self._copies.save(data)
             return

@@ -105,7 +105,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
                 images of before are untouched then.
         """
         try:
-            with self._folder.locked():
+            with self._folder.locked(), data.named_in_errors():
                 self.require_own_folder(data)
                 self._bring(data)
         except OSError as error:
@@ -173,10 +173,10 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
             kept = self._downloads / _fingerprint(source, "kept")[:16]
             self._fill(source, identity, partial(fetch_objects, objects, kept))
 
-    def objects_at(self, address: str, limits: SourceLimits | None = None) -> ImageFiles:
+    def objects_at(self, address: str, limits: SourceLimits) -> ImageFiles:
         """List what an object store has at an address, unread."""
         place = Place.of(address, **self._object_store)
-        return ImageFiles.of_objects(SourceRecord.in_place("object_store", address), place, limits or SourceLimits())
+        return ImageFiles.of_objects(SourceRecord.in_place("object_store", address), place, limits)
 
     def _bring_archive(self, source: ImageSource, archive: Path) -> None:
         sha256 = file_sha256(archive)

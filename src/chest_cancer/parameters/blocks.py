@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from chest_cancer.parameters.engine import EngineParameters, RuntimeParameters
-from chest_cancer.parameters.sources import PhantomParameters, SourceParameters
+from chest_cancer.parameters.sources import FetchedParameters, PhantomParameters, SourceParameters
 from chest_cancer.parameters.values import (
     Block,
     Fraction,
@@ -246,7 +246,7 @@ class ExternalValidationParameters(EngineParameters, SourceParameters):
     phantom: PhantomParameters = PhantomParameters(images=200, scanner="b")
 
 
-class BatchInferenceParameters(EngineParameters):
+class BatchInferenceParameters(EngineParameters, FetchedParameters):
     """The images to predict."""
 
     source: str = Field(

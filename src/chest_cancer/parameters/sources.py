@@ -65,14 +65,8 @@ class VolumeParameters(Block):
     most_slices: int | None = Field(None, ge=1, description="Most slices of a study; null: any number.")
 
 
-class SourceParameters(Block):
-    """Where labelled images come from, and how they are read.
-
-    Attributes:
-        block: Name of the block, for messages.
-    """
-
-    block: ClassVar[str]
+class FetchedParameters(Block):
+    """Where images come from, and what is accepted from there."""
 
     source: str = Field(
         "phantom",
@@ -81,15 +75,26 @@ class SourceParameters(Block):
         "a query of studies, `s3://bucket/prefix`, or a local archive or folder.",
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Of the archive, lower-case hexadecimal.")
+    timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
+    retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
+    limits: SourceLimits = SourceLimits()
+
+
+class SourceParameters(FetchedParameters):
+    """Where labelled images come from, and how they are read.
+
+    Attributes:
+        block: Name of the block, for messages.
+    """
+
+    block: ClassVar[str]
+
     class_names: dict[Name, Name] = Field(default_factory=dict, description="Long folder name to short class name.")
     patient: PatientWay = Field(
         "auto",
         description="auto: by table or DICOM, where there are any; table; dicom; unknown; <class>/<patient>/<file> or "
         "<patient>/<class>/<file>; or a regular expression on the path with a group (?P<patient>…).",
     )
-    timeout_seconds: float = Field(10.0, gt=0, description="To connect, and between two received blocks.")
-    retries: int = Field(2, ge=0, le=20, description="Further tries of a download, with growing pauses.")
     table: TableParameters = TableParameters()
     volumes: VolumeParameters = VolumeParameters()
     phantom: PhantomParameters = PhantomParameters()
-    limits: SourceLimits = SourceLimits()

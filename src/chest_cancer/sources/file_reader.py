@@ -13,6 +13,7 @@ from chest_cancer.imaging.signatures import begins_like_an_image, kind_of_volume
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.mapping import Loaded
 from chest_cancer.network.preparation import Preparation
+from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.sources.deidentify import slice_path
 from chest_cancer.sources.identity import Identity, patient_in_path
 from chest_cancer.sources.image_files import SourceFile, blocks_of, images_in
@@ -25,6 +26,8 @@ PROCESS_ENDED = "the process that read it ended: out of memory, or a fault in a 
 _NOT_INSTALLED = "install chest_cancer["
 _BEGINNING, _MORE = 65_536, 2**24
 """Bytes that nearly always hold the identifiers of a DICOM file, and that do where a long sequence comes before."""
+
+_LIMITS = SourceLimits()
 
 Row = dict[str, Any]
 
@@ -44,6 +47,7 @@ class FileReader:
         preparation: What images go through.
         folder: Holds the files; None where no folder does.
         nobody: Hashes of PatientIDs that stand for no patient.
+        limits: On the size of an image.
     """
 
     key: bytes = field(repr=False)
@@ -51,6 +55,7 @@ class FileReader:
     preparation: Preparation
     folder: Path | None = None
     nobody: frozenset[str] = frozenset()
+    limits: SourceLimits = _LIMITS
 
     def __call__(self, file: SourceFile) -> list[Loaded[Row]]:
         """Read a file, and what lies beside it as values of its volume.
@@ -77,7 +82,7 @@ class FileReader:
         if file.problem is not None:
             return [self._without_image(file.name, file.problem)]
         try:
-            return [self._decode(name, data) for name, data in images_in(file, self.key, beside, used)]
+            return [self._decode(name, data) for name, data in images_in(file, self.key, beside, used, self.limits)]
         except RefusedError as reason:
             if self.folder is not None and not os.path.isdir(self.folder):  # noqa: PTH112 - `is_dir` may raise
                 raise ConnectionError(
@@ -88,7 +93,8 @@ class FileReader:
 
     def _decode(self, name: str, data: bytes) -> Loaded[Row]:
         try:
-            image = decode_image(data, with_identifiers=True)
+            limits = self.limits
+            image = decode_image(data, max_pixels=limits.max_pixels, min_side=limits.min_side, with_identifiers=True)
             pixels = self.preparation.pixels_of(image)
         except UnreadableImageError as error:
             return self._without_image(name, str(error))

@@ -17,7 +17,6 @@ from chest_cancer.sources.intake import CHUNK, UNREAD, Intake, RefusedError, nam
 from chest_cancer.sources.local_folder import Entry, content_of, headers_of_values, list_folder
 from chest_cancer.storage.place import Listed, Place
 
-_LIMITS = SourceLimits()
 _OBJECT_BLOCK = 16 * CHUNK  # each is a question to the object store
 _AT_ONCE, _AHEAD = 16, 1000
 
@@ -62,10 +61,10 @@ class ImageFiles:
     folder: Path | None = None
 
     @classmethod
-    def of_folder(cls, record: SourceRecord) -> "ImageFiles":
+    def of_folder(cls, record: SourceRecord, limits: SourceLimits) -> "ImageFiles":
         """List a folder, where it is."""
         root = Path(record.location).expanduser()
-        listed = list_folder(root, Intake(root, _LIMITS))
+        listed = list_folder(root, Intake(root, limits))
         return cls(record, _with_values(_file_in_place(entry) for entry in listed if _counts(entry)), root)
 
     @classmethod
@@ -110,7 +109,7 @@ def blocks_of(file: SourceFile, size: int | None = None) -> Iterator[bytes]:
 
 
 def images_in(
-    file: SourceFile, key: bytes, beside: Iterable[SourceFile], used: set[str]
+    file: SourceFile, key: bytes, beside: Iterable[SourceFile], used: set[str], limits: SourceLimits
 ) -> Iterator[tuple[str, bytes]]:
     """Read the images of a file, as `data_ingestion` would have copied them: a volume slice by slice, nobody named.
 
@@ -119,6 +118,7 @@ def images_in(
         key: Of this project, for the hashes in the place of identifiers.
         beside: Files that its header may name.
         used: Takes the names of those that were.
+        limits: On the size of an image.
 
     Yields:
         Path and content of each image.
@@ -126,9 +126,9 @@ def images_in(
     Raises:
         RefusedError: It can't be read, or is no image; also after some slices.
     """
-    intake = Intake(Path(), _LIMITS)
+    intake = Intake(Path(), limits)
     opened = opener_beside(file, beside, intake, used)
-    cleaner = Deidentifier(key, TableParameters(), _LIMITS.max_pixels)
+    cleaner = Deidentifier(key, TableParameters(), limits.max_pixels)
     for name, chunks in cleaner.clean(file.name, intake.read(blocks_of(file)), opened):
         yield name, b"".join(chunks)
 

@@ -1,9 +1,13 @@
 """Where images come from, as one value: saving it into an `ImageFolderDataset` brings them here."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs
+
+from kedro.io import DatasetError
 
 from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.parameters.sources import PhantomParameters, SourceLimits, TableParameters
@@ -34,7 +38,7 @@ class ImageSource:
         table: The table of the images.
         key: Of this project, for the hashes that stand in copies in the place of identifiers; None: nothing does.
         seed: Random seed for the phantoms.
-        parameter: Name of the parameter that `location` came from, for error messages.
+        parameter: Name of the parameter that `location` came from, `<block>.source`, for error messages.
         kind: What `location` turned out to be.
     """
 
@@ -72,6 +76,18 @@ class ImageSource:
                 f"the path of an existing zip, tar, image or folder. Received: {without_secrets(self.location)!r}"
             )
         object.__setattr__(self, "kind", kind)
+
+    @contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """Let errors name the parameters of this source's block: what brings files knows `data_ingestion` alone."""
+        try:
+            yield
+        except DatasetError as error:
+            block = self.parameter.partition(".")[0]
+            words = str(error).replace("`data_ingestion.", f"`{block}.")
+            if words == str(error):
+                raise
+            raise DatasetError(words) from error
 
     @property
     def drive_id(self) -> str | None:

@@ -43,7 +43,15 @@ def describe_inference_source(parameters: BatchInferenceParameters, patient_key:
     Raises:
         ValueError: `batch_inference.source` is nothing that images can be taken from.
     """
-    return ImageSource(location=parameters.source, parameter="batch_inference.source", key=patient_key)
+    return ImageSource(
+        location=parameters.source,
+        sha256=parameters.sha256,
+        timeout_seconds=parameters.timeout_seconds,
+        retries=parameters.retries,
+        limits=parameters.limits,
+        key=patient_key,
+        parameter="batch_inference.source",
+    )
 
 
 def predict_images(
@@ -71,8 +79,9 @@ def predict_images(
     """
     classifier = place_classifier(classifier, parameters)
     whom = look_whom(images, parameters.patient, patient_key)
-    parts = plan_parts(images, whom, patient_key, classifier.identity)
-    reader = FileReader(patient_key, whom.way, Preparation.of(classifier.manifest), images.folder, whom.nobody)
+    parts = plan_parts(images, whom, patient_key, classifier.identity, parameters.limits)
+    preparation = Preparation.of(classifier.manifest)
+    reader = FileReader(patient_key, whom.way, preparation, images.folder, whom.nobody, parameters.limits)
     planned = PlannedTable(
         {part.name: part.made_from for part in parts},
         tuple(part.name for part in share_of(parts, parameters.part)),

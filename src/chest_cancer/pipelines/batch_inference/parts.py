@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.sources.file_reader import IdentityReader
 from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.identity import (
@@ -97,7 +98,7 @@ def look_whom(images: ImageFiles, way: str, key: bytes) -> Whom:
     return Whom([identity.unless(nobody) for identity in found], way, nobody)
 
 
-def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str) -> list[Part]:
+def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str, limits: SourceLimits) -> list[Part]:
     """Give each file to a part, by a hash of its patient, else of its study, else of its name.
 
     Args:
@@ -105,6 +106,7 @@ def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str) -> list[P
         whom: Whom they show.
         key: Of this project.
         model: `Classifier.identity`.
+        limits: On the size of an image.
 
     Returns:
         The parts that have files, in order.
@@ -113,7 +115,8 @@ def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str) -> list[P
     by_number: dict[int, list[SourceFile]] = defaultdict(list)
     for file, token in zip(images.files, _tokens(images.files, whom.files), strict=True):
         by_number[int(hashlib.sha256(token.encode()).hexdigest()[:8], 16) % count].append(file)
-    common = [_FORMAT, model, whom.way, keyed_hash(key, "key", "of these parts"), *sorted(whom.nobody)]
+    sides = [limits.max_pixels, limits.min_side]
+    common = [_FORMAT, model, whom.way, keyed_hash(key, "key", "of these parts"), *sides, *sorted(whom.nobody)]
     return [
         Part(f"part_{number:05d}_of_{count:05d}", _digest(common, files), tuple(files))
         for number, files in sorted(by_number.items())

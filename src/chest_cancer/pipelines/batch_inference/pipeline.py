@@ -49,7 +49,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=draw_gallery,
-                inputs=["inference_images", "predictions", "inference_classifier", "batch_summary", "patient_key"],
+                inputs=[
+                    "inference_images",
+                    "predictions",
+                    "inference_classifier",
+                    "batch_summary",
+                    "params:batch_inference",
+                    "patient_key",
+                ],
                 outputs="predictions_gallery",
                 name="draw_gallery_node",
             ),

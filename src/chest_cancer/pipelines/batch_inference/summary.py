@@ -14,6 +14,8 @@ from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.predictions import probability_columns
+from chest_cancer.parameters.blocks import BatchInferenceParameters
+from chest_cancer.parameters.sources import SourceLimits
 from chest_cancer.reporting.gallery import Shown, render_gallery
 from chest_cancer.sources.image_files import ImageFiles, SourceFile, images_in
 from chest_cancer.sources.intake import RefusedError
@@ -77,7 +79,12 @@ def list_predictions(predictions: TableParts) -> pd.DataFrame:
 
 
 def draw_gallery(
-    images: ImageFiles, predictions: TableParts, classifier: Classifier, batch_summary: dict[str, Any], key: bytes
+    images: ImageFiles,
+    predictions: TableParts,
+    classifier: Classifier,
+    batch_summary: dict[str, Any],
+    parameters: BatchInferenceParameters,
+    key: bytes,
 ) -> str:
     """Write a page with some images of each answer, under their evidence maps.
 
@@ -86,13 +93,16 @@ def draw_gallery(
         predictions: The parts that there are.
         classifier: The trained classifier; the images that are shown go through it once more.
         batch_summary: What `sum_up_batch` returned.
+        parameters: The block `batch_inference`.
         key: Of this project.
 
     Returns:
         HTML that needs no network.
     """
     chosen = _choose(predictions, probability_columns(classifier.classes))
-    return render_gallery(batch_summary, _look_again(images, chosen, classifier, key), classifier.manifest)
+    return render_gallery(
+        batch_summary, _look_again(images, chosen, classifier, key, parameters.limits), classifier.manifest
+    )
 
 
 def _in_short(reason: str) -> str:
@@ -117,18 +127,20 @@ def _choose(predictions: Iterable[pd.DataFrame], columns: list[str]) -> pd.DataF
     return chosen.sort_values(["answer", "order"], ignore_index=True) if len(chosen) else chosen
 
 
-def _look_again(images: ImageFiles, chosen: pd.DataFrame, classifier: Classifier, key: bytes) -> Iterator[Shown]:
+def _look_again(
+    images: ImageFiles, chosen: pd.DataFrame, classifier: Classifier, key: bytes, limits: SourceLimits
+) -> Iterator[Shown]:
     """Predict the chosen images once more, for their pixels and evidence; those that changed are left out."""
     rows = {str(row["path"]): row for row in chosen.to_dict("records")}
     named = {*rows, *(str(PurePosixPath(path).parent) for path in rows)}  # a slice is in the file of its volume
     for file in images.files:
         if file.name not in named or file.problem is not None:
             continue
-        for path, data in _read(file, key):
+        for path, data in _read(file, key, limits):
             if path not in rows:
                 continue
             try:
-                image = decode_image(data)
+                image = decode_image(data, max_pixels=limits.max_pixels, min_side=limits.min_side)
                 pixels = classifier.pixels_of(image)
             except UnreadableImageError:
                 continue
@@ -137,8 +149,8 @@ def _look_again(images: ImageFiles, chosen: pd.DataFrame, classifier: Classifier
                 yield Shown(rows[path], pixels, classifier.predict([pixels])[0], frame)
 
 
-def _read(file: SourceFile, key: bytes) -> Iterator[tuple[str, bytes]]:
+def _read(file: SourceFile, key: bytes, limits: SourceLimits) -> Iterator[tuple[str, bytes]]:
     try:
-        yield from images_in(file, key, file.beside, set())
+        yield from images_in(file, key, file.beside, set(), limits)
     except RefusedError:  # gone, or another file since
         return
