@@ -113,6 +113,22 @@ def test_only_files_that_are_there_are_named_each_with_what_it_is(said: Callable
     assert "Next kedro run --pipelines model_preparation,feature_extraction,data_audit # looks at them" in text
 
 
+def test_a_result_on_another_disk_is_named_by_its_whole_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    project, elsewhere = tmp_path / "project", tmp_path / "disk" / "index.parquet"
+    for folder in (project, elsewhere.parent):
+        folder.mkdir()
+    elsewhere.touch()
+
+    print_ending(
+        ENDINGS["image_index"], Results(set(), {}.__getitem__, list, dict), {"image_index": elsewhere}, project
+    )
+
+    assert f"Made {elsewhere} a row per image" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_measured_model_ends_with_the_figures_that_matter_and_a_verdict(said: Callable[..., str]) -> None:
     names = ("coverage", "accuracy", "roc_auc", "threshold_npv_at_prevalence_5", "patient_roc_auc", "patient_accuracy")
     metrics = {"patients": "known"} | dict.fromkeys(names, FIGURE)

@@ -58,7 +58,7 @@ def print_ending(
         ending: What there is to say.
         results: What was made.
         paths: Where catalog entries lie; those that are there are printed, as links where the terminal knows them.
-        project: Folder that the paths are printed from.
+        project: Folder that the paths in it are printed from.
         go_on: Gives a next command the options of the run; None where it isn't said what to do next.
     """
     console = Console()
@@ -67,15 +67,18 @@ def print_ending(
         words.add_row(label, Text(line) if isinstance(line, str) else line)
     console.print("", words)
     there = [name for name, path in paths.items() if path.exists()]
-    made = [
-        (str(paths[name].relative_to(project)), f"link {paths[name].as_uri()}", ending.files[name]) for name in there
-    ]
+    made = [(_from(project, paths[name]), f"link {paths[name].as_uri()}", ending.files[name]) for name in there]
     steps = [(go_on(command), "", f"# {what}") for command, what in ending.next_steps(results).items()] if go_on else []
     for label, lines in (("Made", made), ("Next", steps)):
         for number, (named, style, what) in enumerate(lines):
             begin = f"{'' if number else label:<{_LABEL + 1}}"
             # Never folded: it is to be clicked, or copied.
             console.print(Text.assemble((begin, "bold"), (named, style), (f"  {what}", "dim")), soft_wrap=True)
+
+
+def _from(project: Path, path: Path) -> str:
+    """Name a path from the project; one elsewhere, such as on a larger disk, as it is."""
+    return str(path.relative_to(project) if path.is_relative_to(project) else path)
 
 
 _TRAIN = "model_preparation,feature_extraction,model_training,model_evaluation,model_audit,reporting"
