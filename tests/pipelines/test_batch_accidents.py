@@ -28,6 +28,7 @@ from chest_cancer.pipelines.batch_inference.patients import gather_patients, gat
 from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.sources.file_reader import PROCESS_ENDED, FileReader
 from chest_cancer.sources.image_files import SourceFile
+from chest_cancer.storage.place import Place
 from chest_cancer.storage.table_parts import TableParts
 from conftest import Pixels
 from dicom_files import dicom
@@ -319,3 +320,39 @@ def test_small_images_are_answered_and_shown_where_the_limits_say_so(save: Calla
     assert refused == ["28 x 28 pixels; expected at least 32 on each side"]
     assert rows_of(parts)["label"].notna().tolist() == [True]
     assert "a.png<br>" in page
+
+
+def test_a_part_that_is_damaged_inside_is_named_with_the_cure(save: Callable[..., Path], tmp_path: Path) -> None:
+    save("a.png")
+    (part,) = Path(make_table(tmp_path / "source", tmp_path).place.address).glob("*.parquet")
+    content = part.read_bytes()
+    part.write_bytes(content[:4] + bytes(200) + content[204:])  # its footer is whole
+
+    with pytest.raises(
+        DatasetError, match=rf"Could not read .*{part.name}.* Delete it, and start the same command again"
+    ):
+        list(make_table(tmp_path / "source", tmp_path))
+
+
+def test_a_disk_that_is_full_keeps_the_parts_that_are_whole_and_says_how_to_go_on(
+    save: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        save(f"{number:02}.png", number)
+    real, room = Place.write, 3
+
+    def write(place: Place, name: str, content: bytes) -> None:
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(place, name, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Place, "write", write)
+        with pytest.raises(DatasetError, match=r"The disk is full: .*Free some space.* the same command goes on"):
+            make_table(tmp_path / "source", tmp_path)
+    there = sorted(path.name for path in (tmp_path / "predictions").iterdir())
+
+    assert len(there) == 3
+    assert len(rows_of(make_table(tmp_path / "source", tmp_path))) == 20

@@ -6,6 +6,7 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview  # type: ignore[import-untyped]  # kedro-datasets ships no types
 
+from chest_cancer.sources.intake import FULL
 from chest_cancer.storage.place import Place, protocol_of
 from chest_cancer.storage.table_parts import PlannedTable, TableParts
 
@@ -54,7 +55,15 @@ class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
                     f"{self._filepath} is a file: expected a folder of Parquet files, or none. Move it away."
                 )
             Path(self._filepath).mkdir(parents=True, exist_ok=True)
-        TableParts(place).make(data)
+        try:
+            TableParts(place).make(data)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise DatasetError(
+                f"The disk is full: {error}. Expected room for the parts of {self._filepath}. Free some space, or "
+                "name a folder on a larger disk. What is there is whole: the same command goes on with the next part."
+            ) from error
         self._planned = data
 
     def _place(self) -> Place:

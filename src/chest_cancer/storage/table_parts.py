@@ -12,6 +12,7 @@ from io import BytesIO
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # nor does this part of it
+from kedro.io import DatasetError
 
 from chest_cancer.storage.place import Listed, Place
 
@@ -60,11 +61,23 @@ class TableParts:
     made_from: Mapping[str, str] | None = None
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        """Read part after part."""
+        """Read part after part.
+
+        Raises:
+            DatasetError: A part is damaged.
+        """
         for part in self._list():
-            content = self._open(part)
-            if self._is_planned(part, pq.read_metadata(content)):
-                yield pd.read_parquet(content)
+            try:
+                content = self._open(part)
+                rows = pd.read_parquet(content) if self._is_planned(part, pq.read_metadata(content)) else None
+            except (OSError, pa.ArrowException) as error:
+                reason = " ".join(str(error).split())
+                raise DatasetError(
+                    f"Could not read {self.place.address}/{part.name}: expected a whole Parquet file ({reason}). "
+                    "Delete it, and start the same command again: it makes this part alone."
+                ) from error
+            if rows is not None:
+                yield rows
 
     def __len__(self) -> int:
         """How many parts there are."""
