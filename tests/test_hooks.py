@@ -109,7 +109,12 @@ def test_a_run_stops_at_the_next_step_where_a_node_swallows_what_the_signal_rais
 @pytest.mark.parametrize(
     ("pipelines", "part", "work"),
     [
-        (["batch_inference"], "3/16", "`batch_inference.source` 'a.zip', `.patient` 'auto', in environment local"),
+        (
+            ["batch_inference"],
+            "3/16",
+            "`batch_inference.source` 'a.zip', `.patient` 'auto', `.limits.max_pixels` 64000000, "
+            "`.limits.min_side` 32, in environment local",
+        ),
         (["batch_inference"], None, None),
         (["batch_inference", "reporting"], "3/16", None),
         (None, "3/16", None),
@@ -121,6 +126,23 @@ def test_only_a_share_of_a_batch_may_run_beside_another(
     catalog = DataCatalog({"params:batch_inference": MemoryDataset({"part": part, "source": "a.zip"})})
 
     assert shared_work({"pipeline_names": pipelines, "env": None}, catalog) == work
+
+
+def test_shares_of_one_source_are_of_one_batch_however_it_is_written_and_of_another_with_other_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slices").mkdir()
+    (tmp_path / "link").symlink_to("slices")
+    monkeypatch.chdir(tmp_path)
+
+    def work(source: str, **block: object) -> str | None:
+        catalog = DataCatalog({"params:batch_inference": MemoryDataset({"part": "1/2", "source": source} | block)})
+        return shared_work({"pipeline_names": ["batch_inference"], "env": None}, catalog)
+
+    written = ("slices", "slices/", "./slices", "link", str(tmp_path / "slices"))
+    assert len({work(source) for source in written}) == 1
+    assert len({work(source) for source in ("s3://bucket/slices", "s3://bucket/slices/")}) == 1
+    assert work("slices") != work("slices", limits={"min_side": 16})
 
 
 def test_what_was_not_made_yet_is_said_before_any_work_with_the_commands_that_make_it(

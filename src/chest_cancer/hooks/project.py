@@ -26,7 +26,8 @@ class ProjectHook:
         """
         at_end.close()  # a run before it in this process, where Kedro's own session did not end it
         names = run_params.get("pipeline_names")
-        parts = ["kedro run", f"--env {run_params['env']}", f"--pipelines {','.join(names)}" if names else ""]
+        environment = f"--env {run_params['env']}" if run_params["env"] else ""
+        parts = ["kedro run", environment, f"--pipelines {','.join(names)}" if names else ""]
         command = " ".join(filter(None, parts))
         work = shared_work(run_params, catalog)
         at_end.enter_context(hold_project(Path(run_params["project_path"]), command, work=work))

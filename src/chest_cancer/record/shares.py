@@ -1,5 +1,6 @@
 """Runs that may work in a project at the same time: shares of one batch, each of which makes other parts."""
 
+from pathlib import Path
 from typing import Any
 
 from kedro.io import CatalogProtocol
@@ -24,4 +25,9 @@ def shared_work(run_params: dict[str, Any], catalog: CatalogProtocol[Any, Any]) 
     if batch.part is None:
         return None
     environment = run_params["env"] or "local"
-    return f"`batch_inference.source` {batch.source!r}, `.patient` {batch.patient!r}, in environment {environment}"
+    folder = Path(batch.source).expanduser()
+    source = str(folder.resolve()) if folder.exists() else batch.source.rstrip("/")  # one source, however it is written
+    return (
+        f"`batch_inference.source` {source!r}, `.patient` {batch.patient!r}, `.limits.max_pixels` "
+        f"{batch.limits.max_pixels}, `.limits.min_side` {batch.limits.min_side}, in environment {environment}"
+    )
