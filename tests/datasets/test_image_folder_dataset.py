@@ -240,7 +240,7 @@ def test_a_single_image_is_a_source_of_one_file(
 
 
 def test_errors_name_the_parameters_of_the_block_that_a_source_belongs_to(
-    dataset: ImageFolderDataset, folder: Path
+    dataset: ImageFolderDataset, folder: Path, tmp_path: Path
 ) -> None:
     theirs = {"location": str(folder), "parameter": "external_validation.source"}
     with pytest.raises(DatasetError, match=r"exceeds `external_validation\.limits\.max_files`"):
@@ -249,6 +249,10 @@ def test_errors_name_the_parameters_of_the_block_that_a_source_belongs_to(
     archive = shutil.make_archive(str(folder), "zip", folder)
     with pytest.raises(DatasetError, match=r"Expected `external_validation\.sha256`: 00"):
         dataset.save(ImageSource(**theirs | {"location": archive}, sha256="0" * 64))
+
+    Path(archive).rename(tmp_path / "labels.xlsx")
+    with pytest.raises(DatasetError, match=r"name it in `data_ingestion\.table\.path`"):  # a batch has no table
+        dataset.save(ImageSource(location=str(tmp_path / "labels.xlsx"), parameter="batch_inference.source"))
 
 
 def test_names_that_are_no_text_are_refused(dataset: ImageFolderDataset, folder: Path) -> None:

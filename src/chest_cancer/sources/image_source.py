@@ -20,6 +20,8 @@ _DEFAULTS = DataIngestionParameters.model_validate({})
 _DRIVE_HOSTS = {"drive.google.com", "docs.google.com", "drive.usercontent.google.com"}
 _DRIVE_ID = re.compile(r"[-\w]{10,}", re.ASCII)
 _ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tar\.\w+)$", re.IGNORECASE)
+_OF_EVERY_SOURCE = re.compile(r"`data_ingestion\.(?=limits\b|sha256\b|timeout_seconds\b)")
+"""Before the names of parameters that each block with a source has; not all have a table."""
 _DRIVE_PATH = re.compile(r"/file/(?:u/\d+/)?d/([^/]+)")
 
 
@@ -84,7 +86,7 @@ class ImageSource:
             yield
         except DatasetError as error:
             block = self.parameter.partition(".")[0]
-            words = str(error).replace("`data_ingestion.", f"`{block}.")
+            words = _OF_EVERY_SOURCE.sub(f"`{block}.", str(error))
             if words == str(error):
                 raise
             raise DatasetError(words) from error
