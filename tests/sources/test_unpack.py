@@ -121,6 +121,11 @@ def test_backslashes_lead_nowhere_else_than_slashes_do(
             pack({"train_images.npy": b"x"}),
             r"an array file \(\.npz\), which is not read: write each slice as",
         ),
+        (
+            "labels.csv",
+            b"path,label\na.png,normal\n",
+            r"a table \(\.csv\), no image.*name it in `data_ingestion\.table",
+        ),
         ("labels.xlsx", pack({"xl/workbook.xml": b"x"}), r"a table \(\.xlsx\), no image"),
         ("ct.7z", b"7z\xbc\xaf\x27\x1c", r"a 7-Zip archive; unpack it and pass the images inside\."),
         ("ct.rar", b"Rar!\x1a\x07\x00", r"a RAR archive; unpack it and pass the images inside\."),

@@ -13,7 +13,7 @@ from kedro.io import DatasetError
 
 from chest_cancer.imaging.signatures import foreign_by_content
 from chest_cancer.jobs.long_work import follow
-from chest_cancer.sources.foreign import foreign_by_name
+from chest_cancer.sources.foreign import foreign_by_name, is_table_by_name
 from chest_cancer.sources.intake import CHUNK, LINK, Intake, RefusedError, name_problem
 from chest_cancer.sources.untar import BROKEN_TAR, is_tar, unpack_tar
 
@@ -77,7 +77,7 @@ def _refuse_foreign(archive: Path) -> None:
     with archive.open("rb") as file:
         start = file.read(512)
     kind = None if start.startswith(_PACKED) else foreign_by_content(start)
-    if archive.name.lower().endswith((".npz", ".xlsx", ".docx")):  # some are zip by their content
+    if is_table_by_name(archive.name) or archive.name.lower().endswith((".npz", ".docx")):  # some are zip by content
         kind = foreign_by_name(archive.name)
     if kind:
         raise BrokenArchiveError(f"Can't unpack {archive}. Expected a zip or tar archive. Received {kind}.")
