@@ -39,16 +39,19 @@ gpu: .venv/train  ## Take the packages for a GPU in the place of those without (
 
 ##@ Look
 
+# These two programs warn of what they use themselves.
+QUIET := PYTHONWARNINGS=ignore
+
 mlflow: PORT ?= 5000
 mlflow: .venv/train  ## Show the experiment record: PORT 5000.
 	$(FREE)
 	@echo "Open http://127.0.0.1:$(PORT)/#/experiments/1/runs and choose Model training at the top left: the browser keeps that."
-	$(BIN)/kedro mlflow ui --port $(PORT)
+	$(QUIET) $(BIN)/kedro mlflow ui --port $(PORT)
 
 viz: PORT ?= 4141
 viz: .venv/train  ## Show the graph of the pipelines, with previews: PORT 4141.
 	$(FREE)
-	$(BIN)/kedro viz run --port $(PORT)
+	$(QUIET) $(BIN)/kedro viz run --port $(PORT)
 
 viz-build: .venv/train  ## Make a static site of the graph, with previews of the last run, in build.
 	$(BIN)/kedro viz build --include-previews

@@ -191,6 +191,11 @@ def test_every_server_has_a_port_of_its_own_that_can_be_set() -> None:
         assert port not in chosen
 
 
+@pytest.mark.parametrize("target", ["mlflow", "viz"])
+def test_a_page_of_others_opens_without_their_warnings_of_themselves(target: str) -> None:
+    assert f"PYTHONWARNINGS=ignore {Path(sys.executable).parent}/kedro {target} " in make(target, "--dry-run").stdout
+
+
 @pytest.mark.parametrize("target", SERVERS)
 def test_a_port_that_is_in_use_is_said_before_anything_starts_with_the_cure(target: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
