@@ -47,6 +47,26 @@ def test_the_best_trial_is_given_as_parameters_that_a_run_takes() -> None:
     assert SEARCH.l2.low <= block.l2 <= SEARCH.l2.high
 
 
+@pytest.mark.usefixtures("no_graphs")
+@pytest.mark.parametrize(
+    ("changed", "tried"),
+    [
+        ({"l2": 0.02}, [("linear", 0.02)]),
+        ({"l2": 0.02, "head": "linear"}, [("linear", 0.02)]),
+        ({"l2": 5.0}, []),
+        ({"l2": 0.02, "head": "kernel"}, []),
+    ],
+)
+def test_the_parameters_of_today_are_tried_first_where_the_ranges_have_them(
+    changed: dict[str, object], tried: list[tuple[str, float]]
+) -> None:
+    _, trials = search_hyperparameters(*data(), SEARCH, TRAINING.model_copy(update=changed), seed=3)
+
+    first = [row for row in zip(trials["head"], trials["l2"], strict=True) if row[1] in (0.02, 5.0)]
+    assert first == tried
+    assert len(trials) == SEARCH.trials
+
+
 def test_more_folds_than_groups_are_refused() -> None:
     with pytest.raises(ValueError, match=r"hyperparameter_search\.folds`: expected at most 5, .* Received: 20"):
         search_hyperparameters(*data(), SEARCH.model_copy(update={"folds": 20}), TRAINING, seed=3)

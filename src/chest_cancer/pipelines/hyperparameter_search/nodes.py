@@ -1,6 +1,7 @@
 """Nodes of hyperparameter_search."""
 
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def search_hyperparameters(
     """Search for the head's parameters by grouped cross-validation on training images alone.
 
     Each trial trains the head anew for each fold. Of the folds that are not trained on, one stops the training and
-    another one measures: the loss is that of images that the head has met in neither way. The tree-structured Parzen
+    another one measures: the loss is that of images that the head has met in neither way. First the parameters of
+    today are tried, where they lie in the ranges, so that the best trial is no worse. Then the tree-structured Parzen
     estimator (Bergstra et al., 2011, Algorithms for hyper-parameter optimization) proposes the trials; a trial that
     falls behind the median is given up.
 
@@ -77,6 +79,8 @@ def search_hyperparameters(
         sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
     )
+    for values in _of_today(model_training, parameters):
+        study.enqueue_trial(values)
     logger.info("Each of %d trials trains a head at most %d times.", parameters.trials, len(folds))
     with LongWork("Trying parameters", parameters.trials, "trials") as work:
         study.optimize(objective, n_trials=parameters.trials, callbacks=[lambda *_: work.update()])
@@ -97,6 +101,19 @@ def _draw_folds(
         )
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     return [measured for _, measured in splitter.split(numbers, numbers, groups)]
+
+
+def _of_today(training: ModelTrainingParameters, search: HyperparameterSearchParameters) -> Iterator[dict[str, Any]]:
+    """What a run trains with now, with each head that it may choose, as far as it lies in the ranges."""
+    ranges = {"l2": search.l2, "learning_rate": search.learning_rate, "kernel.width": search.kernel_width}
+    for head in search.heads:
+        values = {"l2": training.l2, "learning_rate": training.learning_rate}
+        if head == "kernel":
+            values["kernel.width"] = training.kernel.width
+        if training.head in ("auto", head) and all(
+            ranges[name].low <= value <= ranges[name].high for name, value in values.items()
+        ):
+            yield {"head": head, **values}
 
 
 def _propose(trial: "optuna.Trial", parameters: HyperparameterSearchParameters) -> dict[str, Any]:
