@@ -112,7 +112,7 @@ def test_without_near_duplicates_the_curve_says_so_and_is_level() -> None:
     assert curve["fall_from"] is None
     assert curve["stopped"] is None
     assert curve["sentence"].startswith(
-        "There are no near-duplicates: no two distinct images are as near as cosine 0.90"
+        "By the embedding there are no near-duplicates: no two distinct images are as near as cosine 0.90"
     )
 
 

@@ -54,11 +54,11 @@ def _sentence(points: list[Point], images: int, fall_from: float | None, as_good
         )
     if last["groups"] == images:
         return (
-            f"There are no near-duplicates: no two distinct images are as near as cosine {last['similarity']:.2f}, so "
-            f"the accuracy of {start} owes nothing to them."
+            "By the embedding there are no near-duplicates: no two distinct images are as near as cosine "
+            f"{last['similarity']:.2f}, so the accuracy of {start} owes nothing to them."
         )
     apart = [point["similarity"] for point in points[1:] if point["groups"] == images]
-    none = [f"There are no near-duplicates down to cosine {apart[-1]:.2f}."] if apart else []
+    none = [f"By the embedding there are no near-duplicates down to cosine {apart[-1]:.2f}."] if apart else []
     sentences = [*none, _on_fall(points, fall_from, start), _on_look_up(points, fall_from, as_good_to)]
     if fall_from is not None and _by_chance(last):
         area = in_words(last["model"]["roc_auc"])

@@ -8,6 +8,11 @@ from chest_cancer.statistics.near_duplicates import IDENTITIES
 
 SPLITS = ("train", "validation", "test")
 
+_CURE = (
+    "Add images of other patients, or take the class out of the source. Where near-duplicates are what joins its "
+    "images, raise feature_extraction.groups.similarity."
+)
+
 
 def split_by_group(images: pd.DataFrame, shares: SplitParameters, seed: int) -> pd.Series:
     """Assign whole groups to splits, class by class.
@@ -55,8 +60,7 @@ def _draw(images: pd.DataFrame, wanted: dict[str, float], generator: np.random.G
         if len(groups) < len(wanted):
             raise ValueError(
                 f"Class `{label}` has {len(groups)} group(s) of distinct images: expected at least {len(wanted)}, one "
-                f"for each of {', '.join(wanted)}. Add images of other patients, raise "
-                "feature_extraction.groups.similarity, or take the class out of the source."
+                f"for each of {', '.join(wanted)}. {_CURE}"
             )
         order = generator.permutation(groups.index.to_numpy())
         split_of_group |= zip(order.tolist(), _fill(wanted, sizes[order].tolist()), strict=True)
@@ -80,8 +84,7 @@ def _check_every_class_in_every_split(labels: pd.Series, splits: pd.Series) -> N
         if missing:
             raise ValueError(
                 f"Class `{label}` has no image for {' and '.join(missing)}, twins in another split and groups "
-                "that are mostly of another class not counted: expected at least one in every split. Add images of "
-                "other patients, raise feature_extraction.groups.similarity, or take the class out of the source."
+                f"that are mostly of another class not counted: expected at least one in every split. {_CURE}"
             )
 
 
