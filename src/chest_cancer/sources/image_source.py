@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qs
 
 from kedro.io import DatasetError
 
 from chest_cancer.parameters.blocks import DataIngestionParameters
-from chest_cancer.parameters.sources import PhantomParameters, SourceLimits, TableParameters
+from chest_cancer.parameters.sources import FetchedParameters, PhantomParameters, SourceLimits, TableParameters
 from chest_cancer.parameters.values import SourceKind
 from chest_cancer.sources.addresses import is_safe, split, without_secrets
 from chest_cancer.sources.archive.location import PREFIX, ArchiveLocation, parse_location
@@ -55,6 +56,19 @@ class ImageSource:
     seed: int = 17
     parameter: str = "data_ingestion.source"
     kind: SourceKind = field(init=False)
+
+    @classmethod
+    def of(cls, parameters: FetchedParameters, block: str, key: bytes) -> Self:
+        """Take what each block with a source says: where the images come from, and what is accepted from there."""
+        return cls(
+            location=parameters.source,
+            sha256=parameters.sha256,
+            timeout_seconds=parameters.timeout_seconds,
+            retries=parameters.retries,
+            limits=parameters.limits,
+            key=key,
+            parameter=f"{block}.source",
+        )
 
     def __post_init__(self) -> None:
         """Recognise the kind.

@@ -43,15 +43,7 @@ def describe_inference_source(parameters: BatchInferenceParameters, patient_key:
     Raises:
         ValueError: `batch_inference.source` is nothing that images can be taken from.
     """
-    return ImageSource(
-        location=parameters.source,
-        sha256=parameters.sha256,
-        timeout_seconds=parameters.timeout_seconds,
-        retries=parameters.retries,
-        limits=parameters.limits,
-        key=patient_key,
-        parameter="batch_inference.source",
-    )
+    return ImageSource.of(parameters, "batch_inference", patient_key)
 
 
 def predict_images(

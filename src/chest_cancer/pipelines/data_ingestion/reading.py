@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -72,18 +73,8 @@ class Read(NamedTuple):
 
 def source_of(parameters: SourceParameters, seed: int, patient_key: bytes) -> ImageSource:
     """Say where the images of a block come from; see `nodes.describe_source`."""
-    return ImageSource(
-        location=parameters.source,
-        sha256=parameters.sha256,
-        timeout_seconds=parameters.timeout_seconds,
-        retries=parameters.retries,
-        limits=parameters.limits,
-        phantom=parameters.phantom,
-        table=parameters.table,
-        key=patient_key,
-        seed=seed,
-        parameter=f"{parameters.block}.source",
-    )
+    fetched = ImageSource.of(parameters, parameters.block, patient_key)
+    return replace(fetched, phantom=parameters.phantom, table=parameters.table, seed=seed)
 
 
 def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int, not_chosen: int) -> dict[str, Any]:
