@@ -40,3 +40,10 @@ def test_a_file_that_holds_no_key_is_named_and_left_alone(tmp_path: Path, conten
 def test_a_key_can_not_be_saved(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is made once and can't be saved"):
         SecretKeyDataset(filepath=str(tmp_path / "patient_key")).save(bytes(32))
+
+
+def test_where_no_key_can_be_made_the_cure_is_said(tmp_path: Path) -> None:
+    (tmp_path / "local").write_text("a file, where the folder would be")
+
+    with pytest.raises(DatasetError, match=r"patients' hashes, can't be read or made: .* Expected a folder"):
+        SecretKeyDataset(filepath=str(tmp_path / "local" / "patient_key")).load()

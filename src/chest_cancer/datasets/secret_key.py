@@ -28,11 +28,18 @@ class SecretKeyDataset(AbstractDataset[NoReturn, bytes]):
         """Read the key, which is made when there is none; of two processes that make one, both get the first.
 
         Raises:
-            DatasetError: The file holds something else.
+            DatasetError: The file holds something else, or can't be made or read.
         """
-        if not self._filepath.exists():
-            self._make()
-        text = self._filepath.read_text().strip()
+        try:
+            if not self._filepath.exists():
+                self._make()
+            text = self._filepath.read_text().strip()
+        except OSError as error:
+            raise DatasetError(
+                f"{self._filepath}, the key of patients' hashes, can't be read or made: {error.strerror}. Expected a "
+                "folder that outlasts this run and that its user may write to (in a container, a volume), or the "
+                "project's key there."
+            ) from error
         try:
             key = bytes.fromhex(text)
         except ValueError:
