@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -183,6 +184,9 @@ def test_what_the_images_user_writes_to_is_its_own_in_the_image() -> None:
     for service in ("mlflow", "train", "model"):
         for volume in SERVICES[service]["volumes"]:
             assert volume.partition(":/srv/chest-cancer/")[2] in owned
+    kept = [volume.partition(":/srv/chest-cancer/")[2] for volume in SERVICES["train"]["volumes"]]
+    for path in re.findall(r"filepath: (\S+)", (PROJECT / "conf/base/catalog.yml").read_text()):
+        assert any(Path(path).is_relative_to(folder) for folder in kept), path
     [volume] = SERVICES["app"]["volumes"]
     assert volume["read_only"]
     assert volume["volume"] == {"nocopy": True}
