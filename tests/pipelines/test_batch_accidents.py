@@ -334,6 +334,19 @@ def test_a_part_that_is_damaged_inside_is_named_with_the_cure(save: Callable[...
         list(make_table(tmp_path / "source", tmp_path))
 
 
+def test_a_bit_that_a_disk_has_changed_is_noticed(save: Callable[..., Path], tmp_path: Path) -> None:
+    save("a.png")
+    (part,) = Path(make_table(tmp_path / "source", tmp_path).place.address).glob("*.parquet")
+    content = part.read_bytes()
+    place = content.index(b"a.png") + 1  # of a value, not of what says how the file is built
+    part.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+
+    with pytest.raises(
+        DatasetError, match=rf"Could not read .*{part.name}.*CRC.* Delete it, and start the same command"
+    ):
+        list(make_table(tmp_path / "source", tmp_path))
+
+
 def test_a_disk_that_is_full_keeps_the_parts_that_are_whole_and_says_how_to_go_on(
     save: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,15 +69,16 @@ class TableParts:
         for part in self._list():
             try:
                 content = self._open(part)
-                rows = pd.read_parquet(content) if self._is_planned(part, pq.read_metadata(content)) else None
+                if not self._is_planned(part, pq.read_metadata(content)):
+                    continue
+                rows = pd.read_parquet(content, page_checksum_verification=True)
             except (OSError, pa.ArrowException) as error:
                 reason = " ".join(str(error).split())
                 raise DatasetError(
                     f"Could not read {self.place.address}/{part.name}: expected a whole Parquet file ({reason}). "
                     "Delete it, and start the same command again: it makes this part alone."
                 ) from error
-            if rows is not None:
-                yield rows
+            yield rows
 
     def __len__(self) -> int:
         """How many parts there are."""
@@ -124,7 +125,7 @@ class TableParts:
         table = pa.Table.from_pandas(rows, preserve_index=False)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **notes})
         content = pa.BufferOutputStream()
-        pq.write_table(table, content)
+        pq.write_table(table, content, write_page_checksum=True)
         self.place.write(f"{name}{_SUFFIX}", content.getvalue().to_pybytes())
 
     def _list(self) -> list[Listed]:
