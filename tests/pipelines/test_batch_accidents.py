@@ -27,6 +27,7 @@ from chest_cancer.pipelines.batch_inference.nodes import describe_inference_sour
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.sources.file_reader import PROCESS_ENDED, FileReader
+from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.image_files import SourceFile
 from chest_cancer.storage.place import Place
 from chest_cancer.storage.table_parts import TableParts
@@ -34,7 +35,7 @@ from conftest import Pixels
 from dicom_files import dicom
 from manifests import PATIENT_RULE
 from tiny_classifier import tiny_classifier
-from volume_files import nifti, stack
+from volume_files import enhanced, heights, nifti, stack
 
 
 @pytest.fixture(autouse=True)
@@ -207,7 +208,7 @@ def test_what_this_machine_could_not_read_is_tried_again(
 ) -> None:
     save("a.png")
     with monkeypatch.context() as patch:
-        patch.setattr(FileReader, "__call__", lambda reader, file: [reader._without_image(file.name, reason)])
+        patch.setattr(FileReader, "__call__", lambda reader, file: [reader._without_image(file, reason)])
         made = make_table(tmp_path / "source", tmp_path)
         assert rows_of(made)["reason"].tolist() == [reason]
 
@@ -251,16 +252,33 @@ def test_a_source_of_nothing_but_bad_files_gives_rows_and_a_page(tmp_path: Path)
     assert "No image could be answered." in page
 
 
-def test_patients_of_volumes_are_read_off_the_paths_of_their_slices_in_one_part(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["doe.nii", "doe.dcm"])
+def test_patients_of_volumes_are_read_off_the_paths_of_their_slices_in_one_part(tmp_path: Path, name: str) -> None:
     for ward in range(6):
         folder = tmp_path / "source" / f"ward_{ward}"
         folder.mkdir(parents=True)
-        (folder / "doe.nii").write_bytes(nifti(stack(2)))
+        several = nifti(stack(2)) if name == "doe.nii" else enhanced(stack(2), heights(2), StudyInstanceUID=f"1.{ward}")
+        (folder / name).write_bytes(several)
 
-    parts = make_table(tmp_path / "source", tmp_path, patient=r"(?P<patient>\w+)\.nii/slice")
+    parts = make_table(tmp_path / "source", tmp_path, patient=r"(?P<patient>\w+)\.\w+/slice_\d+\.dcm$")
 
     assert len(parts) == 1
-    assert len(set(rows_of(parts)["patient"])) == 1
+    assert set(rows_of(parts)["patient"]) == {keyed_hash(KEY, "patient", "doe")}
+
+
+def test_a_file_of_several_frames_that_is_refused_is_in_the_part_of_its_patient(tmp_path: Path) -> None:
+    for ward in range(6):
+        folder = tmp_path / "source" / f"ward_{ward}"
+        folder.mkdir(parents=True)
+        # All but the first say nothing of where their frames lie.
+        frames = {"NumberOfFrames": 2} if ward else {}
+        (folder / "doe.dcm").write_bytes(dicom(**frames, StudyInstanceUID=f"1.{ward}"))
+
+    parts = make_table(tmp_path / "source", tmp_path, patient=r"(?P<patient>\w+)\.dcm$")
+
+    assert len(rows_of(parts)) == 6
+    in_parts = [set(part["patient"]) for part in parts]
+    assert sum(map(len, in_parts)) == len(set.union(*in_parts))
 
 
 def test_a_patient_who_is_named_behind_a_long_sequence_is_in_one_part(tmp_path: Path) -> None:

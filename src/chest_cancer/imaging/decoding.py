@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.damage import check_jpeg, check_png, check_tiff
 from chest_cancer.imaging.grey import compact, find_hounsfield, to_eight_bits
-from chest_cancer.imaging.pixels import DecodedImage, Identifiers, UnreadableImageError, check_slice, grey_to_rgb
+from chest_cancer.imaging.pixels import DecodedImage, Heading, UnreadableImageError, check_slice, grey_to_rgb
 from chest_cancer.imaging.signatures import identify
 from chest_cancer.imaging.windows import see_lungs
 
@@ -84,15 +84,15 @@ def decode_image(
     return image
 
 
-def identifiers_in(start: bytes, *, max_pixels: int = 64_000_000) -> Identifiers | None:
-    """Read whom a file shows, and nothing else of it.
+def heading_of(start: bytes, *, max_pixels: int = 64_000_000) -> Heading | None:
+    """Read whom a file shows and how many frames it has, and nothing else of it.
 
     Args:
         start: Its beginning, or all of it; identifiers that lie beyond are empty.
         max_pixels: Largest accepted width x height.
 
     Returns:
-        The identifiers; None for other formats than DICOM.
+        What it says; None for other formats than DICOM.
 
     Raises:
         UnreadableImageError: As `decode_image`.
@@ -100,9 +100,9 @@ def identifiers_in(start: bytes, *, max_pixels: int = 64_000_000) -> Identifiers
     if identify(start) is not None:
         return None
     with as_unreadable("DICOM", extra="dicom"):
-        from chest_cancer.imaging.dicom.read import read_identifiers  # on use, as above
+        from chest_cancer.imaging.dicom.read import read_heading  # on use, as above
 
-        return read_identifiers(start, 4 * max_pixels)
+        return read_heading(start, 4 * max_pixels)
 
 
 def without_identifiers(data: bytes, hashed: Callable[[str, str], str], *, max_pixels: int = 64_000_000) -> bytes:

@@ -32,6 +32,16 @@ class Identifiers:
     series: str = field(repr=False)
 
 
+class Heading(NamedTuple):
+    """What the beginning of a DICOM file says: whom it shows, and how many frames it has.
+
+    `frames` is None where the beginning ends before it says so.
+    """
+
+    identifiers: Identifiers
+    frames: int | None
+
+
 class Place(NamedTuple):
     """Where a CT slice lies.
 

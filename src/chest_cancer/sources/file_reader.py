@@ -6,9 +6,9 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from chest_cancer.imaging.decoding import decode_image, identifiers_in
+from chest_cancer.imaging.decoding import decode_image, heading_of
 from chest_cancer.imaging.lungs import NO_LUNG, shows_lung
-from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
+from chest_cancer.imaging.pixels import Heading, Identifiers, UnreadableImageError
 from chest_cancer.imaging.signatures import begins_like_an_image, kind_of_volume
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.mapping import Loaded
@@ -23,6 +23,8 @@ IS_CT = "is_ct"
 """Whether an image has Hounsfield units; not kept in tables."""
 PROCESS_ENDED = "the process that read it ended: out of memory, or a fault in a decoder"
 
+_WITHOUT_PATHS = ("auto", "dicom", "unknown")
+"""Ways to find patients that look at no path."""
 _NOT_INSTALLED = "install chest_cancer["
 _BEGINNING, _MORE = 65_536, 2**24
 """Bytes that nearly always hold the identifiers of a DICOM file, and that do where a long sequence comes before."""
@@ -76,11 +78,11 @@ class FileReader:
 
     def lost(self, file: SourceFile) -> list[Loaded[Row]]:
         """Say of a file that the process ended which read it."""
-        return [self._without_image(file.name, PROCESS_ENDED)]
+        return [self._without_image(file, PROCESS_ENDED)]
 
     def _read(self, file: SourceFile, beside: tuple[SourceFile, ...], used: set[str]) -> list[Loaded[Row]]:
         if file.problem is not None:
-            return [self._without_image(file.name, file.problem)]
+            return [self._without_image(file, file.problem)]
         try:
             return [self._decode(name, data) for name, data in images_in(file, self.key, beside, used, self.limits)]
         except RefusedError as reason:
@@ -89,7 +91,7 @@ class FileReader:
                     f"The folder of the images can't be reached from {gethostname()}: expected {self.folder}. "
                     "Received: no such folder. Mount it there under the same path, and run again."
                 ) from reason
-            return [self._without_image(file.name, str(reason))]
+            return [self._without_image(file, str(reason))]
 
     def _decode(self, name: str, data: bytes) -> Loaded[Row]:
         try:
@@ -97,15 +99,17 @@ class FileReader:
             image = decode_image(data, max_pixels=limits.max_pixels, min_side=limits.min_side, with_identifiers=True)
             pixels = self.preparation.pixels_of(image)
         except UnreadableImageError as error:
-            return self._without_image(name, str(error))
+            return Loaded(self._who(name, None) | {"reason": str(error)}, None)
         known = self._who(name, image.identifiers) | {"pixel_sha256": image.digest}
         if not shows_lung(image):
             return Loaded(known | {"reason": NO_LUNG}, None)
         network_input = standardise(pixels, self.preparation.standardisation).pixels
         return Loaded(known | {IS_CT: image.hounsfield is not None}, network_input)
 
-    def _without_image(self, name: str, reason: str) -> Loaded[Row]:
-        return Loaded(self._who(name, None) | {"reason": reason}, None)
+    def _without_image(self, file: SourceFile, reason: str) -> Loaded[Row]:
+        """Say of a whole file that it has no image; its patient is the one that it was put into a part by."""
+        path = IdentityReader(self.key, self.way).path_of(file) if self.way not in _WITHOUT_PATHS else file.name
+        return Loaded(self._who(path, None) | {"path": file.name, "reason": reason}, None)
 
     def _who(self, name: str, identifiers: Identifiers | None) -> Row:
         found = identify(name, identifiers, self.way, self.key).unless(self.nobody)
@@ -128,28 +132,35 @@ class IdentityReader:
         name, identifiers = self._look_at(file)
         return identify(name, identifiers, self.way, self.key)
 
+    def path_of(self, file: SourceFile) -> str:
+        """Say by which path a file's patient is known: that of its first slice where it has several, else its own."""
+        return self._look_at(file)[0]
+
     def _look_at(self, file: SourceFile) -> tuple[str, Identifiers | None]:
-        """Take its path, that of the first slice where it is a volume, and what it says itself."""
+        """Take the path by which its patient is known, and what it says itself."""
         if file.problem is not None:
             return file.name, None
         try:
             start = next(blocks_of(file, _BEGINNING), b"")
             if kind_of_volume(start):
                 return slice_path(file.name, 1), None
-            found = _identifiers_in(start)
-            if found is not None and not found.study and len(start) == _BEGINNING:
-                found = _identifiers_in(next(blocks_of(file, _MORE), b""))
+            found = _heading_of(start)
+            is_cut = found is not None and not (found.identifiers.study and found.frames)
+            if is_cut and len(start) == _BEGINNING:
+                found = _heading_of(next(blocks_of(file, _MORE), b""))
         except RefusedError:
             return file.name, None
-        return file.name, found
+        if found is None:
+            return file.name, None
+        return slice_path(file.name, 1) if (found.frames or 1) > 1 else file.name, found.identifiers
 
 
-def _identifiers_in(start: bytes) -> Identifiers | None:
-    """Read a DICOM file's identifiers, empty where it is cut short within what comes before; None for all else."""
+def _heading_of(start: bytes) -> Heading | None:
+    """Read what a DICOM file says, empty where it is cut short within what comes before; None for all else."""
     try:
-        return identifiers_in(start)
+        return heading_of(start)
     except UnreadableImageError:
-        return Identifiers("", "", "") if begins_like_an_image(start) else None
+        return Heading(Identifiers("", "", ""), None) if begins_like_an_image(start) else None
 
 
 def identify(path: str, identifiers: Identifiers | None, way: str, key: bytes) -> Identity:
@@ -167,5 +178,5 @@ def identify(path: str, identifiers: Identifiers | None, way: str, key: bytes) -
     in_file = Identity.in_file(key, identifiers)
     if way in ("auto", "dicom"):
         return in_file
-    name = None if way == "unknown" else patient_in_path(path, way)
+    name = None if way in _WITHOUT_PATHS else patient_in_path(path, way)
     return in_file._replace(patient=Identity.of(key, patient=name).patient)

@@ -32,7 +32,14 @@ from chest_cancer.imaging.dicom.grey import own_window, read_grey
 from chest_cancer.imaging.dicom.kinds import left_edge, require_axial, require_chest, require_slice
 from chest_cancer.imaging.dicom.place import GEOMETRY, place_of
 from chest_cancer.imaging.grey import compact
-from chest_cancer.imaging.pixels import DecodedImage, Identifiers, UnreadableImageError, check_slice, grey_to_rgb
+from chest_cancer.imaging.pixels import (
+    DecodedImage,
+    Heading,
+    Identifiers,
+    UnreadableImageError,
+    check_slice,
+    grey_to_rgb,
+)
 from chest_cancer.imaging.windows import see_lungs
 
 # pydicom logs every warning, and quotes malformed values in it: nothing of an uploaded file belongs in our logs.
@@ -141,8 +148,8 @@ def decode_dicom(
     return replace(decoded, identifiers=_identifiers_in(dataset), attributes=read_attributes(dataset), place=place)
 
 
-def read_identifiers(start: bytes, max_bytes: int) -> Identifiers:
-    """Read whom a DICOM file shows.
+def read_heading(start: bytes, max_bytes: int) -> Heading:
+    """Read whom a DICOM file shows, and how many frames it has.
 
     Args:
         start: Its beginning, or all of it; identifiers that lie beyond are empty.
@@ -151,7 +158,10 @@ def read_identifiers(start: bytes, max_bytes: int) -> Identifiers:
     Raises:
         Exception: As `decode_dicom`.
     """
-    return _identifiers_in(read_elements(start, max_bytes, [*map(Tag, IDENTIFIERS)], Tag(IDENTIFIERS[-1]))[0])
+    tags: list[BaseTag | int] = [*map(Tag, (*IDENTIFIERS, "NumberOfFrames", "Rows"))]
+    elements, _ = read_elements(start, max_bytes, tags, Tag("Rows"))
+    known = "Rows" in elements  # which comes after the number of frames
+    return Heading(_identifiers_in(elements), int(number_of(elements, "NumberOfFrames") or 1) if known else None)
 
 
 def _identifiers_in(dataset: Dataset) -> Identifiers:
