@@ -2,7 +2,6 @@
 
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -12,8 +11,8 @@ from app.answers import display_name
 from app.evidence import signed
 from chest_cancer.imaging.windows import WINDOWS
 from chest_cancer.jobs.model_files import FIRST_FIGURES, StoredFigure, title_of
-from chest_cancer.network.manifest import DataSummary
 from chest_cancer.network.patients import as_probability
+from chest_cancer.parameters.sources import source_name
 from chest_cancer.parameters.values import Window
 
 _EPOCH_NAMES = {
@@ -74,11 +73,6 @@ def percent(probability: float) -> str:
     if probability > 0.999:
         return "> 99.9 %"
     return f"{probability * 100:.1f} %"
-
-
-def source_name(data: DataSummary) -> str:
-    """Return where the training images came from; of a path on our own disk only the last part: the rest is private."""
-    return data.location if data.kind in ("google_drive", "https") else Path(data.location).name
 
 
 def window_name(window: Window) -> str:

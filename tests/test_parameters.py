@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from chest_cancer.hooks.parameters import ParametersHook
 from chest_cancer.parameters import engine
 from chest_cancer.parameters.blocks import BatchInferenceParameters, Parameters
+from chest_cancer.parameters.sources import source_name
 from conftest import PROJECT
 
 MISTAKES = {
@@ -182,3 +183,20 @@ def test_an_engine_that_is_not_installed_is_refused_with_the_extra_that_has_it(m
     with pytest.raises(ValidationError, match=r'Ray is not installed: pip install "chest_cancer\[ray\]", or use local'):
         BatchInferenceParameters(engine="ray")
     assert BatchInferenceParameters().engine == "local"
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [
+        ("/home/someone/study/slices", "slices"),
+        ("~/doe/ct.zip", "ct.zip"),
+        (".", "."),
+        ("phantom", "phantom"),
+        ("gdrive:abc", "gdrive:abc"),
+        ("https://example.org/sets/ct.zip", "https://example.org/sets/ct.zip"),
+        ("s3://bucket/of/slices", "s3://bucket/of/slices"),
+        ("dicomweb+https://pacs.example/dicom-web", "dicomweb+https://pacs.example/dicom-web"),
+    ],
+)
+def test_of_a_path_only_its_end_is_named(location: str, name: str) -> None:
+    assert source_name(location) == name

@@ -2,15 +2,9 @@ import pytest
 from flask import render_template_string
 from markupsafe import Markup
 
-from app.presentation import curve_svg, duration, figure, figure_name, inline_code, is_share, source_name, step_name
-from manifests import manifest_of
+from app.presentation import curve_svg, duration, figure, figure_name, inline_code, is_share, step_name
 
 FIGURE = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
-
-
-def test_a_page_names_only_the_end_of_a_local_path():
-    assert source_name(manifest_of(data={"kind": "folder", "location": "/home/someone/study/slices"}).data) == "slices"
-    assert source_name(manifest_of(data={"kind": "google_drive", "location": "gdrive:abc"}).data) == "gdrive:abc"
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.00001, "&lt; 0.1 %"), (0.99999, "&gt; 99.9 %"), (0.5, "50.0 %")])

@@ -299,8 +299,8 @@ def test_a_shift_is_found_where_there_is_one_and_not_where_there_is_none() -> No
 
 
 SUMMARY = {
-    "location": "elsewhere", "kind": "folder", "synthetic": False, "files": 60, "quarantined": 0, "images": 60,
-    "distinct_by_pixels": 60, "notes": [], "odd": [],
+    "location": "/home/ada/doe_john/elsewhere", "kind": "folder", "synthetic": False, "files": 60, "quarantined": 0,
+    "images": 60, "distinct_by_pixels": 60, "notes": [], "odd": [],
 }  # fmt: skip
 
 
@@ -388,6 +388,8 @@ def test_the_page_says_what_is_known_of_a_model_whose_images_are_elsewhere(label
     assert "Not measured: the images that the model was made from are not here as they were." in page
     assert "Too few patients to try another temperature" in page
     assert "could not be looked for" in page
+    assert "<code>elsewhere</code>" in page
+    assert "doe_john" not in page
     sections = re.findall(r'<details class="section" id="(\w+)"( open)?>', page)
     assert [name for name, _ in sections] == ["figures", "calibration", "shift", "data"]
     assert [name for name, is_open in sections if is_open] == ["figures"]

@@ -719,18 +719,20 @@ def test_the_model_card_says_whether_subgroups_were_measured() -> None:
 ODD = ["`b`: only 1 of its 3 <images> are distinct; copies count once."]
 
 
+TABLE = pd.DataFrame(
+    [
+        ("a", "PNG", "RGB", 300, 200, 0, "train"),
+        ("a", "PNG", "RGB", 300, 200, 0, "copy"),
+        ("a", "JPEG", "L", 512, 400, 1, "test"),
+        ("<b>", "PNG", "RGB", 310, 210, 2, "train"),
+    ],
+    columns=["label", "format", "mode", "width", "height", "group", "split"],
+).assign(source_split=None, scaling=["8 bits", "8 bits", "8 bits", "HU"])
+
+
 def data_card(audits: list[AuditedPart], *refused: tuple[str, str], **parameters: Any) -> str:
-    table = pd.DataFrame(
-        [
-            ("a", "PNG", "RGB", 300, 200, 0, "train"),
-            ("a", "PNG", "RGB", 300, 200, 0, "copy"),
-            ("a", "JPEG", "L", 512, 400, 1, "test"),
-            ("<b>", "PNG", "RGB", 310, 210, 2, "train"),
-        ],
-        columns=["label", "format", "mode", "width", "height", "group", "split"],
-    ).assign(source_split=None, scaling=["8 bits", "8 bits", "8 bits", "HU"])
     block = FeatureExtractionParameters.model_validate(parameters)
-    return render_data_card(manifest(images=4).data, ODD, table, quarantine(*refused), audits, block)
+    return render_data_card(manifest(images=4).data, ODD, TABLE, quarantine(*refused), audits, block)
 
 
 def test_the_data_card_counts_each_picture_once_in_its_split() -> None:
@@ -797,6 +799,20 @@ def test_the_data_report_says_what_the_audits_of_the_data_found_and_that_no_clas
     assert "Training images, each of another group" in page
     assert '<figcaption>&lt;b&gt;</figcaption><div><img src="data:image/jpeg;base64,AAAA"' in page
     assert "Evidence maps" not in page
+
+
+def test_pages_and_cards_name_the_folder_of_the_images_and_not_where_it_lies() -> None:
+    made = manifest(location="/home/ada/doe_john/slices", kind="folder", synthetic=False)
+    texts = [
+        render_report(METRICS, made, quarantine(), [], {}, 0.95, PROMOTION, EXAMPLES),
+        render_model_card(METRICS, made, ANSWERS, [], 0.95),
+        render_data_report(made.data, [], TABLE, quarantine(), [], {}),
+        render_data_card(made.data, [], TABLE, quarantine(), [], FeatureExtractionParameters()),
+    ]
+
+    for text in texts:
+        assert "slices" in text
+        assert "doe_john" not in text
 
 
 def test_the_data_report_shows_pictures_of_several_patients_with_paths_and_hashes() -> None:

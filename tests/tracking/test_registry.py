@@ -144,6 +144,16 @@ def served_run(project: Path) -> str | None:
     return ModelSource(project, "local").get().manifest.provenance.mlflow_run_id
 
 
+def test_a_description_names_the_folder_of_the_images_and_not_where_it_lies(
+    client: MlflowClient, trained: Callable
+) -> None:
+    registry.submit(*trained(1, location="/home/ada/doe_john/slices", kind="folder"), FIRST)
+
+    description = client.get_model_version(registry.MODEL, "1").description
+    assert "Trained on slices (" in description
+    assert "doe_john" not in description
+
+
 def test_the_first_model_becomes_champion_and_its_description_says_where_it_comes_from(
     client: MlflowClient, trained: Callable
 ) -> None:

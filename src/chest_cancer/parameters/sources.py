@@ -1,10 +1,20 @@
 """The parameters of a source of labelled images: `data_ingestion` and `external_validation` have them."""
 
+from pathlib import PurePath
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from chest_cancer.parameters.values import Block, FewestAndMost, Fraction, Name, Part, PatientWay, TableRole
+
+
+def source_name(location: str) -> str:
+    """Name a source where others read it: an address as it is, of a path the last part, as folders may name people.
+
+    Args:
+        location: Where images come from, without secrets.
+    """
+    return location if "://" in location else PurePath(location).name or location
 
 
 class PhantomParameters(Block):

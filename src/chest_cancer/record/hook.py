@@ -16,6 +16,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from chest_cancer.jobs import progress
 from chest_cancer.network.classifier import MANIFEST_FILE
 from chest_cancer.network.manifest import DataSummary, Manifest
+from chest_cancer.parameters.sources import source_name
 from chest_cancer.record import contents, delivery, registered_files, registry, tracking
 from chest_cancer.record.ending import at_end
 from chest_cancer.record.external import log_external_validation
@@ -208,9 +209,8 @@ def _rename(title: str) -> None:
 def _data_of(manifest: Manifest) -> dict[str, Any]:
     """What tells the images of one model from those of another, without folders of this machine."""
     data = manifest.data
-    is_address = data.kind in ("google_drive", "https", "dicomweb", "object_store")
     return {
-        "source": data.location if is_address else Path(data.location).name,
+        "source": source_name(data.location),
         "synthetic": data.synthetic,
         "classes": list(manifest.classes),
         "images": data.images,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from chest_cancer.network.manifest import Manifest
+from chest_cancer.parameters.sources import source_name
 from chest_cancer.record.champion import Decision, Line
 from chest_cancer.record.tracking import MODEL_FOLDER, connect, reaching_server, registry_uri, run_on
 from chest_cancer.storage.recoverable_folder import locked
@@ -275,7 +276,7 @@ def _describe(reason: str, manifest: Manifest) -> str:
     provenance, data = manifest.provenance, manifest.data
     clean = {True: "", False: ", with uncommitted changes", None: ""}[provenance.git_clean]
     return (
-        f"{reason}\n\nTrained on {data.location} (digest {data.digest[:12]}) by run "
+        f"{reason}\n\nTrained on {source_name(data.location)} (digest {data.digest[:12]}) by run "
         f"{provenance.mlflow_run_id}, commit {(provenance.git_commit or 'unknown')[:12]}{clean}."
     )
 

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from chest_cancer.network.manifest import Manifest
+from chest_cancer.parameters.sources import source_name
 from chest_cancer.reporting.pictures import Gallery
 from chest_cancer.reporting.ranked_limitations import FIRST, find_limitations
 from chest_cancer.reporting.style import percent
@@ -124,7 +125,7 @@ def _made_of(manifest: Manifest) -> str:
     changed = " with changes that are in no commit" if made.git_clean is False else ""
     return (
         f"Made on {_in_words(made.created)}{run} (chest-cancer {made.code_version}{commit}{changed}): VGG16 with a "
-        f"{manifest.head} head, from {data.files} files of {data.location} (data {data.digest[:8]})."
+        f"{manifest.head} head, from {data.files} files of {source_name(data.location)} (data {data.digest[:8]})."
     )
 
 

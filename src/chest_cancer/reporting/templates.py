@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
 
+from chest_cancer.parameters.sources import source_name
 from chest_cancer.reporting.limitation import sentence
 from chest_cancer.reporting.style import percent
 from chest_cancer.statistics.intervals import in_words
@@ -66,6 +67,7 @@ TEMPLATES = Environment(
 TEMPLATES.filters |= {
     "figure": in_words,
     "percent": percent,
+    "source_name": source_name,
     "sentence": sentence,
     "plain": _for_markdown,
     "with_code": _with_code,
