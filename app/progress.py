@@ -6,6 +6,7 @@ from typing import Any
 from chest_cancer.jobs.progress import kept_epoch
 
 _MOST_POINTS = 120
+_TRAINING = "model_training.train_head_node"
 _MIN_DELTA = "model_training.early_stopping.min_delta"
 
 STAGES = {
@@ -32,7 +33,8 @@ def summarise(events: list[dict[str, Any]], status: str, before: Mapping[str, fl
             the running node has been through, or None; `ends`: when the run is expected to end, `step_ends`: when its
             running node is, in seconds since 1970, or None where nothing tells; `epoch`: the last epoch, the number of
             epochs, and its figures, or None; `best`: the epoch whose weights are kept, and its validation loss, or
-            None; `curve`: epoch, loss and validation loss of up to 120 epochs.
+            None; `kept`: that epoch and its figures, once the training has ended, else None; `curve`: epoch, loss and
+            validation loss of up to 120 epochs.
     """
     nodes: dict[str, dict[str, Any]] = {}
     epochs: list[dict[str, Any]] = []
@@ -57,7 +59,7 @@ def summarise(events: list[dict[str, Any]], status: str, before: Mapping[str, fl
         if node["status"] == "running" and status != "running":
             node["status"] = "stopped"
     step_ends, ends = _expected_ends(list(nodes.values()), images, before or {})
-    last = {name: epochs[-1][name] for name in ("epoch", "epochs", "figures")} if epochs else None
+    best, trained = _best(epochs, _min_delta(events)), nodes.get(_TRAINING, {}).get("status") == "done"
     step = -(-len(epochs) // _MOST_POINTS) or 1
     chosen = [*epochs[:-1:step], *epochs[-1:]]
     curve = [[event["epoch"], event["figures"].get("loss"), event["figures"].get("val_loss")] for event in chosen]
@@ -67,8 +69,11 @@ def summarise(events: list[dict[str, Any]], status: str, before: Mapping[str, fl
         "images": images and {"done": images["done"], "of": images["of"]},
         "ends": ends,
         "step_ends": step_ends,
-        "epoch": last,
-        "best": _best(epochs, _min_delta(events)),
+        "epoch": _shown(epochs[-1]) if epochs else None,
+        "best": best,
+        "kept": next(_shown(event) for event in epochs if event["epoch"] == best["epoch"])
+        if best and trained
+        else None,
         "curve": curve,
     }
 
@@ -114,6 +119,10 @@ def _expected_ends(
     if step_ends is None or not before.keys() >= set(waiting):
         return step_ends, None
     return step_ends, step_ends + sum(before[name] for name in waiting)
+
+
+def _shown(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: event[name] for name in ("epoch", "epochs", "figures")}
 
 
 def _best(epochs: list[dict[str, Any]], min_delta: float) -> dict[str, Any] | None:

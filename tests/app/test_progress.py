@@ -79,6 +79,18 @@ def test_the_best_epoch_is_that_of_the_lowest_validation_loss_and_is_marked_on_t
     assert "best" not in curve_svg(summary["curve"])
 
 
+def test_what_is_said_of_a_training_that_has_ended_is_of_the_epoch_that_is_kept():
+    said = [
+        {"event": "epoch", "epoch": epoch, "epochs": 9, "figures": {"accuracy": epoch / 10, "val_loss": loss}}
+        for epoch, loss in enumerate([0.9, 0.5, 0.6], start=1)
+    ]
+    during = summarise(events(*NODES[:4], running=NODES[4], after=said), "running")
+    ended = summarise(events(*NODES[:5], after=said), "succeeded")
+
+    assert (during["epoch"]["epoch"], during["kept"]) == (3, None)
+    assert ended["kept"] == {"epoch": 2, "epochs": 9, "figures": {"accuracy": 0.2, "val_loss": 0.5}}
+
+
 def test_a_loss_that_falls_by_less_than_counts_is_not_the_best():
     said = [
         {"event": "epoch", "epoch": epoch, "epochs": 9, "figures": {"loss": 1.0, "val_loss": loss}}

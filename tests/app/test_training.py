@@ -92,6 +92,7 @@ def test_a_run_that_fails_says_why_and_leaves_the_former_model(client, project):
     page = client.get(f"/train?token={TOKEN}", headers=HTML, follow_redirects=True).get_data(as_text=True)
     assert "no test images" in page
     assert "The former model goes on answering" in page
+    assert "<h3>Epoch 2 is kept, of 2</h3>" in page
 
 
 def test_a_run_whose_model_is_refused_by_the_gate_is_not_served_and_the_page_says_how_to_serve_it(client, project):

@@ -77,12 +77,15 @@ def test_headlines_are_bars_curves_are_curves_and_every_figure_is_in_a_table(cli
     mlflow.set_tracking_uri(tracking.tracking_uri())
     with mlflow.start_run(run_id=tracking.open_run("test")) as active:
         contents.log_figures(METRICS)
-        contents.log_curves(pd.DataFrame({"loss": [0.7, 0.6]}))
+        contents.log_curves(pd.DataFrame({"loss": [0.7, 0.6, 0.5], "val_loss": [0.9, 0.7, 0.8]}), 0.0)
 
     run = client.get_run(active.info.run_id)
-    assert run.data.metrics == {"test/roc_auc": 0.9, "epochs/loss": 0.6}
-    steps = [[point.step for point in client.get_metric_history(run.info.run_id, name)] for name in run.data.metrics]
-    assert sorted(steps) == [[0], [1, 2]]
+    curves = {"epochs/loss": 0.5, "epochs/val_loss": 0.8}
+    assert run.data.metrics == {"test/roc_auc": 0.9, "kept/epoch": 2, "kept/loss": 0.6, "kept/val_loss": 0.7} | curves
+    steps = {
+        name: [point.step for point in client.get_metric_history(run.info.run_id, name)] for name in run.data.metrics
+    }
+    assert steps == {name: [1, 2, 3] if name in curves else [0] for name in run.data.metrics}
     assert (tracking.local_artifacts(run.info.run_id) / "figures.csv").read_text().splitlines() == [
         "figure,value,low,high,n,title",
         "roc_auc,0.9,0.75,0.96,81,area under the ROC curve",

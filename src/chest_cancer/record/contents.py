@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from chest_cancer.jobs.progress import kept_epoch
 from chest_cancer.network.manifest import DataSummary, Manifest
 from chest_cancer.record import tracking
 from chest_cancer.record.names import mlflow_name
@@ -26,9 +27,19 @@ _DIGEST_CHARACTERS = 8
 """So many of a digest are read; the tag `data_digest` has all."""
 
 
-def log_curves(history: "pd.DataFrame") -> None:
-    """Log a curve for each column of the training history; steps are epochs, from 1."""
+def log_curves(history: "pd.DataFrame", min_delta: float) -> None:
+    """Log a curve for each column of the training history, and apart what it is in the epoch whose weights were kept.
+
+    Lists of runs show the last point of a curve, which is that of another epoch.
+
+    Args:
+        history: `loss`, `val_loss` and other figures, a row per epoch, from 1.
+        min_delta: Smallest fall of the validation loss that counted.
+    """
     _log({f"epochs/{mlflow_name(str(name))}": list(enumerate(values, start=1)) for name, values in history.items()})
+    kept = kept_epoch(history["val_loss"].tolist(), min_delta)
+    figures = {"epoch": kept} | {str(name): float(values.iloc[kept - 1]) for name, values in history.items()}
+    _log({f"kept/{mlflow_name(name)}": [(0, value)] for name, value in figures.items()})
 
 
 def log_figures(metrics: Mapping[str, Any]) -> None:

@@ -104,7 +104,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
             contents.log_origin(data.manifest)
             _rename(self._parameters.title(data.manifest.head))
         elif dataset_name == "training_history":
-            contents.log_curves(data)
+            min_delta = self._parameters.values["model_training.early_stopping.min_delta"]
+            contents.log_curves(data, min_delta)
         elif dataset_name == "search_trials":
             contents.log_trials(data)
         elif dataset_name == "external_validation":
