@@ -10,6 +10,7 @@ from chest_cancer.datasets.image_files_dataset import ImageFilesDataset
 from chest_cancer.datasets.table_parts import TablePartsDataset
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters.blocks import BatchInferenceParameters
+from chest_cancer.parameters.sources import PhantomParameters
 from chest_cancer.pipelines.batch_inference.nodes import predict_images
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.storage.table_parts import TableParts
@@ -32,7 +33,8 @@ def make_table(
     """Predict a source by a tiny classifier into `work`, as the catalog would; the table may be elsewhere."""
     parameters = BatchInferenceParameters.model_validate({"source": str(source), "part": share} | block)
     images = ImageFilesDataset(filepath=str(work / "images"), object_store={"credentials": credentials})
-    images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY))
+    few = PhantomParameters(images=4)
+    images.save(ImageSource(location=str(source), parameter="batch_inference.source", key=KEY, phantom=few))
     planned, _, _ = predict_images(images.load(), classifier or by_seed(seed), parameters, KEY)
     table = TablePartsDataset(filepath=predictions or str(work / "predictions"), credentials=credentials)
     table.save(planned)

@@ -1,5 +1,6 @@
 """A batch in parts: what is made again and what is not, shares, and where the files stay."""
 
+import shutil
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.pandas import ParquetDataset
 from PIL import Image
@@ -137,13 +138,58 @@ def test_a_file_that_changed_makes_its_part_anew_and_one_that_is_gone_is_no_row(
     assert len(paths_in(fewer)) == FILES
 
 
-def test_parts_of_another_source_are_removed(source: Path, tmp_path: Path, picture: Callable[..., Pixels]) -> None:
-    make_table(source, tmp_path)
+@pytest.mark.parametrize("share", [None, "1/16"])
+def test_parts_of_another_source_are_kept_and_the_run_says_how_to_go_on(
+    source: Path, tmp_path: Path, picture: Callable[..., Pixels], share: str | None
+) -> None:
+    parts = make_table(source, tmp_path)
+    before = contents(parts)
     (tmp_path / "other").mkdir()
     Image.fromarray(picture(3, 40, 48)).save(tmp_path / "other" / "only.png")
 
-    assert paths_in(make_table(tmp_path / "other", tmp_path, "1/16")) in ([], ["only.png"])
+    for other in (tmp_path / "other", "phantom"):
+        with pytest.raises(
+            DatasetError,
+            match=rf"predictions holds parts of another source: {len(before)} of source \(\w{{8}}\)\. "
+            rf"Expected none, or parts of {Path(other).name}.* Move that folder away to keep them",
+        ):
+            make_table(other, tmp_path, share)
+
+    assert contents(parts) == before
+    assert times(make_table(source, tmp_path)) == times(parts)
+    folder_of(parts).rename(tmp_path / "kept")
     assert paths_in(make_table(tmp_path / "other", tmp_path)) == ["only.png"]
+
+
+def test_parts_of_phantoms_make_room_for_those_of_images(source: Path, tmp_path: Path) -> None:
+    make_table("phantom", tmp_path)
+
+    assert len(paths_in(make_table(source, tmp_path))) == FILES + 1
+
+
+def test_what_is_no_part_is_not_removed(source: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "predictions" / "mine.parquet"
+    mine.parent.mkdir()
+    pd.DataFrame({"path": ["a.png"]}).to_parquet(mine)
+
+    with pytest.raises(DatasetError, match=r"another source: 1 of a source that they do not name\."):
+        make_table(source, tmp_path)
+
+    assert mine.is_file()
+
+
+def test_a_source_is_the_same_however_it_is_written_and_parts_do_not_say_where_it_lies(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", source)
+    (tmp_path / "link").symlink_to(source)
+    monkeypatch.chdir(tmp_path)
+    for seed, same in enumerate([(source, "source/", "link"), (archive, "archive.zip")]):
+        for number, written in enumerate(same):
+            parts = make_table(written, tmp_path / f"work_{seed}", seed=number)
+
+        assert len(paths_in(parts)) == FILES + 1
+        assert not [name for name, part in contents(parts).items() if str(tmp_path).encode() in part]
 
 
 def test_a_damaged_part_is_made_again(source: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from something else; any number of processes may do so at once, and may be kille
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _MADE_FROM = b"made_from"
 _PROVISIONAL = b"provisional"
+_SOURCE = b"source"
+_UNKNOWN = "a source that they do not name"
 _SUFFIX = ".parquet"
 _END = 16_384
 """Bytes that nearly always hold the footer of a part, which says what is in it."""
@@ -34,17 +37,21 @@ class PlannedTable:
     """A table that is to be made.
 
     Attributes:
+        source: What it is of, as people call it. Parts of something else are somebody's work, and are not removed.
         made_from: Of each of its parts, by name, a digest of all that decides what is in it.
         asked: Names of the parts that are to be made now, where they are missing.
         compute: Takes the names of those that are missing, and gives each with its rows, in that order.
         is_final: Whether rows would be the same another time. A part with others is kept until it is asked for again,
             and made again then.
+        replaced: Other sources whose parts are nobody's work, and may be removed.
     """
 
+    source: str
     made_from: Mapping[str, str]
     asked: tuple[str, ...]
     compute: Callable[[list[str]], Iterable[tuple[str, pd.DataFrame]]]
     is_final: Callable[[pd.DataFrame], bool] = _always
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,9 @@ class TableParts:
 
         Args:
             planned: The table.
+
+        Raises:
+            DatasetError: There are parts of another source.
         """
         current = self._current(planned)
         missing = [name for name in planned.asked if name not in current]
@@ -101,20 +111,31 @@ class TableParts:
         if not missing:
             return
         for name, rows in planned.compute(missing):
-            notes = {_MADE_FROM: planned.made_from[name].encode()}
+            notes = {_MADE_FROM: planned.made_from[name].encode(), _SOURCE: planned.source.encode()}
             self._write(name, rows, notes if planned.is_final(rows) else notes | {_PROVISIONAL: b"yes"})
 
     def _current(self, planned: PlannedTable) -> set[str]:
         """Names of the parts that are there as planned; others are removed, as a table of both would be of nothing."""
         current = set()
         old = []
+        others: Counter[str] = Counter()
         for part in self._list():
             name = part.name.removesuffix(_SUFFIX)
             notes = self._notes(part)
             if name not in planned.made_from or notes.get(_MADE_FROM) != planned.made_from[name].encode():
                 old.append(part.name)
+                source = notes.get(_SOURCE, b"").decode() or _UNKNOWN
+                # What says nothing of itself is damaged: such a part is made again.
+                if notes and source not in (planned.source, *planned.replaced):
+                    others[source] += 1
             elif _PROVISIONAL not in notes or name not in planned.asked:
                 current.add(name)
+        if others:
+            raise DatasetError(
+                f"{self.place.address} holds parts of another source: {_counted(others)}. Expected none, or parts of "
+                f"{planned.source}, as they would be lost. Move that folder away to keep them, or delete it, and start "
+                "the same command again; or name the source that they are of, if that was meant."
+            )
         if old:
             logger.info("Removing %d parts that were made from other files, or by another model.", len(old))
         for name in old:
@@ -151,6 +172,10 @@ class TableParts:
 
     def _is_planned(self, part: Listed, metadata: pq.FileMetaData) -> bool:
         return self.made_from is None or self.made_from.get(part.name.removesuffix(_SUFFIX)) == _origin(metadata)
+
+
+def _counted(sources: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} of {source}" for source, count in sorted(sources.items()))
 
 
 def _origin(metadata: pq.FileMetaData) -> str:

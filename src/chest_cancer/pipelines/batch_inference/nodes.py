@@ -17,7 +17,14 @@ from chest_cancer.network.preparation import Preparation
 from chest_cancer.network.processes import Processes
 from chest_cancer.network.studies import reason_of_chest
 from chest_cancer.parameters.blocks import BatchInferenceParameters
-from chest_cancer.pipelines.batch_inference.parts import Part, images_about, look_whom, plan_parts, share_of
+from chest_cancer.pipelines.batch_inference.parts import (
+    Part,
+    images_about,
+    look_whom,
+    name_of_source,
+    plan_parts,
+    share_of,
+)
 from chest_cancer.sources import file_reader
 from chest_cancer.sources.file_reader import IS_CT, FileReader, Row, may_pass
 from chest_cancer.sources.image_files import ImageFiles
@@ -27,6 +34,8 @@ from chest_cancer.storage.table_parts import PlannedTable
 
 logger = logging.getLogger(__name__)
 
+_TRIAL = "phantom"
+"""What is predicted where no source was named: anybody can make it again."""
 _BATCH, _READ_AHEAD = 2, 64  # on the processor more images at once take more memory, and no less time
 
 
@@ -75,10 +84,12 @@ def predict_images(
     preparation = Preparation.of(classifier.manifest)
     reader = FileReader(patient_key, whom.way, preparation, images.folder, whom.nobody, parameters.limits)
     planned = PlannedTable(
+        name_of_source(images.source, parameters.source, patient_key),
         {part.name: part.made_from for part in parts},
         tuple(part.name for part in share_of(parts, parameters.part)),
         partial(_predict_parts, {part.name: part for part in parts}, classifier, reader, parameters),
         _is_final,
+        (_TRIAL,),
     )
     facts = {
         "source": images.source.location,

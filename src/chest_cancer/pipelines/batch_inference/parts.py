@@ -9,12 +9,13 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from chest_cancer.parameters.sources import SourceLimits
+from chest_cancer.parameters.sources import SourceLimits, source_name
 from chest_cancer.sources.file_reader import IdentityReader
 from chest_cancer.sources.identifiers import keyed_hash
 from chest_cancer.sources.identity import (
@@ -25,6 +26,7 @@ from chest_cancer.sources.identity import (
     names_of_nobody,
 )
 from chest_cancer.sources.image_files import ImageFiles, SourceFile, ask_of_all
+from chest_cancer.sources.image_folder import SourceRecord
 from chest_cancer.statistics.near_duplicates import join_identities
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 _FORMAT = 1
 """Of a part's rows: a change makes all anew."""
 
+_DIGITS = 8
 _IMAGES_IN_A_PART = 2000
 _BYTES_OF_AN_IMAGE = 500_000
 _FEWEST_PARTS = 16
@@ -121,6 +124,23 @@ def plan_parts(images: ImageFiles, whom: Whom, key: bytes, model: str, limits: S
         Part(f"part_{number:05d}_of_{count:05d}", _digest(common, files), tuple(files))
         for number, files in sorted(by_number.items())
     ]
+
+
+def name_of_source(source: SourceRecord, given: str, key: bytes) -> str:
+    """Name a source so that its parts are told from those of another one, without a path, which may name people.
+
+    Args:
+        source: Where the files came from.
+        given: The parameter `batch_inference.source`.
+        key: Of this project.
+    """
+    if source.synthetic:
+        return source.location
+    path = Path(source.location).expanduser()
+    # The address of an archive is without its query, by which the studies were chosen.
+    address = given if source.kind == "dicomweb" else source.location.rstrip("/")
+    place = str(path.resolve()) if path.exists() else address
+    return f"{source_name(source.location)} ({keyed_hash(key, 'source', place)[:_DIGITS]})"
 
 
 def share_of(parts: Iterable[Part], share: str | None) -> list[Part]:
