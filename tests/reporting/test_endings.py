@@ -33,6 +33,7 @@ TRIALS = pd.DataFrame(
 )
 BATCH = {
     "source": "[ward] 3",
+    "model_synthetic": False,
     "rows": 1200,
     "answers": {"normal": 1100, "[bold]odd": 1},
     "without_answer_in_all": 99,
@@ -152,6 +153,16 @@ def test_a_batch_ends_with_its_answers_and_how_often_the_model_is_right(said: Ca
     assert "Nobody said what these images show, so how many answers are right is not known." in text
     assert "On its own test images the model answers 0.72 [0.57, 0.83] of 81 rightly." in text
     assert "kedro run --pipelines external_validation --params external_validation.source=<labelled images> #" in text
+
+
+def test_a_batch_by_a_model_of_phantoms_ends_with_what_its_answers_mean(said: Callable[..., str]) -> None:
+    real, synthetic = (
+        said(ENDINGS["predictions_gallery"], {"batch_summary": BATCH | {"model_synthetic": is_so}})
+        for is_so in (False, True)
+    )
+
+    assert "what it answers about a scan of a person means nothing." in synthetic
+    assert "phantoms" not in real
 
 
 def test_a_share_of_a_batch_ends_with_the_other_shares(said: Callable[..., str]) -> None:

@@ -28,7 +28,7 @@ from chest_cancer.network.patients import PatientReading
 from chest_cancer.network.studies import DrivingSlice, SliceAnswer, StudyAnswer
 from chest_cancer.reporting import study_answers
 from chest_cancer.reporting.dicom.headers import RESEARCH
-from chest_cancer.reporting.served_model import ServedModel
+from chest_cancer.reporting.served_model import NO_PERSON, ServedModel
 from chest_cancer.reporting.study_answers import NoStudyError, answer_studies
 from chest_cancer.sources.identifiers import hidden
 from chest_cancer.storage.figures import StoredFigure
@@ -246,16 +246,30 @@ def test_what_is_written_passes_dciodvfy(kind: str, elements: dict[str, Any], tm
 def test_lines_for_people_say_what_was_found(tmp_path: Path) -> None:
     lines, _ = answer(series(SLICES) | {"readme.txt": b"words", "notes.txt": b"words"}, tmp_path)
 
-    assert lines[:7] == [
+    assert lines[:8] == [
         "Series 1, slices: 4.",
         "  Reads positive for adenocarcinoma: score 3.25, threshold 0.50 (log-odds, by noisy-or).",
         "  Driven by slice 4 from the feet, at -292.5 mm: 0.90.",
         "  Driven by slice 2 from the feet, at -297.5 mm: 0.50.",
         "  Without lung, not counted: 1 of 4.",
         "  Declined, counted: 1 (not sure) of 3.",
+        f"  Synthetic: {NO_PERSON}.",
         f"  Written to {tmp_path / 'out' / 'series_1'}: report.dcm, evidence_1.dcm, evidence_2.dcm.",
     ]
-    assert lines[7].startswith("Not used (files: 2): ")
+    assert lines[8].startswith("Not used (files: 2): ")
+
+
+@pytest.mark.usefixtures("answered")
+@pytest.mark.parametrize("is_so", [True, False])
+def test_what_a_model_of_phantoms_says_is_called_synthetic(tmp_path: Path, is_so: bool) -> None:
+    data = CLASSIFIER.manifest.data.model_dump() | {"synthetic": is_so}
+    classifier = Classifier(b"graph", manifest_of(patient_rule=PATIENT_RULE, data=data))
+
+    lines, made = answer(series(SLICES), tmp_path, classifier)
+
+    assert ("trained on synthetic phantoms alone" in "".join(lines)) == is_so
+    assert ("trained on synthetic phantoms alone" in texts(made["series_1/report.dcm"])) == is_so
+    assert ("SYNTHETIC PHANTOMS" in made["series_1/evidence_1.dcm"].DerivationDescription) == is_so
 
 
 def test_where_every_slice_was_declined_the_reading_is_called_of_little_worth(

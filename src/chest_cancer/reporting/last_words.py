@@ -111,6 +111,7 @@ def say_external(results: Results) -> Lines:
 def say_batch(results: Results) -> Lines:
     """Say what was answered."""
     # Here, because it needs SciPy, which takes a second, and every run begins with this module.
+    from chest_cancer.reporting.served_model import NO_PERSON
     from chest_cancer.statistics.intervals import in_words
 
     facts = results.load("batch_summary")
@@ -122,7 +123,10 @@ def say_batch(results: Results) -> Lines:
     right = results.own_figures().get("accuracy")
     own = f"On its own test images the model answers {in_words(right)} of {right['n']} rightly." if right else ""
     words = f"Nobody said what these images show, so how many answers are right is not known. {own}".rstrip()
-    return [("Batch", found), ("Believe", words), ("", RESEARCH)]
+    said: Lines = [("Batch", found), ("Believe", words)]
+    if facts["model_synthetic"]:
+        said.append(("", f"{NO_PERSON[0].upper()}{NO_PERSON[1:]}."))
+    return [*said, ("", RESEARCH)]
 
 
 def after_batch(results: Results) -> Mapping[str, str]:

@@ -9,6 +9,9 @@ from chest_cancer.jobs.model_files import ModelFolder
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.storage.figures import StoredFigure
 
+NO_PERSON = "the model was trained on synthetic phantoms alone: what it answers about a scan of a person means nothing"
+"""Stands beside every answer of such a model."""
+
 
 @dataclass(frozen=True)
 class ServedModel:

@@ -13,7 +13,7 @@ from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.classifier import Classifier
 from chest_cancer.network.patients import PatientRule
 from chest_cancer.network.studies import StudyAnswer, predict_study
-from chest_cancer.reporting.served_model import ServedModel
+from chest_cancer.reporting.served_model import NO_PERSON, ServedModel
 from chest_cancer.storage.atomic import replace_file
 
 
@@ -90,6 +90,8 @@ def describe_answer(answer: StudyAnswer, classifier: Classifier) -> Iterator[str
     yield f"Declined, counted: {declined} of {answer.with_lung}."
     if answer.caution is not None:
         yield f"Caution: {answer.caution}."
+    if classifier.manifest.data.synthetic:
+        yield f"Synthetic: {NO_PERSON}."
 
 
 def _write(answer: StudyAnswer, volume: Volume, open_file: OpenFile, out: Path, model: ServedModel) -> Iterator[str]:

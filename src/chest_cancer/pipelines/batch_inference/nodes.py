@@ -72,8 +72,8 @@ def predict_images(
         `probability`, empty where there is none, and then a `reason`; a `warning` where only the probability is empty,
         because it would say nothing; a `probability_<class>` of each class, empty where the file can't be read or shows
         no lung; the digest `pixel_sha256`, empty where it can't be read. What is known of the work: `source`,
-        `synthetic`, `files` and `parts`, how many there are to be. And the classifier, for what follows: by then
-        another one may be served.
+        `synthetic`, whether its images are drawn, `model_synthetic`, whether those of the model are, `files` and
+        `parts`, how many there are to be. And the classifier, for what follows: by then another one may be served.
 
     Raises:
         ValueError: There is no file, or no patient is found in the way that was asked for.
@@ -94,6 +94,7 @@ def predict_images(
     facts = {
         "source": images.source.location,
         "synthetic": images.source.synthetic,
+        "model_synthetic": classifier.manifest.data.synthetic,
         "files": len(images.files),
         "parts": len(parts),
     }

@@ -70,8 +70,16 @@ def make_pictures(
         )
         picture.copy_patient_and_study_information(header)  # highdicom itself takes the most needed only
         _refer(picture, header, volume.origins[one.number].frame)
+        picture.DerivationDescription = (
+            f"The slice, and the slice under the classifier's evidence map. {_use(classifier)}."
+        )
         pictures.append(picture)
     return pictures
+
+
+def _use(classifier: Classifier) -> str:
+    """What the answers are for, in capitals as people look for it on pictures."""
+    return f"{RESEARCH}; MODEL OF SYNTHETIC PHANTOMS" if classifier.manifest.data.synthetic else RESEARCH
 
 
 def _strongest(prediction: Prediction, rule: PatientRule) -> str:
@@ -96,10 +104,9 @@ def _draw(one: DrivingSlice, volume: Volume, classifier: Classifier, rule: Patie
     sheet = Image.new("RGB", (2 * size[0], size[1] + _CAPTION))
     sheet.paste(plain, (0, 0))
     sheet.paste(covered.convert("RGB"), (size[0], 0))
-    text = (
-        f"{RESEARCH}\nSlice at {position:.1f} mm: {name} {probability:.2f}. Right: orange speaks for it, blue against."
-    )
-    ImageDraw.Draw(sheet).multiline_text((8, size[1] + 4), text, "white", ImageFont.load_default(14))
+    said = f"Slice at {position:.1f} mm: {name} {probability:.2f}. Right: orange speaks for it, blue against."
+    words = f"{_use(classifier)}\n{said}"
+    ImageDraw.Draw(sheet).multiline_text((8, size[1] + 4), words, "white", ImageFont.load_default(14))
     return np.asarray(sheet)
 
 
@@ -118,7 +125,6 @@ def _refer(picture: Dataset, header: Dataset, frame: int) -> None:
         source.ReferencedFrameNumber = frames
     source.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation)]
     picture.SourceImageSequence = [source]
-    picture.DerivationDescription = f"The slice, and the slice under the classifier's evidence map. {RESEARCH}."
     picture.BodyPartExamined = "CHEST"
     picture.BurnedInAnnotation = "NO"  # The words on it say nothing of whom it shows.
     for keyword in _KEPT:

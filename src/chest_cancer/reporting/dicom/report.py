@@ -29,7 +29,7 @@ from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.patients import PatientReading, PatientRule
 from chest_cancer.network.studies import DrivingSlice, StudyAnswer
 from chest_cancer.reporting.dicom.headers import EQUIPMENT, RESEARCH, UTF_8, frame_numbers
-from chest_cancer.reporting.served_model import ServedModel
+from chest_cancer.reporting.served_model import NO_PERSON, ServedModel
 from chest_cancer.reporting.style import percent
 from chest_cancer.storage.figures import title_of
 
@@ -170,6 +170,8 @@ def _comments(answer: StudyAnswer, model: ServedModel) -> Iterator[str]:
     )
     if answer.caution is not None:
         yield f"Caution: {answer.caution}."
+    if model.classifier.manifest.data.synthetic:
+        yield f"Synthetic: {NO_PERSON}."
     known = {name: figure for name in _FIGURES if (figure := model.figures.get(name)) and figure["value"] is not None}
     interval = "interval" if model.confidence is None else f"{percent(model.confidence)} interval"
     if not known:
