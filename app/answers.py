@@ -77,7 +77,7 @@ class Answer:
 
 
 def answer(files: list[Slice | UnreadableFile], model: Model, capacity: Capacity) -> list[Answer | UnreadableFile]:
-    """Classify the slices that show lung; the network sees no other.
+    """Classify the slices that there is something to ask about; the network sees no other.
 
     Args:
         files: Those of one request.
@@ -87,7 +87,7 @@ def answer(files: list[Slice | UnreadableFile], model: Model, capacity: Capacity
     Returns:
         An answer for each slice, in the order of the files; a file that can't be read stays what it is.
     """
-    asked = [one.pixels for one in files if isinstance(one, Slice) and one.shows_lung]
+    asked = [one.pixels for one in files if isinstance(one, Slice) and one.is_asked]
     with capacity.infer() if asked else nullcontext():
         predictions = iter(model.classifier.predict_standardised(asked))
     answers = [_answer(one, predictions, model) if isinstance(one, Slice) else one for one in files]
@@ -98,7 +98,7 @@ def answer(files: list[Slice | UnreadableFile], model: Model, capacity: Capacity
 
 
 def _answer(one: Slice, predictions: Iterator[Prediction], model: Model) -> Answer:
-    if not one.shows_lung:
+    if not one.is_asked:
         return Answer(one, None, None)
     prediction = next(predictions)
     if one.chest:

@@ -29,7 +29,8 @@ class Slice:
         pixels: What the network takes, uint8 [224, 224, 3].
         frame: The part of the image that `pixels` shows.
         shown: What the page shows, uint8 [h, w, 3], in the image's own proportions, at most 512 on each side.
-        shows_lung: Whether there is something to ask about: False for a CT slice above or below the lungs.
+        is_asked: Whether there is something to ask about: False for a CT slice above or below the lungs, unless the
+            classifier has learnt from such.
         chest: Whether it is known to show a chest, by its Hounsfield units; False for a picture.
         filename: What the client calls the file.
         digest: What the picture is known by in batches and figures, so that a copy counts once.
@@ -39,7 +40,7 @@ class Slice:
     pixels: NDArray[np.uint8]
     frame: Frame
     shown: NDArray[np.uint8]
-    shows_lung: bool
+    is_asked: bool
     chest: bool
     filename: str | None
     digest: str
@@ -95,7 +96,7 @@ def read_slices(
                     seen.pixels,
                     seen.frame,
                     _shrink(pixels),
-                    lung,
+                    lung or classifier.manifest.slices_without_lung,
                     chest,
                     upload.filename,
                     image.digest,

@@ -37,7 +37,7 @@ def test_a_class_is_called_what_it_is_called_and_the_public_projects_two_as_they
 
 def slice_of(chest: bool = False) -> Slice:
     pixels = np.zeros((224, 224, 3), np.uint8)
-    return Slice(pixels, WHOLE_IMAGE, pixels, shows_lung=True, chest=chest, filename=None, digest="")
+    return Slice(pixels, WHOLE_IMAGE, pixels, is_asked=True, chest=chest, filename=None, digest="")
 
 
 @pytest.mark.parametrize(

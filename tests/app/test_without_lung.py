@@ -57,6 +57,19 @@ def test_the_page_shows_the_slice_and_nothing_that_looks_like_an_answer(client):
         assert answer not in text
 
 
+def test_a_model_that_has_learnt_from_such_slices_is_asked_about_them(project, make_app):
+    promote(project / CLASSIFIER, with_changes(tiny_classifier(), slices_without_lung=True), FIGURES)
+    client = make_app(project).test_client()
+
+    (said,) = client.post("/predict?explain=1", data={"image": files(abdomen=abdomen())}).get_json()
+    page = client.post("/", data={"image": files(abdomen=abdomen())}).get_data(as_text=True)
+
+    assert said["reason"] != "no lung in this slice"
+    assert set(said["probabilities"]) == {"normal", "adenocarcinoma"}
+    assert "evidence" in said
+    assert "the model was not asked" not in page
+
+
 def test_the_network_sees_none_of_them(client):
     def inferences():
         line = re.search(

@@ -87,6 +87,16 @@ def test_a_study_is_read_by_the_rule_for_patients_from_its_slices_with_lung(trai
     assert answer.share_without_lung == pytest.approx(2 / 6)
 
 
+def test_a_classifier_that_has_learnt_from_slices_without_lung_answers_such_slices(trained: Classifier) -> None:
+    lungs = stack()[:2]
+    volume = volume_of(series(np.stack([belly(lungs[0]), *lungs])))
+
+    answer = predict_study(with_manifest(trained, slices_without_lung=True), volume)
+
+    assert (answer.with_lung, answer.share_without_lung) == (3, 0)
+    assert NO_LUNG not in [one.reason for one in answer.slices]
+
+
 def test_declined_slices_count_and_are_told(trained: Classifier) -> None:
     limits = Limits(
         distance_limit=1e9, confidence_limit=1.1, validation_images=9, validation_refused=0.0, validation_unsure=0.0

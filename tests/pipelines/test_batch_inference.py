@@ -376,6 +376,20 @@ def test_slices_without_lung_are_told_and_count_neither_for_patients_nor_for_stu
     assert whole["driving"] == [volume.origins[one.number].file for one in answer.driving]
 
 
+def test_slices_without_lung_are_answered_by_a_classifier_that_has_learnt_from_such(
+    trained: Classifier, image_folder: Callable[[dict[str, bytes]], ImageFolder]
+) -> None:
+    manifest = manifest_of(classes=CLASSES, patient_rule=RULE | {"k": 2}, slices_without_lung=True)
+    ruled = Classifier(trained.graph, manifest)
+    lungs = stack()[:2]
+
+    table = predict(image_folder(series(np.stack([belly(lungs[0]), *lungs]))), ruled, "dicom")
+
+    assert NO_LUNG not in set(table["reason"])
+    assert table["probability_normal"].notna().all()
+    assert gather_patients([table], ruled)[["slices", "without_lung"]].to_numpy().tolist() == [[3, 0]]
+
+
 def test_studies_are_told_apart_by_series_and_pictures_are_of_none() -> None:
     ruled = Classifier(b"", manifest_of(classes=CLASSES, patient_rule=RULE))
     table = PREDICTIONS.assign(

@@ -124,7 +124,7 @@ def test_the_summary_counts_copies_and_what_was_left_out(tmp_path: Path) -> None
         tmp_path, {**files, "normal/copy.png": files["normal/a.png"], "normal/a.bmp": same_pixels, "x": b""}
     )
 
-    new = {"patient_count", "pattern", "counts", "left_out", "notes", "odd"}
+    new = {"slices_without_lung", "patient_count", "pattern", "counts", "left_out", "notes", "odd"}
     summary = {name: value for name, value in outcome.summary.items() if name not in new}
     assert summary | {"digest": ""} == {
         "location": str(tmp_path / "source"),

@@ -336,7 +336,7 @@ def assembled(identity, vgg16_weights: Weights):
         "images": 75,
     }
     choice = choose_head(features, table, block, 0)
-    origin = trace_origin(table, record, FACTS["data"], FACTS["provenance"])
+    origin = trace_origin(table, record, FACTS["data"] | {"slices_without_lung": True}, FACTS["provenance"])
     result = assemble_classifier(
         trained, choice, calibrate(trained, features, table, block), vgg16_weights, origin, block
     )
@@ -353,6 +353,7 @@ def test_the_manifest_says_what_must_be_known_of_the_classifier(assembled) -> No
     assert manifest.input == manifest_of().input
     assert manifest.preprocessing_version == PREPROCESSING_VERSION
     assert manifest.standardisation == StandardisationParameters(brightness="percentile", crop="body")
+    assert manifest.slices_without_lung
     assert (manifest.head, manifest.head_reason, manifest.kernel) == ("linear", "asked for", None)
     assert manifest.precision == "fp32"
     assert manifest.splits == {"test": 15, "train": 45, "validation": 15}

@@ -286,13 +286,14 @@ def test_a_slice_without_lung_says_so_and_is_used_only_where_it_is_asked_for(ing
     files = NORMAL | in_folder("tumour", series(SLICES) | {"low.dcm": ct_slice(abdomen, CORNER[2] - 2.5)})
 
     index, quarantine, summary = ingest(files)
-    all_of_them, nothing, _ = ingest(files, EVERY | {"lungs": None})
+    all_of_them, nothing, asked_for = ingest(files, EVERY | {"lungs": None})
 
     assert quarantine == {"tumour/low.dcm": NO_LUNG}
     assert summary["left_out"] == [{"reason": NO_LUNG, "files": 1, "example": "tumour/low.dcm"}]
     assert not any("could not be used" in said for said in summary["odd"])
     assert nothing == {}
     assert len(all_of_them) == len(index) + 1
+    assert [said["slices_without_lung"] for said in (summary, asked_for)] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,10 @@ def test_an_image_without_an_answer_has_no_label_and_says_why(tmp_path) -> None:
     abdomen = np.where((rows / 0.6) ** 2 + (columns / 0.8) ** 2 < 1, 40, -1000).astype(np.int16)
     images = [png(255), png(135), dicom(phantom(3)), dicom(abdomen)]
 
-    def said(distance_limit: float) -> list[dict]:
+    def said(distance_limit: float, **manifest: bool) -> list[dict]:
         limits = {"distance_limit": distance_limit, "confidence_limit": 0.65, "validation_images": 48}
         shares = {"validation_refused": 0.0, "validation_unsure": 0.0}
-        with_changes(tiny_classifier(), abstention=limits | shares).save(tmp_path)
+        with_changes(tiny_classifier(), abstention=limits | shares, **manifest).save(tmp_path)
         model = RegisteredClassifier()
         model.load_context(SimpleNamespace(artifacts={"classifier": str(tmp_path)}))
         return model.predict(None, pd.DataFrame({"image": images})).to_dict(orient="records")
@@ -46,3 +46,6 @@ def test_an_image_without_an_answer_has_no_label_and_says_why(tmp_path) -> None:
         "no lung in this slice",
     ]
     assert "NaN" not in json.dumps(refused)
+    of_all_slices = said(1.3, slices_without_lung=True)[3]
+    assert of_all_slices["reason"] != "no lung in this slice"
+    assert of_all_slices["probability_normal"] > 0

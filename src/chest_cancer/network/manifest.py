@@ -159,6 +159,7 @@ class Origin(Block):
     """The part of a manifest that is known before a head is trained; see `Manifest`."""
 
     classes: tuple[str, ...]
+    slices_without_lung: bool
     standardisation: StandardisationParameters
     precision: Literal["bf16", "fp32"]
     splits: dict[str, int]
@@ -216,6 +217,7 @@ class Manifest(Block):
         input: What the graph takes.
         preprocessing_version: Version of decoding and standardising.
         standardisation: What images go through first.
+        slices_without_lung: Whether CT slices without lung were among the images, so that such are answered, too.
         head: Name of the head.
         head_reason: Why this head was chosen.
         kernel: Width and landmarks of a kernel head; None for another head.
@@ -243,6 +245,7 @@ class Manifest(Block):
     input: Input
     preprocessing_version: int = 1
     standardisation: StandardisationParameters = StandardisationParameters(brightness="none", crop="none")
+    slices_without_lung: bool = False
     head: HeadName
     head_reason: str | None = None
     kernel: KernelParameters | None = None

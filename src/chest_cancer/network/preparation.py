@@ -19,15 +19,17 @@ class Preparation:
     Attributes:
         version: Of the preprocessing of its training images.
         standardisation: What these went through.
+        slices_without_lung: Whether CT slices without lung were among them.
     """
 
     version: int
     standardisation: StandardisationParameters
+    slices_without_lung: bool = False
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Preparation":
         """Take what a classifier's manifest says."""
-        return cls(manifest.preprocessing_version, manifest.standardisation)
+        return cls(manifest.preprocessing_version, manifest.standardisation, manifest.slices_without_lung)
 
     def pixels_of(self, image: DecodedImage) -> NDArray[np.uint8]:
         """Take the pixels of a file, if they are what the classifier's training images would have had.

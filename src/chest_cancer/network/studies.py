@@ -117,11 +117,12 @@ def reason_of_chest(reason: str | None) -> str | None:
     return UNLIKE_TRAINING_IMAGES if reason == NOT_A_CHEST_CT_SLICE else reason
 
 
-def reason_for(image: DecodedImage, prediction: Prediction) -> str | None:
+def reason_for(image: DecodedImage, prediction: Prediction, manifest: Manifest) -> str | None:
     """Say why there is no answer to an image: `NO_LUNG`, or as `reason_of_chest` has it; None where there is one."""
-    if image.hounsfield is None:
-        return prediction.reason
-    return reason_of_chest(prediction.reason) if shows_lung(image) else NO_LUNG
+    if image.hounsfield is not None and shows_lung(image):
+        return reason_of_chest(prediction.reason)
+    is_asked = image.hounsfield is None or manifest.slices_without_lung
+    return prediction.reason if is_asked else NO_LUNG
 
 
 def predict_study(classifier: Classifier, volume: Volume) -> StudyAnswer:
@@ -147,7 +148,7 @@ def answer_slices(classifier: Classifier, volume: Volume) -> Iterator[SliceAnswe
     def inputs() -> Iterator[NDArray[np.uint8]]:
         for number, position in enumerate(volume.positions):
             image = volume.image(number)
-            if not shows_lung(image):
+            if not (classifier.manifest.slices_without_lung or shows_lung(image)):
                 waiting.append(SliceAnswer(number, float(position), None))
                 continue
             seen = standardise(classifier.pixels_of(image), classifier.standardisation)

@@ -14,6 +14,7 @@ from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.network.classifier import Classifier, Prediction, self_test_image
+from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.predictions import probability_columns
 from chest_cancer.network.studies import reason_for
 
@@ -46,11 +47,13 @@ class RegisteredClassifier(PythonModel):
         images = [decode_image(data) for data in model_input["image"]]
         predictions = self._classifier.predict([self._classifier.pixels_of(image) for image in images])
         # As objects: as text or numbers, what is missing would be NaN, which is no JSON.
-        return pd.DataFrame([_row(*pair) for pair in zip(images, predictions, strict=True)], dtype=object)
+        return pd.DataFrame(
+            [_row(*pair, self._classifier.manifest) for pair in zip(images, predictions, strict=True)], dtype=object
+        )
 
 
-def _row(image: DecodedImage, prediction: Prediction) -> dict[str, Any]:
-    reason = reason_for(image, prediction)
+def _row(image: DecodedImage, prediction: Prediction, manifest: Manifest) -> dict[str, Any]:
+    reason = reason_for(image, prediction, manifest)
     columns = probability_columns(prediction.probabilities)
     stated = dict(zip(columns, prediction.probabilities.values(), strict=True)) if reason != NO_LUNG else {}
     return {

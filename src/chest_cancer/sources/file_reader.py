@@ -20,7 +20,7 @@ from chest_cancer.sources.image_files import SourceFile, blocks_of, images_in
 from chest_cancer.sources.intake import UNREAD, RefusedError
 
 IS_CT = "is_ct"
-"""Whether an image has Hounsfield units; not kept in tables."""
+"""Whether an image has Hounsfield units and shows lung; not kept in tables."""
 PROCESS_ENDED = "the process that read it ended: out of memory, or a fault in a decoder"
 
 _WITHOUT_PATHS = ("auto", "dicom", "unknown")
@@ -101,10 +101,11 @@ class FileReader:
         except UnreadableImageError as error:
             return Loaded(self._who(name, None) | {"reason": str(error)}, None)
         known = self._who(name, image.identifiers) | {"pixel_sha256": image.digest}
-        if not shows_lung(image):
+        lung = shows_lung(image)
+        if not (lung or self.preparation.slices_without_lung):
             return Loaded(known | {"reason": NO_LUNG}, None)
         network_input = standardise(pixels, self.preparation.standardisation).pixels
-        return Loaded(known | {IS_CT: image.hounsfield is not None}, network_input)
+        return Loaded(known | {IS_CT: lung and image.hounsfield is not None}, network_input)
 
     def _without_image(self, file: SourceFile, reason: str) -> Loaded[Row]:
         """Say of a whole file that it has no image; its patient is the one that it was put into a part by."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from chest_cancer.imaging.dicom.attributes import ATTRIBUTES
 from chest_cancer.parameters.blocks import DataIngestionParameters
-from chest_cancer.parameters.sources import SourceParameters, TableParameters
+from chest_cancer.parameters.sources import SourceParameters, TableParameters, VolumeParameters
 from chest_cancer.pipelines.data_ingestion.ambiguity import refuse_names_of_no_classes
 from chest_cancer.pipelines.data_ingestion.expectation import Expectation
 from chest_cancer.pipelines.data_ingestion.folder_tree import FolderTree
@@ -77,7 +77,9 @@ def source_of(parameters: SourceParameters, seed: int, patient_key: bytes) -> Im
     return replace(fetched, phantom=parameters.phantom, table=parameters.table, seed=seed)
 
 
-def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int, not_chosen: int) -> dict[str, Any]:
+def _summarise(
+    folder: ImageFolder, index: pd.DataFrame, volumes: VolumeParameters, readable: int, not_chosen: int
+) -> dict[str, Any]:
     files = len(folder.paths) + len(folder.refused)
     classes = index.groupby("label")["content_sha256"].agg(images="size", distinct="nunique")
     return {
@@ -94,6 +96,7 @@ def _summarise(folder: ImageFolder, index: pd.DataFrame, *, readable: int, not_c
         "distinct_by_content": int(index["content_sha256"].nunique()),
         "distinct_by_pixels": int(index["pixel_sha256"].nunique()),
         "patients": count_patients(index),
+        "slices_without_lung": volumes.lungs is None,
         "classes": {str(label): {name: int(count) for name, count in row.items()} for label, row in classes.iterrows()},
     }
 
@@ -166,7 +169,7 @@ def read_source(
             raise finds_nobody(way, f"{parameters.block}.patient", index["path"].iloc[0])
     metadata, metadata_notes = describe_images(index, table, known[list(ATTRIBUTES)])
     notes = [*layout.notes, *surveyed.notes, *choice, *notes, *metadata_notes, *suggest_way(index, layout)]
-    summary = _summarise(raw_images, index, readable=len(readable), not_chosen=len(usable) - len(images)) | {
+    summary = _summarise(raw_images, index, parameters.volumes, len(readable), len(usable) - len(images)) | {
         "pattern": layout.pattern,
         "counts": count_images(index),
         "left_out": group_reasons(rows),

@@ -203,6 +203,7 @@ def trace_origin(
     """
     return Origin(
         classes=tuple(class_names(split_table)),
+        slices_without_lung=data_summary.get("slices_without_lung", False),
         standardisation=extraction_record["standardisation"],
         precision=extraction_record["precision"],
         splits={name: int(count) for name, count in split_table["split"].value_counts().sort_index().items()},
