@@ -21,9 +21,11 @@ from chest_cancer.network.classifier import Classifier
 from chest_cancer.parameters.blocks import BatchInferenceParameters
 from chest_cancer.pipelines.batch_inference import create_pipeline, nodes
 from chest_cancer.pipelines.batch_inference.nodes import predict_images
+from chest_cancer.pipelines.batch_inference.parts import name_of_source
 from chest_cancer.pipelines.batch_inference.patients import gather_patients, gather_studies
 from chest_cancer.pipelines.batch_inference.summary import draw_gallery, list_predictions, sum_up_batch
 from chest_cancer.sources.identifiers import keyed_hash
+from chest_cancer.sources.image_folder import SourceRecord
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.storage.table_parts import PlannedTable, TableParts
 from conftest import Pixels
@@ -165,6 +167,17 @@ def test_parts_of_phantoms_make_room_for_those_of_images(source: Path, tmp_path:
     make_table("phantom", tmp_path)
 
     assert len(paths_in(make_table(source, tmp_path))) == FILES + 1
+
+
+def test_each_query_of_an_archive_is_a_source_and_its_name_does_not_say_for_whom_it_asks() -> None:
+    archive = SourceRecord.in_place("dicomweb", "dicomweb+https://pacs.example/dicom-web")
+    first, again, second = (
+        name_of_source(archive, f"{archive.location}?PatientID={patient}", KEY) for patient in ("4711", "4711", "4712")
+    )
+
+    assert first == again != second
+    assert first.startswith("dicomweb+https://pacs.example/dicom-web (")
+    assert "4711" not in first
 
 
 def test_what_is_no_part_is_not_removed(source: Path, tmp_path: Path) -> None:
