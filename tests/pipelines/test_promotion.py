@@ -52,10 +52,10 @@ def said(old: Classifier) -> np.ndarray:
 def table(labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
-            "path": [f"{number}.png" for number in range(COUNT)],
+            "path": [f"{number}.png" for number in range(len(labels))],
             "label": np.array(CLASSES)[labels],
-            "group": np.arange(COUNT),
-            "pixel_sha256": [f"{number:064}" for number in range(COUNT)],
+            "group": np.arange(len(labels)),
+            "pixel_sha256": [f"{number:064}" for number in range(len(labels))],
             "split": "test",
         }
     )
@@ -83,7 +83,7 @@ def decide(
         return champion
 
     parameters = PARAMETERS.model_copy(update={"replaces": replaces})
-    decision = compare_with_champion(images, frame, frame, new, champions, parameters, 0)
+    decision = compare_with_champion(images, frame, frame, new, champions, parameters)
     assert asked == [Line(manifest.data.synthetic, manifest.classes)]
     return decision
 
@@ -108,35 +108,75 @@ def test_a_better_model_is_promoted(images: ImageFolder, old: Classifier, said: 
     decision = decide(images, table(labels, labels.astype(float)), Champion("3", old))
 
     assert decision["promoted"] is True
-    assert decision["difference"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": COUNT}
+    assert decision["difference"]["value"] == decision["difference"]["high"] == 1.0
     assert decision["reason"] == (
         "Promoted: better than champion version 3: area under the ROC curve less the champion's: "
-        "1.000 [1.000, 1.000], on the same 12 test images in 12 groups."
+        "1.000 [0.648, 1.000], on the same 12 test images in 12 groups."
     )
 
 
-def test_an_equal_model_is_promoted_by_margin(images: ImageFolder, old: Classifier, said: np.ndarray) -> None:
-    decision = decide(images, table(ranks(said), said[:, 1]), Champion("3", old))
+def recorded(frame: pd.DataFrame, old: Classifier, scores: np.ndarray) -> Champion:
+    """A champion whose answers to all test images are on record."""
+    answers = np.stack([1 - scores, scores], axis=1).tolist()
+    return Champion(
+        "3",
+        Classifier(b"another network", old.manifest),
+        test_scores=dict(zip(frame["pixel_sha256"], answers, strict=True)),
+    )
+
+
+def test_an_equal_model_is_promoted_by_margin_where_patients_are_many(images: ImageFolder, old: Classifier) -> None:
+    generator, labels = np.random.default_rng(0), np.arange(200) % 2
+    scores = 0.2 * labels + generator.uniform(0, 0.5, 200)
+    frame = table(labels, scores + generator.uniform(0, 0.05, 200))
+
+    decision = decide(images, frame, recorded(frame, old, scores))
 
     assert decision["promoted"] is True
     assert decision["reason"].startswith(
         "Promoted by margin: not worse by more than 0.05 than champion version 3: area under the ROC curve less the "
-        "champion's: 0.000 [0.000, 0.000]"
+        "champion's: "
     )
+
+
+@pytest.mark.parametrize(("count", "promoted"), [(26, False), (120, True)])
+def test_two_models_without_a_mistake_are_told_apart_by_many_patients_alone(
+    images: ImageFolder, old: Classifier, count: int, promoted: bool
+) -> None:
+    labels = np.arange(count) % 2
+    frame = table(labels, 0.1 + 0.8 * labels)
+
+    decision = decide(images, frame, recorded(frame, old, 0.2 + 0.6 * labels))
+
+    assert (decision["promoted"], decision["difference"]["value"]) == (promoted, 0.0)
+    words = "Both rank all of them rightly: so few can't tell the models apart, more test patients could."
+    assert decision["reason"].endswith(words) is not promoted
+
+
+def test_a_refused_model_that_may_be_better_is_said_to_need_more_patients(images: ImageFolder, old: Classifier) -> None:
+    labels, number = np.arange(COUNT) % 2, np.arange(COUNT)
+    missed, other, all_missed = (np.where(wrong, 0.9 - 0.8 * labels, 0.2 + 0.6 * labels)
+                                 for wrong in (number == 0, number == 1, number >= 0))  # fmt: skip
+
+    open_question, worse = (
+        decide(images, frame, recorded(frame, old, missed))["reason"]
+        for frame in (table(labels, other), table(labels, all_missed))
+    )
+
+    words = " So few can't tell which is better: more test patients could."
+    assert open_question.startswith("Refused: it may be worse")
+    assert open_question.endswith(words)
+    assert worse.startswith("Refused: it may be worse")
+    assert words not in worse
 
 
 def test_a_champion_that_was_tested_on_the_same_images_is_not_asked_again(
     images: ImageFolder, old: Classifier, said: np.ndarray
 ) -> None:
     frame = table(ranks(said), said[:, 1])
-    recorded = dict(zip(frame["pixel_sha256"], said.tolist(), strict=True))
 
     asked, remembered = (
-        decide(images, frame, champion)
-        for champion in (
-            Champion("3", old),
-            Champion("3", Classifier(b"never compiled", old.manifest), test_scores=recorded),
-        )
+        decide(images, frame, champion) for champion in (Champion("3", old), recorded(frame, old, said[:, 1]))
     )
 
     assert remembered == asked
@@ -149,7 +189,7 @@ def test_the_same_network_is_not_asked_again(
     monkeypatch.setattr(Classifier, "predict_standardised", None)
     frame = table(ranks(said), said[:, 1])
 
-    decision = compare_with_champion(images, frame, frame, repeated, lambda line: Champion("3", old), PARAMETERS, 0)
+    decision = compare_with_champion(images, frame, frame, repeated, lambda line: Champion("3", old), PARAMETERS)
 
     assert decision["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": COUNT}
 
@@ -157,14 +197,14 @@ def test_the_same_network_is_not_asked_again(
 def test_the_same_network_in_other_int8_is_another_one(images: ImageFolder, old: Classifier, said: np.ndarray) -> None:
     labels = 1 - ranks(said)  # the champion is wrong everywhere
     frame = table(labels, labels.astype(float))
-    recorded = dict(zip(frame["pixel_sha256"], said.tolist(), strict=True))
+    answers = dict(zip(frame["pixel_sha256"], said.tolist(), strict=True))
     served, new = (
         Classifier(old.graph, tiny_classifier(name).manifest, quantised=Quantised(b"never compiled", name.encode()))
         for name in ("served", "new")
     )
-    champion = Champion("3", served, test_scores=recorded)
+    champion = Champion("3", served, test_scores=answers)
 
-    decision = compare_with_champion(images, frame, frame, new, lambda line: champion, PARAMETERS, 0)
+    decision = compare_with_champion(images, frame, frame, new, lambda line: champion, PARAMETERS)
 
     assert decision["difference"]["value"] == 1.0
 
@@ -189,8 +229,9 @@ def test_groups_that_the_champion_has_learnt_from_are_left_out(
     decision = decide(images, frame, champion)
 
     assert decision["difference"]["n"] == COUNT - 2
-    assert decision["reason"].endswith(
-        "on the same 10 test images in 5 groups; 2 images left out that are, or resemble, its training images."
+    assert (
+        "on the same 10 test images in 5 groups; 2 images left out that are, or resemble, its training images. "
+        in decision["reason"]
     )
 
 

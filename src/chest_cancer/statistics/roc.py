@@ -79,7 +79,7 @@ def area_under_roc(
     quantile = critical_value(groups, confidence)
     if not np.isfinite(quantile):
         return make_figure(value, 0.0, 1.0, n)
-    variance = quantile**2 * _design_effect(positive, placed, groups)
+    variance = quantile**2 * design_effect(positive, placed, groups)
     low, beyond = (_lower(area, variance, sides) for area in (value, 1 - value))
     return make_figure(value, low, 1 - beyond, n)
 
@@ -102,15 +102,26 @@ def area_of_classes(
     sides = [numbers == k for k in range(placed.shape[1])]
     areas = [area_under_roc(side, placed[:, k], groups, confidence) for k, side in enumerate(sides)]
     members = np.unique(groups, return_inverse=True)[1]
-    added = np.stack([np.bincount(members, _influence(side, placed[:, k])) for k, side in enumerate(sides)])
-    with np.errstate(invalid="ignore", divide="ignore"):  # an area that no image pulls up or down has no correlation
+    pulled = [np.bincount(members, influence(side, placed[:, k])) for k, side in enumerate(sides)]
+    return mean_of(areas, correlate(np.stack(pulled, dtype=np.float64)), len(numbers)), areas
+
+
+def correlate(added: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlate areas by what groups add to them.
+
+    Args:
+        added: How much each of G groups pulls each of K areas up, [K, G].
+
+    Returns:
+        [K, K]; NaN for an area that no group pulls up or down.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
         products = added @ added.T
         spread = np.sqrt(np.diag(products))
-        correlation = products / np.outer(spread, spread)
-    return mean_of(areas, correlation, len(numbers)), areas
+        return np.asarray(products / np.outer(spread, spread))
 
 
-def _influence(positive: NDArray[np.bool_], placed: NDArray[np.float64]) -> NDArray[np.float64]:
+def influence(positive: NDArray[np.bool_], placed: NDArray[np.float64]) -> NDArray[np.float64]:
     """How much each image pulls the area up, [n]; sums to 0 on either side."""
     if positive.all() or not positive.any():
         return np.full(len(placed), np.nan)
@@ -119,17 +130,17 @@ def _influence(positive: NDArray[np.bool_], placed: NDArray[np.float64]) -> NDAr
     return np.asarray((placed - means) / sides)
 
 
-def _design_effect(positive: NDArray[np.bool_], placed: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+def design_effect(positive: NDArray[np.bool_], placed: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
     """The factor by which groups widen the area's variance, at least 1."""
     if len(np.unique(groups)) == len(groups):
         return 1.0
-    influence, images = _influence(positive, placed), np.arange(len(groups))
+    pulled, images = influence(positive, placed), np.arange(len(groups))
     if min(len(np.unique(groups[side])) for side in (positive, ~positive)) > 1:
-        independent = sum(clustered_variance(influence[side], images[side]) for side in (positive, ~positive))
+        independent = sum(clustered_variance(pulled[side], images[side]) for side in (positive, ~positive))
         if independent > 0:
             # A group with images of both sides adds twice the product of its two sums.
-            clustered = sum(clustered_variance(influence[side], groups[side]) for side in (positive, ~positive))
-            upper, lower = np.where(positive, influence, 0), np.where(positive, 0, influence)
+            clustered = sum(clustered_variance(pulled[side], groups[side]) for side in (positive, ~positive))
+            upper, lower = np.where(positive, pulled, 0), np.where(positive, 0, pulled)
             shared = clustered_variance(upper + lower, groups) - clustered_variance(upper - lower, groups)
             return max(1.0, (clustered + shared / 2) / independent)
     return max(largest_design_effect(groups[side]) for side in (positive, ~positive))
@@ -139,13 +150,23 @@ def _lower(area: float, variance: float, sides: tuple[int, int]) -> float:
     """The lowest area that the measured one is compatible with; `variance` multiplies that of the formula."""
     if area <= 0:
         return 0.0
-    equal = sum(sides) / 2 - 1
 
     def excess(other: float) -> float:
-        spread = 1 + equal * (1 - other) / (2 - other) + equal * other / (1 + other)
-        return (area - other) ** 2 - variance * other * (1 - other) * spread / (sides[0] * sides[1])
+        return (area - other) ** 2 - variance * variance_of_area(other, sides)
 
     return float(brentq(excess, 0.0, area * (1 - 1e-9)))
+
+
+def variance_of_area(area: float, sides: tuple[int, int]) -> float:
+    """Variance of an area under the ROC curve by the formula that `area_under_roc` names.
+
+    Args:
+        area: The area, 0..1.
+        sides: Number of images of either side, at least 1.
+    """
+    equal = sum(sides) / 2 - 1
+    spread = 1 + equal * (1 - area) / (2 - area) + equal * area / (1 + area)
+    return area * (1 - area) * spread / (sides[0] * sides[1])
 
 
 def roc_with_band(

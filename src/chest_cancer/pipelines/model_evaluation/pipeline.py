@@ -38,7 +38,6 @@ def create_pipeline() -> Pipeline:
                     "candidate",
                     "champion",
                     "params:model_evaluation",
-                    "params:seed",
                 ],
                 outputs="promotion",
                 name="compare_with_champion_node",

@@ -11,10 +11,11 @@ from chest_cancer.network.predictions import probability_columns
 from chest_cancer.parameters.blocks import ModelEvaluationParameters
 from chest_cancer.record.champion import Champion, Champions, Decision, Line, Served
 from chest_cancer.sources.image_folder import ImageFolder
-from chest_cancer.statistics.bootstrap import GroupBootstrap
 from chest_cancer.statistics.comparison import areas
-from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, fewest_groups
+from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, Numbers, fewest_groups
 from chest_cancer.statistics.intervals import in_words
+from chest_cancer.statistics.paired_areas import difference_of_areas
+from chest_cancer.storage.figures import Figure
 
 
 def compare_with_champion(
@@ -24,14 +25,13 @@ def compare_with_champion(
     candidate: Classifier,
     champions: Champions,
     parameters: ModelEvaluationParameters,
-    seed: int,
 ) -> Decision:
     """Decide whether the new model leads its line of champions, and whether it is served.
 
     Like is compared with like: both predict the same test images, which are of the champion's own data, without the
-    groups that hold an image which the champion has learnt from. The area under the ROC curve is compared by a paired
-    bootstrap over groups; the new model must not be worse by more than the margin at the lower end of the interval (a
-    test of non-inferiority).
+    groups that hold an image which the champion has learnt from. Of the area under the ROC curve the paired difference
+    counts, with its interval over groups (`difference_of_areas`); the new model must not be worse by more than the
+    margin at the lower end of the interval (a test of non-inferiority).
 
     What can't be compared, as a model of other data or of other classes, takes no place of another, unless
     `parameters.replaces` is the version that is served.
@@ -43,7 +43,6 @@ def compare_with_champion(
         candidate: The new model.
         champions: Gives the model to beat.
         parameters: The block `model_evaluation`.
-        seed: Random seed for the bootstrap.
 
     Returns:
         The decision.
@@ -51,7 +50,7 @@ def compare_with_champion(
     line = Line.of(candidate.manifest)
     champion = champions(line)
     decision = _without_comparing(candidate, champion, parameters.replaces) or _compare(
-        images, split_table, test_predictions, candidate, champion, parameters, seed
+        images, split_table, test_predictions, candidate, champion, parameters
     )
     return decision if champion.served is None else _serve_or_keep(decision, line, champion.served, parameters.replaces)
 
@@ -79,7 +78,6 @@ def _compare(
     candidate: Classifier,
     champion: Champion,
     parameters: ModelEvaluationParameters,
-    seed: int,
 ) -> Decision:
     """Decide by test images."""
     old, version = cast(Classifier, champion.classifier), champion.version
@@ -94,9 +92,10 @@ def _compare(
     # A run that was only repeated makes the same network, which need not be asked again.
     same = _network(old) == _network(candidate)
     old_scores = new_scores if same else _scores(champion, old, images, split_table, compared["path"].to_list())
-    bootstrap = GroupBootstrap(groups, parameters.bootstrap_repetitions, parameters.confidence, seed)
-    new, former = (areas(numbers, scores[None], bootstrap.weights) for scores in (new_scores, old_scores))
-    gain, margin = bootstrap.difference(new, former, len(compared)), parameters.promotion_margin
+    gain = difference_of_areas(numbers, new_scores, old_scores, groups, parameters.confidence)
+    if same:  # It is as good as itself, on whatever patients.
+        gain = gain | {"low": 0.0, "high": 0.0}
+    margin = parameters.promotion_margin
     verdict = (
         "Promoted: better than"
         if gain["low"] > 0
@@ -108,7 +107,17 @@ def _compare(
         f"{verdict} champion version {version}: area under the ROC curve less the champion's: {in_words(gain, 3)}, on "
         f"the same {gain['n']} test images in {len(set(groups))} groups{background}."
     )
+    if gain["low"] < -margin:
+        reason += _too_few(numbers, new_scores, old_scores, gain)
     return _decide(champion, gain["low"] >= -margin, reason) | {"difference": gain, "groups": len(set(groups))}
+
+
+def _too_few(numbers: Numbers, new: NDArray[np.float64], old: NDArray[np.float64], gain: Figure) -> str:
+    """Say of a refused model that more test patients could tell it from the champion; nothing where it is worse."""
+    whole = np.ones((1, len(numbers)))
+    if all(areas(numbers, scores[None], whole)[0] == 1 for scores in (new, old)):
+        return " Both rank all of them rightly: so few can't tell the models apart, more test patients could."
+    return " So few can't tell which is better: more test patients could." if gain["high"] > 0 else ""
 
 
 def _network(classifier: Classifier) -> tuple[object, ...]:
