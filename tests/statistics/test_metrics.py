@@ -234,6 +234,16 @@ def test_a_mean_over_two_groups_is_no_surer_than_a_share_of_their_images() -> No
     assert mean["high"] - mean["low"] > 0.5
 
 
+@pytest.mark.parametrize("loss", [0.25, (0.2 / 3) ** 2 * 6])
+def test_a_mean_of_equal_losses_is_as_sure_as_a_share_whether_or_not_their_sum_is_rounded(loss: float) -> None:
+    losses, groups = np.full(24, loss), np.arange(24)
+
+    mean = GroupBootstrap(groups, 200, 0.95, 0).mean(losses, 1.0)
+
+    assert mean == share(losses, groups, 0.95)
+    assert mean["high"] - mean["low"] > 0.1
+
+
 def test_95_of_100_intervals_of_paired_differences_hold_the_truth_with_few_patients() -> None:
     generator, groups, held = np.random.default_rng(6), np.arange(50) // 5, 0
     for seed in range(600):

@@ -22,7 +22,7 @@ _BLOCK = 2_000_000
 _IN_CACHE = 50_000
 """Groups that are drawn at once, which a processor holds near itself."""
 _NO_ERROR = 1e-9
-"""Share of a standard error below which it is rounding."""
+"""Share of a number below which its standard error, or another one beside it, is rounding."""
 
 
 class GroupBootstrap:
@@ -99,7 +99,7 @@ class GroupBootstrap:
         moved = squares[:, 0] - 2 * deviations * squares[:, 1] + deviations**2 * squares[:, 2]
         errors = np.sqrt(np.maximum(moved, 0)) / drawn
         error = np.sqrt((centred**2).sum()) / n
-        if error > 0:
+        if error > _NO_ERROR * value:
             # A draw of equal groups, as of one group several times, knows no error: it lies as far off as can be.
             off = deviations / np.maximum(errors, _NO_ERROR * error)
             below, above = np.quantile(off, self._tails)
