@@ -38,8 +38,9 @@ def tell_apart(
         seed: Random seed for the folds.
 
     Returns:
-        Area under the ROC curve: 0.5 where nothing tells them apart, 1 where every image betrays its site. None where
-        a site has a single group.
+        Area under the ROC curve: 0.5 where nothing tells them apart, 1 where every image betrays its site. Its interval
+        is that of `measure_scores`, and no test: where nothing does it lies above 0.5 in 5 to 10 of 100 sets. None
+        where a site has a single group.
     """
     numbers = np.repeat([1, 0], [len(there), len(here)])
     groups = np.concatenate([groups_there, groups_here + groups_there.max() + 1])
