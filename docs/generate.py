@@ -56,8 +56,8 @@ def parameters_page() -> str:
         "Set a parameter for one run on the command line, or for all runs in `conf/local/parameters.yml`. A name that "
         "is not on this page, or a value outside its range, stops a run before any work.",
         "```console\n$ .venv/bin/kedro run --params model_training.epochs=20,model_training.head=linear\n```",
-        "One parameter stands alone: `seed` (default 17) is the seed of everything that is drawn by chance.",
-        "**or** between two values means that both are possible; `null` means *none*.",
+        "One parameter is in no block: `seed` (default 17) is the seed of everything that is drawn by chance.",
+        "`null` means *none*. Each block below has the name of its pipeline, except `runtime`.",
     ]
     ingestion = schema["properties"]["data_ingestion"]
     shared = dict(rows(schema, resolve(schema, ingestion), "", ingestion["default"]))

@@ -16,11 +16,11 @@ def _installed(engine: str) -> str:
 
 
 class RuntimeParameters(Block):
-    """What the process computes on."""
+    """The device that computes."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
-        description="auto: a GPU where one answers, else the processor; cuda: no run where none does.",
+        description="auto: a GPU if one answers, else the processor; cuda: a GPU; the run stops if none answers.",
     )
 
 
@@ -32,5 +32,8 @@ class EngineParameters(Block):
         description="ray: workers of one core each, on the cluster of `RAY_ADDRESS`, or on one that is started here.",
     )
     workers: int | None = Field(
-        None, ge=1, le=100_000, description="Of `ray`, at once; null: one for each core that there is at the beginning."
+        None,
+        ge=1,
+        le=100_000,
+        description="Number of workers at once, for `ray`; null: one for each core that there is at the beginning.",
     )
