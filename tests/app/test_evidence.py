@@ -88,7 +88,7 @@ def test_a_model_that_does_not_know_its_average_says_so_and_shows_its_map(client
     client = client_of(average_scores=None)
 
     text = words(client, encode(255))
-    assert "What an average slice gets is not known of this model" in text
+    assert "This model does not know the score of an average slice" in text
     assert "log-odds of" not in text.replace("log-odds of “", "")
     explanation = send(client, "/predict?explain=1", encode(255)).get_json()[0]["explanation"]
     assert (explanation["constant"], explanation["log_odds"]) == (None, None)
@@ -114,9 +114,10 @@ def test_an_answer_says_the_rule_that_it_follows(client_of, encode):
     by_threshold = client_of(answer_rule="operating threshold")
     text = words(by_threshold, encode(115))
     assert "Adenocarcinoma Cancer 45.1 % calibrated probability" in text
-    assert "Rule: disease from a probability of 42.0 % on, here 45.1 %. So the answer is not the most probable" in text
+    rule = "Rule: the answer is disease if the probability of disease is 42.0 % or more; here it is 45.1 %."
+    assert f"{rule} So the answer is not the most probable" in text
     assert "So the answer" not in words(by_threshold, encode(255))
-    assert "Rule: the most probable class." in words(client_of(), encode(255))
+    assert "Rule: the answer is the most probable class." in words(client_of(), encode(255))
 
 
 def test_not_sure_shows_how_probable_it_would_have_to_be_and_nothing_of_foreign_images(client_of, encode):
@@ -128,8 +129,8 @@ def test_not_sure_shows_how_probable_it_would_have_to_be_and_nothing_of_foreign_
         in text
     )
     assert "Distance from the training images 0.00, at most 1.30" in text
-    assert "Probability of “Adenocarcinoma Cancer” 52.9 %, for an answer at least 65.0 %" in text
-    assert "The map is of “Adenocarcinoma Cancer”, the class that the model leans to. It is no answer." in text
+    assert "Probability of “Adenocarcinoma Cancer” 52.9 %; an answer needs at least 65.0 %" in text
+    assert "The map is about “Adenocarcinoma Cancer”, the class that the model leans to. That is not an answer." in text
     assert "which is 52.9" not in text
     assert "calibrated" not in text
     assert "chest CT" not in text
@@ -143,9 +144,10 @@ def test_what_is_too_far_away_is_unlike_the_training_images_where_it_shows_lungs
 
     picture, slice_ = words(client, encode(255)), words(client, dicom(phantom(3)), "a.dcm")
     assert (
-        "Not a chest CT slice No answer: it is not like the chest CT slices that this model was trained on." in picture
+        "Not a chest CT slice No answer: this image is not like the chest CT slices that this model was trained on."
+        in picture
     )
-    assert "Unlike the training images No answer: it shows lungs, but it is not like the slices" in slice_
+    assert "Unlike the training images No answer: this slice shows lungs, but by its scanner, window" in slice_
     for text in (picture, slice_):
         assert "Distance from the training images 0.00, at most -1.00" in text
         assert "%" not in text[text.index("No answer") :]
