@@ -20,7 +20,7 @@ FREE = @$(BIN)/python -c "import socket, sys; sys.exit(socket.socket().connect_e
 help:  ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/train  ## Train and evaluate on the embedded default (phantoms): kedro run.
+run: .venv/train  ## Train and evaluate on synthetic slices (phantoms), by default: kedro run.
 	$(BIN)/kedro run
 
 # Kedro divides --params at commas, and knows no way to keep one.
@@ -29,11 +29,11 @@ inspect: .venv/train  ## Look at images, train nothing: make inspect SOURCE=<zip
 	$(if $(findstring $(COMMA),$(SOURCE)),$(error SOURCE has a comma, which --params can't hold. Write it into conf/local/parameters.yml, as data_ingestion.source, and type `make inspect`))
 	$(BIN)/kedro run --to-outputs data_report,data_card $(if $(SOURCE),--params 'data_ingestion.source=$(subst ','\'',$(SOURCE))')
 
-repro: .venv/train  ## Run what changed, by DVC.
+repro: .venv/train  ## Run only the stages that changed, by DVC.
 	$(BIN)/dvc repro
 
 # The packages without CUDA lie in the same folders, onnxruntime/ and tensorflow/: they go, and what lay below them comes anew.
-gpu: .venv/train  ## Take the packages for a GPU in the place of those without (Linux on x86; some GB).
+gpu: .venv/train  ## Install the packages for a GPU in place of those without (Linux on x86; 6 GB).
 	$(BIN)/uv pip uninstall --quiet onnxruntime tensorflow-cpu
 	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --reinstall-package onnxruntime-gpu --reinstall-package tensorflow -r requirements/gpu.txt
 
@@ -83,10 +83,10 @@ lint: .venv/dev  ## Check style, types and the contracts between layers.
 
 # Three processes on two cores: a quarter of the time a test waits, for a server or a page.
 TESTS = $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
-test: .venv/dev  ## Run the tests, without those of the targets below that end in -test.
+test: .venv/dev  ## Run the tests, except those of the targets below whose names end in -test.
 	$(TESTS)
 
-coverage: .venv/dev  ## Run the tests, and say which lines they don't reach: under 90 % it fails.
+coverage: .venv/dev  ## Run the tests, and list the lines that they don't reach: it fails under 90 %.
 	$(TESTS) --cov --cov-report=term:skip-covered
 
 docs: .venv/dev viz-build  ## Build the documentation, with the graph, into docs/_build.
@@ -101,7 +101,7 @@ record-test: .venv/dev  ## Check the record, the served place and DVC: real MLfl
 	$(BIN)/pytest tests/record
 
 ORTHANC := orthanc orthanc-dicomweb dicom3tools
-pacs-test: .venv/dev  ## Check the archive against a real Orthanc in a network of its own (as root; installs it on Debian).
+pacs-test: .venv/dev  ## Check the archive against a real Orthanc in a network of its own (as root; installs Orthanc on Debian).
 	@command -v Orthanc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(ORTHANC); } >/dev/null || echo "Orthanc could not be installed."
 	$(BIN)/pytest tests/archive
 
@@ -120,16 +120,16 @@ bench: .venv/train  ## Measure speed beside the public recipe, into docs/benchma
 
 ##@ Ship
 
-audit: .venv/ship/installed  ## Look for known vulnerabilities in what the images hold, and in the code.
+audit: .venv/ship/installed  ## Look for known vulnerabilities in the packages of both images, and in the code.
 	$(SHIP)/bandit --quiet --recursive app src deploy --severity-level high
 	$(SHIP)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/train.txt
 
-sbom: .venv/ship/installed  ## Write bills of materials of both images (CycloneDX), in build/sbom.
+sbom: .venv/ship/installed  ## Write lists of the packages of both images (SBOM, CycloneDX), in build/sbom.
 	mkdir -p build/sbom
 	$(SHIP)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible requirements/serve.txt -o build/sbom/serve.json
 	$(SHIP)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible requirements/train.txt -o build/sbom/train.json
 
-requirements: .venv/bin/uv  ## Resolve pyproject.toml anew into requirements/.
+requirements: .venv/bin/uv  ## Resolve the versions of pyproject.toml again, into requirements/.
 	$(COMPILE) --extra train --upgrade -o requirements/train.txt
 	$(COMPILE) --extra train --extra ray --extra s3 --group dev -c requirements/train.txt -o requirements/dev.txt
 	$(COMPILE) --extra train --group notebook -c requirements/dev.txt -o requirements/notebook.txt
