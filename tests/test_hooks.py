@@ -60,7 +60,7 @@ def test_settings_that_an_environment_leaves_out_are_named(tmp_path: Path, caplo
     begin("test")
     assert caplog.messages == [
         "`--env test` takes the place of conf/local: conf/local/parameters.yml is not read. "
-        "Pass what is needed of it by `--params`."
+        "Pass the values that you need by `--params`."
     ]
 
 
@@ -174,7 +174,7 @@ def test_what_was_made_from_something_else_is_said_with_the_options_of_the_run(t
 
     with pytest.raises(
         MixedResultsError,
-        match=f"anew: `kedro run --pipelines second {options}`, or run everything: `kedro run {options}`",
+        match=f"again: `kedro run --pipelines second {options}`, or run everything: `kedro run {options}`",
     ):
         LineageHook().before_pipeline_run(
             {"project_path": str(tmp_path), "env": "test", "runtime_params": given}, nodes, catalog

@@ -53,7 +53,7 @@ def send() -> None:
 
 
 @record.command()
-@click.option("--from", "expected", metavar="VERSION", help="Only if this version is the champion still.")
+@click.option("--from", "expected", metavar="VERSION", help="Roll back only if this version is still the champion.")
 def rollback(expected: str | None) -> None:
     """Make the former champion champion again, and serve it."""
     from chest_cancer.record import registered_files, registry
@@ -98,12 +98,12 @@ def study(files: Path, out: Path) -> None:
 
 @cli.command()
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
-@click.option("--studies", default=2, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--studies", default=2, show_default=True, type=click.IntRange(1), help="Number of studies.")
 @click.option(
-    "--slices", type=click.IntRange(1), help="Slices of a study; by default 60 to 200, as the patient has them."
+    "--slices", type=click.IntRange(1), help="Slices of each study; by default 60 to 200, by the patient's height."
 )
 @click.option("--side", default=256, show_default=True, type=click.IntRange(64, 1024), help="Rows and columns.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the whole set.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the whole set.")
 def phantoms(out: Path, studies: int, slices: int | None, side: int, seed: int) -> None:
     """Draw synthetic studies, every other one with cancer, and write them as DICOM series."""
     from chest_cancer.imaging.phantoms.study import generate_studies

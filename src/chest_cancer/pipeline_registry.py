@@ -21,7 +21,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         Pipelines by name.
 
     Raises:
-        ValueError: A run asked for a pipeline that there is not.
+        ValueError: A run asked for a pipeline that does not exist.
     """
     try:
         pipelines = find_pipelines(raise_errors=True)

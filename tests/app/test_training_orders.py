@@ -26,7 +26,7 @@ REFUSED = [
     ({"table": "x" * 5000}, "expected a path inside of the archive or folder."),
     ({"epochs": True}, "`model_training.epochs`: expected one value. Received: True"),
     ({"table": {"a": 1}}, "`data_ingestion.table.path`: expected one value."),
-    ({"folder": "slices"}, "folders of this machine are off here; CHEST_CANCER_TRAIN_ROOT says which"),
+    ({"folder": "slices"}, "folders of this machine are not allowed here unless CHEST_CANCER_TRAIN_ROOT names"),
     ({"source": "phantom"}, "Expected only environment, folder, table, epochs, head, replaces. Received: 'source'."),
     ({"archive": "images.zip"}, "Received: 'archive'."),
 ]  # fmt: skip

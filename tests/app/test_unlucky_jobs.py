@@ -79,7 +79,7 @@ def test_a_job_whose_record_is_damaged_hides_no_other_and_stops_no_new_one(
     job = job_of(client)
 
     assert (job["id"], job["status"], job["started"]) == (JOB, "failed", "2026-01-01T00:00:00+00:00")
-    assert job["error"] == f"What was known of it can't be read: data/training_jobs/{JOB}/job.json is damaged."
+    assert job["error"] == f"Its state can't be read: data/training_jobs/{JOB}/job.json is damaged."
     assert "job.json is damaged" in page(client)
     with Jobs.of(client.application).place() as place:
         assert place.folder.path != folder.path

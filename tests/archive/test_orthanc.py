@@ -193,7 +193,7 @@ def test_a_server_that_comes_back_in_time_is_asked_again(
     ("account", "message"),
     [
         ({"username": READER, "password": "wrong"}, r"it refuses this account \(status 401 Unauthorized\)"),
-        ({}, r"it refuses questions without an account \(status 401 Unauthorized\)"),
+        ({}, r"it refuses requests without an account \(status 401 Unauthorized\)"),
         ({"token": "wrong-one"}, r"it refuses this account \(status 401 Unauthorized\)"),
     ],
 )

@@ -420,9 +420,7 @@ def test_a_disk_that_is_full_leaves_the_former_images(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # the kernel refuses to write more
     try:
-        with pytest.raises(
-            DatasetError, match=r"The disk is full: .*Free some space.*images of before in .* untouched"
-        ):
+        with pytest.raises(DatasetError, match=r"The disk is full: .*Free some space.*former images in .* unchanged"):
             dataset.save(ImageSource(location=str(large)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -47,7 +47,7 @@ def saved(**arrays: object) -> bytes:
         (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7-Zip archive; unpack it and pass the images inside"),
         (b"Rar!\x1a\x07\x00" + bytes(99), "a RAR archive; unpack it and pass the images inside"),
         (b"\n<!DOCTYPE html><html>", "a web page; fetch the file itself again"),
-        (b"\0\x05\x16\x07" + bytes(99), "what macOS keeps beside a file"),
+        (b"\0\x05\x16\x07" + bytes(99), "notes of macOS beside a file"),
     ],
 )
 def test_a_known_format_that_is_not_read_is_refused_by_name(data: bytes, reason: str) -> None:

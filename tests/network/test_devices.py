@@ -194,7 +194,7 @@ def test_a_classifier_that_is_not_served_in_fp32_stays_on_the_processor(
 
     assert place_classifier(classifier, HERE) is classifier
     assert caplog.messages == [
-        f"The classifier stays on the processor: it is served in {precision}, and the GPU computes in fp32 alone."
+        f"The classifier stays on the processor: it is served in {precision}, and the GPU computes only in fp32."
     ]
 
 

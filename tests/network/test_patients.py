@@ -111,7 +111,7 @@ def test_certain_slices_of_large_studies_have_a_probability() -> None:
     ("changes", "why"),
     [
         ({}, "its patients were not known in training"),
-        ({"normal_class": None}, "nobody said in training which classes are positive"),
+        ({"normal_class": None}, "training did not say which classes are positive"),
         ({"data": {"patients": 9}}, "its validation patients were all of one kind"),
     ],
 )

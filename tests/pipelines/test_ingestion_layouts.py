@@ -650,5 +650,5 @@ def test_an_empty_picture_and_a_mask_are_no_slices(index: Index, shown: int) -> 
     found = index(pictures(["normal", "tumour"]) | {"tumour/other.png": buffer.getvalue()})
 
     assert found["quarantine"] == {
-        "tumour/other.png": "one or two values alone, as an empty picture or a mask has: expected a slice"
+        "tumour/other.png": "only one or two different values, as in an empty picture or a mask: expected a slice"
     }

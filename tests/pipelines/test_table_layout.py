@@ -49,7 +49,7 @@ def test_classes_patients_and_splits_come_from_the_table_where_images_lie_in_one
     assert quarantine == {}
     assert index.loc["all/tumour0.png", "label"] == "Tumour"
     assert summary["counts"] == {label: {"train": 2, "validation": 2, "test": 2} for label in ("Tumour", "normal")}
-    assert summary["pattern"] == "a file a row of the table"
+    assert summary["pattern"] == "a row of the table for each file"
     assert summary["patients"] == index["patient"].nunique() == 6
     assert "Patient" not in index.to_csv() + str(summary)
 
@@ -117,7 +117,7 @@ def test_what_folder_and_table_say_differently_is_left_out(ingest: Ingest) -> No
     assert len(index) == 8
     assert quarantine == {
         "normal/0.png": "contradicting labels: 'tumour' in the table, and its folder is 'normal'",
-        "tumour/0.png": "its row of the table says no class",
+        "tumour/0.png": "its row of the table gives no class",
     }
 
 
@@ -143,7 +143,7 @@ def test_rows_that_contradict_each_other_and_files_without_a_row_are_left_out(in
     index, quarantine, _ = ingest(names, "\n".join(["file,class", *rows, "0.png,tumour"]))
 
     assert len(index) == 8
-    assert quarantine["9.png"] == "no row of the table is of this file"
+    assert quarantine["9.png"] == "no row of the table is about this file"
     assert quarantine["0.png"].startswith("rows of the table contradict each other: label `normal`, `tumour`")
 
 

@@ -95,7 +95,7 @@ def test_images_of_another_source_than_the_index_stop_extraction_and_store_nothi
     assert mixed.returncode == 1
     message = "MixedResultsError: `image_index` was made from another `raw_images` ("
     assert message in mixed.stdout
-    assert "Make it anew: `kedro run --pipelines data_ingestion --" in mixed.stdout
+    assert "Make it again: `kedro run --pipelines data_ingestion --" in mixed.stdout
     assert "data_ingestion.source=B" in mixed.stdout  # by the options of this run
     assert "Traceback" not in mixed.stdout
     assert stored_rows(project) == before
@@ -115,7 +115,7 @@ def test_what_is_out_of_date_is_named_with_all_pipelines_that_make_it_anew(proje
         result = run("B", "--pipelines", pipeline)
         assert result.returncode == 1
         assert "`candidate` was made from another `" in result.stdout
-        assert "Make it anew: `kedro run --pipelines model_training --" in result.stdout
+        assert "Make it again: `kedro run --pipelines model_training --" in result.stdout
 
     # A classifier may be asked about any images.
     assert run("A", "--pipelines", "batch_inference").returncode == 0
@@ -133,7 +133,7 @@ def test_a_result_that_a_run_did_not_leave_so_is_not_used(project: Path, first: 
     table.write_bytes(content)
     assert result.returncode == 1
     assert (
-        "Nobody knows what `split_table` was made from: it is not what a run left there. Make it anew: "
+        "Nobody knows what `split_table` was made from: it is not what a run left there. Make it again: "
         "`kedro run --pipelines feature_extraction --"
     ) in result.stdout
 

@@ -150,7 +150,7 @@ def test_a_batch_ends_with_its_answers_and_how_often_the_model_is_right(said: Ca
 
     assert "Batch [ward] 3: 1,200 images; answers: normal 1,100, [bold]odd 1; 99 without an answer" in text
     assert "of which 9 could not be read" in text
-    assert "Nobody said what these images show, so how many answers are right is not known." in text
+    assert "These images have no labels, so nobody knows how many answers are right." in text
     assert "On its own test images the model answers 0.72 [0.57, 0.83] of 81 rightly." in text
     assert "kedro run --pipelines external_validation --params external_validation.source=<labelled images> #" in text
 

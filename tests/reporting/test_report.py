@@ -474,7 +474,7 @@ def test_abstention_that_leaves_no_better_answers_is_a_limitation() -> None:
 
     words = said(0.814)["Abstention does not help"]
     assert words.startswith("0.10 [0.05, 0.15] of the test images get no answer (n 20), and that does not make the")
-    assert "0.814 [0.764, 0.864] of those given are right, and 0.819 [0.769, 0.869] would be, were every" in words
+    assert "0.814 [0.764, 0.864] of those given are right, and 0.819 [0.769, 0.869] would be if every" in words
     assert "Abstention does not help" not in said(0.83)
     assert "Abstention does not help" not in said(0.819, declined=0.0)
     assert said(None, declined=1.0)["No answers"] == "Not one of 20 test images was answered."
@@ -541,7 +541,8 @@ def test_a_sentence_joins_the_accuracy_of_the_folds_with_that_of_the_test_split(
     page = render_report(metrics, manifest(), quarantine(), audited, {}, 0.95, PROMOTION, EXAMPLES)
 
     assert (
-        "own accuracy, 0.750 [0.410, 0.930] on 8 test images (0.700 [0.650, 0.750], were every image answered)" in page
+        "own accuracy, 0.750 [0.410, 0.930] on 8 test images (0.700 [0.650, 0.750] if every image were answered)"
+        in page
     )
     without_a_classifier = fill_sections(audited)
     assert not any("own accuracy" in section.html for section in without_a_classifier)

@@ -286,7 +286,7 @@ def test_where_every_slice_was_declined_the_reading_is_called_of_little_worth(
 
     lines, made = answer(series(SLICES), tmp_path)
 
-    caution = "Caution: every slice was declined on its own, so what they say together says little."
+    caution = "Caution: every slice was declined on its own, so the reading of all slices together says little."
     assert lines[5:7] == ["  Declined, counted: 3 (unlike the training images) of 3.", f"  {caution}"]
     assert caution in texts(made["series_1/report.dcm"])
 

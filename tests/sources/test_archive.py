@@ -205,7 +205,7 @@ def test_a_file_that_does_not_come_is_listed_with_its_reason(
     ("answer", "message"),
     [
         (status(503), "status 503 Service Unavailable. Once it answers, start the same command again"),
-        (status(403), "it refuses questions without an account (status 403 Forbidden). Check `archive` in conf/local"),
+        (status(403), "it refuses requests without an account (status 403 Forbidden). Check `archive` in conf/local"),
         (lambda handler: handler.send(200, b"<html>", "text/html"), "its answer is not that of a DICOMweb service"),
         (lambda handler: handler.send(200, b'["a"]', "application/json"), "its answer is not that of a DICOMweb"),
         (
@@ -277,7 +277,7 @@ def test_an_account_of_another_kind_is_refused_without_showing_it(account: dict[
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("dicomweb+http://pacs.example/dicom-web?Modality=CT", "`dicomweb+http` on this machine alone"),
+        ("dicomweb+http://pacs.example/dicom-web?Modality=CT", "`dicomweb+http` only on this machine"),
         ("dicomweb+ftp://pacs.example/dicom-web?Modality=CT", "Expected `dicomweb+https://<host>/"),
         ("dicomweb+https:///dicom-web?Modality=CT", "Expected `dicomweb+https://<host>/"),
         ("dicomweb+https://me:pw@pacs.example/?Modality=CT", "an address without an account"),
@@ -363,7 +363,7 @@ def test_what_may_not_be_stored_with_this_account_ends_it(server: FakeArchive, r
     server.asked["refused"] = 1
     server.answers["POST"] = status(403)
 
-    with pytest.raises(DatasetError, match=r"it refuses questions without an account \(status 403 Forbidden\)"):
+    with pytest.raises(DatasetError, match=r"it refuses requests without an account \(status 403 Forbidden\)"):
         store_files(result, open_archive(server))
 
 

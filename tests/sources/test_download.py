@@ -469,7 +469,7 @@ def test_a_downloaded_archive_with_a_broken_directory_is_fetched_again(
 ) -> None:
     whole = drive.data
     drive.data = whole.replace(b"PK\x01\x02", b"PK\xff\xff")
-    with pytest.raises(DatasetError, match="is none, or is damaged"):
+    with pytest.raises(DatasetError, match="is no archive, or is damaged"):
         dataset.save(from_drive())
     drive.data = whole
 

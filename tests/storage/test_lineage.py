@@ -22,7 +22,7 @@ def test_results_of_one_source_are_used_together() -> None:
 def test_results_of_another_source_are_refused_with_all_that_must_be_made_anew() -> None:
     expected = (
         r"`table` was made from another `images` \(s1\) than the one that is used now \(s2\): results of both would be "
-        r"mixed\. Make it anew: `kedro run --pipelines extraction,ingestion`, or run everything: `kedro run`\."
+        r"mixed\. Make it again: `kedro run --pipelines extraction,ingestion`, or run everything: `kedro run`\."
     )
     with pytest.raises(MixedResultsError, match=expected):
         require_together({"images": Lineage("s2"), "table": TABLE}, KNOWN)
@@ -43,7 +43,7 @@ def test_a_result_of_unknown_origin_is_used_alone_and_with_no_other() -> None:
     assert require_together({"model": unknown}, KNOWN) == {"model": "x"}
     with pytest.raises(MixedResultsError, match=r"Nobody knows what `model` was made from.*--pipelines training`"):
         require_together({"model": unknown, "table": TABLE}, KNOWN)
-    with pytest.raises(MixedResultsError, match="Make it anew: run everything: `kedro run`"):
+    with pytest.raises(MixedResultsError, match="Make it again: run everything: `kedro run`"):
         require_together({"other": unknown, "table": TABLE}, KNOWN)
 
 

@@ -564,8 +564,8 @@ def test_a_roll_back_whose_model_finds_no_room_says_what_is_served_and_how_to_go
             kedro_record("rollback")
 
     assert served_run(project_copy) == "run2"
-    assert "What was served before is served still." in str(refused.value)
-    assert str(refused.value).endswith("then bring it: `kedro record promote 1`.")
+    assert "The former model is still served." in str(refused.value)
+    assert str(refused.value).endswith("then type: `kedro record promote 1`.")
     kedro_record("promote", "1")
     assert served_run(project_copy) == "run1"
 

@@ -102,7 +102,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
 
         Raises:
             DatasetError: When the source can't be reached, is broken or hostile, or does not fit on the disk. The
-                images of before are untouched then.
+                former images are unchanged then.
         """
         try:
             with self._folder.locked(), data.named_in_errors():
@@ -113,7 +113,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
                 raise
             raise DatasetError(
                 f"The disk is full: {error}. Free some space, or move the data folder to a larger disk. "
-                f"The images of before in {self._filepath} are untouched."
+                f"The former images in {self._filepath} are unchanged."
             ) from error
 
     def _bring(self, source: ImageSource) -> None:

@@ -62,7 +62,7 @@ class TablePartsDataset(AbstractDataset[PlannedTable, TableParts]):
                 raise
             raise DatasetError(
                 f"The disk is full: {error}. Expected room for the parts of {self._filepath}. Free some space, or "
-                "name a folder on a larger disk. What is there is whole: the same command goes on with the next part."
+                "name a folder on a larger disk. Finished parts are whole: the same command goes on with the next part."
             ) from error
         self._planned = data
 

@@ -41,7 +41,8 @@ class ParametersHook:
         own = Path("conf", "local", "parameters.yml")
         if context.env not in (None, "local") and (context.project_path / own).is_file():
             logger.warning(
-                "`--env %s` takes the place of conf/local: %s is not read. Pass what is needed of it by `--params`.",
+                "`--env %s` takes the place of conf/local: %s is not read. "
+                "Pass the values that you need by `--params`.",
                 context.env,
                 own,
             )

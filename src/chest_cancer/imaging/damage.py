@@ -12,7 +12,7 @@ from chest_cancer.imaging.pixels import UnreadableImageError
 
 # Of libjpeg's warnings, those that say that pixels are lost; odd version numbers, say, cost nothing.
 _PIXELS_LOST = re.compile(r"Corrupt JPEG data(?!: bad ICC)|Premature end of JPEG|Inconsistent progression")
-_CURE = "fetch the file again, or save it anew from its source"
+_CURE = "fetch the file again, or save it again from its source"
 _COMPRESSION, _JPEG_TABLES, _OFFSETS, _COUNTS = 259, 347, (273, 324), (279, 325)
 _JPEG, _DEFLATE = 7, (8, 32946)
 

@@ -53,7 +53,7 @@ _FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"\x89HDF"), "an HDF5 file; save its images as PNG, one a file"),
     (re.compile(rb"%PDF"), "a PDF document; save its picture as PNG"),
     (re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE), "a web page; fetch the file itself again"),
-    (re.compile(rb"\0\x05\x16\x07"), "what macOS keeps beside a file (AppleDouble, ._name); pass the file itself"),
+    (re.compile(rb"\0\x05\x16\x07"), "notes of macOS beside a file (AppleDouble, ._name); pass the file itself"),
 )
 
 

@@ -100,7 +100,7 @@ class JobFolder:
             return Job(**{name: value for name, value in known.items() if name in Job.__dataclass_fields__})
         except (ValueError, AttributeError, TypeError):  # it must not keep the others from being seen
             began = datetime.strptime(self.path.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-            error = f"What was known of it can't be read: data/training_jobs/{self.path.name}/job.json is damaged."
+            error = f"Its state can't be read: data/training_jobs/{self.path.name}/job.json is damaged."
             return Job(self.path.name, "failed", "", began.isoformat(), error=error)
 
     def write(self, job: Job) -> None:
@@ -220,7 +220,7 @@ def main(orders: dict[str, Any]) -> None:
     else:
         ended = f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
         last = "\n".join(folder.log_tail()[-_ERROR_LINES:])
-        folder.finish("failed", f"`{Path(orders['command'][0]).name}` {ended}. The last that it printed:\n{last}")
+        folder.finish("failed", f"`{Path(orders['command'][0]).name}` {ended}. Its last output:\n{last}")
 
 
 def _wait(process: subprocess.Popen[bytes], cancelled: threading.Event) -> int:

@@ -25,7 +25,9 @@ FIELDS = {
 """Name of a field to its parameter."""
 
 _WHERE_FOLDERS_LIE = "expected a folder or an archive below the allowed one"
-_NO_FOLDERS = "folders of this machine are off here; CHEST_CANCER_TRAIN_ROOT says which folder they have to lie in"
+_NO_FOLDERS = (
+    "folders of this machine are not allowed here unless CHEST_CANCER_TRAIN_ROOT names a folder that they lie in"
+)
 
 
 class OrderError(ValueError):

@@ -177,7 +177,7 @@ def as_probability(log_odds: float) -> float:
 def why_no_rule(manifest: Manifest) -> str:
     """Say in words why a classifier has no rule for patients."""
     if positive_numbers(manifest.classes, manifest.normal_class, manifest.positive_classes) is None:
-        return "the classifier has no rule for patients: nobody said in training which classes are positive"
+        return "the classifier has no rule for patients: training did not say which classes are positive"
     if manifest.data.patients is None:
         return "the classifier has no rule for patients: its patients were not known in training"
     return "the classifier has no rule for patients: its validation patients were all of one kind"

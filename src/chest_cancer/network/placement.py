@@ -29,7 +29,7 @@ def place_classifier(classifier: Classifier, engine: EngineParameters) -> Classi
     if place.device == "cpu":
         return classifier
     if classifier.precision != "fp32":
-        words = "The classifier stays on the processor: it is served in %s, and the GPU computes in fp32 alone."
+        words = "The classifier stays on the processor: it is served in %s, and the GPU computes only in fp32."
         logger.info(words, classifier.precision)
         return classifier
     placed = copy(classifier)  # without what is compiled

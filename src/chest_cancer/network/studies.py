@@ -26,7 +26,7 @@ UNLIKE_TRAINING_IMAGES = "unlike the training images"
 WITHOUT_LUNG = "no slice shows lung"
 """Why nothing is read from slices that could be read."""
 
-ALL_DECLINED = "every slice was declined on its own, so what they say together says little"
+ALL_DECLINED = "every slice was declined on its own, so the reading of all slices together says little"
 """Why a reading is not to be relied on."""
 
 

@@ -132,7 +132,7 @@ class KeptChampion:
             version = registry.number_of(registry.champion())
             raise OSError(
                 f"Version {version} of {registry.MODEL} is champion now, but could not be brought to {self.folder}: "
-                f"{error}. What was served before is served still. Mend that, then bring it: "
+                f"{error}. The former model is still served. Mend the cause, then type: "
                 f"`kedro record promote {version}`."
             ) from error
 

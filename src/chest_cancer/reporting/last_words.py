@@ -122,7 +122,7 @@ def say_batch(results: Results) -> Lines:
     )
     right = results.own_figures().get("accuracy")
     own = f"On its own test images the model answers {in_words(right)} of {right['n']} rightly." if right else ""
-    words = f"Nobody said what these images show, so how many answers are right is not known. {own}".rstrip()
+    words = f"These images have no labels, so nobody knows how many answers are right. {own}".rstrip()
     said: Lines = [("Batch", found), ("Believe", words)]
     if facts["model_synthetic"]:
         said.append(("", f"{NO_PERSON[0].upper()}{NO_PERSON[1:]}."))
@@ -144,7 +144,7 @@ def say_search(results: Results) -> Lines:
     trials = results.load("search_trials")
     chosen = ", ".join(f"{name} {value}" for name, value in _best_of(trials).items())
     found = f"The best of {len(trials)} trials has a loss of {trials['loss'].min():.4f} out of fold: {chosen}."
-    words = "The best of many trials looks better than it is: how good it is, only the test images can say."
+    words = "The best of many trials looks better than it is: only the test images can say how good it is."
     return [("Found", found), ("Believe", words)]
 
 

@@ -145,7 +145,7 @@ def _add_operating_point(figure: go.Figure, metrics: Mapping[str, StoredFigure])
         x=[1 - specificity["value"]],
         y=[sensitivity["value"]],
         mode="markers",
-        name="operating threshold, were every image answered",
+        name="operating threshold, if every image were answered",
         marker={"size": 13, "symbol": "diamond", "color": ORANGE, "line": {"color": "white", "width": 1}},
         text=[f"sensitivity {in_words(sensitivity)}<br>specificity {in_words(specificity)}"],
         hovertemplate="%{text}<extra></extra>",

@@ -187,8 +187,8 @@ def _abstention(metrics: Mapping[str, StoredFigure]) -> list[Limitation]:
         return []
     text = (
         f"{in_words(abstained)} of the test images get no answer (n {abstained['n']}), and that does not make the "
-        f"answers better: {in_words(given, 3)} of those given are right, and {in_words(forced, 3)} would be, were "
-        "every image answered."
+        f"answers better: {in_words(given, 3)} of those given are right, and {in_words(forced, 3)} would be "
+        "if every image were answered."
     )
     return [Limitation("Abstention does not help", text)]
 

@@ -65,6 +65,6 @@ def read_exclusions(path: str) -> Exclusions:
     if column is None:
         raise ValueError(
             "Invalid value received for `data_ingestion.exclude`. Expected a table with a column `pixel_sha256` or "
-            f"`path`. Received {path!r} with columns: {', '.join(map(str, cells.columns))}. Name the column so."
+            f"`path`. Received {path!r} with columns: {', '.join(map(str, cells.columns))}. Rename the column."
         )
     return Exclusions(column, frozenset(map(unmarked, cells[column].dropna())))

@@ -201,7 +201,7 @@ class Intake:
         if needed > free:
             raise DatasetError(
                 f"Not enough space for {self.root.parent}: the source unpacks to {needed} bytes, {free} are free. "
-                "Free some space, or move the data folder to a larger disk. The images of before are untouched."
+                "Free some space, or move the data folder to a larger disk. The former images are unchanged."
             )
 
 

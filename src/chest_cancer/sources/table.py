@@ -22,7 +22,7 @@ _SUFFIXES = (".csv", ".tsv", ".parquet")
 _MOST_NAMES = 10
 _SHOWN = 3
 
-NO_ROW = "no row of the table is of this file"
+NO_ROW = "no row of the table is about this file"
 SHARED_ROW = "a row of the table fits this file and others: it needs the folders of its path"
 
 

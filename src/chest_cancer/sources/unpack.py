@@ -85,7 +85,7 @@ def _refuse_foreign(archive: Path) -> None:
 
 def _broken(archive: Path, error: Exception) -> BrokenArchiveError:
     return BrokenArchiveError(
-        f"Can't unpack {archive}. Expected a zip or tar archive. Received a file that is none, or is damaged "
+        f"Can't unpack {archive}. Expected a zip or tar archive. Received a file that is no archive, or is damaged "
         f"({error}). Fetch or make the archive again."
     )
 

@@ -201,7 +201,7 @@ def _called(held_out: HeldOut, reason: str) -> Figure:
 _ANSWER, _APART, _AT_THRESHOLD, _TRUST, _MEANS, _PATIENTS = (
     "The answer",
     "Telling classes apart, by probability",
-    "The operating threshold alone, were every image answered",
+    "The operating threshold alone, if every image were answered",
     "Trust in probabilities",
     "Means over classes, of the answers",
     "Patients, by all slices of each",

@@ -39,7 +39,7 @@ _TITLES = {
     "ece": "calibration error",
     "ece_uncalibrated": "calibration error before temperature scaling",
     "false_refusal": "called not a chest CT slice",
-    "forced_accuracy": "accuracy, were every image answered",
+    "forced_accuracy": "accuracy if every image were answered",
     "loss": "cross-entropy, nats",
     "macro_npv": "mean negative predictive value",
     "macro_precision": "mean precision",

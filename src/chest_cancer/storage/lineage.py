@@ -101,7 +101,7 @@ def require_together(
     if unknown and len(parts) > 1:
         pipeline = known[unknown[0]].pipeline if unknown[0] in known else None
         raise MixedResultsError(
-            f"Nobody knows what `{unknown[0]}` was made from: it is not what a run left there. Make it anew: "
+            f"Nobody knows what `{unknown[0]}` was made from: it is not what a run left there. Make it again: "
             + (f"`{options(f'kedro run --pipelines {pipeline}')}`, or run" if pipeline else "run")
             + f" everything: `{options('kedro run')}`."
         )
@@ -136,6 +136,6 @@ def _explain(
     pipelines = ",".join(sorted(anew - {""}))
     return (
         f"`{name}` was made from another `{origin}` ({old[:_SHOWN]}) than the one that is used now "
-        f"({current[:_SHOWN]}): results of both would be mixed. Make it anew: "
+        f"({current[:_SHOWN]}): results of both would be mixed. Make it again: "
         f"`{options(f'kedro run --pipelines {pipelines}')}`, or run everything: `{options('kedro run')}`."
     )

@@ -10,7 +10,7 @@ from chest_cancer.statistics.intervals import in_words
 _COSTS = (
     ("beyond_random", "near-duplicates, beyond random", ORANGE),
     ("beyond_same_classes", "beyond random in the same classes", BLUE),
-    ("typical", "control: those of images that nobody is tested on", GREY),
+    ("typical", "control: near-duplicates of images that are not tested", GREY),
 )
 
 

@@ -86,7 +86,7 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         return []
     most = max(facts["columns"], key=lambda column: column["association"]["low"])
     text = (
-        "Without any picture, what is known beside it tells the classes apart with an area under the ROC curve of "
+        "Without any image, metadata alone tell the classes apart with an area under the ROC curve of "
         f"{in_words(area)} (n {area['n']}), where chance gives 0.50. `{most['name']}` goes most surely with the class "
         f"(Cramér's V {in_words(most['association'])}). Unless such a column states the class in other words, a model "
         "that recognises these groups in pictures scores without seeing disease."

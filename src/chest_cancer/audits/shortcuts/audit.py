@@ -44,7 +44,7 @@ def find_limitations(facts: dict[str, Any]) -> list[Limitation]:
         limitations.append(Limitation("Shortcuts", sentence(facts["verdict"])))
     unequal = [_compare_marks(words, facts["marks"][kind]) for kind, words in _MARKS.items()]
     if any(unequal):
-        limitations.append(Limitation("Drawn marks", " ".join([*filter(None, unequal), "A model can go by that."])))
+        limitations.append(Limitation("Drawn marks", " ".join([*filter(None, unequal), "A model can use this."])))
     return limitations
 
 

@@ -109,10 +109,10 @@ def _check_scan(scan: bytes, frame: bytes, samples: int, tables: dict[int, bytes
     for i in range(samples):
         number = scan[2 + 2 * i] >> 4
         if scan[1 + 2 * i] != frame[6 + 3 * i] or number not in tables:
-            raise ValueError("its scan names a sample or a table that there is not")
+            raise ValueError("its scan names a sample or a table that does not exist")
     predictor, end, approximation = scan[-3:]
     if not 1 <= predictor <= 7 or end != 0 or approximation >= frame[0]:
-        raise ValueError("its predictor is none of 1 to 7")
+        raise ValueError("its predictor is not one of 1 to 7")
 
 
 def _check_restart(restart: bytes, frame: bytes) -> None:

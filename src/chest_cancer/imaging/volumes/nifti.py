@@ -39,7 +39,7 @@ def read_nifti(data: bytes, limits: Limits) -> Volume:
     header = _header_of(inflate(data, "gzip", _LONGEST_HEADER) if zipped else data[:_LONGEST_HEADER])
     shape, dtype, offset = header.get_data_shape(), header.get_data_dtype(), int(header.get_data_offset())
     if len(shape) < 3 or any(length != 1 for length in shape[3:]):
-        raise UnreadableImageError(f"NIfTI dim is {shape}: expected three dimensions; save one volume a file")
+        raise UnreadableImageError(f"NIfTI dim is {shape}: expected three dimensions; save each volume as one file")
     if dtype.kind not in "iuf":
         raise UnreadableImageError(f"NIfTI datatype is {dtype}: expected numbers; save Hounsfield units as int16")
     columns, rows, slices = map(int, shape[:3])

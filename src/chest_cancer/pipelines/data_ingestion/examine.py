@@ -17,7 +17,7 @@ from chest_cancer.pipelines.data_ingestion.patients import WhoIsWho
 from chest_cancer.sources.foreign import foreign_by_name
 from chest_cancer.sources.image_folder import ImageFolder
 
-_NOTHING = "one or two values alone, as an empty picture or a mask has: expected a slice"
+_NOTHING = "only one or two different values, as in an empty picture or a mask: expected a slice"
 
 
 class Scan(NamedTuple):

@@ -13,7 +13,7 @@ from chest_cancer.imaging.volumes.series import Series, Slice, sort_slices
 from chest_cancer.parameters.sources import VolumeParameters
 from chest_cancer.pipelines.data_ingestion.examine import Scan
 
-_DOUBLED = "doubled: another file of the series has its position and its values"
+_DOUBLED = "doubled: another file of the series has the same position and the same values"
 # What is told of series; that slices are doubled is told of each of these.
 _NOTES = {
     "gap": "Series with missing slices",

@@ -11,8 +11,8 @@ from chest_cancer.sources.split_names import split_of
 from chest_cancer.sources.table import ImageTable
 from chest_cancer.sources.wording import named, some
 
-BY_TABLE = "a file a row of the table"
-_NO_LABEL = "its row of the table says no class"
+BY_TABLE = "a row of the table for each file"
+_NO_LABEL = "its row of the table gives no class"
 
 
 def without_masks(paths: Sequence[str]) -> list[str]:

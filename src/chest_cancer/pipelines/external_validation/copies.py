@@ -11,7 +11,7 @@ from chest_cancer.network.embedding import means_of
 from chest_cancer.statistics.near_duplicates import group_near_duplicates, join_identities
 from chest_cancer.storage.arrays import Arrays
 
-COPY = "its pixels are those of an image that the model has learnt from"
+COPY = "the model has learnt from an image with the same pixels"
 SIMILAR = "it resembles an image that the model has learnt from"
 TOGETHER = "it is of one patient or study with such an image"
 _LEARNT = ("train", "validation")

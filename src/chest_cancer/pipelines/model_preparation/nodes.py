@@ -79,7 +79,7 @@ def _where(parameters: ModelPreparationParameters, head: str) -> tuple[str | Non
     if cut is not None and reads is not None:
         raise ValueError(
             f"Invalid value for `model_preparation.fine_tune_from`: expected null, as the head {head} reads a map of "
-            f"frozen convolutions. Received: {cut}. Choose one of both."
+            f"frozen convolutions. Received: {cut}. Choose one of the two."
         )
     return cut, reads
 

@@ -215,7 +215,7 @@ class Archive:
     def _fail(self, error: requests.RequestException) -> NoReturn:
         reason = reason_of(error, self._timeout)
         if status_of(error) in _ACCOUNT_REFUSED:
-            asked_by = "this account" if self._account != Account() else "questions without an account"
+            asked_by = "this account" if self._account != Account() else "requests without an account"
             self._give_up(f"it refuses {asked_by} ({reason}). Check {WHERE}")
         if status_of(error) == HTTPStatus.NOT_FOUND:
             self._give_up(f"{reason}. Check the root of its DICOMweb service, such as `/dicom-web`")

@@ -44,7 +44,7 @@ def parse_location(location: str, parameter: str, *, with_query: bool) -> Archiv
     if not location.startswith(PREFIX) or parts is None or not is_safe(parts):
         raise _invalid(
             parameter,
-            "`dicomweb+https://<host>/<root of its DICOMweb service>` (`dicomweb+http` on this machine alone)",
+            "`dicomweb+https://<host>/<root of its DICOMweb service>` (`dicomweb+http` only on this machine)",
             repr(without_secrets(location)),
         )
     if "@" in parts.netloc:
