@@ -81,6 +81,13 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_placeholder_vanishes_as_html(page: Path) -> None:
+    text = re.sub(r"^ *```.*?^ *```|^ {4}.*?$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+    assert not re.findall(r"<\w+>", re.sub(r"(`+).*?\1", "", text, flags=re.DOTALL))
+
+
 def test_every_page_is_in_the_navigation() -> None:
     listed = set(re.findall(r"^[a-z-]+$", (DOCS / "index.md").read_text(), re.MULTILINE))
 

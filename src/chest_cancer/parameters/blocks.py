@@ -257,7 +257,7 @@ class BatchInferenceParameters(EngineParameters, FetchedParameters):
     patient: UnlabelledPatientWay = Field(
         "auto",
         description="How patients are found: auto (by DICOM, if there is any), dicom, unknown, or a regular expression "
-        "on the path with a group (?P<patient>…).",
+        "on the path with a group `(?P<patient>…)`.",
     )
     part: Share | None = Field(
         None, description="Share of the work that this run makes, such as 3/16; null: all of it."

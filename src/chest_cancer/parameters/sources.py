@@ -120,8 +120,8 @@ class SourceParameters(FetchedParameters):
     patient: PatientWay = Field(
         "auto",
         description="How patients are found: auto (by table or DICOM, if there is any), table, dicom, unknown, "
-        "<class>/<patient>/<file>, <patient>/<class>/<file>, or a regular expression on the path with a group "
-        "(?P<patient>…).",
+        "`<class>/<patient>/<file>`, `<patient>/<class>/<file>`, or a regular expression on the path with a group "
+        "`(?P<patient>…)`.",
     )
     table: TableParameters = TableParameters()
     volumes: VolumeParameters = VolumeParameters()
