@@ -184,7 +184,7 @@ def test_a_spot_in_the_wall_is_a_limitation(in_wall: tuple[Path, Finding]) -> No
     (found,) = facts["limitations"]
     assert found["title"] == "Where the information is"
     assert found["text"].startswith("With the lungs blacked out the AUC is still 0.")
-    assert "the classes can be told apart by something else than the lungs" in found["text"]
+    assert "the classes can be told apart by something other than the lungs" in found["text"]
 
 
 def test_passes_are_stored_and_the_whole_image_is_that_of_the_features(
@@ -243,7 +243,7 @@ def rows(**areas: tuple[float, float]) -> list[dict[str, Any]]:
         (
             rows(whole=(0.85, 0), without_lungs=(0.8, 0.01), lungs=(0.8, 0.01)),
             "With the lungs blacked out the AUC is still 0.85 [0.80, 0.90]: the classes can be told apart by "
-            "something else than the lungs (whole images have 0.90 [0.85, 0.95], the lungs alone 0.85 [0.80, 0.90]).",
+            "something other than the lungs (whole images have 0.90 [0.85, 0.95], the lungs alone 0.85 [0.80, 0.90]).",
             True,
         ),
         (

@@ -385,7 +385,7 @@ def test_the_page_says_what_is_known_of_a_model_whose_images_are_elsewhere(label
 
     page = write_external_report(facts, pd.DataFrame(columns=["path", "reason"]), model(), QUICK, **plots)
 
-    assert "Not measured: the images that the model was made from are not here as they were." in page
+    assert "Not measured: the images that the model was made from are missing here, or were changed." in page
     assert "Too few patients to try another temperature" in page
     assert "could not be looked for" in page
     assert "<code>elsewhere</code>" in page

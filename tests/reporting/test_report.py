@@ -609,7 +609,7 @@ def test_where_patients_are_known_the_figures_of_the_test_split_come_first() -> 
 
 def test_without_a_range_report_and_card_say_that_other_patients_were_not_measured() -> None:
     for text in pages_of(METRICS, []):
-        assert "how the answers are for other patients was not measured" in text
+        assert "how good the answers are for other patients was not measured" in text
         assert ALSO_IN_TRAINING in text
 
 
@@ -620,7 +620,7 @@ def test_of_more_than_two_classes_it_is_said_what_the_area_under_the_curve_is_a_
         card = render_model_card(METRICS, classes, ANSWERS, [], 0.95)
 
         assert ("The AUC of images is the mean over the classes" in page) is said
-        assert ("how often one with disease scores higher than one without" in page) is not said
+        assert ("how often an image or patient with disease scores higher than one without" in page) is not said
         assert ("are means over the classes, of each against all others" in card) is said
 
 

@@ -33,7 +33,7 @@ def plot_decision_curve(points: list[dict[str, Any]], confidence: float) -> go.F
         )
     figure.add_scatter(x=thresholds, y=[0.0] * len(points), mode="lines", name="treat nobody", line=DOTTED)
     lowest = min(point["model"]["low"] for point in points)
-    figure.update_xaxes(title="threshold: probability of disease from which on somebody is treated")
+    figure.update_xaxes(title="threshold: lowest probability of disease that is treated")
     # Treating everybody falls without end.
     figure.update_yaxes(
         title="net benefit", range=[min(lowest, -0.05) - 0.02, max(p["all"]["high"] for p in points) + 0.05]

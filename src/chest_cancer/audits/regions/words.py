@@ -26,7 +26,7 @@ def describe_regions(regions: list[dict[str, Any]]) -> str:
     if without["low"] > 0.5:
         return (
             f"With the lungs blacked out the AUC is still {in_words(without)}: the classes can be told apart by "
-            f"something else than the lungs ({beside})."
+            f"something other than the lungs ({beside})."
         )
     less = found["lungs"]["less"]
     place = (

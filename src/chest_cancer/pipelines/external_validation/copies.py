@@ -94,12 +94,15 @@ def count_copies(left_out: "pd.Series[str]", own: pd.DataFrame, learnt: Collecti
         words = f"{found}, {similar} that resemble one (cosine of {similarity:g} or more, or the same picture)"
     elif learnt:
         searched = "pixels"
-        words = f"{found}. What only resembles one was not looked for: the model's own images are not here as they were"
+        words = (
+            f"{found}. Images that only resemble one were not looked for: the model's own images are missing here, or "
+            "were changed"
+        )
     else:
         searched = "nothing"
         words = (
-            "Images that the model has learnt from could not be looked for: they are not here as they were, and it is "
-            "not known which they are"
+            "Images that the model has learnt from could not be looked for: they are missing here, or were changed, "
+            "and it is not known which they are"
         )
     words += f"; {together} of one patient or study with these" if together else ""
     return Copies(
