@@ -58,7 +58,7 @@ def extract_stored(
 
     def compute(positions: list[int]) -> Iterator[Outputs]:
         stored = len(keys) - len(positions)
-        logger.info("Extracting features of %d %s; those of %d are stored already.", len(positions), what, stored)
+        logger.info("Extracting features of %d %s; %d are stored already.", len(positions), what, stored)
         of_images = [list(views) for _, views in groupby(positions, lambda position: keys[position].pixel_sha256)]
         return extract(
             base.stream, of_images, load, parameters, f"Extracting {what} ({place.device}, {place.precision})"
