@@ -1,9 +1,10 @@
 """Volumes that tests make, of a phantom, in everything that keeps a CT."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import nibabel
 import numpy as np
@@ -17,6 +18,9 @@ from pydicom.sequence import Sequence
 from chest_cancer.imaging.phantoms.anatomy import draw_anatomy
 from chest_cancer.imaging.phantoms.draws import Draws
 from chest_cancer.imaging.phantoms.lesions import add_benign_findings
+from chest_cancer.imaging.volumes.reading import read_one_by_one, survey
+from chest_cancer.imaging.volumes.series import Refusal
+from chest_cancer.imaging.volumes.volume import Limits, Note, Volume
 from dicom_files import dicom, lossless_jpeg, recompressed
 
 Stack = NDArray[np.int16]
@@ -25,6 +29,7 @@ Files = dict[str, bytes]
 SPACING = (1.5, 1.25)  # mm from row to row, from column to column
 STEP, CORNER = 2.5, (-90.0, -110.0, -300.0)
 AXIAL = (1, 0, 0, 0, 1, 0)
+LIMITS = Limits()
 
 
 @cache
@@ -163,3 +168,19 @@ def by_simpleitk(hounsfield: Stack, folder: Path, name: str, *, order: str = "LP
 
 def opener(files: Files) -> Callable[[str], bytes]:
     return files.__getitem__
+
+
+class Study(NamedTuple):
+    """All volumes of some files, the notes on the files, and what isn't used."""
+
+    volumes: tuple[Volume, ...]
+    notes: tuple[Note, ...]
+    refused: tuple[Refusal, ...]
+
+
+def read_study(files: Iterable[str], open_file: Callable[[str], bytes], limits: Limits = LIMITS) -> Study:
+    names = list(files)
+    found = survey(names, open_file, limits=limits)
+    read = list(read_one_by_one(found, names, open_file, limits=limits))
+    volumes = tuple(one for one in read if isinstance(one, Volume))
+    return Study(volumes, found.notes, tuple(one for one in read if isinstance(one, Refusal)))

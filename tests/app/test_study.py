@@ -11,11 +11,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.network.studies import predict_study
 from manifests import PATIENT_RULE
 from serving import CLASSIFIER, FIGURES, promote, tiny_classifier, with_changes
-from volume_files import belly, nifti, opener, series, stack
+from volume_files import belly, nifti, opener, read_study, series, stack
 
 PATIENT_FIGURES = FIGURES | {"patient_sensitivity": {"value": 0.9, "low": 0.6, "high": 0.98, "n": 12}}
 HTML = {"Accept": "text/html"}

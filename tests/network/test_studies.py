@@ -9,7 +9,6 @@ import pytest
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.answers import NOT_SURE
 from chest_cancer.network.classifier import Classifier
@@ -21,7 +20,7 @@ from chest_cancer.network.studies import WITHOUT_LUNG, answer_slices, driving_sl
 from chest_cancer.network.vgg16 import Weights
 from manifests import PATIENT_RULE, manifest_of
 from serving import tiny_classifier
-from volume_files import Files, belly, ct_slice, opener, series, stack
+from volume_files import Files, belly, ct_slice, opener, read_study, series, stack
 
 RULE = PATIENT_RULE | {"rule": "top-k mean", "k": 2, "threshold": 0.0}
 

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.lungs import NO_LUNG
-from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.network import cuda, devices
 from chest_cancer.network.answers import NOT_SURE, UNLIKE_TRAINING
 from chest_cancer.network.classifier import Classifier
@@ -34,7 +33,7 @@ from conftest import Pixels
 from dicom_files import STORED, dicom
 from manifests import PATIENT_RULE, manifest_of
 from tiny_classifier import tiny_classifier
-from volume_files import belly, ct_slice, nifti, opener, series, stack
+from volume_files import belly, ct_slice, nifti, opener, read_study, series, stack
 
 CLASSES = ["adenocarcinoma", "normal"]
 KEY = bytes(32)

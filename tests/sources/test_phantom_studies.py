@@ -9,10 +9,10 @@ from PIL import Image
 from chest_cancer.cli import cli
 from chest_cancer.datasets.image_folder_dataset import ImageFolderDataset
 from chest_cancer.imaging.phantoms.study import PhantomStudy
-from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.parameters.blocks import DataIngestionParameters
 from chest_cancer.pipelines.data_ingestion.nodes import index_images
 from chest_cancer.sources.image_source import ImageSource
+from volume_files import read_study
 
 SIDE, SLICES = 96, 14
 ARGUMENTS = ["phantoms", "--studies", "2", "--slices", str(SLICES), "--side", str(SIDE), "--seed", "5"]

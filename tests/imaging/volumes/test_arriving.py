@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from chest_cancer.imaging.volumes.arriving import ArrivingStudy, StudyTooLargeError
-from chest_cancer.imaging.volumes.reading import read_study
 from chest_cancer.imaging.volumes.volume import Limits
-from volume_files import belly, ct_slice, enhanced, heights, nifti, opener, series, stack
+from volume_files import belly, ct_slice, enhanced, heights, nifti, opener, read_study, series, stack
 
 LIMITS = Limits()
 

@@ -15,10 +15,21 @@ from hypothesis import strategies as st
 from pydicom import uid
 
 from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.imaging.volumes.reading import read_study, read_volume
+from chest_cancer.imaging.volumes.reading import read_volume
 from chest_cancer.imaging.volumes.volume import Limits, Volume
 from properties import examples
-from volume_files import SPACING, by_simpleitk, compress, enhanced, heights, nifti, opener, series, stack  # fmt: skip
+from volume_files import (
+    SPACING,
+    by_simpleitk,
+    compress,
+    enhanced,
+    heights,
+    nifti,
+    opener,
+    read_study,
+    series,
+    stack,
+)  # fmt: skip
 
 SLICES = stack()
 ORDERS = ["LPS", "RAS", "SPL", "PIR", "LIP", "ASR"]
@@ -299,10 +310,10 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 sys.modules["nibabel"] = sys.modules["pydicom"] = None
-from chest_cancer.imaging.volumes.reading import read_study
+from chest_cancer.imaging.volumes.reading import survey, read_one_by_one
 from chest_cancer.imaging.decoding import decode_image
-study = read_study(["nifti", "dicom"], lambda name: (Path({str(tmp_path)!r}) / name).read_bytes())
-print(*study.refused, sep="\\n")
+names, open_file = ["nifti", "dicom"], lambda name: (Path({str(tmp_path)!r}) / name).read_bytes()
+print(*read_one_by_one(survey(names, open_file), names, open_file), sep="\\n")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

@@ -15,19 +15,32 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from chest_cancer.imaging.decoding import without_identifiers
 from chest_cancer.imaging.pixels import Identifiers
-from chest_cancer.imaging.volumes.reading import Study, read_study
 from chest_cancer.imaging.volumes.series import Slice, sort_slices
 from chest_cancer.imaging.volumes.volume import Limits
 from dicom_files import dicom, shipped
-from volume_files import AXIAL, CORNER, STEP, Files, ct_slice, enhanced, heights, opener, series, stack
+from volume_files import (
+    AXIAL,
+    LIMITS,
+    STEP,
+    Files,
+    Study,
+    ct_slice,
+    enhanced,
+    heights,
+    opener,
+    read_study,
+    series,
+    stack,
+)
 
 SLICES = stack()
 HEIGHTS = heights(len(SLICES))
 CORONAL, SAGITTAL = (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
+OBLIQUE = (1, 0, 0, 0, float(np.sqrt(0.5)), float(np.sqrt(0.5)))
 
 
-def study_of(files: Files, **options: object) -> Study:
-    return read_study(files, opener(files), **options)  # type: ignore[arg-type]  # `reslice` or `limits`
+def study_of(files: Files, limits: Limits = LIMITS) -> Study:
+    return read_study(files, opener(files), limits)
 
 
 def kinds(study: Study) -> list[str]:
@@ -242,58 +255,22 @@ def test_series_of_two_patients_stay_apart_whatever_their_uid() -> None:
 # --- planes ----------------------------------------------------------------------------------------------------------
 
 
-def stored_in(orientation: tuple[int, ...]) -> Files:
-    """The same volume in coronal or sagittal slices, from the patient's front or right on."""
-    files = {}
-    upside_down = SLICES[::-1]
-    top = HEIGHTS[-1]
-    for number in range(upside_down.shape[1 if orientation == CORONAL else 2]):
-        if orientation == CORONAL:
-            values, corner = upside_down[:, number], [CORNER[0], CORNER[1] + 1.5 * number, top]
-            spacing = [STEP, 1.25]
-        else:
-            values, corner = upside_down[:, :, number], [CORNER[0] + 1.25 * number, CORNER[1], top]
-            spacing = [STEP, 1.5]
-        files[f"{number}"] = ct_slice(
-            values, 0, ImageOrientationPatient=list(orientation), ImagePositionPatient=corner, PixelSpacing=spacing
-        )
-    return files
+@pytest.mark.parametrize(("plane", "orientation"), [("coronal", CORONAL), ("sagittal", SAGITTAL), ("oblique", OBLIQUE)])
+def test_other_planes_are_refused(plane: str, orientation: tuple[float, ...]) -> None:
+    normal = np.cross(orientation[:3], orientation[3:])
+    places = {"ImageOrientationPatient": list(orientation)}
+    files = {
+        f"{number}": ct_slice(slice_, 0, ImagePositionPatient=(normal * number).round(6).tolist(), **places)
+        for number, slice_ in enumerate(SLICES)
+    }
 
+    study = study_of(files)
 
-@pytest.mark.parametrize(("plane", "orientation"), [("coronal", CORONAL), ("sagittal", SAGITTAL)])
-def test_other_planes_are_refused_or_on_request_resliced(plane: str, orientation: tuple[int, ...]) -> None:
-    files = stored_in(orientation)
-
-    refused, resliced = study_of(files), study_of(files, reslice=True)
-
-    assert refused.volumes == ()
-    reason = (
-        f"DICOM ImageOrientationPatient (0020,0037) says that the slices are {plane}: expected axial ones; pass the"
+    assert study.volumes == ()
+    assert study.refused[0].reason == (
+        f"DICOM ImageOrientationPatient (0020,0037) says that the slices are {plane}: expected axial ones; pass the "
+        "axial series"
     )
-    assert refused.refused[0].reason.startswith(reason)
-    (volume,) = resliced.volumes
-    np.testing.assert_array_equal(volume.hounsfield, SLICES)
-    np.testing.assert_allclose(volume.positions, HEIGHTS)
-    np.testing.assert_allclose(volume.spacing, (1.5, 1.25))
-    assert kinds(resliced) == ["resliced"]
-    assert volume.origins == ()  # no file holds such a slice
-
-
-def test_coronal_slices_with_a_gap_cannot_be_resliced() -> None:
-    files = stored_in(CORONAL)
-    del files["9"]
-
-    assert "slices are coronal, and 40 of them without an even distance can't be made axial" in (
-        study_of(files, reslice=True).refused[0].reason
-    )
-
-
-def test_oblique_slices_are_refused() -> None:
-    half = float(np.sqrt(0.5))
-
-    study = study_of(whole(ImageOrientationPatient=[1, 0, 0, 0, half, half]), reslice=True)
-
-    assert "says that the slices are oblique: expected axial ones" in study.refused[0].reason
 
 
 # --- single files ----------------------------------------------------------------------------------------------------

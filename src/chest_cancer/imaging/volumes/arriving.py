@@ -20,8 +20,8 @@ class StudyTooLargeError(UnreadableImageError):
 class ArrivingStudy:
     """Takes files in any order, and gives their volumes when all are there.
 
-    The same volumes as `reading.read_study` of the same files; but names of files are not known, so that no header can
-    name one of them for its values.
+    The same volumes as `reading.read_one_by_one` of the same files; but names of files are not known, so that no header
+    can name one of them for its values.
 
     Attributes:
         slices: How many there are, of all series and volumes.

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.imaging.planes import plane_of
 from chest_cancer.imaging.signatures import identify, kind_of_volume
 from chest_cancer.imaging.volumes.metaimage import read_metaimage
 from chest_cancer.imaging.volumes.nrrd import read_nrrd
@@ -42,45 +41,6 @@ class Survey:
     volumes: tuple[str, ...]
     notes: tuple[Note, ...]
     refused: tuple[Refusal, ...]
-
-
-@dataclass(frozen=True)
-class Study:
-    """The volumes of some files.
-
-    Attributes:
-        volumes: Each with its notes.
-        notes: What was odd about the files.
-        refused: What isn't used, and why.
-    """
-
-    volumes: tuple[Volume, ...]
-    notes: tuple[Note, ...]
-    refused: tuple[Refusal, ...]
-
-
-def read_study(files: Iterable[str], open_file: OpenFile, *, reslice: bool = False, limits: Limits = _LIMITS) -> Study:
-    """Read all volumes that some files hold, each into memory.
-
-    Args:
-        files: Their names, with `/` between folders, in any order.
-        open_file: Returns the bytes of one of them.
-        reslice: Make coronal and sagittal series axial, instead of refusing them.
-        limits: What is read.
-
-    Returns:
-        Volumes, and what was refused. An `.mhd` or `.nhdr` may name one of the files in its folder for its values.
-    """
-    names = list(files)
-    found = survey(names, open_file, reslice=reslice, limits=limits)
-    volumes: list[Volume] = []
-    refused: list[Refusal] = []
-    for one in read_one_by_one(found, names, open_file, limits=limits):
-        if isinstance(one, Volume):
-            volumes.append(one)
-        else:
-            refused.append(one)
-    return Study(tuple(volumes), found.notes, tuple(refused))
 
 
 def read_one_by_one(
@@ -139,13 +99,12 @@ def open_beside(header: str, files: Collection[str], open_file: OpenFile, used: 
     return open_file(path)
 
 
-def survey(files: Iterable[str], open_file: OpenFile, *, reslice: bool = False, limits: Limits = _LIMITS) -> Survey:
+def survey(files: Iterable[str], open_file: OpenFile, *, limits: Limits = _LIMITS) -> Survey:
     """Find series and volumes, without decoding pixels; of many files only one at a time is in memory.
 
     Args:
         files: Their names, with `/` between folders, in any order.
         open_file: Returns the bytes of one of them.
-        reslice: Keep coronal and sagittal series, to make them axial.
         limits: What is read.
     """
     slices: list[Slice] = []
@@ -166,7 +125,7 @@ def survey(files: Iterable[str], open_file: OpenFile, *, reslice: bool = False, 
             directories.append(name)
         else:
             slices += found
-    series, not_axial = sort_slices(slices, reslice=reslice)
+    series, not_axial = sort_slices(slices)
     notes = (Note("directory", f"left out, as it only lists files: DICOMDIR ({len(directories)})"),)
     return Survey(tuple(series), tuple(volumes), notes if directories else (), (*refused, *not_axial))
 
@@ -203,18 +162,12 @@ def assemble(series: Series, stack: NDArray[np.int16], *, limits: Limits = _LIMI
     Raises:
         UnreadableImageError: See `read_series`.
     """
-    first, count = series.slices[0], len(series.slices)
+    first, notes = series.slices[0], series.notes
     along, down = np.reshape(first.orientation, (2, 3))
-    plane, positions, across, notes = plane_of(first.normal), None, first.normal, series.notes
-    if plane == "axial":
-        positions = series.positions
-    else:
-        across = np.subtract(series.slices[-1].corner, first.corner) / (count - 1)
-        notes += (Note("resliced", f"made from {count} {plane} slices, {np.linalg.norm(across):.2f} mm apart"),)
-    steps = np.stack([across, down * first.spacing[0], along * first.spacing[1]])
-    volume = make_axial(stack, steps, np.array(first.corner), positions)
+    steps = np.stack([first.normal, down * first.spacing[0], along * first.spacing[1]])
+    volume = make_axial(stack, steps, np.array(first.corner), series.positions)
     limits.check_slices(*volume.hounsfield.shape[1:])
-    if plane == "axial" and not np.allclose(volume.orientation, first.orientation, atol=0.01):
+    if not np.allclose(volume.orientation, first.orientation, atol=0.01):
         notes += (Note("turned", "slices were stored turned or flipped; they are shown from the feet, the back below"),)
     return replace(
         volume, notes=notes, files=series.files, identifiers=first.identifiers, origins=_origins(series, volume)
@@ -222,12 +175,9 @@ def assemble(series: Series, stack: NDArray[np.int16], *, limits: Limits = _LIMI
 
 
 def _origins(series: Series, volume: Volume) -> tuple[Origin, ...]:
-    """Return where each slice of an axial series' volume comes from; nothing where it was resliced."""
-    normal = series.slices[0].normal
-    if plane_of(normal) != "axial":
-        return ()
+    """Return where each slice of a series' volume comes from."""
     origins = tuple(Origin(slice_.file, slice_.frame, slice_.own_window) for slice_ in series.slices)
-    turned_over = normal @ np.cross(volume.orientation[:3], volume.orientation[3:]) < 0
+    turned_over = series.slices[0].normal @ np.cross(volume.orientation[:3], volume.orientation[3:]) < 0
     return origins[::-1] if turned_over else origins
 
 

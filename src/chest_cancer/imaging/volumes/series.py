@@ -95,7 +95,7 @@ class Series:
         return np.array([slice_.position for slice_ in self.slices])
 
 
-def sort_slices(slices: Iterable[Slice], *, reslice: bool = False) -> tuple[list[Series], list[Refusal]]:
+def sort_slices(slices: Iterable[Slice]) -> tuple[list[Series], list[Refusal]]:
     """Sort slices into series, by UID and position; neither names nor InstanceNumber say anything about order.
 
     Slices of one series that differ in size, spacing or orientation are several series, and so are acquisitions at the
@@ -103,7 +103,6 @@ def sort_slices(slices: Iterable[Slice], *, reslice: bool = False) -> tuple[list
 
     Args:
         slices: In any order.
-        reslice: Keep coronal and sagittal series too, if they are evenly spaced.
 
     Returns:
         Series in the order of the names of their first files, and what was refused.
@@ -114,7 +113,7 @@ def sort_slices(slices: Iterable[Slice], *, reslice: bool = False) -> tuple[list
         try:
             for found in _without_doubled(stack):
                 spaced = replace(found, notes=found.notes + _notes_of_spacing(found.positions))
-                _check_plane(spaced, reslice)
+                _require_axial(spaced)
                 series.append(spaced)
         except UnreadableImageError as error:
             refused.append(Refusal(stack.files, str(error)))
@@ -207,20 +206,13 @@ def _notes_of_spacing(positions: NDArray[np.float64]) -> tuple[Note, ...]:
     return notes
 
 
-def _check_plane(series: Series, reslice: bool) -> None:
-    """Raise `UnreadableImageError` unless slices are axial, or may be resliced and can be."""
+def _require_axial(series: Series) -> None:
+    """Raise `UnreadableImageError` unless slices are axial."""
     plane = plane_of(series.slices[0].normal)
-    if plane == "axial":
-        return
-    name = "DICOM ImageOrientationPatient (0020,0037)"
-    if plane == "oblique" or not reslice:
+    if plane != "axial":
         raise UnreadableImageError(
-            f"{name} says that the slices are {plane}: expected axial ones; pass the axial series"
-        )
-    if len(series.slices) < 2 or any(note.kind in ("gap", "uneven") for note in series.notes):
-        raise UnreadableImageError(
-            f"{name} says that the slices are {plane}, and {len(series.slices)} of them without an even distance can't "
-            "be made axial; pass the axial series"
+            f"DICOM ImageOrientationPatient (0020,0037) says that the slices are {plane}: expected axial ones; pass "
+            "the axial series"
         )
 
 

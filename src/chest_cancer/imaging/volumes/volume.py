@@ -61,12 +61,11 @@ class Note(NamedTuple):
     Attributes:
         kind: `doubled` (a position that several files show), `gap` (slices are missing), `uneven` (spacing), `mixed` (a
             series whose files differ in size, spacing or orientation), `acquisitions` (several in one series), `turned`
-            (rows or columns ran another way), `resliced` (from coronal or sagittal slices), or `directory` (a DICOMDIR,
-            which the files themselves make needless).
+            (rows or columns ran another way), or `directory` (a DICOMDIR, which the files themselves make needless).
         text: The same for people, with numbers, and without anything that says whom it shows.
     """
 
-    kind: Literal["doubled", "gap", "uneven", "mixed", "acquisitions", "turned", "resliced", "directory"]
+    kind: Literal["doubled", "gap", "uneven", "mixed", "acquisitions", "turned", "directory"]
     text: str
 
 
