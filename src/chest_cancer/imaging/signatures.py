@@ -77,6 +77,14 @@ def identify(data: bytes) -> type[ImageFile.ImageFile] | None:
     raise UnreadableImageError(f"not a supported image: expected {_ACCEPTED}, received bytes that begin {data[:8]!r}")
 
 
+def require_dicom(data: bytes) -> None:
+    """Raise `UnreadableImageError` for a file that is a picture, or nothing that is read, where slices are expected."""
+    if (picture := identify(data)) is not None:
+        raise UnreadableImageError(
+            f"the file is a picture ({picture.format}): expected slices of a CT; pass it by itself"
+        )
+
+
 def kind_of_volume(start: bytes) -> str | None:
     """Say what a file of a volume is, by its first bytes, some hundred of them.
 

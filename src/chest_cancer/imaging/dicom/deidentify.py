@@ -1,7 +1,7 @@
 """DICOM files without whom they show: only the elements that are read, and hashes in place of identifiers.
 
 A list of what is kept, not of what is taken out: PS3.15, annex E, has hundreds of elements that may identify, and
-private ones may as well. What is burnt into the pixels stays. Only `imaging.decoding` calls this module.
+private ones may as well. What is burnt into the pixels stays.
 """
 
 from collections.abc import Callable

@@ -31,6 +31,15 @@ _CHEST = ("CHEST", "THORA", "LUNG", "HEART", "MEDIASTIN", "TRUNK", "TORSO", "BOD
 _CURE = "leave it out, or save it as PNG if it is meant"
 
 
+def require_image(dataset: Dataset) -> None:
+    """Raise `UnreadableImageError` where a file holds no image; `dataset` has SOPClassUID, where the file has it."""
+    if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
+        kind = uid.UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
+        raise UnreadableImageError(
+            f"DICOM file without an image ({kind}, no {', '.join(missing)}); expected a CT slice"
+        )
+
+
 def require_slice(dataset: Dataset) -> None:
     """Raise `UnreadableImageError` unless an image is a CT slice or a radiograph, as far as its elements say.
 

@@ -5,7 +5,7 @@ belong together and the attributes of groups of patients (`imaging.dicom.attribu
 unread.
 
 Grey of CT becomes Hounsfield units, other grey is shown as the file says: see `imaging.dicom.grey`. What is no slice is
-refused: see `imaging.dicom.kinds`. Only `imaging.decoding` calls this module.
+refused: see `imaging.dicom.kinds`.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import own_window, read_grey
-from chest_cancer.imaging.dicom.kinds import left_edge, require_axial, require_chest, require_slice
+from chest_cancer.imaging.dicom.kinds import left_edge, require_axial, require_chest, require_image, require_slice
 from chest_cancer.imaging.dicom.place import GEOMETRY, place_of
 from chest_cancer.imaging.grey import compact
 from chest_cancer.imaging.pixels import (
@@ -112,11 +112,7 @@ def decode_dicom(
     asked = (*IDENTIFIERS, *GEOMETRY, *chain.from_iterable(ATTRIBUTES.values())) if with_identifiers else ()
     tags = [*ELEMENTS, *map(Tag, asked)]
     dataset, syntax = read_elements(data, 4 * max_pixels, tags)
-    if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
-        kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
-        raise UnreadableImageError(
-            f"DICOM file without an image ({kind}, no {', '.join(missing)}); expected a CT slice"
-        )
+    require_image(dataset)
     dataset = of_frame(dataset, 0)
     if not any_modality:
         require_slice(dataset)
@@ -145,7 +141,7 @@ def decode_dicom(
     if hounsfield is not None:
         with contextlib.suppress(Exception):  # whatever pydicom raises: such a slice lies in no series
             place = place_of(dataset)
-    return replace(decoded, identifiers=_identifiers_in(dataset), attributes=read_attributes(dataset), place=place)
+    return replace(decoded, identifiers=identifiers_of(dataset), attributes=read_attributes(dataset), place=place)
 
 
 def read_heading(start: bytes, max_bytes: int) -> Heading:
@@ -161,10 +157,11 @@ def read_heading(start: bytes, max_bytes: int) -> Heading:
     tags: list[BaseTag | int] = [*map(Tag, (*IDENTIFIERS, "NumberOfFrames", "Rows"))]
     elements, _ = read_elements(start, max_bytes, tags, Tag("Rows"))
     known = "Rows" in elements  # which comes after the number of frames
-    return Heading(_identifiers_in(elements), int(number_of(elements, "NumberOfFrames") or 1) if known else None)
+    return Heading(identifiers_of(elements), int(number_of(elements, "NumberOfFrames") or 1) if known else None)
 
 
-def _identifiers_in(dataset: Dataset) -> Identifiers:
+def identifiers_of(dataset: Dataset) -> Identifiers:
+    """Take the identifiers out of a file's elements; those that it lacks are empty."""
     return Identifiers(*(text_of(dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
 
 

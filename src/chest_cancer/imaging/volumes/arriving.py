@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.imaging.signatures import identify, kind_of_volume
+from chest_cancer.imaging.signatures import kind_of_volume, require_dicom
 from chest_cancer.imaging.volumes.reading import assemble, read_volume
 from chest_cancer.imaging.volumes.series import Series, Slice, sort_slices
 from chest_cancer.imaging.volumes.volume import Limits, Volume
@@ -81,10 +81,7 @@ class ArrivingStudy:
         return tuple(sorted(self._volumes, key=len, reverse=True))
 
     def _add_dicom(self, data: bytes) -> None:
-        if (picture := identify(data)) is not None:
-            raise UnreadableImageError(
-                f"the file is a picture ({picture.format}): expected slices of a CT; pass it by itself"
-            )
+        require_dicom(data)
         with as_unreadable("DICOM", extra="dicom"):
             from chest_cancer.imaging.volumes.slices import DirectoryError, read_whole  # on use: pydicom is an extra
 

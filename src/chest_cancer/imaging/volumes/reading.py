@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.imaging.boundary import as_unreadable
 from chest_cancer.imaging.pixels import UnreadableImageError
-from chest_cancer.imaging.signatures import identify, kind_of_volume
+from chest_cancer.imaging.signatures import kind_of_volume, require_dicom
 from chest_cancer.imaging.volumes.metaimage import read_metaimage
 from chest_cancer.imaging.volumes.nrrd import read_nrrd
 from chest_cancer.imaging.volumes.series import Refusal, Series, Slice, sort_slices
@@ -224,10 +224,7 @@ def read_volume(data: bytes, *, beside: Beside | None = None, limits: Limits = _
 
 def _slices_of(name: str, data: bytes, limits: Limits) -> list[Slice] | None:
     """Return the slices of a DICOM file, or None for a DICOMDIR."""
-    if (picture := identify(data)) is not None:
-        raise UnreadableImageError(
-            f"the file is a picture ({picture.format}): expected slices of a CT; pass it by itself"
-        )
+    require_dicom(data)
     with as_unreadable("DICOM", extra="dicom"):
         from chest_cancer.imaging.volumes.slices import DirectoryError, read_slices
 

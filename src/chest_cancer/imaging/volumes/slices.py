@@ -16,9 +16,9 @@ from chest_cancer.imaging.dicom.elements import name_of, number_of, shown, text_
 from chest_cancer.imaging.dicom.frames import decode_frames, frame_bytes
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import make_hounsfield, own_window
-from chest_cancer.imaging.dicom.kinds import require_slice
+from chest_cancer.imaging.dicom.kinds import require_image, require_slice
 from chest_cancer.imaging.dicom.place import GEOMETRY, place_of
-from chest_cancer.imaging.dicom.read import ELEMENTS, IDENTIFIERS, read_elements
+from chest_cancer.imaging.dicom.read import ELEMENTS, IDENTIFIERS, identifiers_of, read_elements
 from chest_cancer.imaging.dicom.write import write_file
 from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
 from chest_cancer.imaging.volumes.series import Slice
@@ -96,7 +96,7 @@ def read_whole(file: str, data: bytes, limits: Limits) -> tuple[list[Slice], lis
 
 
 def _locate(file: str, read: _File, elements: Sequence[Dataset]) -> list[Slice]:
-    identifiers = Identifiers(*(text_of(read.dataset, keyword).strip(" \0") for keyword in IDENTIFIERS))
+    identifiers = identifiers_of(read.dataset)
     stored = enumerate(frame_bytes(*read))
     return [_slice_of(elements[index], file, index, identifiers, pixels) for index, pixels in stored]
 
@@ -163,11 +163,7 @@ def _read(data: bytes, limits: Limits, tags: Sequence[BaseTag | int] = _TAGS) ->
     dataset, syntax = read_elements(data, 4 * limits.voxels, list(tags))
     if "DirectoryRecordSequence" in dataset:
         raise DirectoryError("a DICOMDIR, which only lists files; pass the files themselves")
-    if missing := [keyword for keyword in ("PixelData", "Rows", "Columns") if keyword not in dataset]:
-        kind = UID(text_of(dataset, "SOPClassUID")[:64]).name or "of no SOP class"
-        raise UnreadableImageError(
-            f"DICOM file without an image ({kind}, no {', '.join(missing)}); expected a CT slice"
-        )
+    require_image(dataset)
     modality = text_of(dataset, "Modality")
     if modality not in ("", "CT"):
         raise UnreadableImageError(f"DICOM {name_of('Modality')} is {shown(modality)}: expected CT; leave it out")
