@@ -112,13 +112,6 @@ def _draw(one: DrivingSlice, volume: Volume, classifier: Classifier, rule: Patie
 
 def _refer(picture: Dataset, header: Dataset, frame: int) -> None:
     """Name the image that a picture was drawn from."""
-    purpose = Dataset()
-    code = codes.DCM.SourceImageForImageProcessingOperation
-    purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = (
-        code.value,
-        code.scheme_designator,
-        code.meaning,
-    )
     source = Dataset()
     source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
     if (frames := frame_numbers(header, frame)) is not None:
