@@ -34,6 +34,21 @@ def draw_evidence(cells: Cells, frame: Frame) -> NDArray[np.uint8]:
     return picture
 
 
+def cover(picture: Image.Image, evidence: NDArray[np.uint8]) -> Image.Image:
+    """Lay a drawn map over a picture of any size.
+
+    Args:
+        picture: The slice, RGB.
+        evidence: What `draw_evidence` gave.
+
+    Returns:
+        Both, RGB, as large as the picture.
+    """
+    covered = picture.convert("RGBA")
+    covered.alpha_composite(Image.fromarray(evidence).resize(picture.size))
+    return covered.convert("RGB")
+
+
 def place_of(number: int, shape: tuple[int, ...], frame: Frame) -> str:
     """Say in which ninth of an image a cell lies, by its middle.
 

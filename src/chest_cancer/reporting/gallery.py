@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from chest_cancer.imaging.evidence import draw_evidence
+from chest_cancer.imaging.evidence import cover, draw_evidence
 from chest_cancer.imaging.frame import SIDE, Frame
 from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.network.classifier import Prediction
@@ -64,13 +64,11 @@ def render_gallery(summary: dict[str, Any], shown: Iterable[Shown], manifest: Ma
 def _card(one: Shown, manifest: Manifest) -> Card:
     cells = explain(manifest, one.prediction.evidence, one.prediction.leaning).cells
     plain = ImageOps.contain(Image.fromarray(one.pixels), (SIDE, SIDE))
-    covered = plain.convert("RGBA")
-    covered.alpha_composite(Image.fromarray(draw_evidence(cells, one.frame)).resize(plain.size))
     return Card(
         str(one.row["path"]),
         _words(one.prediction),
         picture_url(plain, lossless=False),
-        picture_url(covered.convert("RGB"), lossless=False),
+        picture_url(cover(plain, draw_evidence(cells, one.frame)), lossless=False),
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from chest_cancer.imaging.evidence import draw_evidence
+from chest_cancer.imaging.evidence import cover, draw_evidence
 from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.pictures import picture_url
 from chest_cancer.imaging.standardise import standardise
@@ -100,8 +100,6 @@ def _pair(
     cells = explain(classifier.manifest, evidence, image["predicted"]).cells
     layer = draw_evidence(cells, standardise(pixels, classifier.standardisation).frame)
     plain = ImageOps.contain(Image.fromarray(pixels), (SIDE, SIDE))
-    covered = plain.convert("RGBA")
-    covered.alpha_composite(Image.fromarray(layer).resize(plain.size))
     (column,) = probability_columns([image["predicted"]])
     if isinstance(image["reason"], str):
         said = f"{image['label']}, {image['reason']}; leaning to {image['predicted']} ({image[column]:.2f})"
@@ -109,7 +107,7 @@ def _pair(
         probability = "no probability" if isinstance(image["warning"], str) else f"{image[column]:.2f}"
         said = f"{image['label']}, answered {image['predicted']} ({probability})"
     wrong = not isinstance(image["reason"], str) and image["label"] != image["predicted"]
-    return _Pair(image["path"], said, wrong, plain, covered.convert("RGB"))
+    return _Pair(image["path"], said, wrong, plain, cover(plain, layer))
 
 
 def _shown(pair: _Pair) -> Shown:

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
-from chest_cancer.imaging.evidence import draw_evidence
+from chest_cancer.imaging.evidence import cover, draw_evidence
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.network.classifier import Classifier, Prediction
@@ -94,16 +94,14 @@ def _draw(one: DrivingSlice, volume: Volume, classifier: Classifier, rule: Patie
     position, probability = volume.positions[one.number], one.prediction.probabilities[name]
     pixels = classifier.pixels_of(volume.image(one.number))
     cells = explain(classifier.manifest, one.prediction.evidence, name).cells
-    evidence = Image.fromarray(draw_evidence(cells, standardise(pixels, classifier.standardisation).frame))
+    evidence = draw_evidence(cells, standardise(pixels, classifier.standardisation).frame)
     # Small slices are enlarged, so that the words can be read.
     times = max(-(-_SIDE // pixels.shape[1]), 1)
     size = pixels.shape[1] * times, pixels.shape[0] * times
     plain = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
-    covered = plain.convert("RGBA")
-    covered.alpha_composite(evidence.resize(size, Image.Resampling.BILINEAR))
     sheet = Image.new("RGB", (2 * size[0], size[1] + _CAPTION))
     sheet.paste(plain, (0, 0))
-    sheet.paste(covered.convert("RGB"), (size[0], 0))
+    sheet.paste(cover(plain, evidence), (size[0], 0))
     said = f"Slice at {position:.1f} mm: {name} {probability:.2f}. Right: orange speaks for it, blue against."
     words = f"{_use(classifier)}\n{said}"
     ImageDraw.Draw(sheet).multiline_text((8, size[1] + 4), words, "white", ImageFont.load_default(14))
