@@ -10,7 +10,7 @@ from chest_cancer.network.manifest import Manifest
 from chest_cancer.reporting.ranked_limitations import FIRST
 from chest_cancer.reporting.style import percent
 from chest_cancer.reporting.templates import divisions, fill_page
-from chest_cancer.statistics.metrics import METRICS
+from chest_cancer.statistics.metrics import by_heading
 from chest_cancer.storage.figures import Figure, StoredFigure, title_of
 
 _FIRST = ("patient_roc_auc", "patient_sensitivity", "patient_specificity", "roc_auc", "accuracy", "coverage", "ece")
@@ -47,11 +47,7 @@ def render_external_report(
         An HTML page that needs no network.
     """
     rows = {name: Sides(name, title_of(name), **sides) for name, sides in facts["figures"].items()}
-    groups: dict[str, list[Sides]] = {}
-    for metric in METRICS:
-        if metric.name in rows:
-            groups.setdefault(metric.group, []).append(rows[metric.name])
-    grouped = {metric.name for metric in METRICS}
+    groups, by_class = by_heading(rows)
     return fill_page(
         "external_report.html",
         [],
@@ -61,7 +57,7 @@ def render_external_report(
         quarantine=quarantine.to_dict("records"),
         headlines=[rows[name] for name in _FIRST if name in rows],
         groups=groups,
-        by_class=[row for name, row in rows.items() if name not in grouped],
+        by_class=by_class,
         titles={name: title_of(name) for name in ("ece", "brier", "loss")},
         level=percent(confidence),
         first=FIRST,

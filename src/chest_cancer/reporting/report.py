@@ -21,7 +21,7 @@ from chest_cancer.reporting.templates import (
     other_patients_of,
 )
 from chest_cancer.reporting.verdict import judge
-from chest_cancer.statistics.metrics import METRICS
+from chest_cancer.statistics.metrics import by_heading
 from chest_cancer.storage.figures import StoredFigure, figures_in, patients_of, title_of
 
 _FIRST_SCREEN = {
@@ -148,11 +148,7 @@ def _tested(metrics: Mapping[str, Any]) -> dict[str, int | None] | None:
 
 def _about(metrics: dict[str, Any], manifest: Manifest, audits: list[AuditedPart], confidence: float) -> dict[str, Any]:
     rows = {name: Row(name, title_of(name), figure) for name, figure in figures_in(metrics).items()}
-    groups: dict[str, list[Row]] = {}
-    for metric in METRICS:
-        if metric.name in rows:
-            groups.setdefault(metric.group, []).append(rows[metric.name])
-    grouped = {metric.name for metric in METRICS}
+    groups, by_class = by_heading(rows)
     return {
         "headlines": {
             title: [rows[name] for name in names if name in rows]
@@ -165,7 +161,7 @@ def _about(metrics: dict[str, Any], manifest: Manifest, audits: list[AuditedPart
             if f"coverage_{name}" in metrics
         ],
         "groups": groups,
-        "by_class": [row for name, row in rows.items() if name not in grouped],
+        "by_class": by_class,
         "patients": patients_of(metrics),
         "other": other_patients_of(audits),
         "limitations": find_limitations(metrics, manifest, audits, confidence),

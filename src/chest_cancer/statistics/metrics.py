@@ -15,9 +15,9 @@ from their parts (`intervals.mean_of`). Loss, Brier score, average precision and
 groups (`bootstrap.GroupBootstrap`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from chest_cancer.storage.figures import Figure
 
 PREVALENCES = (1, 5, 20)
 """Of disease, in percent, for which predictive values are worked out."""
+
+
+Row = TypeVar("Row")
 
 
 class Metric(NamedTuple):
@@ -67,6 +70,23 @@ def measure(held_out: HeldOut) -> dict[str, Figure]:
             if (figure := metric_of.measure(held_out, number)) is not None:
                 figures[f"{metric_of.name}_{name}"] = figure
     return figures
+
+
+def by_heading(rows: Mapping[str, Row]) -> tuple[dict[str, list[Row]], list[Row]]:
+    """Sort what a page says of figures, as the registry has them.
+
+    Args:
+        rows: What is said of each figure, by its name.
+
+    Returns:
+        Of all classes together, by heading and in the order of `METRICS`; and of each class, in the order that it came.
+    """
+    headings: dict[str, list[Row]] = {}
+    for metric in METRICS:
+        if metric.name in rows:
+            headings.setdefault(metric.group, []).append(rows[metric.name])
+    names = {metric.name for metric in METRICS}
+    return headings, [row for name, row in rows.items() if name not in names]
 
 
 class Sides(NamedTuple):
