@@ -168,5 +168,4 @@ def _join(groups: Groups, left: Groups, right: Groups) -> Groups:
 
 def _number(groups: Groups) -> Groups:
     """Number groups from 0 in order of first appearance."""
-    _, first, position = np.unique(groups, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[position].astype(np.int64)
+    return pd.factorize(groups)[0].astype(np.int64)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics.cluster import pair_confusion_matrix
 
 from chest_cancer.network.embedding import directions, means_of
 from chest_cancer.statistics.intervals import share
@@ -23,8 +24,9 @@ def count_pairs(patients: Numbers, groups: Numbers) -> dict[str, Any]:
         patient that are in one group, and `precision`, the share of the pairs of one group that are of one patient:
         0..1, None without a pair.
     """
-    same_patient, same_group = _pairs(patients), _pairs(groups)
-    both = _pairs(np.unique(np.stack([patients, groups]), axis=1, return_inverse=True)[1].ravel())
+    # scikit-learn counts each pair twice.
+    (_, group_alone), (patient_alone, both) = (pair_confusion_matrix(patients, groups) // 2).tolist()
+    same_patient, same_group = patient_alone + both, group_alone + both
     return {
         "same_patient": same_patient,
         "same_group": same_group,
@@ -32,11 +34,6 @@ def count_pairs(patients: Numbers, groups: Numbers) -> dict[str, Any]:
         "recall": both / same_patient if same_patient else None,
         "precision": both / same_group if same_group else None,
     }
-
-
-def _pairs(numbers: Numbers) -> int:
-    sizes = np.unique(numbers, return_counts=True)[1]
-    return int((sizes * (sizes - 1) // 2).sum())
 
 
 def look_up_patients(
