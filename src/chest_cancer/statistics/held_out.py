@@ -173,6 +173,11 @@ class HeldOut:
         of_truth = self.probabilities[rows, self.numbers] / self.probabilities.sum(axis=1)
         return np.asarray(-np.log(np.clip(of_truth, _SMALLEST, 1)))
 
+    def squared_errors(self) -> NDArray[np.float64]:
+        """Brier score of each image, [n]: 0..1 for two classes and 0..2 for more."""
+        squares = (self.probabilities - np.eye(len(self.classes))[self.numbers]) ** 2
+        return np.asarray(squares.sum(axis=1) / (2 if self.is_binary else 1))
+
     @property
     def largest_loss(self) -> float:
         """The largest loss that an image can have, in nats."""

@@ -155,10 +155,7 @@ def _predictive_value(held_out: HeldOut, percent: int, side: int) -> Figure | No
 
 
 def _brier(held_out: HeldOut) -> Figure:
-    """0..1 for two classes and 0..2 for more."""
-    squares = (held_out.probabilities - np.eye(len(held_out.classes))[held_out.numbers]) ** 2
-    largest = 1.0 if held_out.is_binary else 2.0
-    return held_out.bootstrap.mean(squares.sum(axis=1) * largest / 2, largest)
+    return held_out.bootstrap.mean(held_out.squared_errors(), 1.0 if held_out.is_binary else 2.0)
 
 
 def _uncalibrated_error(held_out: HeldOut) -> Figure | None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from chest_cancer.parameters.blocks import ExternalValidationParameters, ModelEvaluationParameters
 from chest_cancer.pipelines.external_validation.copies import counted
@@ -13,7 +12,8 @@ from chest_cancer.statistics.held_out import HeldOut
 from chest_cancer.statistics.metrics import METRICS
 
 FIGURES = ("ece", "brier", "loss")
-_MEANS = ("brier", "loss")
+_MEANS = {"brier": HeldOut.squared_errors, "loss": HeldOut.losses}
+"""Figures that are means over images, and what is averaged."""
 FEWEST_GROUPS = 10
 """Patients, or groups, of either part, below which nothing is tried."""
 
@@ -69,12 +69,5 @@ def _counts(images: pd.DataFrame) -> dict[str, int]:
 def _gain(before: HeldOut, after: HeldOut, name: str) -> Any:
     """How much a mean over images falls, in the same draws of groups."""
     weights = before.bootstrap.weights
-    first, second = (weights @ _values(each, name) / weights.sum(axis=1) for each in (before, after))
+    first, second = (weights @ _MEANS[name](each) / weights.sum(axis=1) for each in (before, after))
     return before.bootstrap.difference(first, second, len(before.numbers))
-
-
-def _values(held_out: HeldOut, name: str) -> NDArray[np.float64]:
-    if name == "loss":
-        return held_out.losses()
-    squares = (held_out.probabilities - np.eye(len(held_out.classes))[held_out.numbers]) ** 2
-    return np.asarray(squares.sum(axis=1) / (2 if held_out.is_binary else 1))
