@@ -6,6 +6,7 @@ Every field stands for a parameter, and is checked as that parameter is.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
 from chest_cancer.parameters.blocks import Parameters
+from chest_cancer.parameters.values import nest
 
 FIELDS = {
     "folder": "data_ingestion.source",
@@ -56,14 +58,12 @@ class TrainingOrder:
 
     def nested(self) -> dict[str, Any]:
         """The parameters in blocks, as `kedro run` takes them: text from outside is no reference to another value."""
-        blocks: dict[str, Any] = {}
-        for name, value in self.parameters.items():
-            *parents, last = name.split(".")
-            block = blocks
-            for parent in parents:
-                block = block.setdefault(parent, {})
-            block[last] = value.replace("${", r"\${") if isinstance(value, str) else value
-        return blocks
+        return nest(
+            {
+                name: value.replace("${", r"\${") if isinstance(value, str) else value
+                for name, value in self.parameters.items()
+            }
+        )
 
 
 def environments(project: Path) -> list[str]:
@@ -190,14 +190,7 @@ def _validated(order: TrainingOrder, project: Path, problems: dict[str, str]) ->
         raise OrderError({"environment": f"The settings of {order.environment} can't be read: {error}"}) from None
     if problems:
         raise OrderError(problems)
-    return {name: _look_up(checked, name) for name in order.parameters}
-
-
-def _look_up(parameters: Parameters, name: str) -> Any:
-    value: Any = parameters
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
+    return {name: attrgetter(name)(checked) for name in order.parameters}
 
 
 def _read_settings(project: Path, environment: str, changed: dict[str, Any]) -> dict[str, Any]:

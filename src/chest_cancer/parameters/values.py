@@ -130,3 +130,15 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from flatten(inner, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", inner
+
+
+def nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Put values that are named `block.name` into blocks, as `flatten` took them out."""
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        *blocks, last = name.split(".")
+        inner = nested
+        for block in blocks:
+            inner = inner.setdefault(block, {})
+        inner[last] = value
+    return nested

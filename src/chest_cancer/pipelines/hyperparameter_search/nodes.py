@@ -16,6 +16,7 @@ from chest_cancer.network.features import label_features
 from chest_cancer.network.keras_head import build_model, fit
 from chest_cancer.network.vgg16 import untrained_top
 from chest_cancer.parameters.blocks import HyperparameterSearchParameters, ModelTrainingParameters
+from chest_cancer.parameters.values import flatten, nest
 from chest_cancer.statistics.cross_validation import fewest_groups
 from chest_cancer.storage.arrays import Arrays
 
@@ -61,11 +62,11 @@ def search_hyperparameters(
     # Of a base that is cut, too: the convolutions above the cut stay as they are while heads are compared.
     pooled = {name: features[name] for name in ("pixel_sha256", "embedding")}
     _, numbers, groups, embeddings = label_features(pooled, split_table, "train")
+    today = dict(flatten(model_training.model_dump()))
     folds = _draw_folds(numbers, groups, parameters.folds, seed)
 
     def objective(trial: "optuna.Trial") -> float:
-        changed = _propose(trial, parameters)
-        block = ModelTrainingParameters.model_validate(_merge(model_training.model_dump(), changed))
+        block = ModelTrainingParameters.model_validate(nest(today | _propose(trial, parameters)))
         losses: list[float] = []
         for step in range(len(folds)):
             losses.append(_loss(embeddings, numbers, folds, step, block, seed))
@@ -84,8 +85,7 @@ def search_hyperparameters(
     logger.info("Each of %d trials trains a head at most %d times.", parameters.trials, len(folds))
     with LongWork("Trying parameters", parameters.trials, "trials") as work:
         study.optimize(objective, n_trials=parameters.trials, callbacks=[lambda *_: work.update()])
-    best = _nest(study.best_params)
-    return {"model_training": best}, _table(study)
+    return {"model_training": nest(study.best_params)}, _table(study)
 
 
 def _draw_folds(
@@ -127,7 +127,7 @@ def _propose(trial: "optuna.Trial", parameters: HyperparameterSearchParameters) 
     if values["head"] == "kernel":
         width = parameters.kernel_width
         values["kernel.width"] = trial.suggest_float("kernel.width", width.low, width.high, log=True)
-    return _nest(values)
+    return values
 
 
 def _loss(
@@ -156,25 +156,6 @@ def _loss(
     )
     probabilities = softmax(np.asarray(model(embeddings[measuring]), dtype=np.float64), axis=1)
     return float(log_loss(numbers[measuring], probabilities, labels=range(classes)))
-
-
-def _merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Put changes into nested values."""
-    return values | {
-        name: _merge(values[name], change) if isinstance(change, dict) else change for name, change in changes.items()
-    }
-
-
-def _nest(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn `kernel.width` into a block."""
-    nested: dict[str, Any] = {}
-    for name, value in values.items():
-        *blocks, last = name.split(".")
-        inner = nested
-        for block in blocks:
-            inner = inner.setdefault(block, {})
-        inner[last] = value
-    return nested
 
 
 def _table(study: "optuna.Study") -> pd.DataFrame:
