@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 from chest_cancer.storage.arrays import Arrays
 
+SPLITS = ("train", "validation", "test")
+"""What the images that are used are for; a split table also has rows of copies and leaks."""
+LEARNT = SPLITS[:2]
+"""The splits that a model has learnt from: it is stopped and calibrated on validation images."""
+
 
 class LabelledFeatures(NamedTuple):
     """Features of images, in the order in which they are stored.
@@ -87,6 +92,11 @@ def _images_of(
 def class_names(split_table: pd.DataFrame) -> list[str]:
     """Names of the classes, in alphabetical order: a class's number is its place among them."""
     return sorted(split_table["label"].unique())
+
+
+def learnt_images(split_table: pd.DataFrame) -> frozenset[str]:
+    """Take `pixel_sha256` of the images that a model has learnt from, those of its validation included."""
+    return frozenset(split_table.loc[split_table["split"].isin(LEARNT), "pixel_sha256"])
 
 
 def split_digest(split_table: pd.DataFrame) -> str:

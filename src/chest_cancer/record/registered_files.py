@@ -74,6 +74,7 @@ def record(
     import mlflow
     from mlflow.utils import requirements_utils
 
+    from chest_cancer.network.features import learnt_images
     from chest_cancer.record import registered_model
 
     if _is_registered((classifier / MANIFEST_FILE).read_bytes()):
@@ -81,12 +82,11 @@ def record(
     # MLflow reads the files of every installed package for a map that serves those whose requirements it has to guess.
     vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
     classes = json.loads((classifier / MANIFEST_FILE).read_text())["classes"]
-    learnt = split_table.loc[split_table["split"].isin(["train", "validation"]), "pixel_sha256"]
     said = test_predictions[probability_columns(classes)].to_numpy().tolist()
     key_of = split_table.set_index("path")["pixel_sha256"]
     scores = dict(zip(key_of.loc[test_predictions["path"]], said, strict=True))
     with tempfile.TemporaryDirectory() as temporary:
-        beside = {"training_images": sorted(learnt), "test_scores": scores, "metrics": metrics}
+        beside = {"training_images": sorted(learnt_images(split_table)), "test_scores": scores, "metrics": metrics}
         for name, content in beside.items():
             (Path(temporary) / f"{name}.json").write_text(json.dumps(content))
         package = Path(chest_cancer.__file__).parent

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from chest_cancer.jobs.model_files import METRICS_FILE, ModelFolder
 from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
-from chest_cancer.network.features import split_digest
+from chest_cancer.network.features import learnt_images, split_digest
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.record.kept_champion import TRAINING_IMAGES, KeptChampion
 from chest_cancer.record.registry import digest_of
@@ -139,9 +139,7 @@ class TrainedModels:
 
 
 def _learnt(own: OwnImages | None) -> frozenset[str]:
-    if own is None:
-        return frozenset()
-    return frozenset(own.split_table.loc[own.split_table["split"].isin(["train", "validation"]), "pixel_sha256"])
+    return frozenset() if own is None else learnt_images(own.split_table)
 
 
 def _read(file: Path) -> Any:

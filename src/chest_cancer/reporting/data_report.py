@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from chest_cancer.imaging.pictures import thumbnail_url
+from chest_cancer.network.features import SPLITS
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters.blocks import FeatureExtractionParameters
 from chest_cancer.reporting.ranked_limitations import FIRST, find_data_limitations
@@ -14,7 +15,7 @@ from chest_cancer.reporting.verdict import judge_data
 from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.statistics.sampling import draw_from_each_class
 
-_SPLITS = ("train", "validation", "test", "leak", "copy")
+_ROWS = (*SPLITS, "leak", "copy")
 _OF_EACH_CLASS, _SIDE = 4, 192
 
 
@@ -115,7 +116,7 @@ def _composition(
 ) -> dict[str, Any]:
     splits = split_table["split"] if with_copies else split_table["split"].mask(split_table["split"] == "copy")
     counts = pd.crosstab(split_table["label"], splits)
-    counts = counts[[name for name in _SPLITS if name in counts]]
+    counts = counts[[name for name in _ROWS if name in counts]]
     kinds = (split_table["format"] + ", " + split_table["mode"]).value_counts()
     return {
         "data": data,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from chest_cancer.network.features import SPLITS
 from chest_cancer.pipelines.data_ingestion.ambiguity import class_names_block
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder
@@ -14,7 +15,6 @@ from chest_cancer.sources.split_names import split_of, words
 from chest_cancer.sources.wording import named
 
 _ALIKE = 0.6
-_SPLITS = ("train", "validation", "test")
 
 
 def check_classes_agree(folders: Iterable[ClassFolder]) -> None:
@@ -34,12 +34,12 @@ def check_classes_agree(folders: Iterable[ClassFolder]) -> None:
             folders_of[folder.label].add(_name_of(folder))
     everywhere = set.intersection(*classes.values()) if classes else set()
     apart = {
-        label: [split for split in _SPLITS if label in classes[split]]
+        label: [split for split in SPLITS if label in classes[split]]
         for label in set().union(*classes.values()) - everywhere
     }
     if not apart:
         return
-    lines = [f"  {split}: {', '.join(sorted(classes[split]))}" for split in _SPLITS if classes[split]]
+    lines = [f"  {split}: {', '.join(sorted(classes[split]))}" for split in SPLITS if classes[split]]
     pairs = _pairs(apart)
     names = {folder: short for long, short in sorted(pairs.items()) for folder in sorted(folders_of[long])}
     cure = "Add the missing images, or take the class out of the source."
@@ -142,14 +142,14 @@ def check_enough_images(images: pd.DataFrame) -> None:
     Raises:
         ValueError: Names the class, the split, what is there and what is needed.
     """
-    rank = images["source_split"].map({split: number for number, split in enumerate(_SPLITS)}).fillna(0)
+    rank = images["source_split"].map({split: number for number, split in enumerate(SPLITS)}).fillna(0)
     # Of each picture: copies in several splits stay on the side that measures.
-    splits = rank.groupby(images["pixel_sha256"]).transform("max").map(dict(enumerate(_SPLITS)))
+    splits = rank.groupby(images["pixel_sha256"]).transform("max").map(dict(enumerate(SPLITS)))
     brought = {*splits.unique()} - {"train"}
-    drawn = [split for split in _SPLITS if split not in brought]
+    drawn = [split for split in SPLITS if split not in brought]
     pictures = images["pixel_sha256"].groupby([images["label"], splits]).nunique()
     for label in sorted(images["label"].unique()):
-        for split in _SPLITS:
+        for split in SPLITS:
             needed = len(drawn) if split == "train" else int(split in brought)
             received = int(pictures.get((label, split), 0))
             if received < needed:

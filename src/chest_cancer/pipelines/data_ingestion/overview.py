@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from chest_cancer.imaging.lungs import NO_LUNG
+from chest_cancer.network.features import SPLITS
 from chest_cancer.pipelines.data_ingestion.quarantine import Refused
 
 logger = logging.getLogger(__name__)
 
 UNSPLIT = "no split"
-_COLUMNS = ("train", "validation", "test", UNSPLIT)
+_COLUMNS = (*SPLITS, UNSPLIT)
 _MOST_REASONS = 20
 _FAR_SMALLER = 5  # times fewer images than the largest class has
 _TYPICAL, _RARE = 0.8, 0.2  # shares of the images of a class

@@ -8,13 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chest_cancer.network.embedding import means_of
+from chest_cancer.network.features import LEARNT
 from chest_cancer.statistics.near_duplicates import group_near_duplicates, join_identities
 from chest_cancer.storage.arrays import Arrays
 
 COPY = "the model has learnt from an image with the same pixels"
 SIMILAR = "it resembles an image that the model has learnt from"
 TOGETHER = "it is of one patient or study with such an image"
-_LEARNT = ("train", "validation")
 
 
 class Copies(TypedDict):
@@ -61,7 +61,7 @@ def find_copies(
         Group of each external image, [n]; and why it is left out, missing where it is not.
     """
     looks, hashes = means_of(external_looks["embedding"]), external["perceptual_hash"].to_list()
-    known = own[own["split"].isin(_LEARNT)] if len(own) else own
+    known = own[own["split"].isin(LEARNT)] if len(own) else own
     count = len(external)
     if len(known):
         looks = np.concatenate([looks, means_of(own_looks["embedding"][known.index])])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from chest_cancer.network.features import SPLITS
 from chest_cancer.network.preparation import Preparation
 from chest_cancer.parameters.blocks import ExternalValidationParameters, FeatureExtractionParameters
 from chest_cancer.pipelines.external_validation.copies import Copies, count_copies, find_copies
@@ -15,8 +16,6 @@ from chest_cancer.sources.image_folder import ImageFolder
 from chest_cancer.storage.arrays import Arrays
 
 logger = logging.getLogger(__name__)
-
-_SPLITS = ("train", "validation", "test")
 
 
 def choose_model(
@@ -77,7 +76,7 @@ def predict_own_images(model: TrainedModel, parameters: ExternalValidationParame
     own = model.own_images
     if own is None:
         return pd.DataFrame(), {}
-    used = own.split_table[own.split_table["split"].isin(_SPLITS)]
+    used = own.split_table[own.split_table["split"].isin(SPLITS)]
     load = partial(own.files.pixels, window=model.classifier.standardisation.window)
     return look_at(used, load, model.classifier, "the model's own images", parameters)
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from chest_cancer.network.features import SPLITS
 from chest_cancer.parameters.blocks import SplitParameters
 from chest_cancer.statistics.near_duplicates import IDENTITIES
-
-SPLITS = ("train", "validation", "test")
 
 _CURE = (
     "Add images of other patients, or take the class out of the source. Where near-duplicates are what joins its "
