@@ -123,7 +123,7 @@ class ImageFolderDataset(AbstractDataset[ImageSource, ImageFolder]):
                 if not self._is_current(source, identity):
                     self._fill(source, identity, partial(_generate, source))
             case "folder":
-                self._bring_files(source, list_folder(source.path, Intake(self._filepath, source.limits)))
+                self._bring_files(source, list_folder(source.path, source.limits))
             case "dicomweb":
                 self._bring_studies(source)
             case "object_store":

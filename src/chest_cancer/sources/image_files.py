@@ -13,7 +13,15 @@ from chest_cancer.jobs.long_work import LongWork
 from chest_cancer.parameters.sources import SourceLimits, TableParameters
 from chest_cancer.sources.deidentify import Deidentifier
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
-from chest_cancer.sources.intake import CHUNK, UNREAD, Intake, RefusedError, name_problem, printable
+from chest_cancer.sources.intake import (
+    CHUNK,
+    UNREAD,
+    RefusedError,
+    name_problem,
+    printable,
+    read_within,
+    require_within,
+)
 from chest_cancer.sources.local_folder import Entry, content_of, headers_of_values, list_folder
 from chest_cancer.storage.place import Listed, Place
 
@@ -64,14 +72,14 @@ class ImageFiles:
     def of_folder(cls, record: SourceRecord, limits: SourceLimits) -> "ImageFiles":
         """List a folder, where it is."""
         root = Path(record.location).expanduser()
-        listed = list_folder(root, Intake(root, limits))
+        listed = list_folder(root, limits)
         return cls(record, _with_values(_file_in_place(entry) for entry in listed if _counts(entry)), root)
 
     @classmethod
     def of_objects(cls, record: SourceRecord, place: Place, limits: SourceLimits) -> "ImageFiles":
         """List objects, where they are."""
         listed = place.list()
-        Intake(Path(), limits).require_within(files=len(listed))
+        require_within(limits, files=len(listed))
         return cls(record, _with_values(_object_in_place(item, place) for item in listed))
 
     @classmethod
@@ -126,26 +134,27 @@ def images_in(
     Raises:
         RefusedError: It can't be read, or is no image; also after some slices.
     """
-    intake = Intake(Path(), limits)
-    opened = opener_beside(file, beside, intake, used)
+    opened = opener_beside(file, beside, limits, used)
     cleaner = Deidentifier(key, TableParameters(), limits.max_pixels)
-    for name, chunks in cleaner.clean(file.name, intake.read(blocks_of(file)), opened):
+    for name, chunks in cleaner.clean(file.name, read_within(limits, blocks_of(file)), opened):
         yield name, b"".join(chunks)
 
 
-def opener_beside(file: SourceFile, beside: Iterable[SourceFile], intake: Intake, used: set[str]) -> Beside | None:
+def opener_beside(
+    file: SourceFile, beside: Iterable[SourceFile], limits: SourceLimits, used: set[str]
+) -> Beside | None:
     """Make what opens the values of a volume for its header; None where nothing lies beside it.
 
     Args:
         file: The header.
         beside: Files that it may name.
-        intake: Whose limits hold.
+        limits: On what they hold.
         used: Takes the names of those that were.
     """
     files = {one.name: one for one in (file, *beside)}
 
     def read(name: str) -> bytes:
-        return b"".join(intake.read(blocks_of(files[name])))
+        return b"".join(read_within(limits, blocks_of(files[name])))
 
     return partial(open_beside, file.name, files, read, used) if len(files) > 1 else None
 

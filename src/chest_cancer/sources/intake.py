@@ -48,6 +48,7 @@ class Intake:
 
     Attributes:
         root: The folder.
+        limits: On files and bytes.
         files: Files written so far.
         bytes: Their size.
         volumes: Files of the source that were taken apart: each is a folder here.
@@ -70,14 +71,12 @@ class Intake:
                 `RefusedError`.
         """
         self.root = root
+        self.limits = limits
         self.files = 0
         self.bytes = 0
         self.volumes: list[str] = []
         self.refused: list[tuple[str, str]] = []
-        self._limits = limits
         self._prepare = prepare
-        # Larger than any image within the limit on pixels: it would be read into memory only to be quarantined.
-        self._max_file_bytes = max(16 * limits.max_pixels, _ALWAYS_ALLOWED_BYTES)
 
     def refuse(self, name: str, reason: str) -> None:
         """List a file that is not taken."""
@@ -112,7 +111,7 @@ class Intake:
             return
         bytes_before, parts = self.bytes, 0
         try:
-            for part, content in self._prepare(name, self.read(chunks), beside):
+            for part, content in self._prepare(name, read_within(self.limits, chunks), beside):
                 if part != name and not parts:
                     path.unlink()
                     path.mkdir()
@@ -133,7 +132,7 @@ class Intake:
 
     def another(self, root: Path) -> "Intake":
         """Start with another empty folder, for a part of the source: the same limits hold."""
-        return Intake(root, self._limits, self._prepare)
+        return Intake(root, self.limits, self._prepare)
 
     def adopt(self, name: str, file: Path) -> None:
         """Take a file that another intake has prepared, without a second copy where the disk allows that.
@@ -165,31 +164,9 @@ class Intake:
                 self.require_within(total_bytes=self.bytes)
                 file.write(chunk)
 
-    def read(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Read a file's content, as long as it is within the limits."""
-        size = 0
-        for chunk in chunks:
-            size += len(chunk)
-            self.require_within(total_bytes=size)
-            if size > self._max_file_bytes:
-                raise RefusedError(f"larger than {self._max_file_bytes} bytes, 16 a pixel of the largest image")
-            yield chunk
-
     def require_within(self, *, files: int = 0, total_bytes: int = 0) -> None:
-        """Raise when so many files or bytes are more than the limits allow.
-
-        Raises:
-            DatasetError: Names the limit, and how to raise it.
-        """
-        for limit, allowed, received in (
-            ("max_files", self._limits.max_files, files),
-            ("max_total_bytes", self._limits.max_total_bytes, total_bytes),
-        ):
-            if received > allowed:
-                raise DatasetError(
-                    f"The source exceeds `data_ingestion.limits.{limit}`. Expected at most {allowed}. "
-                    f"Received: {received} or more. Nothing was taken; if the source can be trusted, raise the limit."
-                )
+        """Raise when so many files or bytes are more than the limits allow; see `require_within`."""
+        require_within(self.limits, files=files, total_bytes=total_bytes)
 
     def require_space(self, needed: int) -> None:
         """Raise before any work when the disk can't hold what the source claims to be.
@@ -203,6 +180,39 @@ class Intake:
                 f"Not enough space for {self.root.parent}: the source unpacks to {needed} bytes, {free} are free. "
                 "Free some space, or move the data folder to a larger disk. The former images are unchanged."
             )
+
+
+def require_within(limits: SourceLimits, *, files: int = 0, total_bytes: int = 0) -> None:
+    """Raise when a source of so many files or bytes is larger than its limits allow.
+
+    Raises:
+        DatasetError: Names the limit, and how to raise it.
+    """
+    for limit, allowed, received in (
+        ("max_files", limits.max_files, files),
+        ("max_total_bytes", limits.max_total_bytes, total_bytes),
+    ):
+        if received > allowed:
+            raise DatasetError(
+                f"The source exceeds `data_ingestion.limits.{limit}`. Expected at most {allowed}. "
+                f"Received: {received} or more. Nothing was taken; if the source can be trusted, raise the limit."
+            )
+
+
+def read_within(limits: SourceLimits, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Read a file's content, as long as it is within the limits.
+
+    Raises:
+        RefusedError: It is larger than any image within the limit on pixels: it would only be read to be refused.
+        DatasetError: It is larger than the whole source may be.
+    """
+    most, size = max(16 * limits.max_pixels, _ALWAYS_ALLOWED_BYTES), 0
+    for chunk in chunks:
+        size += len(chunk)
+        require_within(limits, total_bytes=size)
+        if size > most:
+            raise RefusedError(f"larger than {most} bytes, 16 a pixel of the largest image")
+        yield chunk
 
 
 def printable(name: str) -> str:

@@ -13,7 +13,18 @@ from kedro.io import DatasetError
 from chest_cancer.imaging.volumes.reading import open_beside
 from chest_cancer.imaging.volumes.voxels import names_of_values
 from chest_cancer.jobs.long_work import follow
-from chest_cancer.sources.intake import CHUNK, FOLDER, LINK, UNREAD, Intake, RefusedError, name_problem
+from chest_cancer.parameters.sources import SourceLimits
+from chest_cancer.sources.intake import (
+    CHUNK,
+    FOLDER,
+    LINK,
+    UNREAD,
+    Intake,
+    RefusedError,
+    name_problem,
+    read_within,
+    require_within,
+)
 
 # Where DVC (of today and before 3.0), the Hugging Face Hub and git-annex keep files, each named by its digest.
 _CACHE = re.compile(
@@ -36,12 +47,12 @@ class Entry:
     path: str = ""
 
 
-def list_folder(root: Path, intake: Intake) -> list[Entry]:
+def list_folder(root: Path, limits: SourceLimits) -> list[Entry]:
     """List all files and folders below `root`, sorted; hidden folders are not entered.
 
     Args:
         root: The folder.
-        intake: Whose limit on the number of files ends the listing.
+        limits: That on the number of files ends the listing.
 
     Returns:
         Files, folders, and what is neither.
@@ -72,7 +83,7 @@ def list_folder(root: Path, intake: Intake) -> list[Entry]:
             files += not entry.is_folder
             if entry.is_folder and entry.problem is None:
                 waiting.append(name)
-        intake.require_within(files=files)
+        require_within(limits, files=files)
     return sorted(entries, key=lambda entry: entry.name)
 
 
@@ -102,7 +113,7 @@ def copy_files(entries: list[Entry], intake: Intake) -> None:
     used: set[str] = set()
 
     def open_file(name: str) -> bytes:
-        return b"".join(intake.read(content_of(files[name])))
+        return b"".join(read_within(intake.limits, content_of(files[name])))
 
     # Headers first, so that it is known whose values have been read.
     for entry in follow(sorted(entries, key=lambda entry: entry.name in headers), "Copying", unit="files"):

@@ -63,7 +63,7 @@ def _fetch(file: SourceFile, *, kept: Path, intake: Intake, record: SourceRecord
     part.mkdir(parents=True)
     taken = intake.another(part)
     used: set[str] = set()
-    taken.add(file.name, blocks_of(file), opener_beside(file, file.beside, taken, used))
+    taken.add(file.name, blocks_of(file), opener_beside(file, file.beside, taken.limits, used))
     for values in file.beside:
         if values.name not in used:
             taken.add(values.name, blocks_of(values))

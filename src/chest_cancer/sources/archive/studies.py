@@ -20,7 +20,7 @@ from chest_cancer.jobs.long_work import follow
 from chest_cancer.sources.archive.connection import Archive, Instance
 from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_source import ImageSource
-from chest_cancer.sources.intake import CHUNK, Intake, RefusedError
+from chest_cancer.sources.intake import CHUNK, Intake, RefusedError, require_within
 from chest_cancer.storage.recoverable_folder import locked
 
 _FORMAT = 1  # of what is kept; a change makes all of it stale
@@ -72,12 +72,11 @@ def list_studies(source: ImageSource, key: bytes, archive: Archive) -> list[Stud
         )
     studies: list[Study] = []
     modalities: Counter[str] = Counter()
-    listing = Intake(Path(), source.limits)
     for uid in follow(found, "Listing", unit="studies"):
         series = archive.series(uid)
         modalities.update(modality or "unknown" for modality in series.values())
         studies.append(_list_study(uid, series, key, archive))
-        listing.require_within(files=sum(len(known.instances) for known in studies))
+        require_within(source.limits, files=sum(len(known.instances) for known in studies))
     if not any(study.instances for study in studies):
         received = ", ".join(f"{modality} ({count} series)" for modality, count in sorted(modalities.items()))
         raise DatasetError(
