@@ -11,7 +11,7 @@ from PIL import Image
 from app import metrics
 from app.capacity import Capacity
 from app.evidence import Evidence, pixels_url
-from app.model import Model
+from app.model import Model, model_record
 from app.slices import Slice, UnreadableFile
 from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.network.answers import NOT_SURE
@@ -138,7 +138,6 @@ def record(one: Answer | UnreadableFile, model: Model, request_id: str, explain:
     prediction, evidence = (one.prediction, one.evidence) if isinstance(one, Answer) else (None, None)
     label, probability = (prediction.label, prediction.probability) if prediction else (None, None)
     probabilities = prediction.probabilities if prediction else {}
-    provenance = model.manifest.provenance
     return {
         "image": "Can't be read" if isinstance(one, UnreadableFile) else "Not sure" if one.reason else one.name,
         "abstained": one.reason is not None,
@@ -150,11 +149,7 @@ def record(one: Answer | UnreadableFile, model: Model, request_id: str, explain:
         "distance": round(prediction.distance, 6) if prediction and limits else None,
         "limits": {"distance": limits.distance_limit, "probability": limits.confidence_limit} if limits else None,
         **({"evidence": evidence.map_url, "explanation": evidence.record()} if explain and evidence else {}),
-        "model": {
-            "version": provenance.code_version,
-            "run_id": provenance.mlflow_run_id,
-            "synthetic": model.manifest.data.synthetic,
-        },
+        "model": model_record(model.manifest),
         "request_id": request_id,
         **({"filename": one.filename} if one.filename else {}),
     }

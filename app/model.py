@@ -56,6 +56,16 @@ class Model:
         return AnswerRule.of(self.manifest)
 
 
+def model_record(manifest: Manifest) -> dict[str, Any]:
+    """Write for programs which model gave an answer, as a JSON object."""
+    provenance = manifest.provenance
+    return {
+        "version": provenance.code_version,
+        "run_id": provenance.mlflow_run_id,
+        "synthetic": manifest.data.synthetic,
+    }
+
+
 def _read_model(entry: dict[str, Any], folder: ModelFolder) -> Model:
     # Only this entry: others need packages that a server does not have.
     classifier: Classifier = DataCatalog.from_config({"classifier": entry}).load("classifier")

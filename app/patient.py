@@ -78,11 +78,16 @@ def answer_patient(files: list[Answer | UnreadableFile], model: Model) -> Patien
     )
 
 
+def reading_record(reading: PatientReading | None) -> dict[str, Any]:
+    """Write a reading for programs; each of its values is None where there is none."""
+    said = reading._asdict() if reading else dict.fromkeys(PatientReading._fields)
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in said.items()}
+
+
 def patient_record(one: PatientAnswer) -> dict[str, Any]:
     """Write the answer about a patient for programs, as a JSON object."""
-    said = one.reading._asdict() if one.reading else dict.fromkeys(PatientReading._fields)
     return {
-        **{name: round(value, 6) if isinstance(value, float) else value for name, value in said.items()},
+        **reading_record(one.reading),
         "positive_classes": list(one.positive_classes),
         "slices": one.slices,
         "without_lung": one.without_lung,

@@ -8,7 +8,8 @@ import numpy as np
 
 from app.answers import display_name
 from app.evidence import signed
-from app.model import Model
+from app.model import Model, model_record
+from app.patient import reading_record
 from app.presentation import percent
 from app.problems import ProblemError
 from chest_cancer.imaging.pixels import UnreadableImageError
@@ -16,7 +17,7 @@ from chest_cancer.imaging.volumes.arriving import ArrivingStudy
 from chest_cancer.imaging.volumes.volume import Volume
 from chest_cancer.jobs.model_files import StoredFigure
 from chest_cancer.network.explanation import explain
-from chest_cancer.network.patients import PatientReading, probability_of
+from chest_cancer.network.patients import probability_of
 from chest_cancer.network.predictions import positive_numbers
 from chest_cancer.network.studies import SliceAnswer, StudyAnswer
 
@@ -162,10 +163,8 @@ def shown_slice(one: SliceAnswer, series: Series) -> dict[str, Any]:
 
 def study_record(answer: StudyAnswer, series: Series) -> dict[str, Any]:
     """Write the answer to a study for programs, as a JSON object."""
-    said = answer.reading._asdict() if answer.reading else dict.fromkeys(PatientReading._fields)
-    provenance = series.model.manifest.provenance
     return {
-        **{name: round(value, 6) if isinstance(value, float) else value for name, value in said.items()},
+        **reading_record(answer.reading),
         "driving": [{"number": one.number, "probability": round(one.probability, 6)} for one in answer.driving],
         "without_lung": len(answer.slices) - answer.with_lung,
         "share_without_lung": round(answer.share_without_lung, 6),
@@ -173,9 +172,5 @@ def study_record(answer: StudyAnswer, series: Series) -> dict[str, Any]:
         "share_declined": round(answer.share_declined, 6),
         "figures": series.figures,
         "reason": answer.reason,
-        "model": {
-            "version": provenance.code_version,
-            "run_id": provenance.mlflow_run_id,
-            "synthetic": series.model.manifest.data.synthetic,
-        },
+        "model": model_record(series.model.manifest),
     }
