@@ -18,27 +18,28 @@ OVERLAPS = ("pointing", "pointing_exact", "inside", "intersection_over_union")
 
 _SHUFFLED = {name: axis for head in HEADS.values() for name, axis in head.shuffled.items()}
 """Tensors of heads, and along which axis their features, or landmarks, lie."""
+_SIDE = 7
+"""Cells on each side of a map."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
-def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE, side: int = 7) -> NDArray[np.bool_]:
-    """Lay a `side` x `side` grid over what the network saw, and find the cells that a mask touches.
+def lesion_cells(mask: NDArray[np.bool_], frame: Frame = WHOLE_IMAGE) -> NDArray[np.bool_]:
+    """Lay the grid of a map over what the network saw, and find the cells that a mask touches.
 
     Args:
         mask: Where the lesion is in the whole image, bool [H, W].
         frame: The part of the image that the grid covers; as `standardise` gives it.
-        side: Side of the grid, in cells.
 
     Returns:
-        bool [side, side].
+        bool [7, 7].
     """
-    cells = np.zeros((side, side), dtype=bool)
+    cells = np.zeros((_SIDE, _SIDE), dtype=bool)
     edges = ((frame.top, frame.bottom), (frame.left, frame.right))
     rows, columns = (
-        np.floor((positions - low * length) * side / ((high - low) * length)).astype(np.int64)
+        np.floor((positions - low * length) * _SIDE / ((high - low) * length)).astype(np.int64)
         for positions, length, (low, high) in zip(np.nonzero(mask), mask.shape, edges, strict=True)
     )
-    inside = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)
+    inside = (rows >= 0) & (rows < _SIDE) & (columns >= 0) & (columns < _SIDE)
     cells[rows[inside], columns[inside]] = True
     return cells
 
@@ -74,18 +75,17 @@ def overlap(cells: Cells, lesion: NDArray[np.bool_]) -> dict[str, float]:
     }
 
 
-def blur_cells(pixels: Pixels, numbers: NDArray[np.int64], side: int = 7) -> Pixels:
+def blur_cells(pixels: Pixels, numbers: NDArray[np.int64]) -> Pixels:
     """Blur cells of an image beyond recognition; their brightness stays, so that nothing new is drawn.
 
     Args:
         pixels: uint8 [H, W, 3].
-        numbers: Cells of a `side` x `side` grid, counted row by row.
-        side: Side of the grid, in cells.
+        numbers: Cells of a map's grid, [7, 7], counted row by row.
     """
     height, width = pixels.shape[:2]
-    blurred = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(min(height, width) / side)))
-    hidden = np.isin(np.arange(side**2), numbers).reshape(side, side)
-    rows, columns = (np.arange(length) * side // length for length in (height, width))
+    blurred = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(min(height, width) / _SIDE)))
+    hidden = np.isin(np.arange(_SIDE**2), numbers).reshape(_SIDE, _SIDE)
+    rows, columns = (np.arange(length) * _SIDE // length for length in (height, width))
     return np.where(hidden[np.ix_(rows, columns)][:, :, None], blurred, pixels)
 
 
