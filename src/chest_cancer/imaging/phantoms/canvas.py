@@ -138,12 +138,12 @@ class Canvas:
     def _points(self, points: FloatArray) -> list[float]:
         return (self.placement.to_pixels(points) * SUPERSAMPLING).ravel().tolist()
 
-    def fill(self, outline: FloatArray, hounsfield: float, *, in_lung: bool = False, lung: bool = False) -> None:
-        """Fill an outline `[N, 2]` (mm); `in_lung` takes it out of the lung mask, `lung` adds it."""
+    def fill(self, outline: FloatArray, hounsfield: float, *, in_lung: bool = False) -> None:
+        """Fill an outline `[N, 2]` (mm); `in_lung` takes it out of the lung mask."""
         points = self._points(outline)
         self._draw.polygon(points, fill=hounsfield)
-        if in_lung or lung:
-            self._lung_draw.polygon(points, fill=255 if lung else 0)
+        if in_lung:
+            self._lung_draw.polygon(points, fill=0)
 
     def bone(self, outline: FloatArray, cortex: float, marrow: float, shell_mm: float) -> None:
         """Fill an outline with cortex, then its inside, `shell_mm` further in, with marrow."""
@@ -152,13 +152,11 @@ class Canvas:
         reach = np.hypot(*(outline - middle).T)[:, None]
         self.fill(middle + (outline - middle) * np.clip(1 - shell_mm / (reach + 1e-6), 0.05, 1), marrow)
 
-    def line(self, path: FloatArray, width_mm: float, hounsfield: float, *, in_lung: bool = False) -> None:
+    def line(self, path: FloatArray, width_mm: float, hounsfield: float) -> None:
         """Draw a line of constant width along `path` `[N, 2]` (mm)."""
         points = self._points(path)
         width = max(1, round(width_mm * self.placement.scale * SUPERSAMPLING))
         self._draw.line(points, fill=hounsfield, width=width, joint="curve" if width > 2 else None)
-        if in_lung:
-            self._lung_draw.line(points, fill=0, width=width)
 
     def lines(self, paths: FloatArray, widths_mm: FloatArray, hounsfield: FloatArray) -> None:
         """Draw many lines at once: `paths` `[N, P, 2]` (mm), with a width (mm) and a density (HU) for each."""
