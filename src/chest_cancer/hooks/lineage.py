@@ -17,11 +17,14 @@ from chest_cancer.reporting.next_commands import go_on
 from chest_cancer.sources.image_folder import RECORD, ImageFolder
 from chest_cancer.storage.lineage import Ledger, Lineage, require_together
 
-# What makes no result its own: caches, and images that are only asked about.
-# What other runs made: found by its own digests, and used beside whatever is here.
-_NOT_TRACED = {"champion", "classifier", "feature_store", "inference_images", "patient_key"}
-# What several runs make together: each part says itself what it was made from.
-_NOT_TRACED |= {"predictions", "patient_predictions", "study_predictions", "batch_summary"}
+_NOT_TRACED = {
+    # Caches, and images that are only asked about: they make no result their own.
+    *("feature_store", "inference_images", "patient_key"),
+    # Made by other runs: found by their own digests, and used beside whatever is here.
+    *("champion", "classifier"),
+    # Made by several runs together: each part says itself what it was made from.
+    *("predictions", "patient_predictions", "study_predictions", "batch_summary"),
+}
 
 
 class LineageHook:

@@ -1,6 +1,5 @@
 """How a run ends: what it has made, what to believe, and what to do next."""
 
-import json
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -14,12 +13,11 @@ from rich.console import Console
 
 from chest_cancer.hooks.lineage import path_of
 from chest_cancer.jobs.long_work import time_in_words
-from chest_cancer.jobs.model_files import METRICS_FILE
+from chest_cancer.jobs.model_files import ModelFolder
 from chest_cancer.record.provenance import dvc_process
 from chest_cancer.reporting.endings import endings_of, print_ending
 from chest_cancer.reporting.last_words import Results
 from chest_cancer.reporting.next_commands import go_on
-from chest_cancer.storage.figures import figures_in
 
 if TYPE_CHECKING:
     from chest_cancer.reporting.templates import AuditedPart
@@ -60,5 +58,4 @@ def _audited(catalog: CatalogProtocol[Any, Any], subject: str) -> "list[AuditedP
 
 def _own_figures(catalog: CatalogProtocol[Any, Any]) -> Mapping[str, Any]:
     """Test figures of the model that is served."""
-    measured = catalog["classifier"].folder / METRICS_FILE
-    return figures_in(json.loads(measured.read_text())) if measured.is_file() else {}
+    return ModelFolder(catalog["classifier"].folder).figures()
