@@ -111,3 +111,11 @@ def test_a_classifier_is_loaded_again_only_when_another_process_has_replaced_it(
     loaded = dataset.load()
     assert loaded.manifest.head_reason == "second"
     assert dataset.load() is loaded
+
+
+def test_a_file_that_was_copied_over_alone_is_noticed(dataset: ClassifierDataset, trained: Classifier) -> None:
+    dataset.save(trained)
+    (dataset.folder / "classifier.onnx").write_bytes(b"another")
+
+    with pytest.raises(DatasetError, match=r"classifier\.onnx"):
+        dataset.load()

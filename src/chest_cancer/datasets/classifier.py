@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from chest_cancer.jobs.model_files import FolderState, ModelFolder
 from chest_cancer.network.classifier import MANIFEST_FILE, Classifier
 from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
@@ -25,14 +26,15 @@ class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
         self.folder = Path(filepath)
         self._recoverable = RecoverableFolder(self.folder)
         self._precision = precision
-        self._kept: tuple[tuple[int, int], Classifier] | None = None
+        self._content = ModelFolder(self.folder)
+        self._kept: tuple[FolderState, Classifier] | None = None
         self.metadata = metadata
 
     def load(self) -> Classifier:
         self._recoverable.recover()
         try:
-            if self._kept is None or self._kept[0] != self._state():
-                self._kept = (self._state(), Classifier.load(self.folder, self._precision))
+            if self._kept is None or self._kept[0] != self._content.state():
+                self._kept = (self._content.state(), Classifier.load(self.folder, self._precision))
         except (FileNotFoundError, ValueError) as error:
             raise DatasetError(str(error)) from error
         return self._kept[1]
@@ -40,19 +42,11 @@ class ClassifierDataset(AbstractDataset[Classifier, Classifier]):
     def save(self, data: Classifier) -> None:
         with self._recoverable.locked(), self._recoverable.replacement() as folder:
             data.save(folder)
-        self._kept = (self._state(), data) if self._precision is None else None
+        self._kept = (self._content.state(), data) if self._precision is None else None
 
     def preview(self) -> "JSONPreview":
         """Return the manifest, which kedro-viz shows."""
         return (self.folder / MANIFEST_FILE).read_text()
-
-    def _state(self) -> tuple[int, int]:
-        """Identity of the manifest, which tells whether the folder was replaced."""
-        try:
-            status = (self.folder / MANIFEST_FILE).stat()
-        except FileNotFoundError:
-            return (0, 0)
-        return (status.st_ino, status.st_mtime_ns)
 
     def _release(self) -> None:
         self._kept = None
