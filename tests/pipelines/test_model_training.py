@@ -22,7 +22,7 @@ from chest_cancer.network.keras_head import build_model, fit, tuned_weights
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.vgg16 import Weights, shape_before, trainable_top, untrained_top
 from chest_cancer.parameters.blocks import ModelTrainingParameters, StandardisationParameters
-from chest_cancer.pipelines.model_training import create_pipeline
+from chest_cancer.pipelines.model_training import create_pipeline, selection
 from chest_cancer.pipelines.model_training.fitting import fit_threshold
 from chest_cancer.pipelines.model_training.nodes import (
     assemble_classifier,
@@ -286,6 +286,18 @@ def test_auto_stays_with_the_linear_head_where_the_kernel_adds_nothing() -> None
 
     assert choice["head"] == "linear"
     assert choice["accuracy"]["linear"] > 0.95
+
+
+def test_auto_stays_with_the_linear_head_where_one_group_alone_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers, groups = np.arange(16) % 2, np.arange(16) // 4
+    missed = np.where(groups == 0, 1 - numbers, numbers)
+    answers = iter([missed, numbers])
+    monkeypatch.setattr(selection, "cross_val_predict", lambda *args, **options: next(answers))
+
+    choice = selection.compare_heads(np.zeros((16, 4), np.float32), numbers, groups, parameters(head="auto"), 0)
+
+    assert choice["head"] == "linear"
+    assert "the kernel adds +0.250 (standard error 0.250)" in choice["reason"]
 
 
 def test_auto_looks_at_training_images_only() -> None:

@@ -10,13 +10,14 @@ from threadpoolctl import threadpool_limits
 from chest_cancer.network.heads.logistic import quick_kernel_head, quick_linear_head
 from chest_cancer.parameters.blocks import ModelTrainingParameters
 from chest_cancer.statistics.cross_validation import FEWEST_GROUPS, draw_folds, fewest_groups
+from chest_cancer.statistics.intervals import clustered_variance
 
 
 class HeadChoice(TypedDict):
     """Which head, and why.
 
     Attributes:
-        head: `linear`, `dense` or `kernel`.
+        head: Its name in `HEADS`.
         reason: The reason, in a sentence.
         accuracy: Accuracy of each head that was compared, out of fold, 0..1; empty without a comparison.
     """
@@ -60,8 +61,7 @@ def compare_heads(
         }
     gains = right["kernel"].astype(np.float64) - right["linear"]
     gain = float(gains.mean())
-    of_groups = np.bincount(np.unique(groups, return_inverse=True)[1], weights=gains - gain)
-    error = float(np.sqrt((of_groups**2).sum())) / len(gains)
+    error = clustered_variance((gains - gain) / len(gains), groups) ** 0.5
     chosen = "kernel" if gain > error else "linear"
     return {
         "head": chosen,
