@@ -1,12 +1,13 @@
 """Named arrays in one file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 
-from chest_cancer.storage.arrays import Arrays
+from chest_cancer.storage.arrays import Arrays, Rows
 from chest_cancer.storage.atomic import replace_file
 
 
@@ -29,12 +30,7 @@ class ArraysDataset(AbstractDataset[Arrays, Arrays]):
             return dict(archive)
 
     def save(self, data: Arrays) -> None:
-        unsuitable = [name for name, array in data.items() if array.dtype == object]
-        if unsuitable:
-            raise DatasetError(
-                f"Can't save {unsuitable} to {self._filepath}: expected arrays of numbers or fixed-width text. "
-                "Received: dtype=object. Convert them with `.astype(...)` first."
-            )
+        require_unpickled(data, self._filepath)
         with replace_file(self._filepath) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **data)
 
@@ -43,3 +39,13 @@ class ArraysDataset(AbstractDataset[Arrays, Arrays]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
+
+
+def require_unpickled(data: Mapping[str, Rows], path: Path) -> None:
+    """Raise DatasetError where an array could be saved as a pickle alone."""
+    unsuitable = [name for name, array in data.items() if array.dtype == object]
+    if unsuitable:
+        raise DatasetError(
+            f"Can't save {unsuitable} to {path}: expected arrays of numbers or fixed-width text. "
+            "Received: dtype=object. Convert them with `.astype(...)` first."
+        )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 
+from chest_cancer.datasets.arrays import require_unpickled
 from chest_cancer.storage.arrays import Arrays, Rows
 from chest_cancer.storage.recoverable_folder import RecoverableFolder
 
@@ -42,12 +43,7 @@ class MappedArraysDataset(AbstractDataset[Mapping[str, Rows], Arrays]):
         }
 
     def save(self, data: Mapping[str, Rows]) -> None:
-        unsuitable = [name for name, array in data.items() if array.dtype == object]
-        if unsuitable:
-            raise DatasetError(
-                f"Can't save {unsuitable} to {self._filepath}: expected arrays of numbers or fixed-width text. "
-                "Received: dtype=object. Convert them with `.astype(...)` first."
-            )
+        require_unpickled(data, self._filepath)
         with self._folder.locked(), self._folder.replacement() as folder:
             for name, array in data.items():
                 _write(folder / f"{name}.npy", array)
