@@ -97,7 +97,7 @@ class Sides(NamedTuple):
     denied: Mask
 
 
-def _answer_sides(held_out: HeldOut) -> Sides | None:
+def answer_sides(held_out: HeldOut) -> Sides | None:
     """The answers, about the positive classes; None where nobody said which these are."""
     if held_out.positive is None:
         return None
@@ -116,32 +116,32 @@ def _threshold_sides(held_out: HeldOut) -> Sides | None:
 SidesOf = Callable[[HeldOut], Sides | None]
 
 
-def _sensitivity(held_out: HeldOut, sides: SidesOf = _answer_sides) -> Figure | None:
+def _sensitivity(held_out: HeldOut, sides: SidesOf = answer_sides) -> Figure | None:
     of = sides(held_out)
     return of and held_out.share(of.said, of.positive)
 
 
-def _specificity(held_out: HeldOut, sides: SidesOf = _answer_sides) -> Figure | None:
+def _specificity(held_out: HeldOut, sides: SidesOf = answer_sides) -> Figure | None:
     of = sides(held_out)
     return of and held_out.share(of.denied, ~of.positive)
 
 
 def _selective_sensitivity(held_out: HeldOut) -> Figure | None:
-    of = _answer_sides(held_out)
+    of = answer_sides(held_out)
     return of and held_out.share(of.said, of.positive & held_out.answered)
 
 
 def _selective_specificity(held_out: HeldOut) -> Figure | None:
-    of = _answer_sides(held_out)
+    of = answer_sides(held_out)
     return of and held_out.share(of.denied, ~of.positive & held_out.answered)
 
 
-def _ppv(held_out: HeldOut, sides: SidesOf = _answer_sides) -> Figure | None:
+def _ppv(held_out: HeldOut, sides: SidesOf = answer_sides) -> Figure | None:
     of = sides(held_out)
     return of and held_out.share(of.positive, of.said)
 
 
-def _npv(held_out: HeldOut, sides: SidesOf = _answer_sides) -> Figure | None:
+def _npv(held_out: HeldOut, sides: SidesOf = answer_sides) -> Figure | None:
     of = sides(held_out)
     return of and held_out.share(~of.positive, of.denied)
 

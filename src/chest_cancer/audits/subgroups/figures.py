@@ -11,6 +11,7 @@ from chest_cancer.sources.metadata import FEWEST_PATIENTS, in_order
 from chest_cancer.statistics.cross_validation import measure_scores
 from chest_cancer.statistics.held_out import HeldOut
 from chest_cancer.statistics.intervals import difference_of, share
+from chest_cancer.statistics.metrics import answer_sides
 from chest_cancer.statistics.permutation import Statistic, area_of_units, holm, p_of_difference, share_of_units
 from chest_cancer.storage.figures import Figure
 
@@ -42,10 +43,9 @@ def figures_of(held_out: HeldOut) -> dict[str, Measured]:
     """
     everything = np.ones(len(held_out.numbers), dtype=bool)
     found = {"accuracy": _share(held_out, held_out.right, everything)}
-    if held_out.positive is not None:
-        positive, said = (np.isin(numbers, held_out.positive) for numbers in (held_out.numbers, held_out.chosen))
-        found["sensitivity"] = _share(held_out, held_out.answered & said, positive)
-        found["specificity"] = _share(held_out, held_out.answered & ~said, ~positive)
+    if of := answer_sides(held_out):
+        found["sensitivity"] = _share(held_out, of.said, of.positive)
+        found["specificity"] = _share(held_out, of.denied, ~of.positive)
     scores = held_out.probabilities[None]
 
     def area(chosen: Mask) -> Figure:
