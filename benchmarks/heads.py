@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from chest_cancer.audits.leakage.scores import NearestImage
 from chest_cancer.imaging.standardise import standardise
-from chest_cancer.network.features import LabelledFeatures, class_names, label_features
+from chest_cancer.network.features import LEARNT, LabelledFeatures, class_names, label_features
 from chest_cancer.network.graph import LAST_MAP
 from chest_cancer.network.heads.logistic import quick_kernel_head, quick_linear_head
 from chest_cancer.network.runtime import Network
@@ -39,7 +39,6 @@ from chest_cancer.statistics.intervals import in_words
 DEFAULTS = Parameters()
 SEED, TRAINING = DEFAULTS.seed, DEFAULTS.model_training
 BATCH = 16
-SPLITS = ("train", "validation")
 
 
 def main() -> None:
@@ -49,8 +48,8 @@ def main() -> None:
     images, table, features, base, top = (catalog.load(name) for name in names)
     paths = table.drop_duplicates("pixel_sha256").set_index("pixel_sha256")["path"]
     maps = _flat_maps(images, paths.loc[features["pixel_sha256"]], base)
-    flat = label_features({"pixel_sha256": features["pixel_sha256"], "embedding": maps}, table, *SPLITS).inputs
-    labelled = label_features(features, table, *SPLITS)
+    flat = label_features({"pixel_sha256": features["pixel_sha256"], "embedding": maps}, table, *LEARNT).inputs
+    labelled = label_features(features, table, *LEARNT)
 
     pooled, numbers, groups, _ = labelled
     draws = draw_folds(numbers, groups, SEED, REPEATS)

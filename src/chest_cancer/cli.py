@@ -85,6 +85,7 @@ def promote(version: str) -> None:
 )
 def study(files: Path, out: Path) -> None:
     """Answer studies by the model that is served, and write DICOM reports for the archive."""
+    from chest_cancer.reporting.last_words import RESEARCH
     from chest_cancer.reporting.served_model import ServedModel
     from chest_cancer.reporting.study_answers import answer_studies
 
@@ -93,7 +94,7 @@ def study(files: Path, out: Path) -> None:
             click.echo(line)
     except (FileExistsError, FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo("For research only: this is no medical device, and nothing here is a diagnosis.")
+    click.echo(RESEARCH)
 
 
 @cli.command()
