@@ -4,14 +4,13 @@ What is kept holds no identifiers: a file loses them before it is written.
 """
 
 import hashlib
-import shutil
 from functools import partial
 from pathlib import Path
 
 from chest_cancer.sources.image_files import ImageFiles, SourceFile, ask_of_all, blocks_of, opener_beside
 from chest_cancer.sources.image_folder import ImageFolder, SourceRecord
 from chest_cancer.sources.intake import Intake
-from chest_cancer.storage.recoverable_folder import locked
+from chest_cancer.storage.kept_folders import KeptFolders
 
 _FORMAT = 1  # of what is kept; a change makes all of it stale
 
@@ -21,60 +20,52 @@ def fingerprint(objects: ImageFiles) -> str:
     return hashlib.sha256("".join(_digest(file) for file in objects.files).encode()).hexdigest()
 
 
-def fetch_objects(objects: ImageFiles, kept: Path, intake: Intake) -> None:
+def fetch_objects(objects: ImageFiles, downloads: Path, intake: Intake) -> None:
     """Fetch objects, but those that were fetched before.
 
     Args:
         objects: The listing.
-        kept: Where each that is complete is kept.
+        downloads: Where each that is complete is kept.
         intake: Where the files go.
 
     Raises:
         DatasetError: The object store does not answer, or there is more than the limits or the disk allow.
     """
-    folders = {kept / _digest(file): file for file in objects.files if file.problem is None}
+    kept = KeptFolders(downloads)
+    files = {_digest(file): file for file in objects.files if file.problem is None}
     for file in objects.files:
         if file.problem is not None:
             intake.refuse(file.name, file.problem)
-    with locked(kept / ".lock"):
-        for leftover in kept.glob(_unfinished(Path("*")).name):  # of a run that was ended
-            shutil.rmtree(leftover)
-        missing = [file for folder, file in folders.items() if not folder.exists()]
+    with kept.locked():
+        missing = [file for digest, file in files.items() if not (downloads / digest).exists()]
         total = sum(one.bytes for file in missing for one in (file, *file.beside))
         intake.require_within(total_bytes=total)
         intake.require_space(total)
         fetch = partial(_fetch, kept=kept, intake=intake, record=objects.source)
         for _ in ask_of_all(fetch, missing, "Fetching"):
             pass
-        for folder in folders:
-            fetched = ImageFolder.open(folder)
+        for digest in files:
+            fetched = ImageFolder.open(downloads / digest)
             for path in fetched.paths:
                 intake.adopt(path, fetched.root / path)
             intake.refused += fetched.refused
             intake.volumes += fetched.volumes
-        for former in {folder for folder in kept.iterdir() if folder.is_dir()} - folders.keys():
-            shutil.rmtree(former.rename(_unfinished(former)))
+        for former in {folder.name for folder in downloads.iterdir() if folder.is_dir()} - files.keys():
+            kept.remove(former)
 
 
-def _fetch(file: SourceFile, *, kept: Path, intake: Intake, record: SourceRecord) -> None:
-    """Make the folder of an object, and of the values that lie beside it; only a complete one has its name."""
-    folder = kept / _digest(file)
-    part = _unfinished(folder)
-    part.mkdir(parents=True)
-    taken = intake.another(part)
-    used: set[str] = set()
-    taken.add(file.name, blocks_of(file), opener_beside(file, file.beside, taken.limits, used))
-    for values in file.beside:
-        if values.name not in used:
-            taken.add(values.name, blocks_of(values))
-    ImageFolder(part, record, tuple(taken.refused), tuple(taken.volumes)).write_record()
-    part.rename(folder)
+def _fetch(file: SourceFile, *, kept: KeptFolders, intake: Intake, record: SourceRecord) -> None:
+    """Make the folder of an object, and of the values that lie beside it."""
+    with kept.making(_digest(file)) as folder:
+        taken = intake.another(folder)
+        used: set[str] = set()
+        taken.add(file.name, blocks_of(file), opener_beside(file, file.beside, taken.limits, used))
+        for values in file.beside:
+            if values.name not in used:
+                taken.add(values.name, blocks_of(values))
+        ImageFolder(folder, record, tuple(taken.refused), tuple(taken.volumes)).write_record()
 
 
 def _digest(file: SourceFile) -> str:
     known = [(one.name, one.stamp, one.problem) for one in (file, *file.beside)]
     return hashlib.sha256(repr((_FORMAT, known)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
-def _unfinished(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.part")

@@ -5,7 +5,6 @@ What is kept holds no identifiers: a file loses them before it is written.
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from chest_cancer.sources.archive.connection import Archive, Instance
 from chest_cancer.sources.identifiers import hidden, keyed_hash
 from chest_cancer.sources.image_source import ImageSource
 from chest_cancer.sources.intake import CHUNK, Intake, RefusedError, require_within
-from chest_cancer.storage.recoverable_folder import locked
+from chest_cancer.storage.kept_folders import KeptFolders
 
 _FORMAT = 1  # of what is kept; a change makes all of it stale
 _REFUSED = ".refused.json"
@@ -107,12 +106,15 @@ def fetch_studies(
     Raises:
         DatasetError: The archive does not answer, or sends more than the limits allow.
     """
-    kept = downloads / keyed_hash(key, "archive", source.archive.url)
-    with locked(kept / ".lock"):
+    kept = KeptFolders(downloads / keyed_hash(key, "archive", source.archive.url))
+    with kept.locked():
         for study in follow(studies, "Fetching", unit="studies"):
-            folder = kept / f"{study.name}-{study.digest}"
+            folder = kept.path / f"{study.name}-{study.digest}"
             if not folder.exists():
-                _fetch(study, source, key, archive, folder, intake)
+                with kept.making(folder.name) as part:
+                    _fetch(study, source, key, archive, part, intake)
+                for former in set(kept.path.glob(f"{study.name}-*")) - {folder}:
+                    kept.remove(former.name)
             for file in sorted(folder.glob("*.dcm")):
                 intake.add(f"{study.name}/{file.name}", _content(file))
             for name, reason in [*json.loads((folder / _REFUSED).read_text()), *study.refused]:
@@ -132,11 +134,7 @@ def _list_study(uid: str, series: dict[str, str], key: bytes, archive: Archive) 
 
 
 def _fetch(study: Study, source: ImageSource, key: bytes, archive: Archive, folder: Path, intake: Intake) -> None:
-    """Make the folder of a study; only a complete one has its name."""
-    part = _unfinished(folder)
-    for leftover in folder.parent.glob(_unfinished(Path("*")).name):  # of a run that was ended
-        shutil.rmtree(leftover)
-    part.mkdir(parents=True)
+    """Fill the folder of a study."""
     refused: list[tuple[str, str]] = []
     total = intake.bytes
     for instance in study.instances:
@@ -149,15 +147,8 @@ def _fetch(study: Study, source: ImageSource, key: bytes, archive: Archive, fold
             continue
         total += len(cleaned)
         intake.require_within(total_bytes=total)
-        (part / name).write_bytes(cleaned)
-    (part / _REFUSED).write_text(json.dumps(refused))
-    part.rename(folder)
-    for former in set(folder.parent.glob(f"{study.name}-*")) - {folder}:
-        shutil.rmtree(former.rename(_unfinished(former)))
-
-
-def _unfinished(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.part")
+        (folder / name).write_bytes(cleaned)
+    (folder / _REFUSED).write_text(json.dumps(refused))
 
 
 def _content(file: Path) -> Iterator[bytes]:
