@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chest_cancer.imaging.regions import largest_region
+from chest_cancer.imaging.regions import Mask, largest_region
+from chest_cancer.imaging.thumbnail import SIDE, shrink
 
-_SIDE = 128
-"""Cells of the thumbnail on which the body is looked for: thin lines and small letters fade in it."""
 _MARGIN_LEVEL = 128
 _MARGIN_TOLERANCE = 16
 _MARGIN_SHARE = 0.95
@@ -20,7 +19,6 @@ _BLACK = 8
 """Grey level up to which nothing is seen: in a lung window lungs are brighter, in a mediastinal one they are not."""
 
 Grey = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 
 class Body(NamedTuple):
@@ -48,7 +46,7 @@ def find_body(pixels: NDArray[np.uint8]) -> Body:
         the box of the whole image.
     """
     height, width = pixels.shape[:2]
-    picture = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    picture = shrink(Image.fromarray(pixels))
     grey, colours = np.asarray(picture.convert("L")), np.asarray(picture)
     inside = without_bright_margin(grey)
     bright = grey[inside] > otsu_threshold(grey[inside])
@@ -56,13 +54,13 @@ def find_body(pixels: NDArray[np.uint8]) -> Body:
     region = np.zeros(grey.shape, dtype=bool)
     region[inside] = largest_region(bright)
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-    if region.mean() < _SMALLEST_AREA or min(np.ptp(rows), np.ptp(columns)) + 1 < _SMALLEST_SIDE * _SIDE:
+    if region.mean() < _SMALLEST_AREA or min(np.ptp(rows), np.ptp(columns)) + 1 < _SMALLEST_SIDE * SIDE:
         return Body((0, 0, width, height), background)
     box = (
-        int(columns[0]) * width // _SIDE,
-        int(rows[0]) * height // _SIDE,
-        -(-(int(columns[-1]) + 1) * width // _SIDE),
-        -(-(int(rows[-1]) + 1) * height // _SIDE),
+        int(columns[0]) * width // SIDE,
+        int(rows[0]) * height // SIDE,
+        -(-(int(columns[-1]) + 1) * width // SIDE),
+        -(-(int(rows[-1]) + 1) * height // SIDE),
     )
     return Body(box, background)
 
@@ -76,10 +74,10 @@ def find_inside(grey: Image.Image) -> tuple[int, int, int, int]:
     Returns:
         Left, top, right and bottom edge, in pixels; those of the whole image where there is no frame, or nothing in it.
     """
-    rows, columns = without_bright_margin(np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX)))
-    left, right, _ = columns.indices(_SIDE)
-    top, bottom, _ = rows.indices(_SIDE)
-    across, down = grey.width / _SIDE, grey.height / _SIDE
+    rows, columns = without_bright_margin(np.asarray(shrink(grey)))
+    left, right, _ = columns.indices(SIDE)
+    top, bottom, _ = rows.indices(SIDE)
+    across, down = grey.width / SIDE, grey.height / SIDE
     box = math.ceil(left * across), math.ceil(top * down), math.floor(right * across), math.floor(bottom * down)
     return box if box[0] < box[2] and box[1] < box[3] else (0, 0, *grey.size)
 
@@ -93,7 +91,7 @@ def measure_black(grey: Image.Image) -> float:
     Returns:
         Share of the area between the edges of the largest bright region, 0..1; 0 where there is none.
     """
-    small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    small = np.asarray(shrink(grey))
     small = small[without_bright_margin(small)]
     region = largest_region(small > otsu_threshold(small))
     body = _between(region) & _between(region.T).T
@@ -110,7 +108,7 @@ def find_outside(grey: Grey) -> Mask:
         [H, W]; everything where no bright region is as large as a body.
     """
     height, width = grey.shape
-    small = np.asarray(Image.fromarray(grey).resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    small = np.asarray(shrink(Image.fromarray(grey)))
     region = largest_region(small > otsu_threshold(small))
     if region.mean() < _SMALLEST_AREA:
         return np.ones((height, width), dtype=bool)

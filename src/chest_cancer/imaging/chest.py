@@ -1,6 +1,6 @@
 """Where body and lungs are in an axial slice, in Hounsfield units or in grey whose window nobody knows."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,10 @@ from scipy.ndimage import binary_dilation
 from skimage.morphology import convex_hull_image
 
 from chest_cancer.imaging.body import measure_black, otsu_threshold, without_bright_margin
-from chest_cancer.imaging.grey import fill_with_air
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.regions import Mask, label_regions, largest_region
+from chest_cancer.imaging.thumbnail import SIDE, shrink, shrink_hounsfield
 
-_SIDE = 128
-"""Cells of the thumbnail on which they are looked for: small vessels and noise fade in it."""
 _AERATED = -250.0
 """Hounsfield units up to which something is lung: dense lung is not to be missed, and fat is above."""
 _BLACK_LUNGS, _NEARLY_BLACK = 0.2, 16
@@ -53,7 +51,8 @@ def find_chest(image: DecodedImage) -> Chest:
     Args:
         image: A slice.
     """
-    cells, tissue = _hounsfield(image.hounsfield) if image.hounsfield is not None else _grey(image.pixels)
+    hounsfield = image.hounsfield
+    cells, tissue = (shrink_hounsfield(hounsfield), _AERATED) if hounsfield is not None else _grey(image.pixels)
     air = label_regions(_without_slits(~largest_region(cells > tissue)))
     body = ~(np.isin(air, np.unique(air[[0, -1]])) & (air > 0))
     aerated, lungs = body & (air > 0) & (cells <= tissue), np.zeros_like(body)
@@ -66,18 +65,12 @@ def find_chest(image: DecodedImage) -> Chest:
     return Chest(body, np.asarray(binary_dilation(lungs, iterations=_RIM) & body))
 
 
-def _hounsfield(hounsfield: NDArray[Any]) -> tuple[NDArray[np.float32], float]:
-    """A thumbnail, and the value above which it is tissue."""
-    picture = Image.fromarray(fill_with_air(hounsfield).astype(np.float32))
-    return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX)), _AERATED
-
-
 def _grey(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-    """The same of a picture; a bright frame around it is painted over, as its edge goes on."""
+    """A thumbnail, its bright frame painted over as the edge inside goes on, and the value above which it is tissue."""
     picture = Image.fromarray(pixels)
-    grey = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("L"))
+    grey = np.asarray(shrink(picture).convert("L"))
     inside = without_bright_margin(grey)
-    margins = [(start, _SIDE - stop) for start, stop, _ in (part.indices(_SIDE) for part in inside)]
+    margins = [(start, SIDE - stop) for start, stop, _ in (part.indices(SIDE) for part in inside)]
     cells = np.pad(grey[inside], margins, mode="edge")
     if measure_black(picture.convert("L")) >= _BLACK_LUNGS:
         return cells.astype(np.float32), float(_NEARLY_BLACK)

@@ -4,17 +4,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from chest_cancer.imaging.grey import fill_with_air
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.regions import Mask, label_regions, largest_region
+from chest_cancer.imaging.thumbnail import shrink_hounsfield
 
 NO_LUNG = "no lung in this slice"
 """Why a slice doesn't count: neither a class nor a refusal, for there is nothing to ask about."""
 
-_SIDE = 128
-"""Cells of the thumbnail on which lungs are looked for: small vessels and noise fade in it."""
 _AERATED = -400.0
 """Hounsfield units between lung and tissue."""
 _GAS = -965.0
@@ -65,8 +62,7 @@ def find_lungs(hounsfield: NDArray[Any]) -> Lungs:
     Returns:
         Their shares of the body; 0 and 0 where there is no body.
     """
-    picture = Image.fromarray(fill_with_air(hounsfield).astype(np.float32))
-    cells = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    cells = shrink_hounsfield(hounsfield)
     body = _body(cells)
     area = np.count_nonzero(body)
     if not area:
