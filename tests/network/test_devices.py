@@ -15,7 +15,7 @@ from benchmarks.tiny import tiny_graph
 from chest_cancer.hooks.parameters import ParametersHook
 from chest_cancer.network import cuda, devices
 from chest_cancer.network.cuda import CudaNetwork
-from chest_cancer.network.devices import Place, choose_place, gpu_problem, use_device
+from chest_cancer.network.devices import Backend, choose_backend, gpu_problem, use_device
 from chest_cancer.network.manifest import SelfTest
 from chest_cancer.network.placement import place_classifier
 from chest_cancer.network.runtime import RUNTIME, Network
@@ -24,7 +24,7 @@ from conftest import Pixels
 from tiny_classifier import CLASSES, tiny_classifier
 
 HERE = EngineParameters()
-PROCESSOR = Place("cpu", "fp32")
+PROCESSOR = Backend("cpu", "fp32")
 
 
 @pytest.fixture(autouse=True)
@@ -52,29 +52,29 @@ def test_the_processor_computes_where_no_gpu_answers(
 
     use_device("auto")
 
-    assert choose_place("auto", HERE) == PROCESSOR
+    assert choose_backend("auto", HERE) == PROCESSOR
     assert PROCESSOR.runtime == RUNTIME
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize(
-    ("precision", "engine", "place"),
+    ("precision", "engine", "backend"),
     [
-        ("auto", "local", Place("cuda", "fp32")),
-        ("fp32", "local", Place("cuda", "fp32")),
+        ("auto", "local", Backend("cuda", "fp32")),
+        ("fp32", "local", Backend("cuda", "fp32")),
         ("bf16", "local", PROCESSOR),
         ("auto", "ray", PROCESSOR),
     ],
 )
 def test_a_gpu_computes_in_fp32_and_where_the_run_was_started(
-    monkeypatch: pytest.MonkeyPatch, precision: str, engine: str, place: Place
+    monkeypatch: pytest.MonkeyPatch, precision: str, engine: str, backend: Backend
 ) -> None:
     without_bf16(monkeypatch)
 
     use_device("cuda")
 
-    assert choose_place(precision, EngineParameters.model_validate({"engine": engine})) == place
+    assert choose_backend(precision, EngineParameters.model_validate({"engine": engine})) == backend
 
 
 def test_cuda_is_refused_where_the_package_for_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from chest_cancer.network import keras_head
 from chest_cancer.network.cuda import CudaNetwork
-from chest_cancer.network.devices import Place, choose_place, gpu_problem
+from chest_cancer.network.devices import Backend, choose_backend, gpu_problem
 from chest_cancer.network.graph import classifier, frozen_base
 from chest_cancer.network.heads.head import Head
 from chest_cancer.network.runtime import Network
@@ -27,7 +27,7 @@ def assert_near(received: np.ndarray, expected: np.ndarray) -> None:
 
 
 def test_it_is_chosen() -> None:
-    assert choose_place("auto", EngineParameters()) == Place("cuda", "fp32")
+    assert choose_backend("auto", EngineParameters()) == Backend("cuda", "fp32")
 
 
 @pytest.mark.parametrize("of", ["base", "classifier"])

@@ -18,7 +18,7 @@ from chest_cancer.imaging.frame import SIDE
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, check_available, standardise
 from chest_cancer.network.answers import AnswerRule, Doubt
-from chest_cancer.network.devices import Compiled, Place
+from chest_cancer.network.devices import Backend, Compiled
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.preparation import Preparation
 from chest_cancer.network.runtime import Network, Outputs, Quantised, resolve_precision
@@ -141,11 +141,11 @@ class Classifier:
         if self.precision == "int8" and self.quantised is not None:
             # Beside int8 convolutions bf16 saves nothing, and evidence needs maxima equal to what they are taken from.
             return Network(self.quantised, "fp32")
-        return self._place.compile(self.graph)
+        return self._backend.compile(self.graph)
 
     @property
-    def _place(self) -> Place:
-        return Place(self.device, self.precision)
+    def _backend(self) -> Backend:
+        return Backend(self.device, self.precision)
 
     @classmethod
     def load(cls, folder: str | Path, precision: str | None = None) -> Self:
@@ -185,7 +185,7 @@ class Classifier:
         digest = hashlib.sha256(self.graph)
         if self.quantised is not None:
             digest.update(self.quantised.structure + self.quantised.weights)
-        parts = (self.manifest.to_json(), self.precision, self._place.runtime, str(PREPROCESSING_VERSION))
+        parts = (self.manifest.to_json(), self.precision, self._backend.runtime, str(PREPROCESSING_VERSION))
         digest.update("\0".join(parts).encode())
         return digest.hexdigest()
 

@@ -24,7 +24,7 @@ class Compiled(Protocol):
         """Compute batches in order; see `runtime.Network.stream`."""
 
 
-class Place(NamedTuple):
+class Backend(NamedTuple):
     """What computes a graph.
 
     Attributes:
@@ -88,7 +88,7 @@ def gpu_problem() -> str | None:
     return cuda.find_problem()
 
 
-def choose_place(precision: str, engine: EngineParameters) -> Place:
+def choose_backend(precision: str, engine: EngineParameters) -> Backend:
     """Choose what computes: the GPU, if one answers and is asked for what it computes in, which is fp32.
 
     Args:
@@ -102,5 +102,5 @@ def choose_place(precision: str, engine: EngineParameters) -> Place:
         ValueError: bf16 on a processor without instructions for it, or an unknown name.
     """
     if precision in ("auto", "fp32") and engine.engine == "local" and gpu_problem() is None:
-        return Place("cuda", "fp32")
-    return Place("cpu", resolve_precision(precision))
+        return Backend("cuda", "fp32")
+    return Backend("cpu", resolve_precision(precision))

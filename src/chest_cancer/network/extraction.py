@@ -16,7 +16,7 @@ from onnx import ModelProto
 from chest_cancer.imaging.standardise import preprocessing_key
 from chest_cancer.jobs import progress
 from chest_cancer.jobs.long_work import LongWork
-from chest_cancer.network.devices import Compiled, Place, choose_place
+from chest_cancer.network.devices import Backend, Compiled, choose_backend
 from chest_cancer.network.mapping import Loaded, in_groups, map_images
 from chest_cancer.network.minimal_filtering import FILTERING, filter_minimally
 from chest_cancer.network.runtime import Outputs
@@ -53,22 +53,22 @@ def extract_stored(
         The network's outputs [n, ...], which stay on disk.
     """
     graph = frozen_base.SerializeToString()
-    place = choose_place(parameters.precision, parameters)
-    base = _Base(graph, place)
+    backend = choose_backend(parameters.precision, parameters)
+    base = _Base(graph, backend)
 
     def compute(positions: list[int]) -> Iterator[Outputs]:
         stored = len(keys) - len(positions)
         logger.info("Extracting features of %d %s; %d are stored already.", len(positions), what, stored)
         of_images = [list(views) for _, views in groupby(positions, lambda position: keys[position].pixel_sha256)]
         return extract(
-            base.stream, of_images, load, parameters, f"Extracting {what} ({place.device}, {place.precision})"
+            base.stream, of_images, load, parameters, f"Extracting {what} ({backend.device}, {backend.precision})"
         )
 
     table = feature_store.table(
         base=hashlib.sha256(graph).hexdigest(),
         preprocessing=preprocessing_key(parameters.standardisation),
-        precision=place.precision,
-        runtime=f"{place.runtime}, {FILTERING}" if base.is_filtered else place.runtime,
+        precision=backend.precision,
+        runtime=f"{backend.runtime}, {FILTERING}" if base.is_filtered else backend.runtime,
     )
     rows, computed = table.rows(keys, compute)
     logger.info("Features of %d %s: %d computed, %d reused.", len(keys), what, computed, len(keys) - computed)
@@ -80,16 +80,16 @@ class _Base:
     """The frozen base, compiled where it is first used: here, or in a worker."""
 
     graph: bytes
-    place: Place
+    backend: Backend
 
     @property
     def is_filtered(self) -> bool:
         """Whether its convolutions are replaced: in fp32 that is 1.4 times as fast; in bf16 it was not measured."""
-        return self.place == Place("cpu", "fp32")
+        return self.backend == Backend("cpu", "fp32")
 
     @cached_property
     def _network(self) -> Compiled:
-        return self.place.compile(self.graph, filter_minimally if self.is_filtered else None)
+        return self.backend.compile(self.graph, filter_minimally if self.is_filtered else None)
 
     def stream(self, batches: Iterable[Image]) -> Iterator[Outputs]:
         """See `Network.stream`."""

@@ -4,7 +4,7 @@ import logging
 from copy import copy
 
 from chest_cancer.network.classifier import Classifier
-from chest_cancer.network.devices import choose_place
+from chest_cancer.network.devices import choose_backend
 from chest_cancer.parameters.engine import EngineParameters
 
 logger = logging.getLogger(__name__)
@@ -25,14 +25,14 @@ def place_classifier(classifier: Classifier, engine: EngineParameters) -> Classi
     Raises:
         ValueError: On the GPU it says something else than it did when it was trained.
     """
-    place = choose_place("fp32", engine)
-    if place.device == "cpu":
+    backend = choose_backend("fp32", engine)
+    if backend.device == "cpu":
         return classifier
     if classifier.precision != "fp32":
         words = "The classifier stays on the processor: it is served in %s, and the GPU computes only in fp32."
         logger.info(words, classifier.precision)
         return classifier
     placed = copy(classifier)  # without what is compiled
-    placed.device = place.device
+    placed.device = backend.device
     placed.self_test()
     return placed

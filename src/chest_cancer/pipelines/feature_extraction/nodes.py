@@ -10,7 +10,7 @@ import pandas as pd
 from onnx import ModelProto
 
 from chest_cancer.imaging.augmentation import AUGMENTATION_VERSION, augment
-from chest_cancer.network.devices import choose_place
+from chest_cancer.network.devices import choose_backend
 from chest_cancer.network.embedding import means_of
 from chest_cancer.network.extraction import Image, extract_stored
 from chest_cancer.network.features import positions_of
@@ -60,7 +60,7 @@ def extract_features(
         "images",
     )
     record = {
-        "precision": choose_place(parameters.precision, parameters).precision,
+        "precision": choose_backend(parameters.precision, parameters).precision,
         "standardisation": parameters.standardisation.model_dump(),
         "images": len(distinct),
     }
