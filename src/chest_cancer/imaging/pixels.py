@@ -42,7 +42,7 @@ class Heading(NamedTuple):
     frames: int | None
 
 
-class Place(NamedTuple):
+class ImagePlane(NamedTuple):
     """Where a CT slice lies.
 
     Attributes:
@@ -80,7 +80,7 @@ class DecodedImage:
         left_edge: Which side of the patient is at the left edge of the picture; None where the file doesn't say.
         attributes: What a DICOM file says of patient, scanner and site, by name, where somebody asked: not for logs,
             and kept in groups alone.
-        place: Where a CT slice lies, where its file says so and somebody asked whom it shows.
+        image_plane: Where a CT slice lies, where its file says so and somebody asked whom it shows.
     """
 
     pixels: NDArray[np.uint8]
@@ -94,7 +94,7 @@ class DecodedImage:
     own_window: tuple[float, float] | None = None
     left_edge: Literal["left", "right"] | None = None
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
-    place: Place | None = None
+    image_plane: ImagePlane | None = None
 
     @property
     def digest(self) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from chest_cancer.imaging.dicom.elements import CURE, name_of, numbers_of, readable_text_of, shown, text_of
-from chest_cancer.imaging.pixels import Place, UnreadableImageError
+from chest_cancer.imaging.pixels import ImagePlane, UnreadableImageError
 
 GEOMETRY = ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "AcquisitionNumber")
 """The elements that say it."""
@@ -13,7 +13,7 @@ _TOLERANCE = 0.01
 _FARTHEST, _WIDEST = 100_000.0, 100.0  # mm, of a position and of a pixel
 
 
-def place_of(elements: Dataset) -> Place:
+def image_plane_of(elements: Dataset) -> ImagePlane:
     """Read where a slice lies.
 
     Args:
@@ -34,7 +34,7 @@ def place_of(elements: Dataset) -> Place:
     if np.abs(corner).max() > _FARTHEST:
         raise _refusal("ImagePositionPatient", corner, "millimetres of a scanner's room")
     acquisition = text_of(elements, "FrameAcquisitionNumber") or text_of(elements, "AcquisitionNumber")
-    return Place(orientation, spacing, corner, acquisition, shown(readable_text_of(elements, "ImageType")))
+    return ImagePlane(orientation, spacing, corner, acquisition, shown(readable_text_of(elements, "ImageType")))
 
 
 def _refusal(keyword: str, values: tuple[float, ...], expected: str) -> UnreadableImageError:

@@ -29,8 +29,8 @@ from chest_cancer.imaging.dicom.elements import number_of, text_of
 from chest_cancer.imaging.dicom.frames import decode_pixels, no_decoder
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import own_window, read_grey
+from chest_cancer.imaging.dicom.image_plane import GEOMETRY, image_plane_of
 from chest_cancer.imaging.dicom.kinds import left_edge, require_axial, require_chest, require_image, require_slice
-from chest_cancer.imaging.dicom.place import GEOMETRY, place_of
 from chest_cancer.imaging.grey import compact
 from chest_cancer.imaging.pixels import (
     DecodedImage,
@@ -137,11 +137,11 @@ def decode_dicom(
     )
     if not with_identifiers:
         return decoded
-    place = None
+    plane = None
     if hounsfield is not None:
         with contextlib.suppress(Exception):  # whatever pydicom raises: such a slice lies in no series
-            place = place_of(dataset)
-    return replace(decoded, identifiers=identifiers_of(dataset), attributes=read_attributes(dataset), place=place)
+            plane = image_plane_of(dataset)
+    return replace(decoded, identifiers=identifiers_of(dataset), attributes=read_attributes(dataset), image_plane=plane)
 
 
 def read_heading(start: bytes, max_bytes: int) -> Heading:

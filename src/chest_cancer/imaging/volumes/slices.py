@@ -16,8 +16,8 @@ from chest_cancer.imaging.dicom.elements import name_of, number_of, shown, text_
 from chest_cancer.imaging.dicom.frames import decode_frames, frame_bytes
 from chest_cancer.imaging.dicom.functional_groups import of_frame
 from chest_cancer.imaging.dicom.grey import make_hounsfield, own_window
+from chest_cancer.imaging.dicom.image_plane import GEOMETRY, image_plane_of
 from chest_cancer.imaging.dicom.kinds import require_image, require_slice
-from chest_cancer.imaging.dicom.place import GEOMETRY, place_of
 from chest_cancer.imaging.dicom.read import ELEMENTS, IDENTIFIERS, identifiers_of, read_elements
 from chest_cancer.imaging.dicom.write import write_file
 from chest_cancer.imaging.pixels import Identifiers, UnreadableImageError
@@ -128,7 +128,7 @@ def split_frames(data: bytes, limits: Limits) -> Iterator[bytes] | None:
 def _frames_of(data: bytes, limits: Limits) -> Iterator[bytes]:
     read = _read(data, limits, [*_TAGS, *map(Tag, _KEPT)])
     for groups, frame in zip(read.elements(), decode_frames(*read), strict=True):
-        acquisition = place_of(groups).acquisition  # Here the whole file can be refused.
+        acquisition = image_plane_of(groups).acquisition  # Here the whole file can be refused.
         said = Dataset()
         for keyword in _KEPT:
             with contextlib.suppress(Exception):  # pydicom raises nearly anything on values that are none of their kind
@@ -183,7 +183,7 @@ def _read(data: bytes, limits: Limits, tags: Sequence[BaseTag | int] = _TAGS) ->
 
 
 def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers, pixels: bytes) -> Slice:
-    place = place_of(elements)
+    plane = image_plane_of(elements)
     digest = hashlib.sha256(pixels)
     digest.update("\n".join(text_of(elements, keyword) for keyword in ("RescaleSlope", "RescaleIntercept")).encode())
     return Slice(
@@ -192,7 +192,7 @@ def _slice_of(elements: Dataset, file: str, frame: int, identifiers: Identifiers
         identifiers=identifiers,
         rows=int(elements.Rows),
         columns=int(elements.Columns),
-        **place._asdict(),
+        **plane._asdict(),
         digest=digest.digest(),
         own_window=own_window(elements),
     )

@@ -120,7 +120,7 @@ def _shows_nothing(decoded: DecodedImage) -> bool:
 
 
 def _scan_of(path: str, decoded: DecodedImage) -> Scan | None:
-    if decoded.hounsfield is None or decoded.place is None or decoded.identifiers is None:
+    if decoded.hounsfield is None or decoded.image_plane is None or decoded.identifiers is None:
         return None
     place = Slice(
         file=path,
@@ -128,7 +128,7 @@ def _scan_of(path: str, decoded: DecodedImage) -> Scan | None:
         identifiers=decoded.identifiers,
         rows=decoded.height,
         columns=decoded.width,
-        **decoded.place._asdict(),
+        **decoded.image_plane._asdict(),
         digest=bytes.fromhex(decoded.digest),
         own_window=decoded.own_window,
     )
