@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chest_cancer.imaging.planes import Side
 
 _LONGEST_DETAIL = 200
 
@@ -92,7 +94,7 @@ class DecodedImage:
     identifiers: Identifiers | None = None
     hounsfield: NDArray[Any] | None = None
     own_window: tuple[float, float] | None = None
-    left_edge: Literal["left", "right"] | None = None
+    left_edge: Side | None = None
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
     image_plane: ImagePlane | None = None
 
