@@ -11,7 +11,7 @@ from kedro.pipeline.node import Node
 from kedro.pipeline.preview_contract import TextPreview
 from kedro.utils import KedroExperimentalWarning
 
-ON_REQUEST = ("batch_inference", "external_validation", "hyperparameter_search")
+from chest_cancer.parameters.blocks import ON_REQUEST
 
 
 def register_pipelines() -> dict[str, Pipeline]:

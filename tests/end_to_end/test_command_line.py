@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chest_cancer.pipeline_registry import ON_REQUEST
+from chest_cancer.parameters.blocks import ON_REQUEST
 from conftest import PROJECT, copy_project
 from kedro_process import Ended, Forks
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as TooLate
 
-from chest_cancer.pipeline_registry import ON_REQUEST
+from chest_cancer.parameters.blocks import ON_REQUEST
 from chest_cancer.pipelines.feature_extraction import create_pipeline
 from conftest import PROJECT
 from record.servers import free_port, running

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from chest_cancer.pipeline_registry import ON_REQUEST
+from chest_cancer.parameters.blocks import ON_REQUEST
 from chest_cancer.reporting.endings import CHAINS, Ending, endings_of, print_ending
 from chest_cancer.reporting.last_words import Results
 from chest_cancer.reporting.templates import AuditedPart

@@ -277,6 +277,10 @@ class HyperparameterSearchParameters(Block):
     kernel_width: Range = Range(low=0.1, high=10.0)
 
 
+ON_REQUEST = ("batch_inference", "external_validation", "hyperparameter_search")
+"""Pipelines that run only if they are named: their parameters say nothing of another run."""
+
+
 class Parameters(Block):
     """All parameters of a run: one block per pipeline, and for all one seed and what computes."""
 

@@ -6,12 +6,10 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from chest_cancer.parameters.blocks import Parameters
+from chest_cancer.parameters.blocks import ON_REQUEST, Parameters
 from chest_cancer.record.flat_parameters import flat_parameters
 
 DEFAULT = "__default__"
-_ON_REQUEST = ("batch_inference", "external_validation", "hyperparameter_search")
-"""Pipelines that run only if they are named: their parameters say nothing of another run."""
 _SAID_ALREADY = (".source", ".sha256", ".head")
 _MOST_CHANGES = 3
 _MOST_CHARACTERS = 32
@@ -67,7 +65,7 @@ class RunParameters(NamedTuple):
             E.g. `Chest-CT-Scan-data · dense · epochs=20`; where nothing is trained, the pipelines come first.
         """
         trains = DEFAULT in self.pipelines or "model_training" in self.pipelines
-        asked = next((name for name in _ON_REQUEST if name in self.pipelines), "data_ingestion")
+        asked = next((name for name in ON_REQUEST if name in self.pipelines), "data_ingestion")
         source = self.values.get(f"{asked}.source", self.values["data_ingestion.source"])
         first = [] if trains else [_in_short(self.pipelines)]
         second = [head or self.values["model_training.head"]] if trains else []
@@ -107,7 +105,7 @@ def data_name(source: str) -> str:
 
 def _is_of(name: str, pipelines: Sequence[str]) -> bool:
     block = name.partition(".")[0]
-    return block not in _ON_REQUEST or block in pipelines
+    return block not in ON_REQUEST or block in pipelines
 
 
 def _in_short(pipelines: Sequence[str]) -> str:
