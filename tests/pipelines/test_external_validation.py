@@ -131,6 +131,15 @@ def test_what_is_said_of_the_files_names_the_block_that_they_were_read_by(site: 
     assert "data_ingestion" not in str(error.value)
 
 
+def test_a_class_that_is_called_as_a_block_keeps_its_name(site: Callable[..., ImageFolder]) -> None:
+    with pytest.raises(
+        ValueError, match=r"(?sm)Received also: `data_ingestion`.*^external_validation:\n.*    data_ingestion: '<"
+    ) as error:
+        index_external_images(site("data_ingestion", "normal"), THERE, CLASSES, b"key")
+
+    assert "`external_validation.source`" in str(error.value)
+
+
 def test_a_source_that_is_none_is_refused_under_its_own_name() -> None:
     with pytest.raises(ValueError, match=r"`external_validation\.source`.*Received: '/no/such/folder'"):
         describe_external_source(ExternalValidationParameters(source="/no/such/folder"), 17, b"key")

@@ -1,6 +1,7 @@
 """Reading a source: what its folders and tables say, then every file."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ from chest_cancer.sources.table_file import TEXT
 _KNOWN = ("path", "label", "source_split", "content_sha256", "pixel_sha256")
 """Columns by which images are left out: the others are large."""
 _ROWS_AT_ONCE = 4096
+_BLOCK = re.compile(rf"(?m)^{DataIngestionParameters.block}(?=:)|(?<![\w./\\-]){DataIngestionParameters.block}(?=\.\w)")
+"""The block's name, before a parameter or above YAML; files and classes of people may hold the same word."""
 _THE_TABLE = "the table that `data_ingestion.table.path` names, no image"
 
 
@@ -198,4 +201,4 @@ def _named_after(parameters: SourceParameters) -> Iterator[None]:
 
 def _of_block(words: str, parameters: SourceParameters) -> str:
     """Say of this block what is said of `data_ingestion`: what looks at files knows no other."""
-    return words.replace(DataIngestionParameters.block, parameters.block)
+    return _BLOCK.sub(parameters.block, words)
