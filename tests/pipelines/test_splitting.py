@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chest_cancer.network.features import SPLITS
 from chest_cancer.parameters.blocks import SplitParameters
 from chest_cancer.pipelines.feature_extraction.splitting import check_no_group_crosses, split_by_group
+from chest_cancer.sources.split_names import SPLITS
 from properties import examples
 
 SHARES = SplitParameters()

@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from chest_cancer.storage.arrays import Arrays
 
-SPLITS = ("train", "validation", "test")
-"""What the images that are used are for; a split table also has rows of copies and leaks."""
-LEARNT = SPLITS[:2]
+LEARNT = ("train", "validation")
 """The splits that a model has learnt from: it is stopped and calibrated on validation images."""
 
 

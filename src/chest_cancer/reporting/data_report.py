@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 
 from chest_cancer.imaging.pictures import thumbnail_url
-from chest_cancer.network.features import SPLITS
 from chest_cancer.network.manifest import DataSummary
 from chest_cancer.parameters.blocks import FeatureExtractionParameters
 from chest_cancer.reporting.ranked_limitations import FIRST, find_data_limitations
 from chest_cancer.reporting.templates import TEMPLATES, AuditedPart, fill_page, fill_sections, other_patients_of
 from chest_cancer.reporting.verdict import judge_data
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.split_names import SPLITS
 from chest_cancer.statistics.sampling import draw_from_each_class
 
 _ROWS = (*SPLITS, "leak", "copy")

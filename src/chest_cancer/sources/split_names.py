@@ -1,7 +1,9 @@
-"""The names that people give to splits, as folders and in tables."""
+"""The names of splits, and those that people give to them, as folders and in tables."""
 
 import re
 
+SPLITS = ("train", "validation", "test")
+"""What the images that are used are for; a split table also has rows of copies and leaks."""
 _SPLITS = {
     "train": "train",
     "training": "train",

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from chest_cancer.network.features import SPLITS
 from chest_cancer.pipelines.data_ingestion.ambiguity import class_names_block
 from chest_cancer.pipelines.data_ingestion.folder_names import last_part
 from chest_cancer.pipelines.data_ingestion.layout import ClassFolder
-from chest_cancer.sources.split_names import split_of, words
+from chest_cancer.sources.split_names import SPLITS, split_of, words
 from chest_cancer.sources.wording import named
 
 _ALIKE = 0.6

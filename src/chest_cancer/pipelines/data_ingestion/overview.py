@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from chest_cancer.imaging.lungs import NO_LUNG
-from chest_cancer.network.features import SPLITS
 from chest_cancer.pipelines.data_ingestion.quarantine import Refused
+from chest_cancer.sources.split_names import SPLITS
 
 logger = logging.getLogger(__name__)
 

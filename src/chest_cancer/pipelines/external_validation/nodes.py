@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from chest_cancer.network.features import SPLITS
 from chest_cancer.network.preparation import Preparation
 from chest_cancer.parameters.blocks import ExternalValidationParameters, FeatureExtractionParameters
 from chest_cancer.pipelines.external_validation.copies import Copies, count_copies, find_copies
 from chest_cancer.pipelines.external_validation.looking import look_at
 from chest_cancer.record.trained_models import TrainedModel, TrainedModels
 from chest_cancer.sources.image_folder import ImageFolder
+from chest_cancer.sources.split_names import SPLITS
 from chest_cancer.storage.arrays import Arrays
 
 logger = logging.getLogger(__name__)

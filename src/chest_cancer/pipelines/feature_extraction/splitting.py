@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from chest_cancer.network.features import SPLITS
 from chest_cancer.parameters.blocks import SplitParameters
+from chest_cancer.sources.split_names import SPLITS
 from chest_cancer.statistics.near_duplicates import IDENTITIES
 
 _CURE = (
