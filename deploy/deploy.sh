@@ -69,7 +69,8 @@ give_up() {
 docker rm --force "$new" > /dev/null 2>&1 || true
 trap give_up EXIT
 docker run "${options[@]}" "$image" > /dev/null
-python3 "$(dirname "$0")/self_test.py" "http://127.0.0.1:$port" --seconds "$ready_seconds" --images "$home/self-test"
+python3 "$(dirname "$0")/self_test.py" "http://127.0.0.1:$port" --seconds "$ready_seconds" \
+    --images "$home/self-test" --settings "$home/app.env"
 
 printf '%s' "$port" > "$home/port.next"
 mv "$home/port.next" "$home/port"

@@ -216,6 +216,17 @@ def test_settings_with_an_aws_key_are_refused(host: Host) -> None:
     assert "app.env holds AWS_ settings" in output
 
 
+def test_the_self_test_knows_the_apps_settings(host: Host) -> None:
+    settings = host.home / "app.env"
+    settings.write_text("CHEST_CANCER_ALLOWED_HOSTS=ct.example.org\n")
+    try:
+        status, output = host.deploy(host.publish(61))
+    finally:
+        settings.unlink()
+    assert status != 0
+    assert f"{settings}: expected CHEST_CANCER_ALLOWED_HOSTS to be a JSON list" in output
+
+
 def test_an_image_by_tag_is_refused(host: Host) -> None:
     status, output = host.deploy(f"{REPOSITORY}:latest")
     assert status != 0
