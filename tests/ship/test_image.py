@@ -140,6 +140,13 @@ def test_nothing_in_serve_is_the_users_to_change(engine: Engine, serve: str) -> 
     assert "Read-only file system" in engine.run(serve, "touch", "/srv/chest-cancer/app/x").stderr
 
 
+def test_train_says_at_once_where_it_may_not_write(engine: Engine, train: str) -> None:
+    refused = engine.run(train, "kedro", "run", "--env", "test")  # on a read-only root, without volumes
+    assert refused.returncode != 0
+    said = " ".join((refused.stdout + refused.stderr).split())
+    assert "/srv/chest-cancer/data can't be written by this user, 10001:10001" in said
+
+
 def test_without_a_model_it_says_so_and_keeps_running(engine: Engine, serve: str, start: Start) -> None:
     container, url = start(serve)
     wait_for(f"{url}/healthz", 200)

@@ -28,6 +28,7 @@ from chest_cancer.record.relocation import follow_project
 from chest_cancer.record.run_name import DEFAULT, RunParameters
 from chest_cancer.record.shares import shared_work
 from chest_cancer.storage.figures import figures_in
+from chest_cancer.storage.project import require_writable
 from chest_cancer.storage.recoverable_folder import locked
 
 logger = logging.getLogger(__name__)
@@ -45,10 +46,19 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]  # kedro-mlflow ships no t
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Prepare the database, then let kedro-mlflow open it."""
+        """Prepare the database, then let kedro-mlflow open it.
+
+        Raises:
+            PermissionError: This user can't write what a run leaves.
+        """
+        data = Path(context.project_path) / "data"
+        require_writable(data, "images, models and reports")
+        if files := tracking.artifact_location():
+            for path in (Path(files).parent, Path(files).with_name("mlflow.db"), Path(files)):
+                require_writable(path, "records of runs")
         tracking.speed_up_sqlite()
         # Before the project is held: of two processes that start at once, only one may make the database.
-        with locked(Path(context.project_path) / "data" / ".record.lock"):
+        with locked(data / ".record.lock"):
             follow_project()
             super().after_context_created(context=context)
 
