@@ -33,8 +33,10 @@ RUN python3 -m venv --without-pip /opt/venv \
 FROM base AS train
 COPY --from=train-packages /opt/venv /opt/venv
 COPY . .
-# What a run writes lies in data/, mlartifacts/ and conf/local/ (the project's key), often volumes, and here.
-RUN python3 -m compileall -q src app && mkdir mlartifacts && chown app:app . conf/local data mlartifacts
+# What a run writes lies in data/, mlartifacts/ and conf/local/ (the project's key), often volumes, and here. A model that
+# was copied is root's.
+RUN python3 -m compileall -q src app && mkdir mlartifacts \
+    && chown app:app . && chown -R app:app conf/local data mlartifacts
 ENV PYTHONPATH=/srv/chest-cancer/src
 USER 10001:10001
 ENTRYPOINT ["kedro"]
