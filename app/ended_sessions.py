@@ -4,9 +4,12 @@ An ended session is an empty file, named by a hash, so that all workers know of 
 """
 
 import hashlib
+import logging
 import time
 from contextlib import suppress
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 class EndedSessions:
@@ -21,11 +24,17 @@ class EndedSessions:
         """
         self._folder = folder
         self._seconds = seconds
+        self._unwritten: set[str] = set()
 
     def add(self, session: str) -> None:
-        """End a session, by its id."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._file(session).touch()
+        """End a session, by its id; where nothing can be written, as on a read-only volume, for this process alone."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file(session).touch()
+        except OSError as error:
+            self._unwritten.add(session)
+            logger.warning("A session was ended in this process alone: %s can't be written: %s", self._folder, error)
+            return
         for file in self._folder.iterdir():
             with suppress(FileNotFoundError):  # another worker was faster
                 if time.time() - file.stat().st_mtime > self._seconds:
@@ -33,7 +42,7 @@ class EndedSessions:
 
     def __contains__(self, session: str) -> bool:
         """Whether a session was ended."""
-        return self._file(session).exists()
+        return session in self._unwritten or self._file(session).exists()
 
     def _file(self, session: str) -> Path:
         return self._folder / hashlib.sha256(session.encode()).hexdigest()

@@ -77,7 +77,10 @@ def test_of_ipv6_a_whole_network_counts_as_one_and_memory_stays_bounded():
     assert len(attempts._failures) == 100
 
 
-def test_logging_out_ends_the_session_for_whoever_kept_its_cookie(app, client):
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_logging_out_ends_the_session_for_whoever_kept_its_cookie(app, client, project, is_writable):
+    if not is_writable:  # as on a volume that the app may only read
+        (project / "data" / "training_jobs").write_text("a file, where the folder would be")
     client.post("/train/login", data={"token": TOKEN})
     cookie = client.get_cookie("chest_cancer_session", path="/train").value
     page = client.get("/train", headers=HTML).get_data(as_text=True)
