@@ -139,7 +139,10 @@ def roll_back() -> ResponseReturnValue:
 
 def _require_packages() -> None:
     if find_spec("kedro_mlflow") is None:
-        detail = "The packages for training are not installed here. `make run` installs them, and trains once."
+        detail = (
+            "The packages for training are not installed here. `make run` installs them, and trains once; of the "
+            "container images `train` has them."
+        )
         raise ProblemError("not-installed", "Training is not installed", 503, detail)
 
 
