@@ -224,6 +224,7 @@ def follow(job_id: str) -> ResponseReturnValue:
         detail = "Too many pages follow jobs. Ask for the job's own address now and then instead."
         raise ProblemError("busy", "Too busy", 503, detail, 5)
     response = Response(stream_with_context(_events(folder)), mimetype="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
     response.call_on_close(places.release)
     return response
 

@@ -1,16 +1,22 @@
 """Behind a proxy: what it says is believed only if somebody said that it is there."""
 
+import json
 import re
+import select
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
 from app import create_app
-from serving import TOKEN, serve
+from conftest import PROJECT
+from serving import TOKEN, prepare_training, serve
 
 SAID = {
     "X-Forwarded-For": "203.0.113.9",
@@ -100,16 +106,10 @@ daemon off; master_process off; pid {folder}/pid; error_log {folder}/error;
 events {{}}
 http {{
   access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
-  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; client_max_body_size 40m;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{
     listen 127.0.0.1:{port};
-    location /ct/ {{
-      proxy_pass http://127.0.0.1:{app}/;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Host $http_host;
-      proxy_set_header X-Forwarded-Prefix /ct;
-    }}
+    {documented}
   }}
 }}
 """
@@ -119,30 +119,35 @@ CADDY = """
 	auto_https off
 }}
 http://127.0.0.1:{port} {{
-	handle_path /ct/* {{
-		reverse_proxy 127.0.0.1:{app} {{
-			header_up X-Forwarded-Prefix /ct
-		}}
-	}}
+	{documented}
 }}
 """
 
 
+def documented(proxy: str, port: int) -> str:
+    """What docs/serving.md gives for a proxy, in front of an app on a port."""
+    [block] = re.findall(rf"```{proxy}\n(.*?)```", (PROJECT / "docs/serving.md").read_text(), re.DOTALL)
+    assert "127.0.0.1:8080" in block
+    return block.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+
+
 @pytest.fixture(params=["nginx", "caddy"])
-def proxied(request, trained_project, tmp_path, monkeypatch):
+def proxied(request, project, tmp_path, monkeypatch):
     """The port of a real proxy that serves the app under /ct."""
     if shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     settings = {"CHEST_CANCER_PROXIES": "1", "CHEST_CANCER_TRAIN_TOKEN": TOKEN}
-    with serve(trained_project, tmp_path / "log", **settings) as server, socket.socket() as free:
+    settings["CHEST_CANCER_TRAIN_COMMAND"] = json.dumps(prepare_training(project))
+    with serve(project, tmp_path / "log", **settings) as server, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
         configuration = tmp_path / "Caddyfile"
-        text = {"nginx": NGINX, "caddy": CADDY}[request.param].format(folder=tmp_path, port=port, app=server.port)
-        configuration.write_text(text)
+        text = {"nginx": NGINX, "caddy": CADDY}[request.param]
+        block = documented(request.param, server.port)
+        configuration.write_text(text.format(folder=tmp_path, port=port, documented=block))
         command = {
             "nginx": ["nginx", "-e", str(tmp_path / "error"), "-p", str(tmp_path), "-c", str(configuration)],
             "caddy": ["caddy", "run", "--adapter", "caddyfile", "--config", str(configuration)],
@@ -187,3 +192,46 @@ def test_a_real_proxy_may_serve_the_app_below_a_prefix(proxied, encode):
     cookie = response.headers["Set-Cookie"].partition(";")[0]
     assert "Path=/ct/train" in response.headers["Set-Cookie"]
     assert send("GET", "/ct/train", Accept="text/html", Cookie=cookie)[0].status == 200
+
+
+def test_a_proxy_holds_nothing_back_that_is_told_as_it_comes(proxied):
+    connection = HTTPConnection("127.0.0.1", proxied, timeout=10)  # less than the app tells of a job at a time
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    connection.request("POST", "/ct/train", '{"environment": "endless"}', headers)
+    response = connection.getresponse()
+    job = json.loads(response.read())
+    assert (response.status, job["status"]) == (202, "running")
+    address = response.headers["Location"]
+    try:
+        connection.request("GET", f"{address}/events", headers=headers)
+        with connection.getresponse() as told:
+            assert told.readline() == b"retry: 1000\n"
+    finally:
+        connection.close()
+        connection.request("POST", f"{address}/cancel", "{}", headers)
+        with connection.getresponse() as cancelled:
+            assert cancelled.status == 202
+        connection.close()
+
+
+def open_files() -> Iterator[str]:
+    """What processes have open: nginx takes a file's name away as soon as it has opened it."""
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            yield str(link.readlink())
+
+
+def test_a_proxy_lets_archives_through_and_writes_none_to_its_disk(proxied, tmp_path):
+    connection = HTTPConnection("127.0.0.1", proxied, timeout=30)
+    connection.putrequest("POST", "/ct/study")
+    connection.putheader("Content-Type", "multipart/form-data; boundary=b")
+    connection.putheader("Content-Length", str(100 * 1024 * 1024))
+    connection.endheaders()
+    try:
+        connection.send(b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.zip"\r\n\r\n')
+        for _ in range(40):
+            connection.send(bytes(1024 * 1024))
+        assert not select.select([connection.sock], [], [], 0)[0]  # it goes on, refused by nobody
+        assert not [name for name in open_files() if name.startswith(str(tmp_path / "body"))]
+    finally:
+        connection.close()
