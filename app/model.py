@@ -1,6 +1,7 @@
 """The served model: the catalog entry `classifier`, and the test figures and the version that lie beside it."""
 
 import logging
+import os
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -150,10 +151,7 @@ class ModelSource:
         try:
             model = folder.read_as_one(partial(_read_model, entry, folder))
         except (DatasetError, OSError, ValueError) as error:
-            reason = self._reason(error)
-            if folder.state() is None:
-                reason += " It is there when a run was evaluated and promoted."
-            raise ModelUnavailableError(reason) from error
+            raise ModelUnavailableError(self._reason(error, folder)) from error
         self._folder = folder
         return model
 
@@ -166,7 +164,7 @@ class ModelSource:
         try:
             catalog: dict[str, Any] = loader["catalog"]
         except MissingConfigException as error:
-            raise ModelUnavailableError(self._reason(error)) from error
+            raise ModelUnavailableError(self._last_line(error)) from error
         if "filepath" not in catalog.get("classifier", {}):
             msg = f"No entry `classifier` in the catalog of conf/, environment {self._environment}, with a `filepath`."
             raise ModelUnavailableError(msg)
@@ -174,6 +172,28 @@ class ModelSource:
         folder = self._project / entry["filepath"]
         return entry | {"filepath": str(folder)}, ModelFolder(folder)
 
-    def _reason(self, error: Exception) -> str:
-        # Kedro puts lines about its own classes before the one that says what helps. Clients see it: no path of ours.
-        return str(error).strip().splitlines()[-1].replace(f"{self._project}/", "")
+    def _reason(self, error: Exception, folder: ModelFolder) -> str:
+        """Say why there is no model, and what to do."""
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if isinstance(cause, PermissionError):
+            return (
+                f"This user, {os.getuid()}:{os.getgid()}, may not read {self._inside(str(cause.filename))}. Let it, by "
+                "`chmod -R a+rX`; in a container the folder behind the volume."
+            )
+        if isinstance(cause, ModuleNotFoundError):
+            return (
+                f"The environment {self._environment} needs the package {cause.name}, which is not installed here. "
+                "Install it, or choose another CHEST_CANCER_ENV."
+            )
+        there = " It is there when a run was evaluated and promoted." if folder.state() is None else ""
+        return self._last_line(error) + there
+
+    def _last_line(self, error: Exception) -> str:
+        # Kedro puts lines about its own classes before the one that says what helps.
+        return self._inside(str(error).strip().splitlines()[-1])
+
+    def _inside(self, text: str) -> str:
+        # Clients see it: no path of ours.
+        return text.replace(f"{self._project}/", "")

@@ -1,5 +1,7 @@
+import errno
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,48 @@ def test_without_a_model_every_answer_says_what_helps(project, make_app, encode)
         assert "It is there when a run was evaluated and promoted." in response.get_json()["detail"]
     assert "kedro run" in client.post("/", headers={"Accept": "text/html"}).get_data(as_text=True)
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_model_that_the_apps_user_may_not_read_is_said_so_with_the_cure(project, make_app, monkeypatch):
+    def refuse(folder, _precision):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"{folder}/classifier.onnx")
+
+    monkeypatch.setattr(Classifier, "load", refuse)
+    client = make_app(project).test_client()
+
+    reason = client.get("/readyz").get_json()["detail"]
+
+    user = f"{os.getuid()}:{os.getgid()}"
+    assert reason.startswith(f"This user, {user}, may not read data/06_models/classifier/classifier.onnx. Let it, by")
+    assert "evaluated" not in reason
+    assert "kedro run" not in client.get("/").get_data(as_text=True)
+
+
+def test_an_environment_whose_packages_are_not_here_is_named(project, make_app, monkeypatch, tmp_path):
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "a_registry.py").write_text(
+        """from kedro.io import AbstractDataset
+
+
+class RegistryDataset(AbstractDataset):
+    def __init__(self, filepath): ...
+    def load(self): import nobody_has_it
+    def save(self, data): ...
+    def _describe(self): return {}
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    (project / "conf" / "registry").mkdir()
+    entry = f"classifier: {{type: a_registry.RegistryDataset, filepath: {CLASSIFIER}}}\n"
+    (project / "conf" / "registry" / "catalog.yml").write_text(entry)
+    shutil.rmtree(project / CLASSIFIER)
+
+    reason = make_app(project, ENV="registry").test_client().get("/readyz").get_json()["detail"]
+
+    assert reason == (
+        "The environment registry needs the package nobody_has_it, which is not installed here. Install it, or choose "
+        "another CHEST_CANCER_ENV."
+    )
 
 
 def test_images_of_a_request_are_computed_one_by_one_so_that_memory_does_not_grow_with_them(
