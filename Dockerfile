@@ -36,6 +36,7 @@ COPY . .
 # What a run writes lies in data/, mlartifacts/ and conf/local/ (the project's key), often volumes, and here. A model that
 # was copied is root's.
 RUN python3 -m compileall -q src app && mkdir mlartifacts \
+    && find . ! -perm -444 -exec chmod a+rX {} + \
     && chown app:app . && chown -R app:app conf/local data mlartifacts
 ENV PYTHONPATH=/srv/chest-cancer/src
 USER 10001:10001
@@ -57,7 +58,8 @@ COPY conf conf
 COPY data data
 COPY src src
 COPY app app
-RUN python3 -m compileall -q src app
+# Where it is built, files may be for their owner alone (umask 077): the image's user reads them all the same.
+RUN python3 -m compileall -q src app && find . ! -perm -444 -exec chmod a+rX {} +
 # Few pools of memory: otherwise threads keep one each.
 ENV PYTHONPATH=/srv/chest-cancer/src \
     MALLOC_ARENA_MAX=2 \

@@ -187,7 +187,7 @@ def test_stops_gracefully(serve: str, trained: str, start: Start) -> None:
         assert stopping.result() == 0
 
 
-def test_a_model_in_the_build_context_is_in_the_image(
+def test_a_model_in_the_build_context_is_in_the_image_whoever_may_read_it_there(
     engine: Engine, context: Path, trained: str, train: str, start: Start
 ) -> None:
     files = "data/06_models/classifier"
@@ -195,6 +195,9 @@ def test_a_model_in_the_build_context_is_in_the_image(
     with_model = shutil.copytree(context, context.with_name("with-model"))
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(archive))) as tar:
         tar.extractall(with_model, filter="data")
+    for part in ("app", "conf", "data", "src"):  # as where the umask is 077
+        for path in ((with_model / part), *(with_model / part).rglob("*")):
+            path.chmod(0o700 if path.is_dir() else 0o600)
     _, url = start(engine.build("serve", with_model, tag="with-model"))
     wait_for(f"{url}/readyz", 200)
     assert get(f"{url}/predict", sample())[0] == 200
