@@ -98,6 +98,17 @@ def test_the_image_has_the_versions_that_are_tested() -> None:
     assert RAY["rayVersion"] == asked["ray"]
 
 
+def test_the_image_has_the_programs_by_which_ray_starts_machines() -> None:
+    from ray.autoscaler._private import command_runner
+
+    called = set(re.findall(r'\["(\w+)"', Path(command_runner.__file__).read_text()))
+    packages = {"ssh": "openssh-client", "rsync": "rsync"}
+    [installed] = re.findall(r"apt-get install --yes --no-install-recommends (.+) \\", DOCKERFILE)
+
+    assert called >= packages.keys()  # Ray still does it so
+    assert {"wget", *packages.values()} == set(installed.split())
+
+
 def test_ray_understands_the_cluster_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.autoscaler._private.util import fillout_defaults, validate_config
