@@ -69,6 +69,8 @@ def _add(response: Response) -> Response:
     if request.endpoint != "static":
         # Answers hold patients' images: no cache may keep them.
         response.headers["Cache-Control"] = "no-store"
+        if response.is_streamed:
+            response.headers["X-Accel-Buffering"] = "no"  # nginx would hold back what is told as it comes
     if request.endpoint in _SHARED and current_app.config["CORS_ORIGINS"]:
         response.vary.add("Origin")
         if (origin := request.headers.get("Origin")) in current_app.config["CORS_ORIGINS"]:

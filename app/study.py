@@ -83,9 +83,7 @@ def follow(study_id: str) -> ResponseReturnValue:
     model = ModelSource.of(current_app).get()
     with Studies.of(current_app).use(study_id) as study:
         series = choose_series(study.volumes(), study.arriving, _number_of_series(), model)
-    response = Response(stream_with_context(_lines(study, series)), mimetype="application/x-ndjson")
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold lines back
-    return response
+    return Response(stream_with_context(_lines(study, series)), mimetype="application/x-ndjson")
 
 
 def _lines(study: OpenStudy, series: Series) -> Iterator[str]:

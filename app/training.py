@@ -139,10 +139,7 @@ def roll_back() -> ResponseReturnValue:
 
 def _require_packages() -> None:
     if find_spec("kedro_mlflow") is None:
-        detail = (
-            "The packages for training are not installed here. `make run` installs them, and trains once; of the "
-            "container images `train` has them."
-        )
+        detail = "Packages for training are not installed here: `make run` installs them, the image `train` has them."
         raise ProblemError("not-installed", "Training is not installed", 503, detail)
 
 
@@ -224,7 +221,6 @@ def follow(job_id: str) -> ResponseReturnValue:
         detail = "Too many pages follow jobs. Ask for the job's own address now and then instead."
         raise ProblemError("busy", "Too busy", 503, detail, 5)
     response = Response(stream_with_context(_events(folder)), mimetype="text/event-stream")
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
     response.call_on_close(places.release)
     return response
 
