@@ -12,11 +12,11 @@ from app.problems import ProblemError
 from app.uploads import Upload
 from chest_cancer.imaging.decoding import decode_image
 from chest_cancer.imaging.frame import Frame
-from chest_cancer.imaging.lungs import shows_lung
 from chest_cancer.imaging.pixels import UnreadableImageError
 from chest_cancer.imaging.planes import Side
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.network.classifier import Classifier
+from chest_cancer.network.preparation import Preparation
 
 _SHOWN_SIDE = 512
 
@@ -79,25 +79,25 @@ def read_slices(
     """
     files: list[Slice | UnreadableFile] = []
     problems = []
+    preparation = Preparation.of(classifier.manifest)
     for upload in uploads:
         with capacity.decode():
             try:
                 image = decode_image(upload.data, max_pixels=max_pixels)
-                pixels = classifier.pixels_of(image)
+                pixels = preparation.pixels_of(image)
             except UnreadableImageError as error:
                 files.append(UnreadableFile(upload.filename, str(error)))
                 problems.append(f"{upload.name}: {error}")
                 continue
-            seen = standardise(pixels, classifier.standardisation)
-            lung = shows_lung(image)
-            chest = lung and image.hounsfield is not None
+            seen = standardise(pixels, preparation.standardisation)
+            known = preparation.look_at(image)
             files.append(
                 Slice(
                     seen.pixels,
                     seen.frame,
                     _shrink(pixels),
-                    lung or classifier.manifest.slices_without_lung,
-                    chest,
+                    known.is_asked,
+                    known.chest,
                     upload.filename,
                     image.digest,
                     image.left_edge,

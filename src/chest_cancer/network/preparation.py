@@ -1,15 +1,30 @@
 """From a decoded file to a classifier's input, without the classifier: other processes get no more than this."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chest_cancer.imaging.lungs import shows_lung
 from chest_cancer.imaging.pixels import DecodedImage, UnreadableImageError
 from chest_cancer.imaging.standardise import PREPROCESSING_VERSION, SAME_PIXELS_SINCE
 from chest_cancer.imaging.windows import see
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.parameters.blocks import StandardisationParameters
+
+
+class Seen(NamedTuple):
+    """What is known of an image before the network sees it.
+
+    Attributes:
+        chest: Whether its Hounsfield units show lung; False for a picture.
+        is_asked: Whether there is something to ask about: False for a CT slice above or below the lungs, unless the
+            classifier has learnt from such.
+    """
+
+    chest: bool
+    is_asked: bool
 
 
 @dataclass(frozen=True)
@@ -51,3 +66,8 @@ class Preparation:
                 "classifier was trained; expected 8 bits, or train the model again with this version of chest_cancer"
             )
         return see(image, self.standardisation.window)
+
+    def look_at(self, image: DecodedImage) -> Seen:
+        """Look whether an image shows what the classifier is asked about."""
+        lung = shows_lung(image)
+        return Seen(lung and image.hounsfield is not None, lung or self.slices_without_lung)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chest_cancer.imaging.frame import WHOLE_IMAGE, Frame
-from chest_cancer.imaging.lungs import NO_LUNG, shows_lung
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import DecodedImage
 from chest_cancer.imaging.standardise import standardise
 from chest_cancer.imaging.volumes.volume import Volume
@@ -20,6 +20,7 @@ from chest_cancer.network.answers import NOT_A_CHEST_CT_SLICE
 from chest_cancer.network.classifier import Classifier, Prediction
 from chest_cancer.network.manifest import Manifest
 from chest_cancer.network.patients import PatientReading, PatientRule, probability_of, why_no_rule
+from chest_cancer.network.preparation import Preparation
 
 UNLIKE_TRAINING_IMAGES = "unlike the training images"
 """Why there is no answer to a slice that shows lungs, and is too far from the training images all the same."""
@@ -119,10 +120,10 @@ def reason_of_chest(reason: str | None) -> str | None:
 
 def reason_for(image: DecodedImage, prediction: Prediction, manifest: Manifest) -> str | None:
     """Say why there is no answer to an image: `NO_LUNG`, or as `reason_of_chest` has it; None where there is one."""
-    if image.hounsfield is not None and shows_lung(image):
-        return reason_of_chest(prediction.reason)
-    is_asked = image.hounsfield is None or manifest.slices_without_lung
-    return prediction.reason if is_asked else NO_LUNG
+    seen = Preparation.of(manifest).look_at(image)
+    if not seen.is_asked:
+        return NO_LUNG
+    return reason_of_chest(prediction.reason) if seen.chest else prediction.reason
 
 
 def predict_study(classifier: Classifier, volume: Volume) -> StudyAnswer:
@@ -144,14 +145,15 @@ def answer_slices(classifier: Classifier, volume: Volume) -> Iterator[SliceAnswe
         UnreadableImageError: The classifier is older than today's way to show Hounsfield units.
     """
     waiting: deque[SliceAnswer] = deque()
+    preparation = Preparation.of(classifier.manifest)
 
     def inputs() -> Iterator[NDArray[np.uint8]]:
         for number, position in enumerate(volume.positions):
             image = volume.image(number)
-            if not (classifier.manifest.slices_without_lung or shows_lung(image)):
+            if not preparation.look_at(image).is_asked:
                 waiting.append(SliceAnswer(number, float(position), None))
                 continue
-            seen = standardise(classifier.pixels_of(image), classifier.standardisation)
+            seen = standardise(preparation.pixels_of(image), preparation.standardisation)
             waiting.append(SliceAnswer(number, float(position), None, image.digest, seen.frame))
             yield seen.pixels
 

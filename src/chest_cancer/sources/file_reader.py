@@ -7,7 +7,7 @@ from socket import gethostname
 from typing import Any
 
 from chest_cancer.imaging.decoding import decode_image, heading_of
-from chest_cancer.imaging.lungs import NO_LUNG, shows_lung
+from chest_cancer.imaging.lungs import NO_LUNG
 from chest_cancer.imaging.pixels import Heading, Identifiers, UnreadableImageError
 from chest_cancer.imaging.signatures import begins_like_an_image, kind_of_volume
 from chest_cancer.imaging.standardise import standardise
@@ -86,7 +86,7 @@ class FileReader:
         try:
             return [self._decode(name, data) for name, data in images_in(file, self.key, beside, used, self.limits)]
         except RefusedError as reason:
-            if self.folder is not None and not os.path.isdir(self.folder):  # noqa: PTH112 - `is_dir` may raise
+            if self.folder is not None and not os.path.isdir(self.folder):  # noqa: PTH112  # `is_dir` may raise
                 raise ConnectionError(
                     f"The folder of the images can't be reached from {gethostname()}: expected {self.folder}. "
                     "Received: no such folder. Mount it there under the same path, and run again."
@@ -101,11 +101,11 @@ class FileReader:
         except UnreadableImageError as error:
             return Loaded(self._who(name, None) | {"reason": str(error)}, None)
         known = self._who(name, image.identifiers) | {"pixel_sha256": image.digest}
-        lung = shows_lung(image)
-        if not (lung or self.preparation.slices_without_lung):
+        seen = self.preparation.look_at(image)
+        if not seen.is_asked:
             return Loaded(known | {"reason": NO_LUNG}, None)
         network_input = standardise(pixels, self.preparation.standardisation).pixels
-        return Loaded(known | {IS_CT: lung and image.hounsfield is not None}, network_input)
+        return Loaded(known | {IS_CT: seen.chest}, network_input)
 
     def _without_image(self, file: SourceFile, reason: str) -> Loaded[Row]:
         """Say of a whole file that it has no image; its patient is the one that it was put into a part by."""
