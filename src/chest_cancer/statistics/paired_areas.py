@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from chest_cancer.statistics.cross_validation import Numbers
 from chest_cancer.statistics.intervals import critical_value, effective_groups
-from chest_cancer.statistics.roc import correlate, design_effect, influence, placements, variance_of_area
+from chest_cancer.statistics.roc import correlate, design_effect, placements, pulls_of_groups, variance_of_area
 from chest_cancer.storage.figures import Figure
 
 _AT = 1e-9
@@ -90,11 +90,10 @@ def _sides(numbers: Numbers) -> list[NDArray[np.bool_]]:
 
 
 def _measure(numbers: Numbers, scores: NDArray[np.float64], groups: NDArray[np.int64]) -> _Measured:
-    members, sides = np.unique(groups, return_inverse=True)[1], _sides(numbers)
+    sides = _sides(numbers)
     columns = scores[:, -len(sides) :].T
     placed = [placements(side, column) for side, column in zip(sides, columns, strict=True)]
-    pulled = [np.bincount(members, influence(side, each)) for side, each in zip(sides, placed, strict=True)]
-    added = np.stack(pulled, dtype=np.float64)
+    added = pulls_of_groups(sides, placed, groups)
     return _Measured(
         float(np.mean([each[side].mean() for side, each in zip(sides, placed, strict=True)])),
         added.mean(axis=0),

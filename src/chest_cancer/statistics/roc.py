@@ -1,5 +1,6 @@
 """Area under the ROC curve, with an interval that holds for grouped images and for areas near 1."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -101,9 +102,25 @@ def area_of_classes(
     """
     sides = [numbers == k for k in range(placed.shape[1])]
     areas = [area_under_roc(side, placed[:, k], groups, confidence) for k, side in enumerate(sides)]
+    return mean_of(areas, correlate(pulls_of_groups(sides, placed.T, groups)), len(numbers)), areas
+
+
+def pulls_of_groups(
+    sides: Iterable[NDArray[np.bool_]], placed: Iterable[NDArray[np.float64]], groups: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Add up how much the images of each group pull areas up.
+
+    Args:
+        sides: For each of K areas, which images are positive, [n].
+        placed: Placements of the images for it, [n].
+        groups: Group of each image, [n].
+
+    Returns:
+        [K, G]; NaN for an area that lacks a side.
+    """
     members = np.unique(groups, return_inverse=True)[1]
-    pulled = [np.bincount(members, influence(side, placed[:, k])) for k, side in enumerate(sides)]
-    return mean_of(areas, correlate(np.stack(pulled, dtype=np.float64)), len(numbers)), areas
+    pulled = [np.bincount(members, _influence(side, each)) for side, each in zip(sides, placed, strict=True)]
+    return np.stack(pulled, dtype=np.float64)
 
 
 def correlate(added: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,7 +138,7 @@ def correlate(added: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(products / np.outer(spread, spread))
 
 
-def influence(positive: NDArray[np.bool_], placed: NDArray[np.float64]) -> NDArray[np.float64]:
+def _influence(positive: NDArray[np.bool_], placed: NDArray[np.float64]) -> NDArray[np.float64]:
     """How much each image pulls the area up, [n]; sums to 0 on either side."""
     if positive.all() or not positive.any():
         return np.full(len(placed), np.nan)
@@ -134,7 +151,7 @@ def design_effect(positive: NDArray[np.bool_], placed: NDArray[np.float64], grou
     """The factor by which groups widen the area's variance, at least 1."""
     if len(np.unique(groups)) == len(groups):
         return 1.0
-    pulled, images = influence(positive, placed), np.arange(len(groups))
+    pulled, images = _influence(positive, placed), np.arange(len(groups))
     if min(len(np.unique(groups[side])) for side in (positive, ~positive)) > 1:
         independent = sum(clustered_variance(pulled[side], images[side]) for side in (positive, ~positive))
         if independent > 0:
