@@ -32,7 +32,7 @@ def main() -> None:
     prepare_mlflow()
     try:
         with reaching_server():
-            print(f"{fetch(arguments.uri, Path(arguments.folder))} is in {arguments.folder}.")  # noqa: T201
+            print(f"{fetch(arguments.uri, Path(arguments.folder))} is in {arguments.folder}.")  # noqa: T201  # what it says
     except (OSError, ValueError) as error:
         sys.exit(f"fetch_model: {error}")
 
